@@ -1,0 +1,35 @@
+import type { PoolClient, QueryConfig, QueryResult } from 'pg'
+import { TransactionError } from '../transaction/errors.ts'
+
+/** A statement as `pg` takes it: its text, or an object with the text. */
+export type Query = string | QueryConfig
+
+interface Connections {
+  connectAlive: () => Promise<PoolClient>
+}
+
+/**
+ * Runs one statement on a connection of its own. Unlike `pg.Pool.query`, a statement that fails does not cost the connection.
+ *
+ * @param connections where the connection comes from
+ * @param statement the statement
+ * @param values its parameters
+ * @param timeout milliseconds after which the connection is given up, for a server that has gone silent
+ * @throws TransactionError `TX_TIMEOUT` when the server was silent for that long, or what the server refused
+ */
+export async function runAutocommit (connections: Connections, statement: Query, values: unknown[] | undefined, timeout: number): Promise<QueryResult> {
+  const client = await connections.connectAlive()
+  let late: TransactionError | undefined
+  const timer = setTimeout(() => {
+    late = new TransactionError('TX_TIMEOUT', 504, `The database did not answer a statement within ${timeout} ms.`)
+    client.release(late)
+  }, timeout)
+  try {
+    return await client.query(statement, values)
+  } catch (error) {
+    throw late ?? error
+  } finally {
+    clearTimeout(timer)
+    if (late === undefined) client.release()
+  }
+}

@@ -1,0 +1,47 @@
+import pg, { type ClientConfig } from 'pg'
+import type { Query } from './autocommit.ts'
+
+/** What one connection does beside talking to the server. */
+export interface ClientRules {
+  /** PgBouncer shares server connections between clients: a prepared statement would be gone, or another's. */
+  dropNames: boolean
+  /** Told of every statement and its milliseconds, never of its values. */
+  echo: ((statement: string, milliseconds: number) => void) | undefined
+  /** Told when the connection breaks while somebody uses it; the statement itself fails as well. */
+  onError: (error: Error) => void
+}
+
+/**
+ * The client class of a pool. It carries its own configuration, so that the pool's options hold neither URL nor password
+ * and may be logged.
+ */
+export function clientClass (config: ClientConfig, rules: ClientRules): new () => pg.Client {
+  return class Client extends pg.Client {
+    constructor () {
+      super(config)
+      // Without a listener one killed session ends the process.
+      this.on('error', rules.onError)
+      if (rules.dropNames || rules.echo !== undefined) this.query = wrapped(this.query.bind(this), rules)
+    }
+  }
+}
+
+function wrapped (query: pg.Client['query'], { dropNames, echo }: ClientRules): pg.Client['query'] {
+  const send = query as (...args: unknown[]) => unknown
+  const wrapper = (statement: Query, ...rest: unknown[]) => {
+    const sent = dropNames && typeof statement === 'object' && statement.name !== undefined ? unnamed(statement) : statement
+    if (echo === undefined) return send(sent, ...rest)
+    const startedAt = performance.now()
+    const result = send(sent, ...rest)
+    const report = () => { echo(typeof statement === 'string' ? statement : statement.text, performance.now() - startedAt) }
+    if (result instanceof Promise) result.then(report, report)
+    else report()
+    return result
+  }
+  return wrapper as pg.Client['query']
+}
+
+function unnamed<Config extends { name?: string | undefined }> (config: Config): Omit<Config, 'name'> {
+  const { name: _, ...rest } = config
+  return rest
+}

@@ -1,0 +1,46 @@
+import type { PoolClient } from 'pg'
+
+const pingTimeout = 1000
+const settleTimeout = 1000
+
+/** True when the server answers within a second; the empty statement costs it nothing. */
+export async function answers (client: PoolClient): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<false>((resolve) => { timer = setTimeout(() => { resolve(false) }, pingTimeout) })
+  const ping = client.query('/* ping */').then(() => true, () => false)
+  try {
+    return await Promise.race([ping, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Closes a connection without waiting for its peer: a silent one would never confirm, and its place would stay taken. */
+export function destroy (client: PoolClient, release: PoolClient['release'], reason: Error | boolean): void {
+  release(reason)
+  client.connection.stream.destroy()
+}
+
+/**
+ * Waits until the server has finished with the last statement: pg reports an error before `ReadyForQuery` arrives, and a
+ * connection given back in between is healthy. False when it does not finish within a second, or is lost.
+ */
+export function isSettled (client: PoolClient): Promise<boolean> {
+  if (isReady(client)) return Promise.resolve(true)
+  return new Promise((resolve) => {
+    const end = (settled: boolean) => () => {
+      clearTimeout(timer)
+      client.off('drain', drained).off('error', lost).off('end', lost)
+      resolve(settled)
+    }
+    const drained = end(true)
+    const lost = end(false)
+    const timer = setTimeout(lost, settleTimeout)
+    client.on('drain', drained).on('error', lost).on('end', lost)
+  })
+}
+
+// pg keeps this field without declaring it; where it is missing we believe the connection to be ready, as pg-pool does.
+function isReady (client: PoolClient & { readyForQuery?: boolean }): boolean {
+  return client.readyForQuery !== false
+}
