@@ -1,0 +1,71 @@
+/** What the plugin's own errors have in common: a stable `code` and the HTTP status they mean. */
+export class TransactionError extends Error {
+  readonly code: string
+  readonly statusCode: number
+
+  constructor (code: string, statusCode: number, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.name = new.target.name
+    this.code = code
+    this.statusCode = statusCode
+  }
+}
+
+/** A statement reached a transaction that had already ended. Code `TX_CLOSED`, 500. */
+export class TransactionClosedError extends TransactionError {
+  constructor (label: string, ending: string) {
+    super('TX_CLOSED', 500, `The transaction of ${label} is ${ending}; it takes no further statement.`)
+  }
+}
+
+/** A failed statement had aborted the transaction and the handler went on; nothing was committed. Code `TX_ABORTED`, 500. */
+export class TransactionAbortedError extends TransactionError {
+  constructor (label: string, statement: string, cause?: unknown) {
+    super('TX_ABORTED', 500, `The transaction of ${label} was aborted by a failed statement (${statement}) whose error was swallowed; nothing was committed.`, cause)
+  }
+}
+
+/** The store did not say whether COMMIT succeeded: all of it is stored, or nothing. Code `TX_OUTCOME_UNKNOWN`, 500. */
+export class OutcomeUnknownError extends TransactionError {
+  constructor (label: string, cause?: unknown) {
+    super('TX_OUTCOME_UNKNOWN', 500, `The store did not confirm the COMMIT of ${label}; either all of it is stored or nothing is.`, cause)
+  }
+}
+
+/** The deadline passed; everything was rolled back. Code `TX_TIMEOUT`, 504. */
+export class TransactionTimeoutError extends TransactionError {
+  constructor (label: string, deadline: number) {
+    super('TX_TIMEOUT', 504, `The transaction of ${label} passed its deadline of ${deadline} ms and was rolled back.`)
+  }
+}
+
+/** No usable connection became free in time; nothing was begun. Code `TX_POOL_TIMEOUT`, 503. */
+export class PoolTimeoutError extends TransactionError {
+  readonly retryAfter: number
+  readonly headers: Record<string, string>
+
+  constructor (retryAfter: number, cause?: unknown) {
+    super('TX_POOL_TIMEOUT', 503, 'No database connection became free in time; nothing was begun.', cause)
+    this.retryAfter = retryAfter
+    this.headers = { 'retry-after': String(retryAfter) }
+  }
+}
+
+/** The connection broke before COMMIT was sent; the store rolls back by itself. Code `TX_CONNECTION_LOST`, 503. */
+export class ConnectionLostError extends TransactionError {
+  readonly retryAfter: number
+  readonly headers: Record<string, string>
+
+  constructor (label: string, retryAfter: number, cause?: unknown) {
+    super('TX_CONNECTION_LOST', 503, `The connection of ${label} was lost before COMMIT; nothing was committed.`, cause)
+    this.retryAfter = retryAfter
+    this.headers = { 'retry-after': String(retryAfter) }
+  }
+}
+
+/** The program asked for something a transaction cannot do. The message says what to do instead. Code `TX_USAGE`, 500. */
+export class TransactionUsageError extends TransactionError {
+  constructor (message: string) {
+    super('TX_USAGE', 500, message)
+  }
+}

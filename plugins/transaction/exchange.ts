@@ -1,0 +1,132 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { TransactionClosedError } from './errors.ts'
+import { guardReply } from './guards.ts'
+import type { TransactionRoute } from './route.ts'
+import { labelOf } from './route.ts'
+import { Scope } from './scope.ts'
+import type { Handles } from './transaction.ts'
+import { Transaction } from './transaction.ts'
+
+/** What every exchange of a plugin instance shares. */
+export interface ExchangeContext {
+  handles: Handles
+  retryAfter: number
+  /** Put before route and request id in `application_name`. */
+  prefix: string
+  afterCommit: (callbacks: Array<() => unknown>) => void
+}
+
+/** One request and its reply, with the transaction that stands between them. A retry gives it a new scope. */
+export class Exchange {
+  readonly route: TransactionRoute
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+  scope: Scope
+  transaction: Transaction
+  /** What the gate is doing with the reply right now. */
+  pass: 'commit' | 'rollback' | undefined
+  /** A second reply was sent while the first one was committing; the first one answers. */
+  isSuperseded = false
+  readonly #context: ExchangeContext
+  readonly #startedAt = performance.now()
+  #before: { status: number, headers: Record<string, unknown> } | undefined
+  #unguard: (() => void) | undefined
+
+  constructor (route: TransactionRoute, request: FastifyRequest, reply: FastifyReply, context: ExchangeContext) {
+    this.route = route
+    this.request = request
+    this.reply = reply
+    this.#context = context
+    this.scope = this.#newScope(1)
+    this.transaction = new Transaction(this.scope, context.handles, route.options)
+  }
+
+  /** Remembers the reply as it is before the handler runs, so that a retry starts from there. */
+  rememberReply (): void {
+    this.#before ??= { status: this.reply.statusCode, headers: { ...this.reply.getHeaders() } }
+  }
+
+  /** True when running the handler again may help and nothing has been sent. */
+  mayRetry (error: unknown): boolean {
+    const { retries = 0 } = this.route.options
+    const cause = this.scope.transaction?.firstFailure?.error
+    const isRetriable = this.route.driver.isRetriable(error) || (isAborted(error) && this.route.driver.isRetriable(cause))
+    const { raw } = this.reply
+    return isRetriable && this.scope.attempt <= retries && this.pass === undefined && !this.reply.sent && !raw.headersSent && !raw.destroyed
+  }
+
+  /** Ends the attempt, waits a little, and starts the next one with the reply as it was. */
+  async restart (): Promise<void> {
+    await this.scope.settle('rollback').catch(() => {})
+    await sleep(Math.random() * 10 * 2 ** Math.min(this.scope.attempt, 6))
+    const before = this.#before ?? { status: 200, headers: {} }
+    restoreReply(this.reply, before.status, before.headers)
+    this.scope = this.#newScope(this.scope.attempt + 1)
+    this.transaction = new Transaction(this.scope, this.#context.handles, this.route.options)
+  }
+
+  /** Takes the guards off the reply. */
+  release (): void {
+    this.#unguard?.()
+    this.#unguard = undefined
+  }
+
+  #newScope (attempt: number): Scope {
+    const { options, driver, plan } = this.route
+    const { deadline = 0, settings } = options
+    const elapsed = performance.now() - this.#startedAt
+    return new Scope(driver, {
+      plan,
+      attempt,
+      label: labelOf(this.#context.prefix, this.route, this.request),
+      deadline: deadline === 0 ? 0 : Math.max(1, Math.ceil(deadline - elapsed)),
+      retryAfter: this.#context.retryAfter,
+      settings: settings?.(this.request),
+      mayOpen: () => this.#isClientGone() ? this.#abortError() : undefined,
+      onOpen: () => { this.#onOpen() },
+      onExpire: (error) => { this.#answerTimeout(error) },
+      afterCommit: this.#context.afterCommit
+    })
+  }
+
+  #onOpen (): void {
+    const { scope, reply, route } = this
+    reply.raw.once('close', () => {
+      if (route.options.stream === true) this.#settleStream()
+      else if (route.options.clientAbort !== 'continue') scope.abandon(this.#abortError()).catch(() => {})
+    })
+    if (route.options.stream !== true) this.#unguard ??= guardReply(this)
+  }
+
+  #settleStream (): void {
+    this.scope.settle(this.reply.raw.writableFinished ? 'commit' : 'rollback').catch((error: unknown) => {
+      this.reply.log.error({ err: error }, 'the transaction of a streamed reply could not be ended cleanly')
+    })
+  }
+
+  #isClientGone (): boolean {
+    return this.reply.raw.destroyed && this.route.options.clientAbort !== 'continue'
+  }
+
+  #abortError (): Error {
+    return new TransactionClosedError(this.scope.label, 'rolled back because the client went away')
+  }
+
+  /** The handler gets a moment to answer the timeout itself; one that hangs is answered for. */
+  #answerTimeout (error: Error): void {
+    setImmediate(() => {
+      if (this.pass === undefined && !this.reply.sent && !this.reply.raw.headersSent && !this.reply.raw.destroyed) this.reply.send(error)
+    })
+  }
+}
+
+/** Puts status and headers of a reply back to what they were. */
+export function restoreReply (reply: FastifyReply, status: number, headers: Record<string, unknown>): void {
+  for (const name of Object.keys(reply.getHeaders())) reply.removeHeader(name)
+  reply.code(status).headers(headers as Parameters<FastifyReply['headers']>[0])
+}
+
+function isAborted (error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'TX_ABORTED'
+}

@@ -1,0 +1,24 @@
+/** The SQLSTATE of an error or of its causes; undefined when no PostgreSQL server spoke. */
+export function sqlState (error: unknown): string | undefined {
+  let current = error
+  for (let depth = 0; depth < 5 && current instanceof Error; depth++, current = current.cause) {
+    // `EPIPE` looks like a SQLSTATE: only the server's own messages carry a severity.
+    if ('code' in current && 'severity' in current && typeof current.code === 'string' && typeof current.severity === 'string') return current.code
+  }
+  return undefined
+}
+
+/** True when another connection may well work: the server or the network ended this one, or refused it for now. */
+export function isConnectionProblem (error: unknown): boolean {
+  const state = sqlState(error)
+  if (state !== undefined) return /^(08|57P|53300)/.test(state)
+  if (!(error instanceof Error)) return false
+  const code = 'code' in error ? String(error.code) : ''
+  return /ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|terminated|not queryable|Connection ended/i.test(`${code} ${error.message}`)
+}
+
+/** Serialization failure or deadlock: the whole transaction may succeed when it runs again. */
+export function isRetriable (error: unknown): boolean {
+  const state = sqlState(error)
+  return state === '40001' || state === '40P01'
+}

@@ -1,0 +1,135 @@
+import type { PoolClient, QueryArrayConfig, QueryConfig, QueryResult, QueryResultRow, Submittable } from 'pg'
+import type { OpenContext, OpenTransaction } from './driver.ts'
+import { cancelStatement } from './cancel.ts'
+import { OutcomeUnknownError, TransactionAbortedError, TransactionUsageError } from './errors.ts'
+import { isConnectionProblem, sqlState } from './postgres-errors.ts'
+import { refuseTransactionControl, statementText } from './statement-text.ts'
+import { within } from './within.ts'
+
+type Statement = string | QueryConfig | QueryArrayConfig
+
+interface Bounds { beginTimeout: number, commitTimeout: number }
+
+/** Longest wait for a cancelled statement and for ROLLBACK before the connection is thrown away. */
+const rollbackTimeout = 1000
+
+/** A PostgreSQL transaction on the one connection it holds until commit or rollback. */
+export class PostgresTransaction implements OpenTransaction {
+  firstFailure: { statement: string, error: unknown } | undefined
+  readonly #client: PoolClient
+  readonly #context: OpenContext
+  readonly #bounds: Bounds
+  #lost: Error | undefined
+  #isReleased = false
+  readonly #onError = (error: Error): void => {
+    this.#lost ??= error
+    this.#context.onLost(error)
+  }
+
+  constructor (client: PoolClient, context: OpenContext, bounds: Bounds) {
+    this.#client = client
+    this.#context = context
+    this.#bounds = bounds
+    client.on('error', this.#onError)
+  }
+
+  /** Sends BEGIN with its settings. The connection is thrown away when this fails. */
+  async begin (message: string): Promise<void> {
+    if (this.#client.pipeline) {
+      // On a pipelined connection BEGIN travels with the first statement, which fails too when BEGIN does.
+      this.#client.query(message).catch((error: unknown) => { this.#note(message, error) })
+      return
+    }
+    try {
+      await within(this.#bounds.beginTimeout, this.#client.query(message), 'BEGIN was not answered in time')
+    } catch (error) {
+      this.#release(error)
+      throw error
+    }
+  }
+
+  async query<Row extends QueryResultRow> (statement: Statement, values?: unknown[]): Promise<QueryResult<Row>> {
+    refuseTransactionControl(statementText(statement))
+    try {
+      const result = await this.#client.query<Row>(statement, values)
+      if (!this.#client.pipeline && this.#client.getTransactionStatus() === 'I') {
+        throw new TransactionUsageError('a statement ended the transaction by itself; send COMMIT and ROLLBACK through the transaction')
+      }
+      return result
+    } catch (error) {
+      this.#note(statementText(statement), error)
+      throw error
+    }
+  }
+
+  /** Hands a cursor or query stream to the connection and tells when it is done with it. */
+  submit<Query extends Submittable> (query: Query): Query {
+    return this.#client.query(query)
+  }
+
+  async commit (): Promise<void> {
+    if (this.#client.getTransactionStatus() === 'I') {
+      this.#release()
+      throw new TransactionAbortedError(this.#context.label, this.#failedStatement(), this.firstFailure?.error)
+    }
+    const warnings: string[] = []
+    const onNotice = (notice: { severity?: string | undefined, message?: string | undefined }) => { if (notice.severity === 'WARNING') warnings.push(notice.message ?? '') }
+    this.#client.on('notice', onNotice)
+    let command: string
+    try {
+      const committing = this.#client.query('COMMIT')
+      command = (await within(this.#bounds.commitTimeout, committing, 'COMMIT was not answered in time')).command
+    } catch (error) {
+      throw this.#commitError(error)
+    } finally {
+      this.#client.removeListener('notice', onNotice)
+    }
+    this.#release()
+    // COMMIT of an aborted transaction succeeds: its command tag is the only sign that nothing was stored.
+    if (command !== 'COMMIT') throw new TransactionAbortedError(this.#context.label, this.#failedStatement(), this.firstFailure?.error)
+    // A warning means that the wait for a synchronous standby was cut short: stored here, perhaps not there.
+    if (warnings.length > 0) throw new OutcomeUnknownError(this.#context.label, new Error(warnings[0]))
+  }
+
+  async rollback (running: Promise<unknown> | undefined): Promise<void> {
+    try {
+      if (this.#lost === undefined && running !== undefined) {
+        await cancelStatement(this.#client)
+        await within(rollbackTimeout, settled(running), 'the running statement did not stop')
+      }
+      if (this.#lost === undefined) await within(rollbackTimeout, this.#client.query('ROLLBACK'), 'ROLLBACK was not answered in time')
+      this.#release()
+    } catch (error) {
+      this.#release(error)
+    }
+  }
+
+  #failedStatement (): string {
+    return this.firstFailure?.statement ?? 'not sent through this transaction'
+  }
+
+  #note (text: string, error: unknown): void {
+    this.firstFailure ??= { statement: text, error }
+  }
+
+  #commitError (error: unknown): unknown {
+    const isAnswered = sqlState(error) !== undefined && !isConnectionProblem(error)
+    this.#release(isAnswered ? undefined : error)
+    return isAnswered ? error : new OutcomeUnknownError(this.#context.label, error)
+  }
+
+  /** The only place that gives the connection back: as it is when it is clean, thrown away when anything is in doubt. */
+  #release (error?: unknown): void {
+    if (this.#isReleased) return
+    this.#isReleased = true
+    const client = this.#client
+    client.removeListener('error', this.#onError)
+    const doubt = error ?? this.#lost ?? (client.getTransactionStatus() === 'I' ? undefined : true)
+    if (doubt !== undefined) client.on('error', ignore)
+    client.release(doubt instanceof Error ? doubt : doubt !== undefined)
+  }
+}
+
+const settled = (promise: Promise<unknown>): Promise<unknown> => promise.then(ignore, ignore)
+
+function ignore (): void {}

@@ -1,0 +1,90 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Pool, PoolClient } from 'pg'
+import type { Driver, OpenContext } from './driver.ts'
+import type { TransactionOptions } from './options.ts'
+import { applicationNameSql, beginSql, settingsSql } from './begin.ts'
+import { ConnectionLostError, PoolTimeoutError } from './errors.ts'
+import { isConnectionProblem, isRetriable } from './postgres-errors.ts'
+import { PostgresTransaction } from './postgres-transaction.ts'
+
+/** Times in milliseconds, `retryAfter` in seconds. */
+export interface PostgresDriverOptions {
+  pool: Pool
+  /** How long dead connections are replaced before the request gets 503. */
+  checkoutTimeout: number
+  /** How long BEGIN may take before its connection counts as dead. */
+  beginTimeout: number
+  /** How long COMMIT may take before its outcome counts as unknown. */
+  commitTimeout: number
+  retryAfter: number
+  /** Runs the checkout where the detector of second checkouts does not see it. */
+  unwatched: <Result>(checkout: () => Result) => Result
+}
+
+interface PostgresPlan { begin: string, beginBefore17: string }
+
+const pauseBetweenConnections = 50
+
+/** A PostgreSQL pool as a transaction driver. BEGIN is the ping: nothing was done yet, so a dead connection is simply replaced. */
+export class PostgresDriver implements Driver<PostgresPlan, PostgresTransaction> {
+  readonly store = 'sql'
+  readonly isRetriable = isRetriable
+  readonly #options: PostgresDriverOptions
+  #isBefore17 = false
+
+  constructor (options: PostgresDriverOptions) {
+    this.#options = options
+  }
+
+  plan (options: TransactionOptions): PostgresPlan {
+    return { begin: beginSql(options), beginBefore17: beginSql(options, false) }
+  }
+
+  /** Asks the server for its version; false when it is older than `transaction_timeout` (17). A server that is away counts as new. */
+  async knowsTransactionTimeout (): Promise<boolean> {
+    try {
+      const { rows } = await this.#options.pool.query<{ server_version_num: string }>('show server_version_num')
+      this.#isBefore17 = Number(rows[0]?.server_version_num) < 170000
+    } catch (error) {
+      if (!isConnectionProblem(error)) throw error
+    }
+    return !this.#isBefore17
+  }
+
+  async open (plan: PostgresPlan, context: OpenContext): Promise<PostgresTransaction> {
+    const begin = this.#isBefore17 ? plan.beginBefore17 : plan.begin
+    const message = begin + applicationNameSql(context.label) + (context.settings === undefined ? '' : settingsSql(context.settings))
+    const until = performance.now() + this.#options.checkoutTimeout
+    for (;;) {
+      const client = await this.#checkout(context, until)
+      const transaction = new PostgresTransaction(client, context, this.#options)
+      try {
+        await transaction.begin(message)
+        return transaction
+      } catch (error) {
+        if (!isReplaceable(error)) throw error
+        if (context.abandoned() || performance.now() >= until) throw new ConnectionLostError(context.label, this.#options.retryAfter, error)
+      }
+    }
+  }
+
+  async #checkout (context: OpenContext, until: number): Promise<PoolClient> {
+    const { pool, retryAfter, unwatched } = this.#options
+    for (;;) {
+      try {
+        return await unwatched(() => pool.connect())
+      } catch (error) {
+        const isFull = error instanceof Error && /timeout exceeded/.test(error.message)
+        if (isFull) throw new PoolTimeoutError(retryAfter, error)
+        if (!isConnectionProblem(error)) throw error
+        if (context.abandoned() || performance.now() >= until) throw new ConnectionLostError(context.label, retryAfter, error)
+        await sleep(pauseBetweenConnections)
+      }
+    }
+  }
+}
+
+/** A BEGIN that failed because of its connection, not because of what it says. */
+function isReplaceable (error: unknown): boolean {
+  return isConnectionProblem(error) || (error instanceof Error && error.message.startsWith('BEGIN was not answered'))
+}

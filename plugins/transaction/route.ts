@@ -1,0 +1,71 @@
+import type { FastifyRequest, RouteOptions } from 'fastify'
+import type { Driver } from './driver.ts'
+import { TransactionUsageError } from './errors.ts'
+import { sqlOnlyOptions } from './mongo.ts'
+import type { RouteTransactionOptions } from './options.ts'
+import { optionMistakes } from './options.ts'
+
+/** A route's transaction as settled at boot. */
+export interface TransactionRoute {
+  /** `POST /orders` */
+  name: string
+  options: RouteTransactionOptions
+  driver: Driver
+  plan: unknown
+}
+
+/** What the plugin knows when a route is declared. */
+export interface RouteContext {
+  methods: string[]
+  defaults: RouteTransactionOptions
+  drivers: { sql: Driver | undefined, mongo: Driver | undefined }
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Gives each request of this route a transaction of its own; `false` opts out of the plugin's `methods`. */
+    transaction?: boolean | RouteTransactionOptions
+  }
+}
+
+/** Checks what a route declares and plans its transaction; undefined when it has none. Throws a sentence naming route and option. */
+export function planRoute (route: RouteOptions, context: RouteContext): TransactionRoute | undefined {
+  const declared = route.config?.transaction
+  const methods = [route.method].flat()
+  const isOn = declared ?? methods.some((method) => context.methods.includes(method))
+  if (isOn === false) return undefined
+  const name = `${methods.join('|')} ${route.url}`
+  if (typeof isOn !== 'boolean' && (typeof isOn !== 'object' || isOn === null)) throw refusal(name, 'must be true, false or an object of options')
+  return plan(name, typeof isOn === 'object' ? isOn : {}, context)
+}
+
+function plan (name: string, own: RouteTransactionOptions, context: RouteContext): TransactionRoute {
+  const store = own.store ?? context.defaults.store ?? 'sql'
+  const options = { ...context.defaults, ...own, store }
+  const mistakes = optionMistakes(own, 'route')
+  if (mistakes.length === 0) mistakes.push(...optionMistakes(options, 'route'))
+  if (store === 'mongo') mistakes.push(...sqlOnlyOptions(own).map((option) => `${option} is an option of the sql store`))
+  if (mistakes.length > 0) throw refusal(name, mistakes.join('; '))
+  const driver = context.drivers[store]
+  if (driver === undefined) throw refusal(name, `store '${store}' needs the plugin option ${store === 'sql' ? 'pool' : 'mongo'}`)
+  try {
+    return { name, options, driver, plan: driver.plan(options) }
+  } catch (error) {
+    throw refusal(name, error instanceof Error ? error.message : String(error))
+  }
+}
+
+function refusal (name: string, sentence: string): TransactionUsageError {
+  return new TransactionUsageError(`config.transaction of ${name}: ${sentence}`)
+}
+
+/** What OpenAPI says about the route: everything declared, functions only by name. */
+export function describeRoute (route: TransactionRoute): Record<string, unknown> {
+  const { settings, ...options } = route.options
+  return settings === undefined ? options : { ...options, settings: true }
+}
+
+/** How logs and `application_name` call one request. */
+export function labelOf (prefix: string, route: TransactionRoute, request: FastifyRequest): string {
+  return `${prefix}${route.name} ${request.id}`
+}

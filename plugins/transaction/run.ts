@@ -1,0 +1,82 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Driver } from './driver.ts'
+import { TransactionUsageError } from './errors.ts'
+import { sqlOnlyOptions } from './mongo.ts'
+import type { TransactionOptions } from './options.ts'
+import { optionMistakes } from './options.ts'
+import { Scope } from './scope.ts'
+import type { Handles } from './transaction.ts'
+import { Transaction } from './transaction.ts'
+import { watched } from './watch.ts'
+
+/** Options of `app.transaction`. */
+export interface CallOptions extends TransactionOptions {
+  /** How logs, errors and `application_name` call this transaction. Default `app.transaction`. */
+  name?: string
+  /** Values for `SET LOCAL` in the message that begins the transaction. SQL only. */
+  settings?: Record<string, string>
+}
+
+/** What every call shares. */
+export interface CallContext {
+  drivers: { sql: Driver | undefined, mongo: Driver | undefined }
+  defaults: TransactionOptions
+  handles: Handles
+  prefix: string
+  retryAfter: number
+  afterCommit: (callbacks: Array<() => unknown>) => void
+}
+
+/**
+ * Runs `work` in one transaction outside any request: commits when it resolves, rolls back when it throws.
+ * With `retries` it runs again after serialization failures, deadlocks and transient transaction errors.
+ */
+export async function runTransaction<Result> (work: (transaction: Transaction) => Promise<Result>, own: CallOptions, context: CallContext): Promise<Result> {
+  const { name = 'app.transaction', settings, ...rest } = own
+  const { driver, options, plan } = planCall(rest, context)
+  const startedAt = performance.now()
+  for (let attempt = 1; ; attempt++) {
+    const { deadline = 0, retries = 0 } = options
+    const scope = new Scope(driver, {
+      plan,
+      attempt,
+      settings,
+      label: context.prefix + name,
+      deadline: deadline === 0 ? 0 : Math.max(1, Math.ceil(deadline - (performance.now() - startedAt))),
+      retryAfter: context.retryAfter,
+      afterCommit: context.afterCommit
+    })
+    try {
+      return await runOnce(scope, work, context.handles)
+    } catch (error) {
+      const cause = scope.transaction?.firstFailure?.error
+      if (scope.state === 'unknown' || attempt > retries || !(driver.isRetriable(error) || driver.isRetriable(cause))) throw error
+    }
+    await sleep(Math.random() * 10 * 2 ** Math.min(attempt, 6))
+  }
+}
+
+async function runOnce<Result> (scope: Scope, work: (transaction: Transaction) => Promise<Result>, handles: Handles): Promise<Result> {
+  const transaction = new Transaction(scope, handles)
+  let result: Result
+  try {
+    result = await watched(scope, () => work(transaction))
+  } catch (error) {
+    await scope.settle('rollback').catch(() => {})
+    throw error
+  }
+  if (scope.doom !== undefined) throw scope.doom
+  await scope.settle('commit')
+  return result
+}
+
+function planCall (own: TransactionOptions, context: CallContext) {
+  const store = own.store ?? context.defaults.store ?? 'sql'
+  const options = { ...context.defaults, ...own, store }
+  const mistakes = optionMistakes(own, 'call')
+  if (store === 'mongo') mistakes.push(...sqlOnlyOptions(own).map((option) => `${option} is an option of the sql store`))
+  if (mistakes.length > 0) throw new TransactionUsageError(`app.transaction: ${mistakes.join('; ')}`)
+  const driver = context.drivers[store]
+  if (driver === undefined) throw new TransactionUsageError(`app.transaction: store '${store}' needs the plugin option ${store === 'sql' ? 'pool' : 'mongo'}`)
+  return { driver, options, plan: driver.plan(options) }
+}

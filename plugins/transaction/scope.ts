@@ -1,0 +1,231 @@
+import type { Driver, Label, OpenTransaction } from './driver.ts'
+import { ConnectionLostError, TransactionClosedError, TransactionTimeoutError } from './errors.ts'
+
+export type State = 'idle' | 'opening' | 'open' | 'committing' | 'committed' | 'rolling back' | 'rolled back' | 'failed' | 'lost' | 'unknown'
+
+/** What a scope needs to know besides its driver. */
+export interface ScopeOptions<Plan> {
+  plan: Plan
+  label: Label
+  /** Which run of the handler this is, from 1. */
+  attempt: number
+  /** Milliseconds left of the deadline; 0: none. */
+  deadline: number
+  /** Seconds for `Retry-After` where trying again may help. */
+  retryAfter: number
+  settings?: Record<string, string> | undefined
+  /** Refuses to open, for example because the client has gone. */
+  mayOpen?: () => Error | undefined
+  /** Told when the first statement opens the scope. */
+  onOpen?: () => void
+  /** Told when the deadline has passed and everything is rolled back. */
+  onExpire?: (error: Error) => void
+  /** Runs after-commit callbacks; the plugin waits for them on close. */
+  afterCommit: (callbacks: Array<() => unknown>) => void
+}
+
+/**
+ * One transaction's life, free of Fastify and of any database: opened by its first statement, one statement at a time,
+ * settled exactly once.
+ */
+export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan = unknown> {
+  readonly label: Label
+  readonly attempt: number
+  readonly driver: Driver<Plan, Transaction>
+  /** Set by `setRollbackOnly()`: the settlement rolls back whatever the reply says. */
+  rollbackOnly = false
+  /** Statements sent, BEGIN and COMMIT not counted. */
+  statements = 0
+  /** Why the scope failed to open, or was lost. */
+  failure: Error | undefined
+  /** The settlement; undefined until somebody asked for one. */
+  settled: Promise<void> | undefined
+  /** The begun transaction, kept after the end for what it still tells (its first failed statement, operation time). */
+  transaction: Transaction | undefined
+
+  readonly #options: ScopeOptions<Plan>
+  #state: State = 'idle'
+  #tail: Promise<unknown> = Promise.resolve()
+  #running: Promise<unknown> | undefined
+  #isSealed = false
+  #doom: Error | undefined
+  #doomed: Promise<undefined> | undefined
+  #onDoom: (() => void) | undefined
+  #callbacks: Array<() => unknown> = []
+  #timer: NodeJS.Timeout | undefined
+  #openedAt = 0
+  #endedAt = 0
+
+  constructor (driver: Driver<Plan, Transaction>, options: ScopeOptions<Plan>) {
+    this.driver = driver
+    this.#options = options
+    this.label = options.label
+    this.attempt = options.attempt
+    if (options.deadline > 0) this.#timer = setTimeout(() => { this.#expire() }, options.deadline)
+  }
+
+  get state (): State { return this.#state }
+
+  /** Why the scope was given up from outside: deadline or client gone. */
+  get doom (): Error | undefined { return this.#doom }
+
+  /** Holds a connection that must still be settled. */
+  get isOpen (): boolean { return this.#state === 'open' || this.#state === 'opening' || this.#state === 'committing' || this.#state === 'lost' }
+
+  /** Milliseconds between the first statement and the end; 0 when none was sent. */
+  get duration (): number { return this.#openedAt === 0 ? 0 : (this.#endedAt || performance.now()) - this.#openedAt }
+
+  /** Queues one statement. The first one opens the transaction. Rejects when the scope no longer takes statements. */
+  run<Result> (statement: (transaction: Transaction) => Promise<Result>): Promise<Result> {
+    const refusal = this.#refusal()
+    if (refusal !== undefined) return Promise.reject(refusal)
+    if (this.#state === 'idle') this.#tail = this.#open()
+    const result = this.#tail.then(() => this.#perform(statement))
+    this.#tail = result.then(ignore, ignore)
+    return result
+  }
+
+  /** Registers a callback for after the COMMIT; it never runs when the transaction does not commit. */
+  afterCommit (callback: () => unknown): void {
+    if (this.settled !== undefined) throw new TransactionClosedError(this.label, this.#state)
+    this.#callbacks.push(callback)
+  }
+
+  /** Commits or rolls back, once; later calls get the first settlement. Rejects only when a commit was asked for and did not happen. */
+  settle (how: 'commit' | 'rollback'): Promise<void> {
+    if (this.settled === undefined) {
+      this.settled = how === 'commit' && !this.rollbackOnly ? this.#commit() : this.#rollback()
+      this.settled.catch(ignore)
+    }
+    return this.settled
+  }
+
+  /** Ends the scope because of something outside it; leaves a COMMIT that has begun alone. */
+  abandon (reason: Error): Promise<void> {
+    if (this.#state === 'committing' || this.#endedAt !== 0) return this.settled ?? Promise.resolve()
+    this.#doom ??= reason
+    this.#onDoom?.()
+    return this.settle('rollback').catch(ignore)
+  }
+
+  #refusal (): Error | undefined {
+    if (this.#doom !== undefined) return this.#doom
+    if (this.#isSealed) return new TransactionClosedError(this.label, this.#state === 'open' ? 'being settled' : this.#state)
+    if (this.#state === 'idle') return this.#options.mayOpen?.()
+    if (this.#state === 'opening' || this.#state === 'open') return undefined
+    return this.failure ?? new TransactionClosedError(this.label, this.#state)
+  }
+
+  async #open (): Promise<void> {
+    this.#state = 'opening'
+    this.#openedAt = performance.now()
+    this.#options.onOpen?.()
+    const opening = this.driver.open(this.#options.plan, {
+      label: this.label,
+      settings: this.#options.settings,
+      abandoned: () => this.#doom !== undefined || this.#endedAt !== 0,
+      onLost: (error) => { this.#lose(error) }
+    })
+    try {
+      const transaction = await this.#unlessDoomed(opening)
+      if (transaction === undefined || this.#endedAt !== 0) return handBack(opening)
+      this.transaction = transaction
+      if (this.#state === 'opening') this.#state = 'open'
+    } catch (error) {
+      if (this.#state === 'opening') this.#state = 'failed'
+      this.failure = error instanceof Error ? error : new Error('the transaction could not be opened', { cause: error })
+    }
+  }
+
+  async #perform<Result> (statement: (transaction: Transaction) => Promise<Result>): Promise<Result> {
+    const { transaction } = this
+    if (this.#doom !== undefined) throw this.#doom
+    if (this.#state !== 'open' || transaction === undefined) throw this.failure ?? new TransactionClosedError(this.label, this.#state)
+    this.statements++
+    const running = statement(transaction)
+    this.#running = running
+    try {
+      return await running
+    } catch (error) {
+      throw this.#doom ?? error
+    } finally {
+      this.#running = undefined
+    }
+  }
+
+  async #commit (): Promise<void> {
+    this.#isSealed = true
+    if (this.#state === 'idle') return this.#end('committed')
+    await this.#unlessDoomed(this.#tail)
+    if (this.#doom !== undefined) {
+      await this.#undo()
+      throw this.#doom
+    }
+    const { transaction, failure } = this
+    if (failure !== undefined || transaction === undefined) {
+      await this.#undo()
+      throw failure ?? new TransactionClosedError(this.label, this.#state)
+    }
+    this.#state = 'committing'
+    try {
+      await transaction.commit()
+    } catch (error) {
+      this.#end(isUnknown(error) ? 'unknown' : 'rolled back')
+      throw error
+    }
+    this.#end('committed')
+  }
+
+  async #rollback (): Promise<void> {
+    this.#isSealed = true
+    if (this.#state === 'opening') this.#onDoom?.()
+    await this.#undo()
+  }
+
+  async #undo (): Promise<void> {
+    const { transaction } = this
+    const last = this.#state
+    if (transaction !== undefined) {
+      this.#state = 'rolling back'
+      await transaction.rollback(this.#running)
+    }
+    this.#end(last === 'failed' || last === 'lost' ? last : 'rolled back')
+  }
+
+  #end (state: State): void {
+    clearTimeout(this.#timer)
+    this.#state = state
+    this.#endedAt = performance.now()
+    if (state === 'committed' && this.#callbacks.length > 0) this.#options.afterCommit(this.#callbacks)
+  }
+
+  #lose (error: Error): void {
+    if (this.#state !== 'open') return
+    this.#state = 'lost'
+    this.failure = new ConnectionLostError(this.label, this.#options.retryAfter, error)
+  }
+
+  #expire (): void {
+    if (this.#state === 'committing' || this.#endedAt !== 0) return
+    const error = new TransactionTimeoutError(this.label, this.#options.deadline)
+    this.abandon(error).then(() => { this.#options.onExpire?.(error) }, ignore)
+  }
+
+  /** Waits, but no longer than until the scope is given up. */
+  async #unlessDoomed<Result> (waiting: Promise<Result>): Promise<Result | undefined> {
+    if (this.#doom !== undefined) return undefined
+    this.#doomed ??= new Promise((resolve) => { this.#onDoom = () => { resolve(undefined) } })
+    return await Promise.race([waiting, this.#doomed])
+  }
+}
+
+/** A connection that arrives after the scope gave up goes straight back. */
+function handBack (opening: Promise<OpenTransaction>): void {
+  opening.then((transaction) => transaction.rollback(undefined), ignore)
+}
+
+function isUnknown (error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'TX_OUTCOME_UNKNOWN'
+}
+
+function ignore (): void {}
