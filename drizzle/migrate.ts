@@ -1,0 +1,146 @@
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createClient, type Client } from '@libsql/client'
+import { sql } from 'drizzle-orm'
+import pg from 'pg'
+import { dialectOf, type Database, type SqliteDatabase } from './index.ts'
+import { MigrationError, pendingOf, readMigrations, type Applied } from './journal.ts'
+
+const FOLDERS = {
+  postgres: path.join(import.meta.dirname, 'migrations', 'postgres'),
+  sqlite: path.join(import.meta.dirname, 'migrations', 'sqlite')
+}
+// Two numbers nobody else is likely to use for an advisory lock in this database.
+const LOCK = '7246001, 1'
+const WAIT_MS = 60_000
+
+/** Where migrations come from and how long to wait for somebody else who is migrating. */
+export interface MigrateOptions {
+  /** Folder of drizzle-kit. Default: the one of the URL's dialect beside this file. */
+  folder?: string
+  /** Longest wait for another migrator or for a lock on a table, in milliseconds. Default: 60,000. */
+  waitMs?: number
+}
+
+/**
+ * Brings a database up to date. Any number of processes may call it at the same time: one migrates, the others wait for it.
+ * Either all pending migrations run or none does.
+ * @param url `postgres://…` or `file:…` (for `:memory:` see `migrateSqlite`)
+ * @returns names of the migrations that ran, oldest first; empty when there was nothing to do
+ * @throws MigrationError when the files and the database do not fit together; the driver's error when it cannot be reached
+ */
+export async function migrate (url: string, options: MigrateOptions = {}): Promise<string[]> {
+  if (/^postgres(ql)?:/.test(url)) return await migratePostgres(url, options)
+  const until = Date.now() + (options.waitMs ?? WAIT_MS)
+  for (;;) {
+    // A new client for each try: a connection that has met SQLITE_BUSY may refuse its next COMMIT.
+    const client = createClient({ url, concurrency: 1, timeout: 0 })
+    try {
+      return await migrateSqlite(client, options)
+    } catch (error) {
+      if (!isBusy(error)) throw error
+      if (Date.now() > until) refuseWait(error)
+    } finally {
+      client.close()
+    }
+    await sleep(25)
+  }
+}
+
+async function migratePostgres (url: string, { folder = FOLDERS.postgres, waitMs = WAIT_MS }: MigrateOptions): Promise<string[]> {
+  const migrations = readMigrations(folder)
+  const client = new pg.Client({ connectionString: url, application_name: 'migrate', connectionTimeoutMillis: 10_000 })
+  client.on('error', () => {}) // a lost connection also fails the statement that is waiting for it
+  await client.connect()
+  try {
+    // The lock belongs to the transaction, so it also holds through a pooler that hands out connections per transaction.
+    await client.query(`begin; set local statement_timeout = 0; set local lock_timeout = ${Math.trunc(waitMs)}`)
+    await client.query(`select pg_advisory_xact_lock(${LOCK})`).catch(refuseWait)
+    await client.query('create schema if not exists drizzle; create table if not exists drizzle.__drizzle_migrations (id serial primary key, hash text not null, created_at bigint)')
+    const { rows } = await client.query<{ hash: string, created_at: string }>('select hash, created_at from drizzle.__drizzle_migrations')
+    const pending = pendingOf(migrations, rows.map(toApplied))
+    for (const { tag, when, hash, statements } of pending) {
+      for (const statement of statements) await client.query(statement).catch(failed(tag))
+      await client.query('insert into drizzle.__drizzle_migrations (hash, created_at) values ($1, $2)', [hash, when])
+    }
+    await client.query('commit')
+    return pending.map(({ tag }) => tag)
+  } finally {
+    await client.end()
+  }
+}
+
+/**
+ * `migrate` for a client that is already open; the only way to an in-memory database, which lives in its one connection.
+ * @param client a client with one connection, not inside a transaction
+ * @returns names of the migrations that ran
+ * @throws MigrationError as `migrate`, but SQLITE_BUSY at once when somebody else is writing
+ */
+export async function migrateSqlite (client: Client, { folder = FOLDERS.sqlite }: Pick<MigrateOptions, 'folder'> = {}): Promise<string[]> {
+  const migrations = readMigrations(folder)
+  // Off while tables are rebuilt: dropping the old one would delete the rows that refer to it. Cannot change inside a transaction.
+  await client.execute('pragma foreign_keys = off')
+  const transaction = await client.transaction('write')
+  try {
+    await transaction.execute('create table if not exists __drizzle_migrations (id integer primary key, hash text not null, created_at numeric)')
+    const { rows } = await transaction.execute('select hash, created_at from __drizzle_migrations')
+    const pending = pendingOf(migrations, rows.map((row) => toApplied({ hash: String(row.hash), created_at: String(row.created_at) })))
+    for (const { tag, when, hash, statements } of pending) {
+      for (const statement of statements) await transaction.execute(statement).catch(failed(tag))
+      await transaction.execute({ sql: 'insert into __drizzle_migrations (hash, created_at) values (?, ?)', args: [hash, when] })
+    }
+    const broken = await transaction.execute('pragma foreign_key_check')
+    if (broken.rows.length > 0) throw new MigrationError('MIGRATION_FAILED', `A migration would leave ${broken.rows.length} rows that refer to nothing: nothing was changed`)
+    await transaction.commit()
+    return pending.map(({ tag }) => tag)
+  } finally {
+    transaction.close()
+    await client.execute('pragma foreign_keys = on')
+  }
+}
+
+/**
+ * What `migrate` would still do, for readiness and for a service that must not migrate by itself.
+ * @param db an autocommit handle
+ * @returns names of the migrations that have not run, oldest first
+ * @throws MigrationError when the files and the database do not fit together
+ */
+export async function pendingMigrations (db: Database, { folder }: Pick<MigrateOptions, 'folder'> = {}): Promise<string[]> {
+  const { name } = dialectOf(db)
+  const applied = await (name === 'postgres' ? appliedInPostgres(db) : appliedInSqlite(db))
+  return pendingOf(readMigrations(folder ?? FOLDERS[name]), applied).map(({ tag }) => tag)
+}
+
+async function appliedInPostgres (db: Database): Promise<Applied[]> {
+  const exists = await db.execute<{ exists: boolean }>(sql`select to_regclass('drizzle.__drizzle_migrations') is not null as "exists"`)
+  if (exists.rows[0]?.exists !== true) return []
+  const { rows } = await db.execute<{ hash: string, created_at: string }>(sql`select hash, created_at from drizzle.__drizzle_migrations`)
+  return rows.map(toApplied)
+}
+
+async function appliedInSqlite (db: Database): Promise<Applied[]> {
+  const { all } = db as unknown as SqliteDatabase
+  const query = all.bind(db)
+  const exists = await query(sql`select 1 from sqlite_master where name = '__drizzle_migrations'`)
+  if (exists.length === 0) return []
+  return (await query<{ hash: string, created_at: string }>(sql`select hash, created_at from __drizzle_migrations`)).map(toApplied)
+}
+
+function toApplied (row: { hash: string, created_at: string }): Applied {
+  return { hash: row.hash, when: Number(row.created_at) }
+}
+
+function isBusy (error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'SQLITE_BUSY'
+}
+
+function refuseWait (error: unknown): never {
+  throw new MigrationError('MIGRATION_LOCKED', 'Somebody else has been migrating this database for too long: wait for them, or stop them', { cause: error })
+}
+
+function failed (tag: string): (error: unknown) => never {
+  return (error) => {
+    const reason = error instanceof Error ? error.message.split('\n')[0] : String(error)
+    throw new MigrationError('MIGRATION_FAILED', `Migration ${tag} failed, nothing was changed: ${reason}`, { cause: error })
+  }
+}

@@ -1,0 +1,128 @@
+import { relations, sql } from 'drizzle-orm'
+import {
+  bigint, check, foreignKey, index, integer, jsonb, numeric, pgTable, primaryKey, text, timestamp, unique, type ExtraConfigColumn
+} from 'drizzle-orm/pg-core'
+import { ORDER_STATUSES, rules } from './rules.ts'
+
+const id = () => integer().primaryKey().generatedAlwaysAsIdentity()
+// Milliseconds, as JavaScript and MongoDB have them: a cursor made from a row finds that row again.
+const moment = () => timestamp({ withTimezone: true, precision: 3 })
+const createdAt = () => moment().notNull().defaultNow()
+// The default of an index is nulls last, of ORDER BY … DESC nulls first; only an index that says the same is used for it.
+const newest = (column: ExtraConfigColumn) => column.desc().nullsFirst()
+const money = () => numeric({ precision: 18, scale: 2 })
+
+/** People. `version` is the id of the newest outbox row about the user; a trigger keeps it (see migrations). */
+export const users = pgTable('users', {
+  id: id(),
+  email: text().notNull(),
+  name: text().notNull(),
+  version: bigint({ mode: 'number' }).notNull().default(0),
+  created_at: createdAt(),
+  updated_at: createdAt()
+}, (user) => [
+  unique('users_email_key').on(user.email),
+  check('users_email_check', rules.users_email_check(user.email)),
+  check('users_name_check', rules.users_name_check(user.name))
+])
+
+/** Orders of users; `total` is the exact sum of the items. */
+export const orders = pgTable('orders', {
+  id: id(),
+  user_id: integer().notNull(),
+  status: text({ enum: ORDER_STATUSES }).notNull().default('pending'),
+  total: money().notNull(),
+  created_at: createdAt()
+}, (order) => [
+  foreignKey({ name: 'orders_user_id_fkey', columns: [order.user_id], foreignColumns: [users.id] }),
+  index('orders_created_at_idx').on(newest(order.created_at), newest(order.id)),
+  index('orders_user_id_created_at_idx').on(order.user_id, newest(order.created_at), newest(order.id)),
+  check('orders_status_check', rules.orders_status_check(order.status)),
+  check('orders_total_check', rules.orders_total_check(order.total))
+])
+
+/** Lines of an order; they go with it. */
+export const orderItems = pgTable('order_items', {
+  id: id(),
+  order_id: integer().notNull(),
+  product: text().notNull(),
+  quantity: integer().notNull(),
+  unit_price: money().notNull()
+}, (item) => [
+  foreignKey({ name: 'order_items_order_id_fkey', columns: [item.order_id], foreignColumns: [orders.id] }).onDelete('cascade'),
+  index('order_items_order_id_idx').on(item.order_id, item.id),
+  check('order_items_product_check', rules.order_items_product_check(item.product)),
+  check('order_items_quantity_check', rules.order_items_quantity_check(item.quantity)),
+  check('order_items_unit_price_check', rules.order_items_unit_price_check(item.unit_price))
+])
+
+/**
+ * Projection of the MongoDB collection `posts`, written by the change stream only. No foreign key: a copy must be able
+ * to hold whatever the original says, also a post whose author has just been deleted.
+ */
+export const posts = pgTable('posts', {
+  id: text().primaryKey(),
+  author_id: integer().notNull(),
+  title: text().notNull(),
+  category: text().notNull(),
+  content_length: integer().notNull(),
+  created_at: moment().notNull()
+}, (post) => [
+  index('posts_author_id_created_at_idx').on(post.author_id, newest(post.created_at), newest(post.id)),
+  index('posts_author_id_content_length_idx').on(post.author_id, post.content_length)
+])
+
+/** Events on their way to MongoDB; the relay deletes what it has applied. */
+export const outbox = pgTable('outbox', {
+  id: bigint({ mode: 'number' }).primaryKey().generatedByDefaultAsIdentity(),
+  topic: text().notNull(),
+  key: text().notNull(),
+  payload: jsonb().$type<unknown>().notNull(),
+  attempts: integer().notNull().default(0),
+  available_at: createdAt(),
+  parked_at: moment(),
+  last_error: text(),
+  // Not now(), which stands still in a transaction: the age of an event counts from when it was written.
+  created_at: moment().notNull().default(sql`clock_timestamp()`)
+}, (event) => [
+  index('outbox_waiting').on(event.topic, event.id).where(sql`parked_at is null`)
+])
+
+/** How far each change stream has been applied. */
+export const changeStreams = pgTable('change_streams', {
+  stream: text().primaryKey(),
+  token: jsonb().$type<unknown>(),
+  cluster_time: moment(),
+  updated_at: createdAt(),
+  resyncs: integer().notNull().default(0)
+})
+
+/** Answers kept for requests that carry an Idempotency-Key. */
+export const idempotencyKeys = pgTable('idempotency_keys', {
+  key: text().notNull(),
+  route: text().notNull(),
+  fingerprint: text().notNull(),
+  status: integer(),
+  headers: jsonb().$type<Record<string, string>>(),
+  body: text(),
+  created_at: createdAt(),
+  expires_at: moment().notNull()
+}, (row) => [
+  primaryKey({ name: 'idempotency_keys_pkey', columns: [row.key, row.route] }),
+  index('idempotency_keys_expires_at_idx').on(row.expires_at)
+])
+
+export const usersRelations = relations(users, ({ many }) => ({ orders: many(orders), posts: many(posts) }))
+
+export const ordersRelations = relations(orders, ({ one, many }) => ({
+  user: one(users, { fields: [orders.user_id], references: [users.id] }),
+  items: many(orderItems)
+}))
+
+export const orderItemsRelations = relations(orderItems, ({ one }) => ({
+  order: one(orders, { fields: [orderItems.order_id], references: [orders.id] })
+}))
+
+export const postsRelations = relations(posts, ({ one }) => ({
+  author: one(users, { fields: [posts.author_id], references: [users.id] })
+}))

@@ -1,0 +1,120 @@
+import { relations, sql, type Column } from 'drizzle-orm'
+import { check, customType, foreignKey, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { ORDER_STATUSES, rules } from './rules.ts'
+
+// The twins of postgres.ts: the same columns and row types (drizzle/index.ts does not compile otherwise), said in SQLite's
+// words. Money is text because SQLite has no exact decimals; ids are never used twice.
+const id = () => integer().primaryKey({ autoIncrement: true })
+// ISO 8601 in UTC with milliseconds: sorts as text, and anybody can read it in the file.
+const moment = customType<{ data: Date, driverData: string }>({
+  dataType: () => 'text',
+  toDriver: (date) => date.toISOString(),
+  fromDriver: (text) => new Date(text)
+})
+const createdAt = () => moment().notNull().default(sql`(strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))`)
+const json = <T>() => text({ mode: 'json' }).$type<T>()
+const newest = (column: Column) => sql`${column} desc`
+
+export const users = sqliteTable('users', {
+  id: id(),
+  email: text().notNull(),
+  name: text().notNull(),
+  version: integer().notNull().default(0),
+  created_at: createdAt(),
+  updated_at: createdAt()
+}, (user) => [
+  uniqueIndex('users_email_key').on(user.email),
+  check('users_email_check', rules.users_email_check(user.email)),
+  check('users_name_check', rules.users_name_check(user.name))
+])
+
+export const orders = sqliteTable('orders', {
+  id: id(),
+  user_id: integer().notNull(),
+  status: text({ enum: ORDER_STATUSES }).notNull().default('pending'),
+  total: text().notNull(),
+  created_at: createdAt()
+}, (order) => [
+  foreignKey({ name: 'orders_user_id_fkey', columns: [order.user_id], foreignColumns: [users.id] }),
+  index('orders_created_at_idx').on(newest(order.created_at), newest(order.id)),
+  index('orders_user_id_created_at_idx').on(order.user_id, newest(order.created_at), newest(order.id)),
+  check('orders_status_check', rules.orders_status_check(order.status)),
+  check('orders_total_check', rules.orders_total_check(order.total))
+])
+
+export const orderItems = sqliteTable('order_items', {
+  id: id(),
+  order_id: integer().notNull(),
+  product: text().notNull(),
+  quantity: integer().notNull(),
+  unit_price: text().notNull()
+}, (item) => [
+  foreignKey({ name: 'order_items_order_id_fkey', columns: [item.order_id], foreignColumns: [orders.id] }).onDelete('cascade'),
+  index('order_items_order_id_idx').on(item.order_id, item.id),
+  check('order_items_product_check', rules.order_items_product_check(item.product)),
+  check('order_items_quantity_check', rules.order_items_quantity_check(item.quantity)),
+  check('order_items_unit_price_check', rules.order_items_unit_price_check(item.unit_price))
+])
+
+export const posts = sqliteTable('posts', {
+  id: text().primaryKey(),
+  author_id: integer().notNull(),
+  title: text().notNull(),
+  category: text().notNull(),
+  content_length: integer().notNull(),
+  created_at: moment().notNull()
+}, (post) => [
+  index('posts_author_id_created_at_idx').on(post.author_id, newest(post.created_at), newest(post.id)),
+  index('posts_author_id_content_length_idx').on(post.author_id, post.content_length)
+])
+
+export const outbox = sqliteTable('outbox', {
+  id: id(),
+  topic: text().notNull(),
+  key: text().notNull(),
+  payload: json<unknown>().notNull(),
+  attempts: integer().notNull().default(0),
+  available_at: createdAt(),
+  parked_at: moment(),
+  last_error: text(),
+  created_at: createdAt()
+}, (event) => [
+  index('outbox_waiting').on(event.topic, event.id).where(sql`parked_at is null`)
+])
+
+export const changeStreams = sqliteTable('change_streams', {
+  stream: text().primaryKey(),
+  token: json<unknown>(),
+  cluster_time: moment(),
+  updated_at: createdAt(),
+  resyncs: integer().notNull().default(0)
+})
+
+export const idempotencyKeys = sqliteTable('idempotency_keys', {
+  key: text().notNull(),
+  route: text().notNull(),
+  fingerprint: text().notNull(),
+  status: integer(),
+  headers: json<Record<string, string>>(),
+  body: text(),
+  created_at: createdAt(),
+  expires_at: moment().notNull()
+}, (row) => [
+  primaryKey({ name: 'idempotency_keys_pkey', columns: [row.key, row.route] }),
+  index('idempotency_keys_expires_at_idx').on(row.expires_at)
+])
+
+export const usersRelations = relations(users, ({ many }) => ({ orders: many(orders), posts: many(posts) }))
+
+export const ordersRelations = relations(orders, ({ one, many }) => ({
+  user: one(users, { fields: [orders.user_id], references: [users.id] }),
+  items: many(orderItems)
+}))
+
+export const orderItemsRelations = relations(orderItems, ({ one }) => ({
+  order: one(orders, { fields: [orderItems.order_id], references: [orders.id] })
+}))
+
+export const postsRelations = relations(posts, ({ one }) => ({
+  author: one(users, { fields: [posts.author_id], references: [users.id] })
+}))
