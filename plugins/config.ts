@@ -1,0 +1,151 @@
+import { envSchema } from 'env-schema'
+import fp from 'fastify-plugin'
+import { SettingsSchema, type ReadSettings, type Settings } from '../schemas/settings.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Settings read from the environment, validated and frozen. */
+    config: Settings
+    /** True when no database may be touched: the OpenAPI document is being written. */
+    offline: boolean
+  }
+}
+
+type Raw = Record<string, unknown>
+interface SchemaError { instancePath: string, keyword: string, params: Record<string, unknown> }
+
+const SECRET = new Set(['DATABASE_URL', 'MONGODB_URL'])
+const BOUNDS = [
+  'DATABASE_LOCK_TIMEOUT_MS', 'DATABASE_STATEMENT_TIMEOUT_MS', 'DATABASE_TRANSACTION_TIMEOUT_MS', 'HANDLER_TIMEOUT_MS'
+] as const
+
+/** Thrown when settings are wrong: `lines` has one sentence for each, none of them shows a secret. */
+export class SettingsError extends Error {
+  readonly code = 'SETTINGS_INVALID'
+  readonly lines: string[]
+
+  constructor (lines: string[]) {
+    super(lines.join('\n'))
+    this.name = 'SettingsError'
+    this.lines = lines
+  }
+}
+
+/**
+ * Reads and checks all settings at once.
+ * @param environment variables; empty ones count as unset
+ * @param overrides values that win over the environment
+ * @param offline true when no database will be used, so that none has to be named
+ * @returns the frozen settings
+ * @throws SettingsError naming every wrong setting
+ */
+export function readSettings (environment: Raw, overrides: Partial<Settings> = {}, offline = false): Settings {
+  const raw: Raw = { ...withoutEmpty(environment), ...overrides }
+  const { values, errors } = validate(raw)
+  const wrong = new Set(errors.map(nameOf))
+  const lines = [
+    ...[...wrong].map((name) => describe(name, raw[name])),
+    ...contradictions(values, offline).filter(({ names }) => !names.some((name) => wrong.has(name))).map(({ line }) => line)
+  ]
+  if (lines.length > 0) throw new SettingsError(lines)
+  const production = values.NODE_ENV === 'production'
+  return Object.freeze({
+    ...values,
+    DOCS: values.DOCS ?? !production,
+    SEED: values.SEED ?? values.NODE_ENV === 'development'
+  })
+}
+
+/**
+ * The settings as they may be shown: passwords in URLs replaced.
+ * @param settings settings of the service
+ * @returns a copy for logs
+ */
+export function maskSettings (settings: Settings): Raw {
+  return Object.fromEntries(Object.entries(settings).map(([name, value]) => [
+    name, SECRET.has(name) ? maskUrl(String(value)) : value
+  ]))
+}
+
+/**
+ * Host and database of a connection URL, nothing else.
+ * @param url a connection URL, also one with several hosts
+ * @returns for example `db.example.com:5432/app`
+ */
+export function whereOf (url: string): string {
+  return /^[a-z+]+:\/\/(?:[^@/]*@)?([^?]*)/.exec(url)?.[1] ?? url.replace(/\?.*$/, '')
+}
+
+function maskUrl (url: string): string {
+  const scheme = /^[a-z+]+:\/\//.exec(url)?.[0] ?? ''
+  return scheme + whereOf(url)
+}
+
+function withoutEmpty (environment: Raw): Raw {
+  return Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== '' && value !== undefined))
+}
+
+// Wrong settings are left out of a second pass, so that the remaining ones can still be compared.
+function validate (raw: Raw): { values: ReadSettings, errors: SchemaError[] } {
+  try {
+    return { values: read(raw), errors: [] }
+  } catch (error) {
+    const errors = (error as { errors?: SchemaError[] }).errors
+    if (errors === undefined) throw error
+    const wrong = new Set(errors.map(nameOf))
+    const rest = Object.fromEntries(Object.entries(raw).filter(([name]) => !wrong.has(name)))
+    return { values: read(rest), errors }
+  }
+}
+
+function read (raw: Raw): ReadSettings {
+  return envSchema<ReadSettings>({ schema: { ...SettingsSchema }, data: raw, env: false })
+}
+
+function nameOf (error: SchemaError): string {
+  return error.instancePath.slice(1)
+}
+
+function describe (name: string, value: unknown): string {
+  const shown = SECRET.has(name) ? '' : `, not ${JSON.stringify(value)}`
+  return `${name} must be ${expected(name)}${shown}`
+}
+
+function expected (name: string): string {
+  const schema: Raw | undefined = SettingsSchema.properties[name as keyof typeof SettingsSchema.properties]
+  if (schema?.enum instanceof Array) return `one of ${schema.enum.join(', ')}`
+  if (schema?.type === 'boolean') return 'true or false'
+  if (schema?.type === 'integer') return `a whole number from ${String(schema.minimum)} to ${String(schema.maximum)}`
+  if (name === 'DATABASE_URL') return 'postgres://user:password@host:port/database, file:path or :memory:'
+  if (name === 'MONGODB_URL') return 'mongodb://user:password@host:port/ or mongodb+srv://…'
+  if (name === 'MONGODB_DATABASE') return 'a name of 1 to 63 letters, digits, _ or -'
+  return 'a text that is not empty'
+}
+
+function contradictions (settings: ReadSettings, offline: boolean): Array<{ names: string[], line: string }> {
+  const found: Array<{ names: string[], line: string }> = []
+  if (settings.NODE_ENV === 'production' && !offline) {
+    for (const name of ['DATABASE_URL', 'MONGODB_URL'] as const) {
+      if (settings[name] === undefined) found.push({ names: [name, 'NODE_ENV'], line: `${name} must be set when NODE_ENV is production: embedded databases are for development` })
+    }
+  }
+  for (const [at, inner] of BOUNDS.entries()) {
+    const outer = BOUNDS[at + 1]
+    if (outer !== undefined && settings[inner] >= settings[outer]) {
+      found.push({ names: [inner, outer], line: `${inner} (${settings[inner]}) must be smaller than ${outer} (${settings[outer]}): each wait ends before the one around it` })
+    }
+  }
+  if (settings.ADMIN_PORT !== undefined && settings.ADMIN_PORT !== 0 && settings.ADMIN_PORT === settings.PORT) {
+    found.push({ names: ['ADMIN_PORT', 'PORT'], line: `ADMIN_PORT and PORT are both ${settings.PORT}: give the admin listener a port of its own` })
+  }
+  return found
+}
+
+/** Options that `buildApp` hands to every plugin of this folder. */
+export interface PluginOptions { settings: Settings, offline: boolean }
+
+/** Decorates `app.config` and `app.offline` with what `buildApp` was given. */
+export default fp<PluginOptions>(async function config (app, { settings, offline }) {
+  app.decorate('config', settings)
+  app.decorate('offline', offline)
+}, { name: 'config', fastify: '5.x' })

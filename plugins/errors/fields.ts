@@ -1,0 +1,61 @@
+import type { ConstraintProblem } from '../../drizzle/constraints.ts'
+import type { ProblemError } from '../../schemas/problem.ts'
+import { driverErrorOf } from '../transaction/answers.ts'
+
+type Constraints = Readonly<Record<string, ConstraintProblem>>
+type Fault = Error & Record<string, unknown>
+interface Rule { operatorName?: string, propertiesNotSatisfied?: Array<{ propertyName: string }>, missingProperties?: string[], additionalProperties?: string[] }
+
+/** Which fields of the request a database error is about. */
+export interface Fields {
+  errors: ProblemError[]
+  /** One sentence for the whole, where the constraint has one. */
+  detail?: string
+}
+
+/**
+ * The fields a database error is about, found by the name of the constraint or index, never by values.
+ * @param error what was thrown
+ * @param constraints name of constraint or index → pointer and detail
+ * @returns entries for `errors`; none when the fields cannot be told, or when it is about the resource as a whole
+ */
+export function fieldsOf (error: unknown, constraints: Constraints): Fields {
+  const fault = driverErrorOf(error)
+  if (fault === undefined) return { errors: [] }
+  const known = namesOf(fault).map((name) => constraints[name]).find((problem) => problem !== undefined)
+  if (known === undefined) return { errors: ruleErrors(fault) }
+  const { pointer, detail } = known
+  return { detail, errors: pointer === '' ? [] : [{ pointer, detail }] }
+}
+
+// PostgreSQL names the constraint, MongoDB the index, SQLite only table and columns.
+function namesOf (fault: Fault): string[] {
+  if (typeof fault.constraint === 'string') return [stillReferenced(fault) ? `${fault.constraint} on delete` : fault.constraint]
+  const index = /index: (\S+) dup key/.exec(fault.message)?.[1]
+  if (index !== undefined) return [index]
+  const columns = /^(?:SQLITE_\w+: )*UNIQUE constraint failed: ([\w., ]+)$/.exec(fault.message)?.[1]
+  if (columns === undefined) return []
+  const parts = columns.split(', ')
+  const table = parts[0]?.split('.')[0] ?? ''
+  const joined = `${table}_${parts.map((part) => part.split('.')[1]).join('_')}`
+  return [columns, `${joined}_unique`, `${joined}_key`]
+}
+
+function stillReferenced (fault: Fault): boolean {
+  return fault.code === '23001' || (fault.code === '23503' && fault.message.startsWith('update or delete on'))
+}
+
+// A validator's verdict repeats the refused value (consideredValue): only names of fields and rules are taken.
+function ruleErrors (fault: Fault): ProblemError[] {
+  const info = fault.errInfo as { details?: { schemaRulesNotSatisfied?: Rule[] } } | undefined
+  const rules = info?.details?.schemaRulesNotSatisfied ?? []
+  return rules.flatMap((rule) => [
+    ...(rule.propertiesNotSatisfied ?? []).map(({ propertyName }) => entry(propertyName, 'does not satisfy the rules of its collection')),
+    ...(rule.missingProperties ?? []).map((name) => entry(name, 'is required')),
+    ...(rule.additionalProperties ?? []).map((name) => entry(name, 'is not a known field'))
+  ])
+}
+
+function entry (name: string, detail: string): ProblemError {
+  return { pointer: `/${name}`, detail }
+}

@@ -1,0 +1,47 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { constraintProblems } from '../../drizzle/constraints.ts'
+import { ProblemSchema } from '../../schemas/problem.ts'
+import { indexProblems } from '../mongo/indexes.ts'
+import { CATALOG } from './catalog.ts'
+import { problemOf, type ProblemReply } from './problem.ts'
+import { REQUEST_ID_HEADER } from './request-id.ts'
+import { collectRoutes } from './routes.ts'
+
+const constraints = { ...constraintProblems, ...indexProblems }
+
+/** Answers everything that is refused or fails with a problem body; sends the id of each request back. */
+export default fp(async function errors (app) {
+  app.addSchema(ProblemSchema)
+  const methodsOf = collectRoutes(app)
+  app.addHook('onRequest', async (request, reply) => { reply.header(REQUEST_ID_HEADER, request.id) })
+  app.setErrorHandler(answerError)
+  app.setNotFoundHandler(function answerUnknown (request, reply) {
+    const allowed = methodsOf(request.url.split('?', 1)[0] ?? '/')
+    const type = allowed.length > 0 ? 'method-not-allowed' : 'not-found'
+    const status = allowed.length > 0 ? 405 : 404
+    if (allowed.length > 0) reply.header('allow', allowed.join(', '))
+    return sendProblem(reply, {
+      body: { type: `/docs/problems#${type}`, title: CATALOG[type].title, status, detail: CATALOG[type].detail, instance: request.id }
+    })
+  })
+}, { name: 'errors', dependencies: ['config'], fastify: '5.x' })
+
+/**
+ * Answers an error with its problem body and logs it: faults of ours as errors, refusals of a database as warnings.
+ * Also given to Fastify as `frameworkErrors`, for requests that never reach a route.
+ */
+export function answerError (error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const problem = problemOf(error, request.id, constraints)
+  const { status } = problem.body
+  if (status === 500) request.log.error({ err: error }, 'request failed')
+  else if (status > 500) request.log.warn({ err: error }, 'request not answered')
+  else request.log.debug({ err: error }, 'request refused')
+  reply.header(REQUEST_ID_HEADER, request.id)
+  return sendProblem(reply, problem)
+}
+
+function sendProblem (reply: FastifyReply, { body, retryAfter }: ProblemReply): FastifyReply {
+  if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
+  return reply.code(body.status).type('application/problem+json').serializer(JSON.stringify).send(body)
+}

@@ -1,0 +1,84 @@
+import type { FastifyError } from 'fastify'
+import type { ConstraintProblem } from '../../drizzle/constraints.ts'
+import type { Problem, ProblemError } from '../../schemas/problem.ts'
+import { answerFor } from '../transaction/answers.ts'
+import { CATALOG, isProblemType, typeOfStatus, type ProblemType } from './catalog.ts'
+import { fieldsOf } from './fields.ts'
+import { MAX_ERRORS, validationErrors } from './validation.ts'
+
+/** A problem body with what belongs in the headers beside it. */
+export interface ProblemReply {
+  body: Problem
+  /** Seconds for the Retry-After header. */
+  retryAfter?: number
+}
+
+interface Parts { status: number, type: ProblemType, detail?: string, errors?: ProblemError[], retryAfter?: number }
+type Known = Partial<FastifyError> & { expose?: boolean, type?: unknown, errors?: unknown, retryAfter?: unknown }
+
+// Messages of these can be shown in words of our own; the errors' own messages may repeat what was sent.
+const BY_CODE: Record<string, Omit<Parts, 'errors'>> = {
+  FST_ERR_BAD_URL: { status: 400, type: 'bad-request', detail: 'The path holds a % that is not followed by two hexadecimal digits of valid UTF-8' },
+  FST_ERR_CTP_EMPTY_JSON_BODY: { status: 400, type: 'bad-request', detail: 'The body is empty; it must be JSON' },
+  FST_ERR_CTP_INVALID_JSON_BODY: { status: 400, type: 'bad-request', detail: 'The body is not valid JSON' },
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: { status: 400, type: 'bad-request', detail: 'The body is not as long as Content-Length says' },
+  FST_ERR_CTP_BODY_TOO_LARGE: { status: 413, type: 'body-too-large' },
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: { status: 415, type: 'unsupported-media-type' },
+  FST_ERR_MAX_PARAM_LENGTH: { status: 414, type: 'uri-too-long' },
+  FST_UNDER_PRESSURE: { status: 503, type: 'unavailable', retryAfter: 10 },
+  DATABASE_DOWN: { status: 503, type: 'database-unavailable', retryAfter: 1 }
+}
+
+/**
+ * Turns anything that was thrown into a problem body that holds no SQL, value, driver message, host or stack.
+ * @param error what was thrown
+ * @param instance id of the request
+ * @param constraints name of constraint or index → pointer and detail
+ * @returns body and headers of the answer
+ */
+export function problemOf (error: unknown, instance: string, constraints: Record<string, ConstraintProblem>): ProblemReply {
+  const { status, type, detail, errors, retryAfter } = partsOf(error, constraints)
+  const { title, detail: usual } = CATALOG[type]
+  const body: Problem = { type: `/docs/problems#${type}`, title, status, detail: detail ?? usual, instance }
+  if (errors !== undefined && errors.length > 0) body.errors = errors.slice(0, MAX_ERRORS)
+  return retryAfter === undefined ? { body } : { body, retryAfter }
+}
+
+function partsOf (error: unknown, constraints: Record<string, ConstraintProblem>): Parts {
+  const known: Known = error instanceof Error ? error : {}
+  if (known.validation !== undefined) return invalidParts(known.validation, known.validationContext)
+  const byCode = BY_CODE[known.code ?? '']
+  if (byCode !== undefined) return byCode
+  const answer = answerFor(error)
+  if (answer === undefined) return statedParts(known)
+  const { errors, detail } = fieldsOf(error, constraints)
+  const type = isProblemType(answer.type) ? answer.type : typeOfStatus(answer.status)
+  const retryAfter = typeof known.retryAfter === 'number' ? known.retryAfter : answer.retryAfter
+  return {
+    status: answer.status,
+    type,
+    errors,
+    ...(detail !== undefined && answer.status === 409 ? { detail } : {}),
+    ...(retryAfter === undefined ? {} : { retryAfter })
+  }
+}
+
+function invalidParts (validation: NonNullable<Known['validation']>, context: string | undefined): Parts {
+  const count = validation.length
+  const place = { params: 'path', querystring: 'query', headers: 'headers' }[context ?? ''] ?? 'body'
+  const noun = count === 1 ? '1 error' : `${count > MAX_ERRORS ? `${MAX_ERRORS} of ${count}` : count} errors`
+  return { status: 400, type: 'invalid-request', detail: `The ${place} of the request has ${noun}`, errors: validationErrors(validation, context) }
+}
+
+// Errors that state a status: the message is shown only where it was written for clients (http-errors: `expose`).
+function statedParts (known: Known): Parts {
+  const status = known.statusCode ?? 500
+  if (!Number.isInteger(status) || status < 400 || status > 599) return { status: 500, type: 'internal' }
+  const type = isProblemType(known.type) ? known.type : typeOfStatus(status)
+  const parts: Parts = { status, type }
+  if (known.expose === true && status < 500 && known.message !== undefined) parts.detail = known.message
+  if (known.expose === true && known.errors instanceof Array) parts.errors = known.errors as ProblemError[]
+  if (typeof known.retryAfter === 'number') parts.retryAfter = known.retryAfter
+  else if (status === 503 || status === 429) parts.retryAfter = 1
+  return parts
+}

@@ -1,0 +1,92 @@
+import { Type } from '@sinclair/typebox'
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import fp from 'fastify-plugin'
+import { pendingMigrations } from '../drizzle/migrate.ts'
+
+/** What a dependency may say of itself; never a host, a version or the text of an error. */
+export type Condition = 'up' | 'degraded' | 'down' | 'connecting' | 'migrations pending' | 'no answer' | 'faulty'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /**
+     * Adds a dependency to /readyz.
+     * @param name what it is called in the answer
+     * @param check its condition; the service is ready while all say `up` or `degraded`. A throw or no answer within a second counts as down
+     */
+    addReadiness: (name: string, check: () => Condition | Promise<Condition>) => void
+  }
+}
+
+type Check = () => Condition | Promise<Condition>
+interface Report { status: 'ready' | 'not ready' | 'draining', checks: Record<string, Condition> }
+
+const CACHE_MS = 1000
+const CHECK_MS = 1000
+
+const AliveSchema = Type.Object({ status: Type.Literal('alive') }, { $id: 'Alive', description: 'The process runs', additionalProperties: false })
+const ReadinessSchema = Type.Object({
+  status: Type.String({ examples: ['ready'], description: 'ready, not ready or draining' }),
+  checks: Type.Record(Type.String(), Type.String(), { description: 'Condition of each dependency', examples: [{ sql: 'up', mongodb: 'up' }] })
+}, { $id: 'Readiness', description: 'Whether requests should be sent here', additionalProperties: false })
+
+/** Answers /livez without touching a database, /readyz and /healthz from checks that are at most a second old. */
+export default fp(async function health (app) {
+  const checks = new Map<string, Check>()
+  const readiness = cached(() => reportOf(checks))
+  let draining = false
+  app.decorate('addReadiness', (name, check) => { checks.set(name, check) })
+  app.addHook('preClose', async () => { draining = true })
+  app.addReadiness('sql', async () => (await pendingMigrations(app.db)).length > 0 ? 'migrations pending' : 'up')
+  app.addReadiness('mongodb', () => app.mongoState.fault === undefined ? app.mongoState.state : 'faulty')
+
+  app.addSchema(AliveSchema)
+  app.addSchema(ReadinessSchema)
+  const ready = { 200: { $ref: 'Readiness#' }, 503: { $ref: 'Readiness#' } }
+  app.get('/livez', { schema: describe('isAlive', 'Whether the process runs', { 200: { $ref: 'Alive#' } }) }, function isAlive () {
+    return { status: 'alive' }
+  })
+  app.get('/readyz', { schema: describe('isReady', 'Whether requests should be sent here', ready) }, answerReadiness)
+  app.get('/healthz', { schema: describe('isHealthy', 'The same as /readyz', ready) }, answerReadiness)
+
+  async function answerReadiness (_request: unknown, reply: FastifyReply): Promise<Report> {
+    const report = await readiness()
+    const status = draining ? 'draining' : report.status
+    reply.code(status === 'ready' ? 200 : 503).header('cache-control', 'no-store')
+    return { ...report, status }
+  }
+}, { name: 'health', dependencies: ['config', 'errors', 'sql', 'mongo'], fastify: '5.x' })
+
+function describe (operationId: string, summary: string, response: Record<number, object>) {
+  return { operationId, summary, tags: ['health'], response }
+}
+
+async function reportOf (checks: Map<string, Check>): Promise<Report> {
+  const conditions = await Promise.all([...checks].map(async ([name, check]) => [name, await conditionOf(check)] as const))
+  const isReady = conditions.every(([, condition]) => condition === 'up' || condition === 'degraded')
+  return { status: isReady ? 'ready' : 'not ready', checks: Object.fromEntries(conditions) }
+}
+
+async function conditionOf (check: Check): Promise<Condition> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<Condition>((resolve) => { timer = setTimeout(() => { resolve('no answer') }, CHECK_MS) })
+  try {
+    return await Promise.race([Promise.resolve(check()).catch(() => 'down' as const), late])
+  } catch {
+    return 'down'
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+// One round of checks serves every probe of the next second, also those that arrive while it runs.
+function cached (work: () => Promise<Report>): () => Promise<Report> {
+  let last: Promise<Report> | undefined
+  let until = 0
+  return async () => {
+    if (last === undefined || Date.now() >= until) {
+      last = work()
+      until = Date.now() + CACHE_MS
+    }
+    return await last
+  }
+}

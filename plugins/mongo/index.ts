@@ -1,0 +1,88 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import fastifyMongo from '@fastify/mongodb'
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import { MongoClient, type Db } from 'mongodb'
+import { connectUntilUp } from './connect.ts'
+import { prepareDatabase } from './prepare.ts'
+import { MongoState } from './state.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Whether MongoDB answers: `state` is up, degraded or down; `assertUp()` throws DatabaseDownError (503). */
+    mongoState: MongoState
+  }
+}
+
+const BOOT_WAIT_MS = 1500
+const NOWHERE = 'mongodb://127.0.0.1:1'
+
+const OPTIONS = {
+  appName: 'tandem',
+  maxPoolSize: 20,
+  maxIdleTimeMS: 60_000,
+  waitQueueTimeoutMS: 2000,
+  serverSelectionTimeoutMS: 2000,
+  connectTimeoutMS: 2000,
+  socketTimeoutMS: 10_000,
+  heartbeatFrequencyMS: 2000,
+  readConcernLevel: 'majority',
+  w: 'majority',
+  journal: true,
+  ignoreUndefined: true
+} as const
+
+/**
+ * Decorates `app.mongo` through @fastify/mongodb with a client of our own: the service starts without MongoDB, keeps
+ * connecting, and `app.mongo.db.collection()` throws DatabaseDownError at once while it is down.
+ */
+export default fp(async function mongo (app) {
+  const state = new MongoState()
+  app.decorate('mongoState', state)
+  if (app.hasDecorator('mongo')) { // a test's double
+    state.state = 'up'
+    return
+  }
+  const { MONGODB_URL, MONGODB_DATABASE, DATABASE_ECHO } = app.config
+  const client = new MongoClient(MONGODB_URL ?? NOWHERE, { ...OPTIONS, monitorCommands: DATABASE_ECHO })
+  if (DATABASE_ECHO) echo(client, app)
+  await app.register(fastifyMongo, { client, database: MONGODB_DATABASE })
+  guard(mongoDatabase(app), state)
+  const stopping = new AbortController()
+  app.addHook('onClose', async function closeMongo () {
+    stopping.abort()
+    state.stop()
+    await client.close() // @fastify/mongodb does not close a client that it was given
+  })
+  if (app.offline || MONGODB_URL === undefined) return
+  state.watch(client, (now) => { app.log[now === 'up' ? 'info' : 'warn']({ store: 'mongodb', state: now }, 'MongoDB changed state') })
+  const first = connectUntilUp(client, async () => { await prepareDatabase(client.db(MONGODB_DATABASE)) }, app.log, stopping.signal)
+  await Promise.race([first, sleep(BOOT_WAIT_MS, undefined, { signal: stopping.signal, ref: false })])
+  first.catch((error: unknown) => { app.log.error({ err: error }, 'MongoDB cannot be used') })
+}, { name: 'mongo', dependencies: ['config'], fastify: '5.x' })
+
+/**
+ * The service's MongoDB database.
+ * @param app an app whose mongo plugin is loaded
+ * @throws Error when a double without a database was given
+ */
+export function mongoDatabase (app: FastifyInstance): Db {
+  const { db } = app.mongo
+  if (db === undefined) throw new Error('app.mongo has no database')
+  return db
+}
+
+// Repositories take their collection for each request, so this is the one place that all of them pass.
+function guard (db: Db, state: MongoState): void {
+  const collection = db.collection.bind(db)
+  db.collection = ((...args: Parameters<Db['collection']>) => {
+    state.assertUp()
+    return collection(...args)
+  }) as Db['collection']
+}
+
+function echo (client: MongoClient, app: FastifyInstance): void {
+  client.on('commandSucceeded', ({ commandName, databaseName, duration }) => {
+    app.log.info({ store: 'mongodb', command: commandName, database: databaseName, ms: duration }, 'command')
+  })
+}

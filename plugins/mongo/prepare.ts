@@ -1,0 +1,46 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Db, Document } from 'mongodb'
+import { indexes } from './indexes.ts'
+import { validators } from './validators.ts'
+
+const NAMESPACE_EXISTS = 48
+
+/** Thrown when the server cannot do transactions and change streams. Code `MONGO_NOT_REPLICA_SET`. */
+export class NotReplicaSetError extends Error {
+  readonly code = 'MONGO_NOT_REPLICA_SET'
+
+  constructor () {
+    super('MongoDB is not a replica set; start mongod with --replSet and run rs.initiate() once.')
+    this.name = 'NotReplicaSetError'
+  }
+}
+
+/**
+ * Brings collections, validators and indexes to what the service declares. Repeatable, and safe when several instances
+ * do it at once. Indexes that differ are never dropped: the server refuses them and the error names them.
+ * @param db the service's database
+ */
+export async function prepareDatabase (db: Db): Promise<void> {
+  const hello = await db.command({ hello: 1 })
+  if (hello.setName === undefined && hello.msg !== 'isdbgrid') throw new NotReplicaSetError()
+  const present = new Map((await db.listCollections().toArray()).map((info) => [info.name, info as Document]))
+  for (const [name, validator] of Object.entries(validators)) {
+    const current = present.get(name)
+    if (current === undefined) await createCollection(db, name, validator)
+    // collMod needs more rights than createIndex, so it is sent only when something changed.
+    else if (!isDeepStrictEqual(current.options?.validator, validator)) await db.command({ collMod: name, validator, validationLevel: 'strict' })
+  }
+  for (const [name, wanted] of Object.entries(indexes)) {
+    const descriptions = wanted.map(({ problem, ...description }) => description)
+    if (descriptions.length > 0) await db.collection(name).createIndexes(descriptions)
+  }
+}
+
+async function createCollection (db: Db, name: string, validator: Document): Promise<void> {
+  try {
+    await db.createCollection(name, { validator })
+  } catch (error) {
+    const exists = error instanceof Error && 'code' in error && error.code === NAMESPACE_EXISTS
+    if (!exists) throw error
+  }
+}

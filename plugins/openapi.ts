@@ -1,0 +1,82 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import swagger, { type FastifyDynamicSwaggerOptions, type SwaggerTransform } from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import type { FastifySchema, RouteOptions } from 'fastify'
+import fp from 'fastify-plugin'
+import { problems, type ProblemStatus } from '../schemas/problem.ts'
+
+const WRITES = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
+const HEALTH = 'health'
+
+/**
+ * Makes the OpenAPI document from the schemas of the routes (`app.swagger()`); serves it as /openapi.json and /docs
+ * where `DOCS` is on.
+ */
+export default fp(async function openapi (app) {
+  await app.register(swagger, documentOptions())
+  if (!app.config.DOCS) return
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: true,
+    // Null keeps the page from asking a public validator about this document.
+    uiConfig: { validatorUrl: null, displayOperationId: true }
+  })
+  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
+}, { name: 'openapi', dependencies: ['config', 'errors'], fastify: '5.x' })
+
+function documentOptions (): FastifyDynamicSwaggerOptions {
+  const { version, description } = JSON.parse(readFileSync(packageFile(), 'utf8')) as { version: string, description: string }
+  return {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Tandem', version, description, license: { name: 'MIT', identifier: 'MIT' } },
+      servers: [{ url: '/' }],
+      tags: [
+        { name: 'users', description: 'People; stored in PostgreSQL' },
+        { name: 'posts', description: 'What they wrote; stored in MongoDB' },
+        { name: 'orders', description: 'What they ordered, with items; stored in PostgreSQL' },
+        { name: 'analytics', description: 'Numbers over both' },
+        { name: HEALTH, description: 'For load balancers and orchestrators' }
+      ]
+    },
+    refResolver: { buildLocalReference: (json, _base, _fragment, index) => typeof json.$id === 'string' ? json.$id : `def-${index}` },
+    transform: describe
+  }
+}
+
+// The compiled service lives in dist/, one folder below package.json.
+function packageFile (): string {
+  const root = join(import.meta.dirname, '..')
+  return join(root, root.endsWith('dist') ? '..' : '.', 'package.json')
+}
+
+const describe: SwaggerTransform = ({ schema, url, route }) => {
+  const plain = url.length > 1 ? url.replace(/\/$/, '') : url
+  if (schema === undefined || schema.hide === true || schema.tags?.includes(HEALTH) === true) return { schema, url: plain }
+  const response = { ...problems(...commonProblems(schema)), ...schema.response as object }
+  const transaction = transactionOf(route)
+  return { schema: { ...schema, response, ...(transaction === undefined ? {} : { 'x-transaction': transaction }) }, url: plain }
+}
+
+// What a route can answer because of what it takes; the rest (404, 409, 422) each route says itself.
+function commonProblems ({ params, querystring, body }: FastifySchema): ProblemStatus[] {
+  return [
+    ...(params === undefined && querystring === undefined && body === undefined ? [] : [400] as const),
+    ...(body === undefined ? [] : [413, 415] as const),
+    500, 503, 504
+  ]
+}
+
+function transactionOf ({ method, config }: RouteOptions): unknown {
+  const transaction = (config as { transaction?: unknown } | undefined)?.transaction
+  if (transaction === false) return undefined
+  const asked = transaction ?? [method].flat().some((name) => WRITES.has(name))
+  if (asked === false) return undefined
+  return { store: 'sql', ...(typeof asked === 'object' ? declared(asked as object) : {}) }
+}
+
+// Functions (per-request settings) have no place in a document.
+function declared (options: object): object {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => typeof value !== 'function'))
+}

@@ -1,0 +1,55 @@
+import { Type, type Static } from '@sinclair/typebox'
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+const ENVIRONMENTS = ['development', 'test', 'production'] as const
+
+type OneOf<T extends readonly string[]> = T[number]
+
+// A union of literals would report one error per branch; an enum reports one for all.
+function oneOf<const T extends readonly string[]> (values: T, fallback: OneOf<T>, description: string) {
+  return Type.Unsafe<OneOf<T>>({ type: 'string', enum: values, default: fallback, description })
+}
+
+function milliseconds (fallback: number, description: string) {
+  return Type.Integer({ minimum: 1, maximum: 3_600_000, default: fallback, description })
+}
+
+/** Every environment variable the service reads, with its default and meaning; `plugins/config.ts` reads them. */
+export const SettingsSchema = Type.Object({
+  NODE_ENV: oneOf(ENVIRONMENTS, 'development', 'Development starts missing databases by itself; production refuses to.'),
+  DATABASE_URL: Type.Optional(Type.String({
+    pattern: '^(postgres(ql)?://|file:|:memory:$)',
+    description: 'postgres://… , file:app.db or :memory:. Unset: an embedded PostgreSQL under DATA_DIR.'
+  })),
+  MONGODB_URL: Type.Optional(Type.String({
+    pattern: '^mongodb(\\+srv)?://',
+    description: 'mongodb://… or mongodb+srv://… of a replica set. Unset: an embedded mongod under DATA_DIR.'
+  })),
+  MONGODB_DATABASE: Type.String({ pattern: '^[A-Za-z0-9_-]{1,63}$', default: 'tandem', description: 'MongoDB database name.' }),
+  DATA_DIR: Type.String({ minLength: 1, default: '.data', description: 'Where embedded databases live; removing it is a full reset.' }),
+  HOST: Type.String({ minLength: 1, default: '127.0.0.1', description: 'Address to listen on; 0.0.0.0 in a container.' }),
+  PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3000, description: 'Port of the API; 0 picks a free one.' }),
+  ADMIN_PORT: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535, description: 'Metrics and status page on their own port. Unset: off.' })),
+  LOG_LEVEL: oneOf(LOG_LEVELS, 'info', 'Lowest level that is logged.'),
+  DATABASE_POOL_SIZE: Type.Integer({ minimum: 1, maximum: 10_000, default: 20, description: 'Connections kept open.' }),
+  DATABASE_MAX_OVERFLOW: Type.Integer({ minimum: 0, maximum: 10_000, default: 30, description: 'Extra connections under load.' }),
+  DATABASE_POOL_TIMEOUT_MS: milliseconds(30_000, 'Longest wait for a connection; the deadline of a request ends it sooner.'),
+  DATABASE_POOL_RECYCLE_S: Type.Integer({ minimum: 1, maximum: 31_536_000, default: 3600, description: 'Age at which a connection is replaced.' }),
+  DATABASE_POOL_MAX_WAITING: Type.Integer({ minimum: 0, maximum: 1_000_000, default: 2000, description: 'Longer queues are refused at once.' }),
+  DATABASE_PRE_PING: Type.Boolean({ default: true, description: 'Test a connection before it is used.' }),
+  DATABASE_ECHO: Type.Boolean({ default: false, description: 'Log statements, without their values.' }),
+  DATABASE_LOCK_TIMEOUT_MS: milliseconds(2000, 'Longest wait for a lock.'),
+  DATABASE_STATEMENT_TIMEOUT_MS: milliseconds(5000, 'Longest statement in a transaction.'),
+  DATABASE_TRANSACTION_TIMEOUT_MS: milliseconds(10_000, 'Longest transaction.'),
+  HANDLER_TIMEOUT_MS: milliseconds(15_000, 'Deadline of a request.'),
+  SHUTDOWN_GRACE_MS: milliseconds(20_000, 'How long running requests may finish on SIGTERM.'),
+  CORS_ORIGINS: Type.String({ default: '', description: 'Origins allowed by CORS, separated by commas. Empty: none.' }),
+  DOCS: Type.Optional(Type.Boolean({ description: 'Serve /docs and /openapi.json. Default: true, in production false.' })),
+  SEED: Type.Optional(Type.Boolean({ description: 'Sample rows in an empty database. Default: true in development only.' }))
+}, { additionalProperties: false })
+
+/** The settings as they are read, before defaults that depend on others. */
+export type ReadSettings = Static<typeof SettingsSchema>
+
+/** The settings after defaults: `app.config`. Keys are the names of the environment variables. */
+export type Settings = Readonly<Omit<ReadSettings, 'DOCS' | 'SEED'> & { DOCS: boolean, SEED: boolean }>
