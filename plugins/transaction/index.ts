@@ -1,6 +1,6 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
-import type { MongoClient } from 'mongodb'
+import type { Db, MongoClient } from 'mongodb'
 import type { Pool } from 'pg'
 import { AfterCommit } from './after-commit.ts'
 import type { Driver } from './driver.ts'
@@ -37,7 +37,7 @@ export interface TransactionPluginOptions {
   /** How `request.db` is made; see `drizzleHandles`. Default: none, use `request.transaction.query`. */
   db?: SqlHandles<Handle>
   /** The client and database of `store: 'mongo'`. Transactions need a replica set. */
-  mongo?: { client: MongoClient, database: string }
+  mongo?: { client: MongoClient, db: Db }
   /** Methods whose routes get a transaction without asking. Default: none. */
   methods?: string[]
   /** Route options where a route does not say otherwise. */
@@ -85,10 +85,9 @@ async function transactionPlugin (app: FastifyInstance, options: TransactionPlug
   if (mistakes.length > 0) throw new TransactionUsageError(`transaction plugin, defaults: ${mistakes.join('; ')}`)
   const drivers = createDrivers(options)
   options.pool?.on('error', function onIdleError (error) { app.log.warn({ err: error }, 'an idle database connection was lost') })
-  const mongo = options.mongo?.client.db(options.mongo.database)
   const callbacks = new AfterCommit(app.log)
   const prefix = applicationName === '' ? '' : `${applicationName} `
-  const context = { drivers, defaults, prefix, retryAfter, handles: { db: options.db, mongo }, afterCommit: callbacks.run }
+  const context = { drivers, defaults, prefix, retryAfter, handles: { db: options.db, mongo: options.mongo?.db }, afterCommit: callbacks.run }
   const isWatching = options.detectStrays ?? process.env['NODE_ENV'] !== 'production'
 
   decorateRequests(app, context.handles)

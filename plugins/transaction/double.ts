@@ -1,0 +1,27 @@
+import type { SqlDriver, SqlTransaction } from './sql.ts'
+import { TransactionUsageError } from './errors.ts'
+
+/**
+ * A driver for tests whose SQL store is a double: routes keep their transactions, nothing is begun or committed, and
+ * `request.db` is whatever `db.bind` returns.
+ *
+ * @example
+ * await app.register(transaction, { sql: doubleDriver(), db: { autocommit: double, bind: () => double } })
+ */
+export function doubleDriver (): SqlDriver {
+  return {
+    store: 'sql',
+    plan: () => undefined,
+    open: async () => await Promise.resolve(nothing()),
+    isRetriable: () => false
+  }
+}
+
+function nothing (): SqlTransaction {
+  return {
+    firstFailure: undefined,
+    query: () => Promise.reject(new TransactionUsageError('the SQL store is a double; it takes no SQL')),
+    commit: async () => {},
+    rollback: async () => {}
+  }
+}
