@@ -16,7 +16,8 @@ export default fp(async function drain (app) {
     const deadline = setTimeout(() => { app.server.closeAllConnections() }, Math.max(SHUTDOWN_GRACE_MS - CLEAN_UP_MS, SHUTDOWN_GRACE_MS / 2))
     deadline.unref()
   })
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', (_request, reply, _payload, done) => {
     if (closing) reply.header('connection', 'close')
+    done()
   })
 }, { name: 'drain', dependencies: ['config'], fastify: '5.x' })

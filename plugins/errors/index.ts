@@ -14,7 +14,10 @@ const constraints = { ...constraintProblems, ...indexProblems }
 export default fp(async function errors (app) {
   app.addSchema(ProblemSchema)
   const methodsOf = collectRoutes(app)
-  app.addHook('onRequest', async (request, reply) => { reply.header(REQUEST_ID_HEADER, request.id) })
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header(REQUEST_ID_HEADER, request.id)
+    done()
+  })
   app.setErrorHandler(answerError)
   app.setNotFoundHandler(function answerUnknown (request, reply) {
     const allowed = methodsOf(request.url.split('?', 1)[0] ?? '/')

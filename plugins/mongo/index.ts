@@ -18,7 +18,6 @@ const BOOT_WAIT_MS = 1500
 const NOWHERE = 'mongodb://127.0.0.1:1'
 
 const OPTIONS = {
-  appName: 'tandem',
   maxPoolSize: 20,
   maxIdleTimeMS: 60_000,
   waitQueueTimeoutMS: 2000,
@@ -44,7 +43,7 @@ export default fp(async function mongo (app) {
     return
   }
   const { MONGODB_URL, MONGODB_DATABASE, DATABASE_ECHO } = app.config
-  const client = new MongoClient(MONGODB_URL ?? NOWHERE, { ...OPTIONS, monitorCommands: DATABASE_ECHO })
+  const client = open(MONGODB_URL ?? NOWHERE, DATABASE_ECHO)
   if (DATABASE_ECHO) echo(client, app)
   await app.register(fastifyMongo, { client, database: MONGODB_DATABASE })
   guard(mongoDatabase(app), state)
@@ -60,6 +59,11 @@ export default fp(async function mongo (app) {
   await Promise.race([first, sleep(BOOT_WAIT_MS, undefined, { signal: stopping.signal, ref: false })])
   first.catch((error: unknown) => { app.log.error({ err: error }, 'MongoDB cannot be used') })
 }, { name: 'mongo', dependencies: ['config'], fastify: '5.x' })
+
+function open (url: string, monitorCommands: boolean): MongoClient {
+  const named = /[?&]appName=/i.test(url) ? {} : { appName: 'tandem' }
+  return new MongoClient(url, { ...OPTIONS, ...named, monitorCommands })
+}
 
 /**
  * The service's MongoDB database.

@@ -20,8 +20,13 @@ export class TransactionClosedError extends TransactionError {
 
 /** A failed statement had aborted the transaction and the handler went on; nothing was committed. Code `TX_ABORTED`, 500. */
 export class TransactionAbortedError extends TransactionError {
+  /** The first failed statement, without its values; for logs only. */
+  declare readonly statement: string
+
   constructor (label: string, statement: string, cause?: unknown) {
-    super('TX_ABORTED', 500, `The transaction of ${label} was aborted by a failed statement (${statement}) whose error was swallowed; nothing was committed.`, cause)
+    super('TX_ABORTED', 500, `The transaction of ${label} was aborted by a failed statement whose error was swallowed; nothing was committed.`, cause)
+    // Not enumerable: a serializer that copies every field must not put SQL into a reply.
+    Object.defineProperty(this, 'statement', { value: statement })
   }
 }
 

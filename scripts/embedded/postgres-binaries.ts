@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import path from 'node:path'
 import { EmbeddedError } from './errors.ts'
 import { readableCopy } from './postgres-copy.ts'
+import { outsideEnvironment } from './processes.ts'
 import type { Account } from './processes.ts'
 import type { Progress } from './types.ts'
 
@@ -53,19 +54,17 @@ function describe (native: string, name: string, version: string, env: NodeJS.Pr
 
 /**
  * The package's install script makes links such as libpq.so.5; where npm was told to ignore scripts they are missing and nothing runs.
- * Then they are made in `links`, and the loader is told to look there. Messages in English, no PG* setting of the user's shell.
+ * Then they are made in `links`, and the loader is told to look there.
  */
 function environment (native: string, links: string): NodeJS.ProcessEnv {
-  const clean = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('PG')))
-  const env: NodeJS.ProcessEnv = { ...clean, LC_ALL: 'C' }
   const list = path.join(native, 'pg-symlinks.json')
-  if (process.platform === 'win32' || !existsSync(list)) return env
+  if (process.platform === 'win32' || !existsSync(list)) return outsideEnvironment()
   const wanted = JSON.parse(readFileSync(list, 'utf8')) as Array<{ source: string, target: string }>
-  if (wanted.every(({ target }) => existsSync(path.join(native, '..', target)))) return env
+  if (wanted.every(({ target }) => existsSync(path.join(native, '..', target)))) return outsideEnvironment()
   mkdirSync(links, { recursive: true })
   for (const { source, target } of wanted) makeLink(path.join(native, 'lib', path.basename(source)), path.join(links, path.basename(target)))
   const variable = process.platform === 'darwin' ? 'DYLD_LIBRARY_PATH' : 'LD_LIBRARY_PATH'
-  return { ...env, [variable]: [links, path.join(native, 'lib')].join(path.delimiter) }
+  return outsideEnvironment({ [variable]: [links, path.join(native, 'lib')].join(path.delimiter) })
 }
 
 /** Undefined when the server binary answers `--version` under that account, otherwise why not. */

@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { closeSync, openSync, readFileSync, renameSync, statSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** A process that can be recognised later: a pid alone is reused, pid and start time together are not. */
@@ -45,6 +45,13 @@ export function readJson<T> (file: string): T | undefined {
   try { return JSON.parse(readFileSync(file, 'utf8')) as T } catch { return undefined }
 }
 
+/** Writes a JSON file in one step: a reader, or this process after it was killed, finds the old or the new content, never half of it. */
+export function writeJson (file: string, content: unknown): void {
+  const part = `${file}.${process.pid}.part`
+  writeFileSync(part, JSON.stringify(content))
+  renameSync(part, file)
+}
+
 /** Asks until the answer is not undefined. Gives undefined when `timeoutMs` have passed. */
 export async function poll<T> (timeoutMs: number, everyMs: number, ask: () => T | undefined | Promise<T | undefined>): Promise<T | undefined> {
   const until = Date.now() + timeoutMs
@@ -64,6 +71,15 @@ function openLog (file: string): { fd: number, from: number } {
   return { fd: openSync(file, 'a'), from: size > LOG_LIMIT ? 0 : size }
 }
 
+/**
+ * Environment for what outlives this process: no setting of a shell, loader or test runner, and none of the service's secrets, which a local user could
+ * otherwise ask the server for. Messages come in English, because they are read here.
+ */
+export function outsideEnvironment (more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
+  const kept = ['PATH', 'HOME', 'TMPDIR', 'TEMP', 'TMP', 'SystemRoot', 'SystemDrive', 'LD_LIBRARY_PATH', 'DYLD_LIBRARY_PATH']
+  return { ...Object.fromEntries(Object.entries(process.env).filter(([name]) => kept.includes(name))), LC_ALL: 'C', ...more }
+}
+
 /** A server process and the way to read what it has said since it was started. */
 export interface Launched { child: ChildProcess, exited: () => string | undefined, said: () => string }
 
@@ -71,7 +87,7 @@ export interface Launched { child: ChildProcess, exited: () => string | undefine
 export interface LaunchOptions { log: string, env?: NodeJS.ProcessEnv, account?: Account | undefined, folder?: number | undefined }
 
 /** Starts a server in a session of its own: Ctrl-C in a terminal reaches only the service, and the service never waits for it. */
-export function launch (binary: string, args: string[], { log, env = process.env, account, folder }: LaunchOptions): Launched {
+export function launch (binary: string, args: string[], { log, env = outsideEnvironment(), account, folder }: LaunchOptions): Launched {
   const { fd, from } = openLog(log)
   const stdio = folder === undefined ? ['ignore' as const, fd, fd] : ['ignore' as const, fd, fd, folder]
   try {
@@ -87,7 +103,7 @@ export function launch (binary: string, args: string[], { log, env = process.env
 }
 
 /** Runs a program to its end. Gives how it ended (undefined = well) and everything it printed. */
-export function runToEnd (binary: string, args: string[], { env = process.env, account, folder }: Omit<LaunchOptions, 'log'>): Promise<{ failure: string | undefined, said: string }> {
+export function runToEnd (binary: string, args: string[], { env = outsideEnvironment(), account, folder }: Omit<LaunchOptions, 'log'>): Promise<{ failure: string | undefined, said: string }> {
   return new Promise((resolve) => {
     const stdio = folder === undefined ? ['ignore' as const, 'pipe' as const, 'pipe' as const] : ['ignore' as const, 'pipe' as const, 'pipe' as const, folder]
     const child = spawn(binary, args, { ...account, env, stdio, windowsHide: true, cwd: process.platform === 'win32' ? undefined : '/' })

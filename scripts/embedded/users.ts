@@ -1,65 +1,92 @@
 import { spawn } from 'node:child_process'
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { EmbeddedError } from './errors.ts'
-import { isAlive, markOf, poll, readJson } from './processes.ts'
+import { isAlive, markOf, outsideEnvironment, poll, readJson, writeJson } from './processes.ts'
 import type { ProcessMark } from './processes.ts'
 
-/** What is written down about a running server, so that another process (or this one after a crash) finds it again. */
-export interface ServerRecord extends ProcessMark { port: number, version: string, source: string, folder: string }
+/** What is written down about a server, so that another process (or this one after a crash) finds it again. Pid 0: about to be started. */
+export interface ServerRecord extends ProcessMark {
+  port: number
+  version: string
+  source: string
+  folder: string
+  /** How it is stopped: politely first, each further step ten seconds later. */
+  signals: NodeJS.Signals[]
+  /** Program that stops it where signals are unknown (Windows). */
+  pgCtl?: string
+}
+
+interface Registration extends ProcessMark { file: string }
 
 const KEEPER = fileURLToPath(new URL('./keeper.mjs', import.meta.url))
-let registrations = 0
+const STOP_MS = 60_000
 
-/** Registers this process as a user of the servers in `dataDir`, and waits while they are being stopped. Returns the way to leave. */
-export async function join (dataDir: string): Promise<() => Promise<void>> {
-  const file = path.join(dataDir, 'users', `${process.pid}-${++registrations}.json`)
-  mkdirSync(path.dirname(file), { recursive: true })
-  writeFileSync(file, JSON.stringify(markOf(process.pid)))
-  const ready = await poll(60_000, 25, () => isStopping(dataDir) ? undefined : true)
-  if (ready === undefined) throw new EmbeddedError('IN_USE', `The databases in ${dataDir} do not finish stopping: end pid ${readJson<ProcessMark>(path.join(dataDir, 'stopping'))?.pid ?? '?'} and try again.`)
-  return () => leave(dataDir, file)
+/** Registers a process as a user of the servers in `dataDir`, and waits while they are being stopped. Call it with the lock held. Returns the registration's file. */
+export async function join (dataDir: string, pid: number): Promise<string> {
+  if (!isAlive({ pid, started: '' })) throw new EmbeddedError('NOT_STARTED', `No process has the pid ${pid}, so it cannot own the databases in ${dataDir}.`)
+  const file = path.join(dataDir, 'users', `${randomUUID()}.json`)
+  writeJson(file, markOf(pid))
+  const stopping = path.join(dataDir, 'stopping')
+  const ready = await poll(STOP_MS, 25, () => isRunning(stopping) ? undefined : true)
+  if (ready === undefined) throw new EmbeddedError('IN_USE', `The databases in ${dataDir} do not finish stopping: end pid ${readJson<ProcessMark>(stopping)?.pid ?? '?'} and try again.`)
+  for (const user of registrations(dataDir)) if (!isAlive(user)) rmSync(user.file, { force: true })
+  ensureKeeper(dataDir)
+  return file
 }
 
-/** Sees to it that a keeper watches over `dataDir`. Call it with the lock held, before a server is started. */
-export function ensureKeeper (dataDir: string, pgCtl = ''): void {
-  const file = path.join(dataDir, 'keeper.json')
-  const keeper = readJson<ProcessMark>(file)
-  if (keeper !== undefined && isAlive(keeper)) return
-  // Its own environment: a test runner's or loader's options are meant for the service, not for a process that outlives it.
-  const { NODE_OPTIONS: _options, NODE_V8_COVERAGE: _coverage, ...env } = process.env
-  const child = spawn(process.execPath, [KEEPER, dataDir, pgCtl], { detached: true, stdio: 'ignore', cwd: '/', env, windowsHide: true })
-  child.unref()
-  if (child.pid !== undefined) writeFileSync(file, JSON.stringify(markOf(child.pid)))
-}
-
-/** The last user that leaves waits until the keeper has stopped the servers; any other leaves at once. */
-async function leave (dataDir: string, file: string): Promise<void> {
+/** Takes one user off the list. The last one waits until the keeper has stopped the servers; any other returns at once. */
+export async function leave (dataDir: string, file: string): Promise<void> {
   rmSync(file, { force: true })
-  if (!hasUsers(dataDir)) ensureKeeper(dataDir)
-  await poll(60_000, 20, () => {
-    const keeper = readJson<ProcessMark>(path.join(dataDir, 'keeper.json'))
-    const gone = (keeper === undefined || !isAlive(keeper)) && !serverRecords(dataDir).some(isAlive)
-    return gone || (hasUsers(dataDir) && !isStopping(dataDir)) ? true : undefined
+  await untilStopped(dataDir)
+}
+
+/** Takes every registration of that process off the list, then as `leave`. */
+export async function leaveAll (dataDir: string, pid: number): Promise<void> {
+  for (const user of registrations(dataDir)) if (user.pid === pid) rmSync(user.file, { force: true })
+  await untilStopped(dataDir)
+}
+
+async function untilStopped (dataDir: string): Promise<void> {
+  if (!registrations(dataDir).some(isAlive)) ensureKeeper(dataDir)
+  const done = await poll(STOP_MS, 20, () => {
+    if (!isRunning(path.join(dataDir, 'keeper.json')) && servers(dataDir).length === 0) return true
+    return registrations(dataDir).some(isAlive) && !isRunning(path.join(dataDir, 'stopping')) ? true : undefined
   })
+  const left = servers(dataDir).map(({ pid }) => pid)
+  if (done === undefined) throw new EmbeddedError('IN_USE', `The databases in ${dataDir} did not stop within ${STOP_MS / 1000} s: end pid ${left.join(' and ')}.`)
 }
 
-function isStopping (dataDir: string): boolean {
-  const keeper = readJson<ProcessMark>(path.join(dataDir, 'stopping'))
-  return keeper !== undefined && isAlive(keeper)
+/** A keeper that is told to watch over an unused folder stops what runs there at once. */
+function ensureKeeper (dataDir: string): void {
+  const file = path.join(dataDir, 'keeper.json')
+  if (isRunning(file) || !existsSync(dataDir)) return
+  if (!existsSync(KEEPER)) throw new EmbeddedError('NOT_STARTED', `${KEEPER} is missing: copy it there when building, or set DATABASE_URL and MONGODB_URL.`)
+  const child = spawn(process.execPath, [KEEPER, dataDir], { detached: true, stdio: 'ignore', cwd: path.parse(dataDir).root, env: outsideEnvironment(), windowsHide: true })
+  child.unref()
+  if (child.pid !== undefined) writeJson(file, markOf(child.pid))
 }
 
-function hasUsers (dataDir: string): boolean {
-  return list<ProcessMark>(path.join(dataDir, 'users')).some(isAlive)
+function isRunning (file: string): boolean {
+  const mark = readJson<ProcessMark>(file)
+  return mark !== undefined && isAlive(mark)
 }
 
-function serverRecords (dataDir: string): ServerRecord[] {
-  return list<ServerRecord>(path.join(dataDir, 'servers'))
+function registrations (dataDir: string): Registration[] {
+  return read<ProcessMark>(path.join(dataDir, 'users')).map(([file, mark]) => ({ ...mark, file }))
 }
 
-function list<T> (folder: string): T[] {
-  try {
-    return readdirSync(folder).map((name) => readJson<T>(path.join(folder, name))).filter((record) => record !== undefined)
-  } catch { return [] }
+function servers (dataDir: string): ServerRecord[] {
+  return read<ServerRecord>(path.join(dataDir, 'servers')).map(([, record]) => record).filter(isAlive)
+}
+
+function read<T> (folder: string): Array<[string, T]> {
+  const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.json')) : []
+  return names.flatMap((name) => {
+    const file = path.join(folder, name)
+    const content = readJson<T>(file)
+    return content === undefined ? [] : [[file, content] as [string, T]]
+  })
 }
