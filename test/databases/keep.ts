@@ -1,0 +1,59 @@
+// Holds one PostgreSQL cluster and one mongod while tap runs; started by start.ts with tap's pid as argument.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import pg from 'pg'
+import { migrate } from '../../drizzle/migrate.ts'
+import { startEmbedded } from '../../scripts/embedded/index.ts'
+import { forgetRun, writeRun } from './run.ts'
+
+const TEMPLATE = 'tandem_template'
+const tap = Number(process.argv[2])
+const dataDir = mkdtempSync(path.join(tmpdir(), 'tandem-test-'))
+
+const servers = await startEmbedded({
+  dataDir,
+  postgres: true,
+  mongodb: true,
+  // Losing the last second in a crash of the machine does not matter to a test.
+  postgresFlags: ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'max_connections=400'],
+  onProgress: (line) => { console.error(line) }
+})
+const { postgres, mongodb } = servers
+if (postgres === undefined || mongodb === undefined || mongodb.how === 'missing') {
+  console.error(mongodb?.how === 'missing' ? mongodb.reason.join('\n') : 'The test databases did not start')
+  await servers.stop()
+  process.exit(1)
+}
+await makeTemplate(postgres.url)
+writeRun({ postgres: postgres.url, mongodb: mongodb.url, template: TEMPLATE, pid: process.pid }, tap)
+process.send?.('ready')
+
+process.once('SIGTERM', () => { void stop() })
+// A run that was killed cannot say goodbye.
+setInterval(() => { if (!isAlive(tap)) void stop() }, 1000)
+
+async function makeTemplate (url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  await client.query(`create database ${TEMPLATE}`)
+  await client.end()
+  const template = new URL(url)
+  template.pathname = TEMPLATE
+  await migrate(template.href)
+}
+
+async function stop (): Promise<void> {
+  forgetRun(tap)
+  await servers.stop()
+  rmSync(dataDir, { recursive: true, force: true })
+  process.exit(0)
+}
+
+function isAlive (pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,17 @@
+// tap runs this once before the test files.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import path from 'node:path'
+
+const root = path.join(import.meta.dirname, '..', '..')
+const tsx = path.join(root, 'node_modules', '.bin', 'tsx')
+const keeper = spawn(tsx, [path.join(import.meta.dirname, 'keep.ts'), String(process.ppid)], {
+  detached: true,
+  stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  // tap's own loader is of no use to it.
+  env: { ...process.env, NODE_OPTIONS: '' }
+})
+const [word] = await Promise.race([once(keeper, 'message'), once(keeper, 'exit')]) as [unknown]
+if (word !== 'ready') process.exit(1)
+keeper.disconnect()
+keeper.unref()

@@ -1,0 +1,116 @@
+import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Test } from 'tap'
+import pg from 'pg'
+import { buildApp, type App, type BuildOptions } from '../app.ts'
+import { readRun } from './databases/run.ts'
+
+/** A fresh database in each store. */
+export interface Databases { databaseUrl: string, mongoUrl: string, mongoDatabase: string }
+
+const PATIENCE_MS = 3000
+
+/**
+ * A migrated PostgreSQL database of its own, cloned from the template, and the name of an empty MongoDB database. They are
+ * not dropped: the servers go with the run.
+ * @param _t the test that uses them
+ */
+export async function databases (_t: Test): Promise<Databases> {
+  const run = readRun()
+  const name = `test_${randomBytes(6).toString('hex')}`
+  await onCluster(async (client) => { await client.query(`create database ${name} template ${run.template}`) })
+  const url = new URL(run.postgres)
+  url.pathname = name
+  // The name of the application tells this test's connections from those of others.
+  return { databaseUrl: url.href, mongoUrl: `${run.mongodb}&appName=${name}`, mongoDatabase: name }
+}
+
+/**
+ * The whole app on fresh databases, ready for `inject`. The test fails if it leaves a connection, a transaction or a
+ * waiting request behind.
+ * @param t closes the app when it ends
+ * @param options as `buildApp`; settings given here win over those of the fresh databases
+ */
+export async function build (t: Test, options: BuildOptions = {}): Promise<App> {
+  const fresh = await databases(t)
+  const app = await buildApp({
+    logger: false,
+    ...options,
+    settings: {
+      NODE_ENV: 'test',
+      DATABASE_URL: fresh.databaseUrl,
+      MONGODB_URL: fresh.mongoUrl,
+      MONGODB_DATABASE: fresh.mongoDatabase,
+      HOST: '127.0.0.1',
+      PORT: 0,
+      ...options.settings
+    }
+  })
+  t.teardown(async () => {
+    const left = await leftovers(app)
+    await app.close()
+    left.push(...await sessionsAfterClose(app.config.DATABASE_URL))
+    if (left.length > 0) throw new Error(`The test left behind: ${left.join('; ')}`)
+  })
+  return app
+}
+
+/**
+ * Lets the app listen on a free port of 127.0.0.1; closed with it.
+ * @returns origin such as http://127.0.0.1:40123
+ */
+export async function listen (_t: Test, app: App): Promise<string> {
+  return await app.listen({ host: '127.0.0.1', port: 0 })
+}
+
+/** Waits until `isTrue`, up to three seconds. */
+export async function until (isTrue: () => boolean | Promise<boolean>): Promise<boolean> {
+  for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await sleep(20)) {
+    if (await isTrue()) return true
+  }
+  return await isTrue()
+}
+
+async function leftovers (app: App): Promise<string[]> {
+  const left: string[] = []
+  const { pool } = app.pg ?? {}
+  if (pool !== undefined && !await until(() => pool.waitingCount === 0 && pool.idleCount === pool.totalCount)) {
+    left.push(`${pool.totalCount - pool.idleCount} connections in use, ${pool.waitingCount} requests waiting`)
+  }
+  const open = app.mongo.client === undefined ? 0 : await openMongoTransactions(app)
+  if (open > 0) left.push(`${open} open MongoDB transactions`)
+  return left
+}
+
+async function openMongoTransactions (app: App): Promise<number> {
+  if (app.mongoState.state !== 'up') return 0
+  const ours = { appName: app.config.MONGODB_DATABASE, 'transaction.parameters.autocommit': false }
+  const find = async () => await app.mongo.client.db('admin')
+    .aggregate([{ $currentOp: { allUsers: true, idleSessions: true } }, { $match: ours }]).toArray()
+  await until(async () => (await find()).length === 0)
+  return (await find()).length
+}
+
+async function sessionsAfterClose (url: string | undefined): Promise<string[]> {
+  if (url === undefined || !url.startsWith('postgres')) return []
+  const name = new URL(url).pathname.slice(1)
+  return await onCluster(async (client) => {
+    const count = async () => {
+      const { rows } = await client.query<{ n: number }>('select count(*)::int as n from pg_stat_activity where datname = $1', [name])
+      return rows[0]?.n ?? 0
+    }
+    await until(async () => await count() === 0)
+    const sessions = await count()
+    return sessions === 0 ? [] : [`${sessions} PostgreSQL sessions after close`]
+  })
+}
+
+async function onCluster<T> (work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: readRun().postgres })
+  await client.connect()
+  try {
+    return await work(client)
+  } finally {
+    await client.end()
+  }
+}
