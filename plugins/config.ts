@@ -76,7 +76,11 @@ export function whereOf (url: string): string {
   return /^[a-z+]+:\/\/(?:[^@/]*@)?([^?]*)/.exec(url)?.[1] ?? url.replace(/\?.*$/, '')
 }
 
-function maskUrl (url: string): string {
+/**
+ * A connection URL without user, password and options.
+ * @param url a connection URL
+ */
+export function maskUrl (url: string): string {
   const scheme = /^[a-z+]+:\/\//.exec(url)?.[0] ?? ''
   return scheme + whereOf(url)
 }
@@ -128,6 +132,9 @@ function contradictions (settings: ReadSettings, offline: boolean): Array<{ name
     for (const name of ['DATABASE_URL', 'MONGODB_URL'] as const) {
       if (settings[name] === undefined) found.push({ names: [name, 'NODE_ENV'], line: `${name} must be set when NODE_ENV is production: embedded databases are for development` })
     }
+  }
+  if (settings.DATABASE_URL?.startsWith('postgres') === true && !URL.canParse(settings.DATABASE_URL)) {
+    found.push({ names: ['DATABASE_URL'], line: 'DATABASE_URL is not a valid URL: characters such as / ? # @ in user or password must be percent-encoded' })
   }
   for (const [at, inner] of BOUNDS.entries()) {
     const outer = BOUNDS[at + 1]

@@ -1,0 +1,39 @@
+import type { App } from '../app.ts'
+import { maskUrl } from '../plugins/config.ts'
+
+type Server = App['embedded']['mongodb']
+
+/**
+ * What a person at a terminal wants to know when the service runs.
+ * @param app an app that listens
+ * @returns lines to print
+ */
+export function banner (app: App): string {
+  const { DATABASE_URL, MONGODB_URL, DOCS, DATA_DIR } = app.config
+  const origin = app.listeningOrigin.replace(/\/\/(0\.0\.0\.0|\[::\])/, '//127.0.0.1')
+  const { postgres, mongodb } = app.embedded
+  const embedded = postgres !== undefined || mongodb !== undefined
+  return [
+    '',
+    `  API         ${origin}`,
+    ...(DOCS ? [`  Docs        ${origin}/docs`] : []),
+    ...database('SQL', DATABASE_URL, postgres),
+    ...database('MongoDB', MONGODB_URL, mongodb),
+    ...(embedded ? [`  Data        ${DATA_DIR} (remove it for a fresh start)`] : []),
+    '',
+    '  Try',
+    `    curl ${origin}/users`,
+    `    curl ${origin}/users/summary`,
+    `    curl ${origin}/users -H 'content-type: application/json' -d '{"email":"you@example.com","name":"You"}'`,
+    '',
+    '  Ctrl-C stops everything.',
+    ''
+  ].join('\n')
+}
+
+function database (label: string, url: string | undefined, server: Server): string[] {
+  const name = `  ${label.padEnd(12)}`
+  if (server?.how === 'missing') return server.reason.map((line, at) => `${at === 0 ? name : ' '.repeat(14)}${line}`)
+  const first = `${name}${url === undefined ? 'not set' : maskUrl(url)}`
+  return server === undefined ? [first] : [first, `${' '.repeat(14)}${server.version}, ${server.how}, from ${server.source}`]
+}

@@ -1,0 +1,36 @@
+import closeWithGrace from 'close-with-grace'
+import { buildApp } from './app.ts'
+import { maskSettings } from './plugins/config.ts'
+import { explainBoot } from './plugins/errors/boot.ts'
+
+// What follows the drain (pools, embedded databases) may take this much longer before the process is ended by force.
+const FORCE_AFTER_MS = 10_000
+
+async function start (): Promise<void> {
+  const app = await buildApp({ onProgress: (line) => { process.stderr.write(`${line}\n`) } })
+  const { config, log } = app
+  closeWithGrace({ delay: config.SHUTDOWN_GRACE_MS + FORCE_AFTER_MS, logger: false, onTimeout, onSecondSignal }, async ({ signal, err }) => {
+    if (err === undefined) log.info({ signal }, 'closing')
+    else log.fatal({ err }, 'closing after an error that nothing handled')
+    await app.close()
+    log.info('closed')
+  })
+  log.info({ settings: maskSettings(config) }, 'settings')
+  const { mongodb } = app.embedded
+  if (mongodb?.how === 'missing') log.warn({ reason: mongodb.reason }, 'no MongoDB: its routes answer 503')
+  try {
+    await app.listen({ host: config.HOST, port: config.PORT })
+  } catch (error) {
+    await app.close()
+    throw error
+  }
+  if (process.stdout.isTTY) console.log((await import('./scripts/banner.ts')).banner(app))
+
+  function onTimeout (): void { log.fatal('not closed in time; ended by force') }
+  function onSecondSignal (signal: string): void { log.fatal({ signal }, 'second signal; ended by force') }
+}
+
+start().catch((error: unknown) => {
+  for (const line of explainBoot(error, process.env)) console.error(line)
+  process.exit(1)
+})
