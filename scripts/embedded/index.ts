@@ -5,7 +5,7 @@ import { withLock } from './lock.ts'
 import { startMongod } from './mongod.ts'
 import { startPostgres } from './postgres.ts'
 import type { EmbeddedServer, MissingServer, Progress } from './types.ts'
-import { ensureKeeper, join } from './users.ts'
+import { join, leave, leaveAll } from './users.ts'
 
 export { EmbeddedError } from './errors.ts'
 export type { EmbeddedServer, MissingServer } from './types.ts'
@@ -24,47 +24,59 @@ export interface EmbeddedOptions {
   postgresFlags?: string[]
   /** Further arguments for mongod. Not applied to a server that already runs. Default: none. */
   mongodbFlags?: string[]
+  /**
+   * Pid of the process whose life keeps the servers running. Default: this one. A short-lived script that starts them for another process
+   * (a test runner's "before" script: `process.ppid`) names that one, and ends with `stopEmbedded`.
+   */
+  owner?: number
 }
 
 /** The running servers. Each process that asked for them is counted; the last `stop()` stops them. */
 export interface EmbeddedDatabases {
   postgres?: EmbeddedServer
   mongodb?: EmbeddedServer | MissingServer
-  /** Leaves the servers; the last user waits until they are stopped. Calling it again does nothing. */
+  /** Leaves the servers; the last user waits until they are stopped. Calling it again does nothing more. */
   stop: () => Promise<void>
 }
 
 /**
- * Starts the embedded databases of a data folder, or joins those that run there. They keep running when this process is killed
- * (a keeper stops them within a second) and never keep it from exiting.
+ * Starts the embedded databases of a data folder, or joins those that run there. They live in processes of their own: they never keep this one from
+ * exiting, and a keeper stops them five seconds after the last user was killed.
  *
  *     const databases = await startEmbedded({ dataDir: '.data', postgres: true, mongodb: true, onProgress: console.log })
  *     databases.postgres?.url                       // postgres://tandem@127.0.0.1:40123/tandem
  *     if (databases.mongodb?.how === 'missing') …   // databases.mongodb.reason says what to do
  *     await databases.stop()
  *
- * Rejects with EmbeddedError, whose message is one line with the next step.
+ * Rejects with EmbeddedError, whose message is one line with the next step; nothing is left running by it then.
  */
 export async function startEmbedded (options: EmbeddedOptions): Promise<EmbeddedDatabases> {
-  const { onProgress = () => {}, postgresFlags = [], mongodbFlags = [] } = options
+  const { onProgress = () => {}, postgresFlags = [], mongodbFlags = [], owner = process.pid } = options
   const dataDir = makeDataDir(options.dataDir)
-  let leave: (() => Promise<void>) | undefined
-  let left: Promise<void> | undefined
-  const stop = (): Promise<void> => left ??= leave?.() ?? Promise.resolve()
   const waiting = (pid: number): void => { onProgress(`Waiting for pid ${pid}, which is starting the databases in ${dataDir}`) }
+  let registration: string | undefined
+  let left: Promise<void> | undefined
+  const stop = (): Promise<void> => left ??= registration === undefined ? Promise.resolve() : leave(dataDir, registration)
   try {
     return await withLock(path.join(dataDir, 'lock'), waiting, async () => {
-      leave = await join(dataDir)
-      ensureKeeper(dataDir)
+      registration = await join(dataDir, owner)
       const [postgres, mongodb] = await both(
         options.postgres ? startPostgres({ dataDir, flags: postgresFlags, onProgress }) : undefined,
         options.mongodb ? startMongod({ dataDir, flags: mongodbFlags, onProgress }) : undefined)
       return { ...(postgres && { postgres }), ...(mongodb && { mongodb }), stop }
     })
   } catch (error) {
-    await stop()
+    await stop().catch(() => { /* the first error is the one that matters */ })
     return explainFileError(error, dataDir)
   }
+}
+
+/**
+ * Ends every use of the folder's servers by `owner` (default: this process), also one begun in another process: the counterpart of `startEmbedded({ owner })`.
+ * Waits until they are stopped unless somebody else uses them. Does nothing where nothing runs.
+ */
+export async function stopEmbedded ({ dataDir, owner = process.pid }: { dataDir: string, owner?: number }): Promise<void> {
+  await leaveAll(path.resolve(dataDir), owner)
 }
 
 /** Waits for both even if one fails, so that nothing is started behind the back of the one who cleans up. */

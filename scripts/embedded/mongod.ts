@@ -1,10 +1,9 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { EmbeddedError } from './errors.ts'
 import { explainMongod } from './mongod-errors.ts'
 import { choosePort } from './ports.ts'
-import { serverAccount } from './postgres-account.ts'
-import { isAlive, launch, markOf, poll, readJson } from './processes.ts'
+import { isAlive, launch, markOf, poll, readJson, writeJson } from './processes.ts'
 import { ensurePrimary, REPLICA_SET } from './replica-set.ts'
 import { resolveMongod } from './resolve-mongod.ts'
 import type { Mongod } from './resolve-mongod.ts'
@@ -14,18 +13,39 @@ import type { ServerRecord } from './users.ts'
 /** How mongod is started. `flags`: further command line arguments, for example `--setParameter`, `enableTestCommands=1`. */
 export interface MongodOptions { dataDir: string, flags: string[], onProgress: Progress }
 
+const SIGNALS: NodeJS.Signals[] = ['SIGTERM', 'SIGKILL']
+const READY_MS = 60_000
+const PORT_ATTEMPTS = 4
+
 /** Adopts, starts or creates the MongoDB server (a replica set of one) of a data folder. Call it with the folder's lock held. */
 export async function startMongod ({ dataDir, flags, onProgress }: MongodOptions): Promise<EmbeddedServer | MissingServer> {
   const recordFile = path.join(dataDir, 'servers', 'mongodb.json')
+  const folder = path.join(dataDir, 'mongodb')
   const last = readJson<ServerRecord>(recordFile)
-  if (last !== undefined && isAlive(last) && await adopt(last)) return describe(last, 'adopted')
+  const running = last !== undefined && isAlive(last) ? last : findRunning(folder, last)
+  if (running !== undefined && await adopt(running)) {
+    writeJson(recordFile, running)
+    return describe(running, 'adopted')
+  }
   const mongod = await resolveMongod(dataDir, onProgress)
   if ('reason' in mongod) return { how: 'missing', reason: mongod.reason }
-  const folder = path.join(dataDir, 'mongodb')
-  const isNew = mkdirSync(folder, { recursive: true }) !== undefined
-  refuseSecondServer(folder)
-  const record = await start(mongod, folder, flags, last?.port, recordFile)
-  return describe(record, isNew ? 'created' : 'started')
+  const isNew = !existsSync(path.join(folder, 'WiredTiger'))
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const record = { version: mongod.version, source: mongod.source, folder, signals: SIGNALS }
+  return describe(await start(mongod, record, flags, last?.port, recordFile), isNew ? 'created' : 'started')
+}
+
+/** A server writes its pid into its folder; where the system shows command lines, they tell whether that process is it, and its port. */
+function findRunning (folder: string, last: ServerRecord | undefined): ServerRecord | undefined {
+  const pid = Number(readText(path.join(folder, 'mongod.lock')).trim())
+  const words = readText(`/proc/${pid}/cmdline`).split('\0')
+  if (!words.includes(folder)) return undefined
+  const port = Number(words[words.indexOf('--port') + 1])
+  return { version: 'unknown', source: 'started by something else', ...last, ...markOf(pid), port, folder, signals: SIGNALS }
+}
+
+function readText (file: string): string {
+  try { return readFileSync(file, 'utf8') } catch { return '' }
 }
 
 async function adopt (record: ServerRecord): Promise<boolean> {
@@ -34,36 +54,21 @@ async function adopt (record: ServerRecord): Promise<boolean> {
   return answer
 }
 
-/** A mongod somebody else started on our folder writes its pid there; ours is written down elsewhere and was looked at before. */
-function refuseSecondServer (folder: string): void {
-  const pid = Number(readText(path.join(folder, 'mongod.lock')))
-  if (!(pid > 0) || !isAlive({ pid, started: '' }) || !readText(`/proc/${pid}/comm`).startsWith('mongod')) return
-  throw new EmbeddedError('IN_USE', `${folder} is in use by mongod pid ${pid}: end it, or set MONGODB_URL to it.`)
-}
-
-function readText (file: string): string {
-  try { return readFileSync(file, 'utf8').trim() } catch { return '' }
-}
-
-async function start (mongod: Mongod, folder: string, flags: string[], lastPort: number | undefined, recordFile: string): Promise<ServerRecord> {
-  const log = path.join(path.dirname(folder), 'mongod.log')
+async function start (mongod: Mongod, known: Omit<ServerRecord, 'pid' | 'started' | 'port'>, flags: string[], lastPort: number | undefined, recordFile: string): Promise<ServerRecord> {
+  const log = path.join(path.dirname(known.folder), 'mongod.log')
   for (let attempt = 1, wanted = lastPort; ; attempt++, wanted = undefined) {
     const port = await choosePort(wanted)
-    const launched = launch(mongod.binary, [...settings(folder, port), ...flags], { log, account: serverAccountOf(folder) })
-    const record = { ...markOf(launched.child.pid ?? 0), port, version: mongod.version, source: mongod.source, folder }
-    writeFileSync(recordFile, JSON.stringify(record))
-    const answered = await poll(60_000, 25, () => launched.exited() !== undefined ? false : ensurePrimary(port, 500).then(() => true, () => undefined))
-    if (answered === true) return record
-    const isPortTaken = /Address already in use/i.test(launched.said())
-    if (isPortTaken && attempt < 4) continue
-    if (launched.exited() === undefined) launched.child.kill('SIGKILL')
-    throw explainMongod(launched.exited() ?? 'no answer in time', launched.said(), folder, mongod, log)
+    const { child, exited, said } = launch(mongod.binary, [...settings(known.folder, port), ...flags], { log })
+    const record = { ...known, ...markOf(child.pid ?? 0), port }
+    writeJson(recordFile, record)
+    const answer = await poll(READY_MS, 25, () => exited() === undefined ? ensurePrimary(port, 500).then(() => true, () => undefined) : false)
+    if (answer === true) return record
+    // Somebody may have taken the port between our look and the server's.
+    if (attempt < PORT_ATTEMPTS && /Address already in use/i.test(said())) continue
+    const end = exited() ?? `no answer within ${READY_MS / 1000} s`
+    child.kill('SIGKILL')
+    throw explainMongod(end, said(), known.folder, mongod, log)
   }
-}
-
-/** Root may run mongod; but a folder that belongs to an ordinary user must stay usable for that user. */
-function serverAccountOf (folder: string): ReturnType<typeof serverAccount> {
-  return undefined
 }
 
 function settings (folder: string, port: number): string[] {

