@@ -28,6 +28,8 @@ export class Exchange {
   pass: 'commit' | 'rollback' | undefined
   /** A second reply was sent while the first one was committing; the first one answers. */
   isSuperseded = false
+  /** The request's log already tells how its transaction ended. */
+  isLogged = false
   readonly #context: ExchangeContext
   readonly #startedAt = performance.now()
   #before: { status: number, headers: Record<string, unknown> } | undefined
@@ -82,7 +84,7 @@ export class Exchange {
       label: labelOf(this.#context.prefix, this.route, this.request),
       deadline: deadline === 0 ? 0 : Math.max(1, Math.ceil(deadline - elapsed)),
       retryAfter: this.#context.retryAfter,
-      settings: settings?.(this.request),
+      settings: () => settings?.(this.request),
       mayOpen: () => this.#isClientGone() ? this.#abortError() : undefined,
       onOpen: () => { this.#onOpen() },
       onExpire: (error) => { this.#answerTimeout(error) },

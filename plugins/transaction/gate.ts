@@ -44,11 +44,9 @@ function conclude (context: GateContext, exchange: Exchange, payload: unknown, d
   const { scope, reply, pass } = exchange
   const status = reply.statusCode
   const headers = { ...reply.getHeaders() }
+  const wasIdle = scope.state === 'idle'
   const settlement = scope.settle(pass ?? 'rollback')
-  if (scope.driver.store === 'sql' && scope.statements === 0 && scope.transaction === undefined && scope.failure === undefined) {
-    // Nothing was begun: nothing to wait for.
-    return finish(exchange, payload, done)
-  }
+  if (wasIdle) return finish(exchange, payload, done)
   settlement.then(() => {
     if (reply.raw.headersSent) return finish(exchange, undefined, ignore)
     if (exchange.isSuperseded) restoreReply(reply, status, headers)

@@ -11,7 +11,7 @@ const rawMethods = ['writeHead', 'write', 'end'] as const
  * @returns a function that takes the guards off
  */
 export function guardReply (exchange: Exchange): () => void {
-  const { reply, scope } = exchange
+  const { reply } = exchange
   const { raw } = reply
   const originals = rawMethods.map((method) => [method, raw[method], Object.hasOwn(raw, method)] as const)
 
@@ -26,9 +26,9 @@ export function guardReply (exchange: Exchange): () => void {
   for (const [method, original] of originals) {
     Reflect.set(raw, method, function guarded (...args: unknown[]): unknown {
       const status = method === 'writeHead' && typeof args[0] === 'number' ? args[0] : raw.statusCode
-      if (status < 400 && scope.isOpen) throw refusal(`reply.raw.${method}()`)
+      if (status < 400 && exchange.scope.isOpen) throw refusal(`reply.raw.${method}()`)
       unguard()
-      scope.settle('rollback').catch(() => {})
+      exchange.scope.settle('rollback').catch(() => {})
       return Reflect.apply(original, raw, args)
     })
   }

@@ -73,7 +73,7 @@ export function optionMistakes (options: object, allowed: 'route' | 'call'): str
   const mistakes: string[] = []
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue
-    const check = allowed === 'call' && routeOnly.includes(name) && name !== 'settings' ? undefined : checks[name]
+    const check = allowed === 'call' && routeOnly.includes(name) ? undefined : checks[name]
     const mistake = check === undefined ? 'is not an option; known are ' + Object.keys(checks).join(', ') : check(value)
     if (mistake !== undefined) mistakes.push(`${name} ${mistake}`)
   }

@@ -7,7 +7,7 @@ import { optionMistakes } from './options.ts'
 import { Scope } from './scope.ts'
 import type { Handles } from './transaction.ts'
 import { Transaction } from './transaction.ts'
-import { watched } from './watch.ts'
+import { refuseNested, watched } from './watch.ts'
 
 /** Options of `app.transaction`. */
 export interface CallOptions extends TransactionOptions {
@@ -34,13 +34,14 @@ export interface CallContext {
 export async function runTransaction<Result> (work: (transaction: Transaction) => Promise<Result>, own: CallOptions, context: CallContext): Promise<Result> {
   const { name = 'app.transaction', settings, ...rest } = own
   const { driver, options, plan } = planCall(rest, context)
+  refuseNested(driver.store, name)
   const startedAt = performance.now()
   for (let attempt = 1; ; attempt++) {
     const { deadline = 0, retries = 0 } = options
     const scope = new Scope(driver, {
       plan,
       attempt,
-      settings,
+      settings: () => settings,
       label: context.prefix + name,
       deadline: deadline === 0 ? 0 : Math.max(1, Math.ceil(deadline - (performance.now() - startedAt))),
       retryAfter: context.retryAfter,

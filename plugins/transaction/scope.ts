@@ -13,7 +13,8 @@ export interface ScopeOptions<Plan> {
   deadline: number
   /** Seconds for `Retry-After` where trying again may help. */
   retryAfter: number
-  settings?: Record<string, string> | undefined
+  /** `SET LOCAL` values, asked for when the scope opens: later hooks may still find out who the caller is. */
+  settings?: () => Record<string, string> | undefined
   /** Refuses to open, for example because the client has gone. */
   mayOpen?: () => Error | undefined
   /** Told when the first statement opens the scope. */
@@ -61,7 +62,7 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
     this.#options = options
     this.label = options.label
     this.attempt = options.attempt
-    if (options.deadline > 0) this.#timer = setTimeout(() => { this.#expire() }, options.deadline)
+    if (options.deadline > 0) this.#timer = setTimeout(() => { this.#expire() }, options.deadline).unref()
   }
 
   get state (): State { return this.#state }
@@ -120,13 +121,13 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
     this.#state = 'opening'
     this.#openedAt = performance.now()
     this.#options.onOpen?.()
-    const opening = this.driver.open(this.#options.plan, {
-      label: this.label,
-      settings: this.#options.settings,
-      abandoned: () => this.#doom !== undefined || this.#endedAt !== 0,
-      onLost: (error) => { this.#lose(error) }
-    })
     try {
+      const opening = this.driver.open(this.#options.plan, {
+        label: this.label,
+        settings: this.#options.settings?.(),
+        abandoned: () => this.#doom !== undefined || this.#endedAt !== 0,
+        onLost: (error) => { this.#lose(error) }
+      })
       const transaction = await this.#unlessDoomed(opening)
       if (transaction === undefined || this.#endedAt !== 0) return handBack(opening)
       this.transaction = transaction

@@ -16,6 +16,13 @@ export function watched<Result> (scope: Scope, work: () => Result): Result {
   return current.run(scope, work)
 }
 
+/** Refuses `app.transaction` inside an SQL transaction: it would wait for a second connection while it holds the first. */
+export function refuseNested (store: 'sql' | 'mongo', name: string): void {
+  const scope = current.getStore()
+  if (store !== 'sql' || scope?.driver.store !== 'sql' || !scope.isOpen) return
+  throw new TransactionUsageError(`${name} was called inside the transaction of ${scope.label}; use the transaction that is already there, or call it from afterCommit`)
+}
+
 /** Runs the plugin's own checkout where the detector does not see it. */
 export function unwatched<Result> (work: () => Result): Result {
   return current.exit(work)
