@@ -1,5 +1,5 @@
 import { sql, type ExtractTablesWithRelations, type SQL } from 'drizzle-orm'
-import type { LibSQLDatabase } from 'drizzle-orm/libsql'
+import type { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core'
 import type { NodePgQueryResultHKT } from 'drizzle-orm/node-postgres'
 import { PgDatabase } from 'drizzle-orm/pg-core'
 import * as postgres from './postgres.ts'
@@ -21,7 +21,7 @@ export type Tables = Pick<Schema, 'users' | 'orders' | 'orderItems' | 'posts' | 
 export type Database = PgDatabase<NodePgQueryResultHKT, Schema, ExtractTablesWithRelations<Schema>>
 
 /** A Drizzle handle of SQLite, as `drizzle-orm/libsql` makes it. */
-export type SqliteDatabase = Pick<LibSQLDatabase<typeof sqlite>, 'select' | 'insert' | 'update' | 'delete' | 'all' | 'run'>
+export type SqliteDatabase = Pick<BaseSQLiteDatabase<'async', unknown, typeof sqlite>, 'select' | 'insert' | 'update' | 'delete' | 'all' | 'run'>
 
 /** What a query may need besides tables, in the words of its dialect. */
 export interface Dialect {
