@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createClient, type Client } from '@libsql/client'
+import { createClient } from '@libsql/client'
 import { sql } from 'drizzle-orm'
 import pg from 'pg'
 import { dialectOf, type Database, type SqliteDatabase } from './index.ts'
@@ -20,6 +20,15 @@ export interface MigrateOptions {
   folder?: string
   /** Longest wait for another migrator or for a lock on a table, in milliseconds. Default: 60,000. */
   waitMs?: number
+}
+
+type SqliteStatement = string | { sql: string, args: Array<string | number> }
+type SqliteRows = Promise<{ rows: Array<Record<string, unknown>> }>
+
+/** What migrating needs of an SQLite client with one connection; `@libsql/client` has it. */
+export interface SqliteClient {
+  execute: (statement: SqliteStatement) => SqliteRows
+  transaction: (mode: 'write') => Promise<{ execute: (statement: SqliteStatement) => SqliteRows, commit: () => Promise<void>, close: () => void }>
 }
 
 /**
@@ -76,7 +85,7 @@ async function migratePostgres (url: string, { folder = FOLDERS.postgres, waitMs
  * @returns names of the migrations that ran
  * @throws MigrationError as `migrate`, but SQLITE_BUSY at once when somebody else is writing
  */
-export async function migrateSqlite (client: Client, { folder = FOLDERS.sqlite }: Pick<MigrateOptions, 'folder'> = {}): Promise<string[]> {
+export async function migrateSqlite (client: SqliteClient, { folder = FOLDERS.sqlite }: Pick<MigrateOptions, 'folder'> = {}): Promise<string[]> {
   const migrations = readMigrations(folder)
   // Off while tables are rebuilt: dropping the old one would delete the rows that refer to it. Cannot change inside a transaction.
   await client.execute('pragma foreign_keys = off')
