@@ -1,6 +1,9 @@
 import fp from 'fastify-plugin'
 import type { Database } from '../../drizzle/index.ts'
 import { openPostgres } from './postgres.ts'
+import { openSqlite } from './sqlite.ts'
+import { SqliteHandle } from './sqlite-handle.ts'
+import { SqlitePool } from './sqlite-pool.ts'
 
 export type { Database } from '../../drizzle/index.ts'
 
@@ -8,12 +11,30 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Drizzle in autocommit: each statement takes a connection of its own. Inside a transaction use `request.db`. */
     db: Database
+    /** The connections under `app.db` when it is SQLite; on PostgreSQL they are `app.pg.pool`. */
+    sqlite: SqlitePool | undefined
   }
 }
 
-/** Decorates `app.db` for the engine `DATABASE_URL` names, and closes what it opened. */
+// Reading routes and schemas needs no database; nothing ever connects to this one.
+const nowhere = 'postgres://nowhere.invalid/offline'
+
+/** Decorates `app.db` for the engine `DATABASE_URL` names, and closes with the app what it opened. A double in its place stays. */
 export default fp(async function sql (app) {
-  const url = app.config.DATABASE_URL
-  if (url === undefined) throw new Error('DATABASE_URL is not set: set it, or let buildApp start the embedded PostgreSQL.')
-  app.decorate('db', await openPostgres(app, url))
+  if (app.hasDecorator('db')) {
+    app.decorate('sqlite', poolOf(app.db))
+    return
+  }
+  const url = app.config.DATABASE_URL ?? nowhere
+  const { pool, db } = isSqlite(url) ? await openSqlite(app, url) : { pool: undefined, db: await openPostgres(app, url) }
+  app.decorate('db', db)
+  app.decorate('sqlite', pool)
 }, { name: 'sql', dependencies: ['config'], fastify: '5.x' })
+
+function isSqlite (url: string): boolean {
+  return url === ':memory:' || url.startsWith('file:')
+}
+
+function poolOf (db: unknown): SqlitePool | undefined {
+  return db instanceof SqliteHandle && db.$client instanceof SqlitePool ? db.$client : undefined
+}

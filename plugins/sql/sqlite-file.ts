@@ -1,0 +1,91 @@
+import { accessSync, constants, existsSync, rmSync, statSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import Libsql from 'libsql'
+import { sqliteCode } from './sqlite-connection.ts'
+
+/** A database file the service cannot work with. The message is one line: what is wrong, what to do. */
+export class SqliteFileError extends Error {
+  readonly code = 'SQLITE_FILE'
+
+  constructor (message: string, cause?: unknown) {
+    super(`DATABASE_URL: ${message}`, cause === undefined ? undefined : { cause })
+    this.name = 'SqliteFileError'
+  }
+}
+
+/**
+ * The file a `file:` URL names, or `:memory:`.
+ *
+ * @throws SqliteFileError when it names none
+ */
+export function sqlitePath (url: string): string {
+  if (url === ':memory:' || url === 'file::memory:') return ':memory:'
+  const [location = ''] = url.split(/[?#]/)
+  try {
+    const file = location.startsWith('file://') ? fileURLToPath(location) : decodeURIComponent(location.slice('file:'.length))
+    if (file !== '') return path.resolve(file)
+  } catch { /* said below */ }
+  throw new SqliteFileError(`${url} names no file: write file:app.db, file:/var/lib/app.db or :memory:`)
+}
+
+/** @throws SqliteFileError when the file or its folder cannot be read and written; nothing is created. */
+export function checkFile (file: string): void {
+  const folder = path.dirname(file)
+  if (!existsSync(folder)) throw new SqliteFileError(`the folder ${folder} does not exist: create it`)
+  if (!statSync(folder).isDirectory()) throw new SqliteFileError(`${folder} is not a folder`)
+  if (!isWritable(folder)) throw new SqliteFileError(`the folder ${folder} cannot be written, and SQLite keeps its log beside the database: change its permissions, or use another folder`)
+  if (!existsSync(file)) return
+  if (!statSync(file).isFile()) throw new SqliteFileError(`${file} is not a file`)
+  if (!isWritable(file)) throw new SqliteFileError(`${file} is read-only for this user: change its permissions, or use another file`)
+}
+
+function isWritable (location: string): boolean {
+  try {
+    accessSync(location, constants.R_OK | constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const advice: Record<string, string> = {
+  SQLITE_NOTADB: 'is not an SQLite database, and was left as it is: name another file',
+  SQLITE_CORRUPT: 'is damaged: restore it from a backup, or rescue what can be read with `sqlite3 … .recover`',
+  SQLITE_FULL: 'cannot grow, the disk is full: make room',
+  SQLITE_BUSY: 'is locked by another program: stop it, or wait until it is done',
+  SQLITE_READONLY: 'is read-only: change its permissions, or use another file',
+  SQLITE_IOERR: 'cannot be read or written, the disk reports an error',
+  SQLITE_CANTOPEN: 'cannot be opened: check the permissions of the file and its folder'
+}
+
+/** What went wrong with a file while it was opened, in one line. */
+export function fileErrorOf (file: string, error: unknown): SqliteFileError {
+  const code = sqliteCode(error).split('_').slice(0, 2).join('_')
+  const reason = advice[code] ?? `cannot be opened (${error instanceof Error ? error.message : String(error)})`
+  return new SqliteFileError(`${file} ${reason}`, error)
+}
+
+/**
+ * Marks a file as this service's, so that a second instance on the same file is refused. The mark is a lock of the operating
+ * system: a killed process leaves none behind.
+ *
+ * @returns a function that takes the mark away
+ * @throws SqliteFileError when another instance has it
+ */
+export function claimFile (file: string): () => void {
+  const mark = `${file}-instance`
+  const lock = new Libsql(mark, { timeout: 0 })
+  try {
+    lock.exec('pragma journal_mode = memory; begin exclusive')
+  } catch (error) {
+    lock.close()
+    if (!sqliteCode(error).startsWith('SQLITE_BUSY')) throw fileErrorOf(mark, error)
+    throw new SqliteFileError(`${file} is in use by another instance of this service: stop it, or use PostgreSQL, which several instances can share`)
+  }
+  return function release () {
+    rmSync(mark, { force: true })
+    lock.exec('rollback')
+    lock.close()
+  }
+}

@@ -1,0 +1,28 @@
+import { migrateSqlite, type SqliteClient } from '../../drizzle/migrate.ts'
+import type { SqlitePool } from './sqlite-pool.ts'
+
+/** Creates the tables of a database in memory, which exists in its one connection only. */
+export async function migrateMemory (pool: SqlitePool): Promise<string[]> {
+  return await migrateSqlite(clientOf(pool))
+}
+
+function clientOf (pool: SqlitePool): SqliteClient {
+  return {
+    execute: (statement) => run(pool, statement),
+    transaction: async () => {
+      const session = await pool.begin({ readOnly: false, abandoned: () => false })
+      return {
+        execute: (statement) => run(session, statement),
+        commit: () => session.end('commit'),
+        close: () => { if (session.isOpen) void session.end('rollback') }
+      }
+    }
+  }
+}
+
+type Runner = Pick<SqlitePool, 'query'>
+type Statement = Parameters<SqliteClient['execute']>[0]
+
+function run (runner: Runner, statement: Statement): ReturnType<SqliteClient['execute']> {
+  return typeof statement === 'string' ? runner.query(statement) : runner.query(statement.sql, statement.args)
+}

@@ -1,0 +1,90 @@
+import type { QueryResult, QueryResultRow } from 'pg'
+import type { Echo } from './echo.ts'
+import { SqliteConnection, type Statement } from './sqlite-connection.ts'
+import { SqliteLane, type LaneLimits } from './sqlite-lane.ts'
+import { isRead } from './sqlite-text.ts'
+
+/** How an SQLite database is opened. */
+export interface SqliteOptions extends LaneLimits {
+  /** A file, or `:memory:`. */
+  path: string
+  /** Connections that may read at a time. A database in memory has one connection for everything. */
+  readers: number
+  /** Told of every statement. */
+  echo?: Echo | undefined
+}
+
+/** What a transaction needs to know when it begins. */
+export interface BeginOptions {
+  readOnly: boolean
+  /** True once nobody waits for the transaction any more. */
+  abandoned: () => boolean
+}
+
+/**
+ * The connections of an SQLite database: one that writes and several that read, or a single one in memory. Writers wait for
+ * each other in order; a reader never waits for the writer.
+ */
+export class SqlitePool {
+  readonly #writes: SqliteLane
+  readonly #reads: SqliteLane
+
+  constructor ({ path, readers, echo, ...limits }: SqliteOptions) {
+    const open = () => new SqliteConnection(path, echo)
+    this.#writes = new SqliteLane(open, 1, limits)
+    this.#reads = path === ':memory:' ? this.#writes : new SqliteLane(open, readers, limits)
+  }
+
+  /** Open, idle and awaited connections of both kinds; the same numbers twice for a database in memory. */
+  get counts (): Record<'writes' | 'reads', SqliteLane['counts']> {
+    return { writes: this.#writes.counts, reads: this.#reads.counts }
+  }
+
+  /** Runs one statement by itself, beside the writer when it only reads. */
+  async query<Row extends QueryResultRow> (statement: Statement, values?: unknown[]): Promise<QueryResult<Row>> {
+    const lane = isRead(typeof statement === 'string' ? statement : statement.text) ? this.#reads : this.#writes
+    const { connection, result } = await lane.take((taken) => taken.query<Row>(statement, values))
+    lane.give(connection)
+    return result
+  }
+
+  /** Begins a transaction, which holds its connection until it ends. */
+  async begin ({ readOnly, abandoned }: BeginOptions): Promise<SqliteSession> {
+    const lane = readOnly ? this.#reads : this.#writes
+    const { connection } = await lane.take((taken) => { taken.begin(readOnly) }, abandoned)
+    return new SqliteSession(lane, connection)
+  }
+
+  /** Closes every connection. */
+  close (): void {
+    this.#reads.close()
+    this.#writes.close()
+  }
+}
+
+/** A begun transaction and its connection. */
+export class SqliteSession {
+  readonly #lane: SqliteLane
+  readonly #connection: SqliteConnection
+
+  constructor (lane: SqliteLane, connection: SqliteConnection) {
+    this.#lane = lane
+    this.#connection = connection
+  }
+
+  /** False when SQLite has ended the transaction by itself, as it does on a full disk. */
+  get isOpen (): boolean { return this.#connection.isInTransaction }
+
+  async query<Row extends QueryResultRow> (statement: Statement, values?: unknown[]): Promise<QueryResult<Row>> {
+    return this.#connection.query<Row>(statement, values)
+  }
+
+  /** Commits or rolls back, and gives the connection back in every case. A COMMIT that fails is rolled back. */
+  async end (how: 'commit' | 'rollback'): Promise<void> {
+    try {
+      this.#connection.end(how)
+    } finally {
+      this.#lane.give(this.#connection)
+    }
+  }
+}
