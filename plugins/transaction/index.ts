@@ -13,10 +13,11 @@ import type { RouteTransactionOptions } from './options.ts'
 import { optionMistakes } from './options.ts'
 import { PostgresDriver } from './postgres.ts'
 import { rerun, wrapHandler } from './retry.ts'
-import type { TransactionRoute } from './route.ts'
+import type { Drivers, TransactionRoute } from './route.ts'
 import { describeRoute, planRoute } from './route.ts'
 import type { CallOptions } from './run.ts'
 import { runTransaction } from './run.ts'
+import { singleStatementDriver } from './single-statement.ts'
 import type { SqlDriver, SqlHandles } from './sql.ts'
 import type { Handle, Handles, Transaction } from './transaction.ts'
 import { unwatched, watchClient, watched, watchPool } from './watch.ts'
@@ -125,11 +126,12 @@ function bracket (route: RouteOptions, planned: TransactionRoute, context: Const
   return gate
 }
 
-function createDrivers (options: TransactionPluginOptions): { sql: Driver | undefined, mongo: Driver | undefined } {
+function createDrivers (options: TransactionPluginOptions): Drivers {
   const { pool, sql, mongo, checkoutTimeout = 3000, beginTimeout = 1000, commitTimeout = 5000, retryAfter = 1 } = options
   if (pool !== undefined && sql !== undefined) throw new TransactionUsageError('transaction plugin: give pool or sql, not both')
   if (pool === undefined && sql === undefined && mongo === undefined) throw new TransactionUsageError('transaction plugin: give a pool, an sql driver, a mongo client, or both stores')
   return {
+    statement: pool && singleStatementDriver({ pool, unwatched }),
     sql: sql ?? (pool && new PostgresDriver({ pool, checkoutTimeout, beginTimeout, commitTimeout, retryAfter, unwatched })),
     mongo: mongo && new MongoDriver({ client: mongo.client, commitTimeout })
   }

@@ -80,7 +80,7 @@ export class PostgresTransaction implements OpenTransaction {
       const committing = this.#client.query('COMMIT')
       command = (await within(this.#bounds.commitTimeout, committing, 'COMMIT was not answered in time')).command
     } catch (error) {
-      throw this.#commitError(error)
+      throw await this.#commitError(error)
     } finally {
       this.#client.removeListener('notice', onNotice)
     }
@@ -112,10 +112,15 @@ export class PostgresTransaction implements OpenTransaction {
     this.firstFailure ??= { statement: text, error }
   }
 
-  #commitError (error: unknown): unknown {
+  async #commitError (error: unknown): Promise<unknown> {
     const isAnswered = sqlState(error) !== undefined && !isConnectionProblem(error)
-    this.#release(isAnswered ? undefined : error)
-    return isAnswered ? error : new OutcomeUnknownError(this.#context.label, error)
+    if (isAnswered) {
+      // pg reports an error before the server is ready again; a ROLLBACK waits for that and leaves the connection clean.
+      await this.rollback(undefined)
+      return error
+    }
+    this.#release(error)
+    return new OutcomeUnknownError(this.#context.label, error)
   }
 
   /** The only place that gives the connection back: as it is when it is clean, thrown away when anything is in doubt. */

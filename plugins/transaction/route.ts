@@ -12,19 +12,31 @@ export interface TransactionRoute {
   options: RouteTransactionOptions
   driver: Driver
   plan: unknown
+  /** True for `transaction: 'statement'`. */
+  isSingleStatement?: boolean
 }
 
 /** What the plugin knows when a route is declared. */
 export interface RouteContext {
   methods: string[]
   defaults: RouteTransactionOptions
-  drivers: { sql: Driver | undefined, mongo: Driver | undefined }
+  drivers: Drivers
+}
+
+/** The stores of a plugin instance; `statement` is the SQL store without BEGIN and COMMIT. */
+export interface Drivers {
+  sql: Driver | undefined
+  statement: Driver | undefined
+  mongo: Driver | undefined
 }
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Gives each request of this route a transaction of its own; `false` opts out of the plugin's `methods`. */
-    transaction?: boolean | RouteTransactionOptions
+    /**
+     * Gives each request of this route a transaction of its own; `false` opts out of the plugin's `methods`.
+     * `'statement'`: the handler sends one statement, which commits by itself without BEGIN and COMMIT.
+     */
+    transaction?: boolean | 'statement' | RouteTransactionOptions
   }
 }
 
@@ -35,7 +47,8 @@ export function planRoute (route: RouteOptions, context: RouteContext): Transact
   const isOn = declared ?? methods.some((method) => context.methods.includes(method))
   if (isOn === false) return undefined
   const name = `${methods.join('|')} ${route.url}`
-  if (typeof isOn !== 'boolean' && (typeof isOn !== 'object' || isOn === null)) throw refusal(name, 'must be true, false or an object of options')
+  if (isOn === 'statement') return planStatement(name, route, context)
+  if (typeof isOn !== 'boolean' && (typeof isOn !== 'object' || isOn === null)) throw refusal(name, "must be true, false, 'statement' or an object of options")
   return plan(name, typeof isOn === 'object' ? isOn : {}, context)
 }
 
@@ -55,6 +68,15 @@ function plan (name: string, own: RouteTransactionOptions, context: RouteContext
   }
 }
 
+function planStatement (name: string, route: RouteOptions, { drivers, defaults }: RouteContext): TransactionRoute {
+  if (drivers.statement === undefined) throw refusal(name, "'statement' needs the plugin option pool")
+  const schema: { response?: unknown } = Object(route.schema)
+  if (schema.response === undefined) throw refusal(name, "'statement' needs a response schema: a reply that cannot be serialized would come too late")
+  const { deadline } = defaults
+  const options = { store: 'sql', ...(deadline === undefined ? {} : { deadline }) } as const
+  return { name, options, driver: drivers.statement, plan: drivers.statement.plan(options), isSingleStatement: true }
+}
+
 function refusal (name: string, sentence: string): TransactionUsageError {
   return new TransactionUsageError(`config.transaction of ${name}: ${sentence}`)
 }
@@ -62,6 +84,7 @@ function refusal (name: string, sentence: string): TransactionUsageError {
 /** What OpenAPI says about the route: everything declared, functions only by name. */
 export function describeRoute (route: TransactionRoute): Record<string, unknown> {
   const { settings, ...options } = route.options
+  if (route.isSingleStatement === true) return { ...options, statement: true }
   return settings === undefined ? options : { ...options, settings: true }
 }
 

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Driver } from './driver.ts'
 import { TransactionUsageError } from './errors.ts'
 import { sqlOnlyOptions } from './mongo.ts'
 import type { TransactionOptions } from './options.ts'
 import { optionMistakes } from './options.ts'
+import type { Drivers } from './route.ts'
 import { Scope } from './scope.ts'
 import type { Handles } from './transaction.ts'
 import { Transaction } from './transaction.ts'
@@ -19,7 +19,7 @@ export interface CallOptions extends TransactionOptions {
 
 /** What every call shares. */
 export interface CallContext {
-  drivers: { sql: Driver | undefined, mongo: Driver | undefined }
+  drivers: Drivers
   defaults: TransactionOptions
   handles: Handles
   prefix: string
