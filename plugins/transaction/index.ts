@@ -9,6 +9,7 @@ import { Exchange } from './exchange.ts'
 import { createGate } from './gate.ts'
 import { MongoDriver } from './mongo.ts'
 import type { TransactionalDatabase } from './mongo-facade.ts'
+import { guardObserver, type Observe } from './observe.ts'
 import type { RouteTransactionOptions } from './options.ts'
 import { optionMistakes } from './options.ts'
 import { PostgresDriver } from './postgres.ts'
@@ -22,6 +23,7 @@ import type { SqlDriver, SqlHandles } from './sql.ts'
 import type { Handle, Handles, Transaction } from './transaction.ts'
 import { unwatched, watchClient, watched, watchPool } from './watch.ts'
 
+export type { BegunTransaction, Observation, Observe, TransactionSummary } from './observe.ts'
 export type { RouteTransactionOptions, TransactionOptions } from './options.ts'
 export type { CallOptions } from './run.ts'
 export type { Transaction, TransactionTypes } from './transaction.ts'
@@ -55,6 +57,8 @@ export interface TransactionPluginOptions {
   applicationName?: string
   /** Refuse a second checkout inside a transaction, and MongoDB operations that forgot the session. Default: unless NODE_ENV is production. */
   detectStrays?: boolean
+  /** Told of each transaction that sends something, for metrics and tracing. Default none. */
+  observe?: Observe
 }
 
 declare module 'fastify' {
@@ -88,7 +92,8 @@ async function transactionPlugin (app: FastifyInstance, options: TransactionPlug
   options.pool?.on('error', function onIdleError (error) { app.log.warn({ err: error }, 'an idle database connection was lost') })
   const callbacks = new AfterCommit(app.log)
   const prefix = applicationName === '' ? '' : `${applicationName} `
-  const context = { drivers, defaults, prefix, retryAfter, handles: { db: options.db, mongo: options.mongo?.db }, afterCommit: callbacks.run }
+  const observe = options.observe && guardObserver(options.observe, app.log)
+  const context = { drivers, defaults, prefix, retryAfter, handles: { db: options.db, mongo: options.mongo?.db }, afterCommit: callbacks.run, observe }
   const isWatching = options.detectStrays ?? process.env['NODE_ENV'] !== 'production'
 
   decorateRequests(app, context.handles)
@@ -131,7 +136,8 @@ function createDrivers (options: TransactionPluginOptions): Drivers {
   if (pool !== undefined && sql !== undefined) throw new TransactionUsageError('transaction plugin: give pool or sql, not both')
   if (pool === undefined && sql === undefined && mongo === undefined) throw new TransactionUsageError('transaction plugin: give a pool, an sql driver, a mongo client, or both stores')
   return {
-    statement: pool && singleStatementDriver({ pool, unwatched }),
+    // Another store's transaction costs no round trip to begin.
+    statement: pool === undefined ? sql : singleStatementDriver({ pool, unwatched }),
     sql: sql ?? (pool && new PostgresDriver({ pool, checkoutTimeout, beginTimeout, commitTimeout, retryAfter, unwatched })),
     mongo: mongo && new MongoDriver({ client: mongo.client, commitTimeout })
   }

@@ -1,0 +1,35 @@
+import type { FastifyInstance } from 'fastify'
+import { asDatabase } from '../../drizzle/index.ts'
+import { doubleDriver } from '../transaction/double.ts'
+import { drizzleHandles } from '../transaction/drizzle.ts'
+import type { SqlClient, TransactionPluginOptions } from '../transaction/index.ts'
+import { sqliteDriver } from '../transaction/sqlite.ts'
+import { SqliteHandle } from './sqlite-handle.ts'
+
+type StoreOptions = Pick<TransactionPluginOptions, 'pool' | 'sql' | 'db' | 'defaults'>
+
+/**
+ * What plugins/transaction is registered with: the engine under `app.db`, or the double in its place, and the bounds that
+ * engine knows.
+ */
+export function sqlStore (app: FastifyInstance): StoreOptions {
+  const { config } = app
+  const defaults = { deadline: config.HANDLER_TIMEOUT_MS }
+  if (app.sqlite !== undefined) return { sql: sqliteDriver(app.sqlite), db: { autocommit: app.db, bind: bindSqlite }, defaults }
+  if (!app.hasDecorator('pg')) return { sql: doubleDriver(), db: { autocommit: app.db, bind: () => app.db }, defaults }
+  return {
+    pool: app.pg.pool,
+    db: drizzleHandles(app.db),
+    defaults: {
+      ...defaults,
+      statementTimeout: config.DATABASE_STATEMENT_TIMEOUT_MS,
+      lockTimeout: config.DATABASE_LOCK_TIMEOUT_MS,
+      transactionTimeout: config.DATABASE_TRANSACTION_TIMEOUT_MS,
+      idleInTransactionTimeout: config.DATABASE_TRANSACTION_TIMEOUT_MS
+    }
+  }
+}
+
+function bindSqlite (client: SqlClient) {
+  return asDatabase(new SqliteHandle(client, { count: 0 }))
+}
