@@ -1,0 +1,114 @@
+import { and, asc, desc, eq, getTableColumns, param, sql, type Placeholder, type SQL } from 'drizzle-orm'
+import type { Database, Tables } from '../../drizzle/index.ts'
+import { momentCursor, pageOf, readMomentCursor, type Page, type PageRequest } from './page.ts'
+import { defineQueries, forEach, type Given } from './queries.ts'
+
+export type OrderItem = Omit<Tables['orderItems']['$inferSelect'], 'order_id'>
+export type Order = Tables['orders']['$inferSelect'] & { items: OrderItem[] }
+/** `unit_price` is a decimal with two places, as text. */
+export interface NewOrderItem { product: string, quantity: number, unit_price: string }
+export interface NewOrder { user_id: number, items: NewOrderItem[] }
+/** The orders of this user, or all of them. */
+export interface OrderFilter { user_id?: number }
+
+type StoredItem = NewOrderItem & { order_id: number }
+const MAX_ID = 2_147_483_647
+
+const queries = defineQueries('orders', (db, { orders, orderItems }) => {
+  const order = getTableColumns(orders)
+  const { order_id, ...item } = getTableColumns(orderItems)
+
+  // A page of orders with their items in one statement, so that both are of the same moment.
+  function withItems ({ where, limit, skip }: { where?: SQL | undefined, limit?: Placeholder, skip?: Placeholder }) {
+    let chosen = db.select(order).from(orders).where(where).orderBy(desc(orders.created_at), desc(orders.id)).$dynamic()
+    if (limit !== undefined) chosen = chosen.limit(limit)
+    if (skip !== undefined) chosen = chosen.offset(skip)
+    const page = chosen.as('page')
+    return db
+      .select({ order: { id: page.id, user_id: page.user_id, status: page.status, total: page.total, created_at: page.created_at }, item })
+      .from(page).leftJoin(orderItems, eq(orderItems.order_id, page.id))
+      .orderBy(desc(page.created_at), desc(page.id), asc(orderItems.id))
+  }
+
+  // Compared as one value, so that the index is entered where the page begins.
+  function older (createdAt: Placeholder, id: Placeholder): SQL {
+    return sql`(${orders.created_at}, ${orders.id}) < (${param(createdAt, orders.created_at)}, ${id})`
+  }
+
+  return {
+    create: ({ user_id, total }: Given<{ user_id: number, total: string }>) => db.insert(orders).values({ user_id, total }).returning(order),
+    addItems: forEach((items: Array<Given<StoredItem>>) => db.insert(orderItems)
+      .values(items.map(({ order_id, product, quantity, unit_price }) => ({ order_id, product, quantity, unit_price })))
+      .returning(item)),
+    byId: ({ id }: Given<{ id: number }>) => withItems({ where: eq(orders.id, id) }),
+    list: ({ limit, skip }: Given<{ limit: number, skip: number }>) => withItems({ limit, skip }),
+    listAfter: ({ limit, createdAt, id }: Given<{ limit: number, createdAt: Date, id: number }>) => withItems({ where: older(createdAt, id), limit }),
+    listOfUser: ({ user_id, limit, skip }: Given<{ user_id: number, limit: number, skip: number }>) =>
+      withItems({ where: eq(orders.user_id, user_id), limit, skip }),
+    listOfUserAfter: ({ user_id, limit, createdAt, id }: Given<{ user_id: number, limit: number, createdAt: Date, id: number }>) =>
+      withItems({ where: and(eq(orders.user_id, user_id), older(createdAt, id)), limit })
+  }
+})
+
+export type OrderRepository = ReturnType<typeof createOrderRepository>
+
+/**
+ * Orders with their items in the SQL database. `create` sends two statements: run it in a transaction.
+ * @param db the handle to run on
+ */
+export function createOrderRepository (db: Database) {
+  const run = queries.on(db)
+  return {
+    /** Stores an order and all its items; a user that does not exist violates `orders_user_id_fkey`. */
+    async create ({ user_id, items }: NewOrder): Promise<Order> {
+      const [order] = await run.create({ user_id, total: totalOf(items) })
+      const { id } = order as NonNullable<typeof order>
+      const stored = await run.addItems(items.map((item) => ({ ...item, order_id: id })))
+      return { ...order as NonNullable<typeof order>, items: stored }
+    },
+
+    async getById (id: number): Promise<Order | null> {
+      return grouped(await run.byId({ id }))[0] ?? null
+    },
+
+    /** Orders with their items, newest first: always one statement. */
+    async list ({ limit, skip = 0, after, user_id }: PageRequest & OrderFilter): Promise<Page<Order>> {
+      const wanted = limit + 1
+      const place = after === undefined ? undefined : placeOf(after)
+      const rows = user_id === undefined
+        ? place === undefined ? await run.list({ limit: wanted, skip }) : await run.listAfter({ limit: wanted, ...place })
+        : place === undefined ? await run.listOfUser({ user_id, limit: wanted, skip }) : await run.listOfUserAfter({ user_id, limit: wanted, ...place })
+      return pageOf(grouped(rows), limit, ({ created_at, id }) => momentCursor(created_at, id))
+    }
+  }
+}
+
+// No order has an id beyond the largest integer, so a cursor from there means the same as one from just below.
+function placeOf (after: string): { createdAt: Date, id: number } {
+  const { createdAt, id } = readMomentCursor(after)
+  return { createdAt, id: Math.min(Number(id), MAX_ID) }
+}
+
+/** The exact sum of the items: in cents, as whole numbers of any size. */
+function totalOf (items: NewOrderItem[]): string {
+  const cents = items.reduce((sum, { quantity, unit_price }) => sum + BigInt(quantity) * centsOf(unit_price), 0n)
+  return `${cents / 100n}.${String(cents % 100n).padStart(2, '0')}`
+}
+
+function centsOf (price: string): bigint {
+  return BigInt(price.replace('.', ''))
+}
+
+// Rows of one order follow each other.
+function grouped (rows: Array<{ order: Omit<Order, 'items'>, item: OrderItem | null }>): Order[] {
+  const orders: Order[] = []
+  for (const { order, item } of rows) {
+    let current = orders.at(-1)
+    if (current?.id !== order.id) {
+      current = { ...order, items: [] }
+      orders.push(current)
+    }
+    if (item !== null) current?.items.push(item)
+  }
+  return orders
+}

@@ -1,0 +1,116 @@
+import { and, asc, eq, getTableColumns, gt, inArray, lte, sql, type Placeholder, type SQL } from 'drizzle-orm'
+import type { Database, Tables } from '../../drizzle/index.ts'
+import { pageOf, type Page, type PageRequest } from './page.ts'
+import { defineQueries, type Given } from './queries.ts'
+
+/** A user as clients see it. */
+export type User = Omit<Tables['users']['$inferSelect'], 'version'>
+export interface NewUser { email: string, name: string }
+export interface UserChanges { email?: string, name?: string }
+/** A post as lists show it, without its content. */
+export type PostSummary = Omit<Tables['posts']['$inferSelect'], 'content_length'>
+export interface UserWithPosts extends User { posts: PostSummary[] }
+/** The users whose e-mail is this, or all of them. */
+export interface UserFilter { email?: string }
+
+/** Posts that a list shows of one user: the newest ones, so that a page has an end. */
+export const POSTS_PER_USER = 100
+
+const queries = defineQueries('users', (db, { users, posts }, { now }) => {
+  const { version, ...user } = getTableColumns(users)
+
+  // A page of users with their posts in one statement, however many there are of either.
+  function withPosts ({ where, limit, skip }: { where?: SQL, limit?: Placeholder, skip?: Placeholder }) {
+    let chosen = db.select(user).from(users).where(where).orderBy(asc(users.id)).$dynamic()
+    if (limit !== undefined) chosen = chosen.limit(limit)
+    if (skip !== undefined) chosen = chosen.offset(skip)
+    const page = db.$with('page').as(chosen)
+    const { content_length, ...summary } = getTableColumns(posts)
+    const place = sql<number>`row_number() over (partition by ${posts.author_id} order by ${posts.created_at} desc, ${posts.id} desc)`
+    const ranked = db.select({ ...summary, place: place.as('place') }).from(posts)
+      .where(inArray(posts.author_id, db.select({ id: page.id }).from(page))).as('ranked')
+    return db.with(page)
+      .select({
+        user: { id: page.id, email: page.email, name: page.name, created_at: page.created_at, updated_at: page.updated_at },
+        post: { id: ranked.id, title: ranked.title, category: ranked.category, author_id: ranked.author_id, created_at: ranked.created_at }
+      })
+      .from(page).leftJoin(ranked, and(eq(ranked.author_id, page.id), lte(ranked.place, POSTS_PER_USER)))
+      .orderBy(asc(page.id), asc(ranked.place))
+  }
+
+  return {
+    create: ({ email, name }: Given<NewUser>) => db.insert(users).values({ email, name }).returning(user),
+    byId: ({ id }: Given<{ id: number }>) => db.select(user).from(users).where(eq(users.id, id)),
+    byEmail: ({ email }: Given<{ email: string }>) => db.select(user).from(users).where(eq(users.email, email)),
+    list: ({ limit, skip }: Given<{ limit: number, skip: number }>) => withPosts({ limit, skip }),
+    listAfter: ({ limit, after }: Given<{ limit: number, after: number }>) => withPosts({ where: gt(users.id, after), limit }),
+    listByEmail: ({ email }: Given<{ email: string }>) => withPosts({ where: eq(users.email, email) }),
+    update: ({ id, email, name }: Given<{ id: number, email: string | null, name: string | null }>) => db.update(users)
+      .set({ email: sql`coalesce(${email}, ${users.email})`, name: sql`coalesce(${name}, ${users.name})`, updated_at: now })
+      .where(eq(users.id, id)).returning(user),
+    delete: ({ id }: Given<{ id: number }>) => db.delete(users).where(eq(users.id, id)).returning({ id: users.id })
+  }
+})
+
+export type UserRepository = ReturnType<typeof createUserRepository>
+
+/**
+ * Users in the SQL database.
+ * @param db the handle to run on: `request.db`, `app.db`, a savepoint
+ */
+export function createUserRepository (db: Database) {
+  const run = queries.on(db)
+  return {
+    /** Stores a user; a taken e-mail violates `users_email_key`. */
+    async create (user: NewUser): Promise<User> {
+      const [created] = await run.create(user)
+      return created as User
+    },
+
+    async getById (id: number): Promise<User | null> {
+      const [user] = await run.byId({ id })
+      return user ?? null
+    },
+
+    async getByEmail (email: string): Promise<User | null> {
+      const [user] = await run.byEmail({ email })
+      return user ?? null
+    },
+
+    /** Users by id, each with the newest of its posts: always one statement. */
+    async list ({ limit, skip = 0, after, email }: PageRequest<number> & UserFilter): Promise<Page<UserWithPosts, number>> {
+      const wanted = limit + 1
+      const rows = email !== undefined
+        ? await run.listByEmail({ email })
+        : after === undefined ? await run.list({ limit: wanted, skip }) : await run.listAfter({ limit: wanted, after })
+      const users = grouped(rows)
+      const left = email === undefined ? users : users.slice(skip).filter(({ id }) => after === undefined || id > after)
+      return pageOf(left, limit, ({ id }) => id)
+    },
+
+    /** Changes only the fields that are given. */
+    async update (id: number, { email, name }: UserChanges): Promise<User | null> {
+      const [user] = await run.update({ id, email: email ?? null, name: name ?? null })
+      return user ?? null
+    },
+
+    /** True when there was such a user; orders that refer to it violate `orders_user_id_fkey`. */
+    async delete (id: number): Promise<boolean> {
+      return (await run.delete({ id })).length > 0
+    }
+  }
+}
+
+// Rows of one user follow each other; a user without posts has one row.
+function grouped (rows: Array<{ user: User, post: PostSummary | null }>): UserWithPosts[] {
+  const users: UserWithPosts[] = []
+  for (const { user, post } of rows) {
+    let current = users.at(-1)
+    if (current?.id !== user.id) {
+      current = { ...user, posts: [] }
+      users.push(current)
+    }
+    if (post !== null) current?.posts.push(post)
+  }
+  return users
+}
