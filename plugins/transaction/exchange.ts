@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TransactionClosedError } from './errors.ts'
 import { guardReply } from './guards.ts'
+import type { Observe } from './observe.ts'
 import type { TransactionRoute } from './route.ts'
 import { labelOf } from './route.ts'
 import { Scope } from './scope.ts'
@@ -15,6 +16,7 @@ export interface ExchangeContext {
   /** Put before route and request id in `application_name`. */
   prefix: string
   afterCommit: (callbacks: Array<() => unknown>) => void
+  observe: Observe | undefined
 }
 
 /** One request and its reply, with the transaction that stands between them. A retry gives it a new scope. */
@@ -88,7 +90,8 @@ export class Exchange {
       mayOpen: () => this.#isClientGone() ? this.#abortError() : undefined,
       onOpen: () => { this.#onOpen() },
       onExpire: (error) => { this.#answerTimeout(error) },
-      afterCommit: this.#context.afterCommit
+      afterCommit: this.#context.afterCommit,
+      observe: this.#context.observe
     })
   }
 

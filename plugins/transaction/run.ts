@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TransactionUsageError } from './errors.ts'
 import { sqlOnlyOptions } from './mongo.ts'
+import type { Observe } from './observe.ts'
 import type { TransactionOptions } from './options.ts'
 import { optionMistakes } from './options.ts'
 import type { Drivers } from './route.ts'
@@ -25,6 +26,7 @@ export interface CallContext {
   prefix: string
   retryAfter: number
   afterCommit: (callbacks: Array<() => unknown>) => void
+  observe: Observe | undefined
 }
 
 /**
@@ -45,7 +47,8 @@ export async function runTransaction<Result> (work: (transaction: Transaction) =
       label: context.prefix + name,
       deadline: deadline === 0 ? 0 : Math.max(1, Math.ceil(deadline - (performance.now() - startedAt))),
       retryAfter: context.retryAfter,
-      afterCommit: context.afterCommit
+      afterCommit: context.afterCommit,
+      observe: context.observe
     })
     try {
       return await runOnce(scope, work, context.handles)

@@ -1,5 +1,6 @@
 import type { Driver, Label, OpenTransaction } from './driver.ts'
 import { ConnectionLostError, TransactionClosedError, TransactionTimeoutError } from './errors.ts'
+import type { BegunTransaction, Observation, Observe, TransactionSummary } from './observe.ts'
 
 export type State = 'idle' | 'opening' | 'open' | 'committing' | 'committed' | 'rolling back' | 'rolled back' | 'failed' | 'lost' | 'unknown'
 
@@ -23,6 +24,8 @@ export interface ScopeOptions<Plan> {
   onExpire?: (error: Error) => void
   /** Runs after-commit callbacks; the plugin waits for them on close. */
   afterCommit: (callbacks: Array<() => unknown>) => void
+  /** Watches the scope from its first statement to its end. */
+  observe?: Observe | undefined
 }
 
 /**
@@ -54,6 +57,7 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
   #onDoom: (() => void) | undefined
   #callbacks: Array<() => unknown> = []
   #timer: NodeJS.Timeout | undefined
+  #observation: Observation | undefined
   #openedAt = 0
   #endedAt = 0
 
@@ -120,14 +124,15 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
   async #open (): Promise<void> {
     this.#state = 'opening'
     this.#openedAt = performance.now()
+    this.#observation = this.#options.observe?.(this.#description)
     this.#options.onOpen?.()
     try {
-      const opening = this.driver.open(this.#options.plan, {
+      const opening = this.#around(() => this.driver.open(this.#options.plan, {
         label: this.label,
         settings: this.#options.settings?.(),
         abandoned: () => this.#doom !== undefined || this.#endedAt !== 0,
         onLost: (error) => { this.#lose(error) }
-      })
+      }))
       const transaction = await this.#unlessDoomed(opening)
       if (transaction === undefined || this.#endedAt !== 0) return handBack(opening)
       this.transaction = transaction
@@ -143,7 +148,7 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
     if (this.#doom !== undefined) throw this.#doom
     if (this.#state !== 'open' || transaction === undefined) throw this.failure ?? new TransactionClosedError(this.label, this.#state)
     this.statements++
-    const running = statement(transaction)
+    const running = this.#around(() => statement(transaction))
     this.#running = running
     try {
       return await running
@@ -169,7 +174,7 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
     }
     this.#state = 'committing'
     try {
-      await transaction.commit()
+      await this.#around(() => transaction.commit())
     } catch (error) {
       this.#end(isUnknown(error) ? 'unknown' : 'rolled back')
       throw error
@@ -188,16 +193,25 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
     const last = this.#state
     if (transaction !== undefined) {
       this.#state = 'rolling back'
-      await transaction.rollback(this.#running)
+      await this.#around(() => transaction.rollback(this.#running))
     }
     this.#end(last === 'failed' || last === 'lost' ? last : 'rolled back')
   }
 
-  #end (state: State): void {
+  #end (state: TransactionSummary['outcome']): void {
     clearTimeout(this.#timer)
     this.#state = state
     this.#endedAt = performance.now()
+    this.#observation?.onEnd({ ...this.#description, outcome: state, statements: this.statements, milliseconds: this.duration })
     if (state === 'committed' && this.#callbacks.length > 0) this.#options.afterCommit(this.#callbacks)
+  }
+
+  get #description (): BegunTransaction {
+    return { store: this.driver.store, label: this.label, attempt: this.attempt }
+  }
+
+  #around<Result> (work: () => Result): Result {
+    return this.#observation?.around === undefined ? work() : this.#observation.around(work)
   }
 
   #lose (error: Error): void {
