@@ -31,8 +31,8 @@ export async function startMongod ({ dataDir, flags, onProgress }: MongodOptions
   if ('reason' in mongod) return { how: 'missing', reason: mongod.reason }
   const isNew = !existsSync(path.join(folder, 'WiredTiger'))
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const record = { version: mongod.version, source: mongod.source, folder, signals: SIGNALS }
-  return describe(await start(mongod, record, flags, last?.port, recordFile), isNew ? 'created' : 'started')
+  const started = await start({ mongod, folder, flags, onProgress }, last?.port, (record) => { writeJson(recordFile, record) })
+  return describe(started, isNew ? 'created' : 'started')
 }
 
 /** A server writes its pid into its folder; where the system shows command lines, they tell whether that process is it, and its port. */
@@ -54,20 +54,24 @@ async function adopt (record: ServerRecord): Promise<boolean> {
   return answer
 }
 
-async function start (mongod: Mongod, known: Omit<ServerRecord, 'pid' | 'started' | 'port'>, flags: string[], lastPort: number | undefined, recordFile: string): Promise<ServerRecord> {
-  const log = path.join(path.dirname(known.folder), 'mongod.log')
+interface Launch { mongod: Mongod, folder: string, flags: string[], onProgress: Progress }
+
+/** Starts the server and waits until it is primary. `remember` is told of the process as soon as it exists. */
+async function start ({ mongod, folder, flags, onProgress }: Launch, lastPort: number | undefined, remember: (record: ServerRecord) => void): Promise<ServerRecord> {
+  const log = path.join(path.dirname(folder), 'mongod.log')
+  const { binary, version, source } = mongod
   for (let attempt = 1, wanted = lastPort; ; attempt++, wanted = undefined) {
-    const port = await choosePort(wanted)
-    const { child, exited, said } = launch(mongod.binary, [...settings(known.folder, port), ...flags], { log })
-    const record = { ...known, ...markOf(child.pid ?? 0), port }
-    writeJson(recordFile, record)
+    const port = await choosePort('MongoDB', wanted, onProgress)
+    const { child, exited, said } = launch(binary, [...settings(folder, port), ...flags], { log })
+    const record = { ...markOf(child.pid ?? 0), port, version, source, folder, signals: SIGNALS }
+    remember(record)
     const answer = await poll(READY_MS, 25, () => exited() === undefined ? ensurePrimary(port, 500).then(() => true, () => undefined) : false)
     if (answer === true) return record
     // Somebody may have taken the port between our look and the server's.
     if (attempt < PORT_ATTEMPTS && /Address already in use/i.test(said())) continue
     const end = exited() ?? `no answer within ${READY_MS / 1000} s`
     child.kill('SIGKILL')
-    throw explainMongod(end, said(), known.folder, mongod, log)
+    throw explainMongod(end, said(), folder, mongod, log)
   }
 }
 

@@ -1,22 +1,27 @@
+import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
+import type { Progress } from './types.ts'
+
+/** Below the ports systems give to outgoing connections, so that a port is still free after a reboot. */
+const FIRST = 20_000
+const LAST = 32_000
+
+/** The port used last time if it is still free, so that URLs stay the same; otherwise another free one, and the user is told. */
+export async function choosePort (server: string, last: number | undefined, onProgress: Progress): Promise<number> {
+  if (last !== undefined && await isFree(last)) return last
+  for (;;) {
+    const port = randomInt(FIRST, LAST)
+    if (!await isFree(port)) continue
+    if (last !== undefined) onProgress(`Port ${last} is taken by another program: ${server} moves to ${port}`)
+    return port
+  }
+}
 
 /** Can a server listen on this port of 127.0.0.1 now? */
-export function isFree (port: number): Promise<boolean> {
-  return listen(port).then(() => true, () => false)
-}
-
-/** The port used last time if it is still free (so that URLs stay the same), otherwise any free one. */
-export async function choosePort (last: number | undefined): Promise<number> {
-  return last !== undefined && await isFree(last) ? last : await listen(0)
-}
-
-function listen (port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(port, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => { resolve(typeof address === 'object' && address !== null ? address.port : port) })
-    })
+function isFree (port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer()
+    probe.once('error', () => { resolve(false) })
+    probe.listen(port, '127.0.0.1', () => { probe.close(() => { resolve(true) }) })
   })
 }

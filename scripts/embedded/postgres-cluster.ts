@@ -7,12 +7,13 @@ import { explainPostgres } from './postgres-errors.ts'
 import { forgetDeadServer, readPidFile } from './postgres-pid-file.ts'
 import { launch, markOf, poll, runToEnd } from './processes.ts'
 import type { Account, Launched, ProcessMark } from './processes.ts'
+import type { Progress } from './types.ts'
 
 /** Owner of the cluster, and name of the database made in it. */
 export const NAME = 'tandem'
 
 /** A cluster on disk, and what it is run with. `flags`: server settings as `name=value`. */
-export interface Cluster { folder: string, log: string, account: Account | undefined, binaries: PostgresBinaries, flags: string[] }
+export interface Cluster { folder: string, log: string, account: Account | undefined, binaries: PostgresBinaries, flags: string[], onProgress: Progress }
 
 /** A server process that was started: who it is and the port it was told. */
 export type Started = ProcessMark & { port: number }
@@ -38,7 +39,7 @@ export async function startCluster (cluster: Cluster, lastPort: number | undefin
   const until = Date.now() + OLD_PROCESSES_MS
   for (let wanted = lastPort; ;) {
     forgetDeadServer(cluster.folder)
-    const port = await choosePort(wanted)
+    const port = await choosePort('PostgreSQL', wanted, cluster.onProgress)
     const launched = await launchServer(cluster, port)
     const started = { ...markOf(launched.child.pid ?? 0), port }
     remember(started)

@@ -30,7 +30,7 @@ export async function startPostgres ({ dataDir, flags, onProgress }: PostgresOpt
   const binaries = findPostgres(dataDir, account, onProgress)
   const folder = path.join(dataDir, `pg${binaries.major}`)
   refuseOtherMajor(existing, folder)
-  const cluster = { folder, log: path.join(dataDir, 'postgres.log'), account, binaries, flags }
+  const cluster = { folder, log: path.join(dataDir, 'postgres.log'), account, binaries, flags, onProgress }
   const isNew = !existsSync(folder)
   if (isNew) {
     onProgress(`Creating PostgreSQL ${binaries.major} in ${folder} (once)`)
