@@ -21,8 +21,8 @@ interface Field {
 }
 
 const types = { double: 0x01, string: 0x02, objectId: 0x07, boolean: 0x08, date: 0x09, null: 0x0a, int: 0x10, long: 0x12 } as const
-/** Characters that JSON escapes, and lone surrogates. */
-const needsEscape = /["\\\u0000-\u001f\ud800-\udfff]/
+/** Characters that JSON escapes; UTF-8 holds no lone surrogates. */
+const needsEscape = /["\\\u0000-\u001f]/
 
 /**
  * Makes a function that turns the raw cursor of a `find` command into JSON text without building objects on the way:
@@ -64,7 +64,7 @@ function firstBatch (bytes: Buffer): number[] {
   for (let type = bytes[at]; type !== undefined && type !== 0; type = bytes[at]) {
     const nameAt = at + 1
     const valueAt = bytes.indexOf(0, nameAt) + 1
-    if (bytes.latin1Slice(nameAt, valueAt - 1) === 'firstBatch') return elements(bytes, valueAt)
+    if (bytes.toString('latin1', nameAt, valueAt - 1) === 'firstBatch') return elements(bytes, valueAt)
     at = valueAt + sizeOf(bytes, type, valueAt)
   }
   throw new TypeError('the reply of MongoDB holds no batch')
@@ -121,8 +121,8 @@ function isAt (key: Buffer, bytes: Buffer, at: number): boolean {
 
 function valueToJson (bytes: Buffer, type: number, at: number, field: Field): string {
   if (field.type === 'string') {
-    if (type === types.string) return quote(bytes.utf8Slice(at + 4, at + 4 + bytes.readInt32LE(at) - 1))
-    if (type === types.objectId) return `"${bytes.hexSlice(at, at + 12)}"`
+    if (type === types.string) return quote(bytes.toString('utf8', at + 4, at + 4 + bytes.readInt32LE(at) - 1))
+    if (type === types.objectId) return `"${bytes.toString('hex', at, at + 12)}"`
     if (type === types.date) return `"${isoDate(Number(bytes.readBigInt64LE(at)))}"`
   } else if (field.type === 'integer' || field.type === 'number') {
     const number = numberAt(bytes, type, at)
