@@ -57,14 +57,15 @@ export function readSettings (environment: Raw, overrides: Partial<Settings> = {
 }
 
 /**
- * The settings as they may be shown: passwords in URLs replaced.
+ * The settings as they may be logged: where the databases are, without users, passwords and options.
  * @param settings settings of the service
- * @returns a copy for logs
  */
-export function maskSettings (settings: Settings): Raw {
-  return Object.fromEntries(Object.entries(settings).map(([name, value]) => [
-    name, SECRET.has(name) ? maskUrl(String(value)) : value
-  ]))
+export function maskSettings ({ DATABASE_URL, MONGODB_URL, ...rest }: Settings): Raw {
+  return {
+    ...rest,
+    ...(DATABASE_URL === undefined ? {} : { DATABASE_AT: maskUrl(DATABASE_URL) }),
+    ...(MONGODB_URL === undefined ? {} : { MONGODB_AT: maskUrl(MONGODB_URL) })
+  }
 }
 
 /**

@@ -47,8 +47,7 @@ export async function build (t: Test, options: BuildOptions = {}): Promise<App> 
     }
   })
   t.teardown(async () => {
-    const left = await leftovers(app)
-    await app.close()
+    const left = await leftovers(app).finally(async () => { await app.close() })
     left.push(...await sessionsAfterClose(app.config.DATABASE_URL))
     if (left.length > 0) throw new Error(`The test left behind: ${left.join('; ')}`)
   })
@@ -86,7 +85,7 @@ async function openMongoTransactions (app: App): Promise<number> {
   if (app.mongoState.state !== 'up') return 0
   const ours = { appName: app.config.MONGODB_DATABASE, 'transaction.parameters.autocommit': false }
   const find = async () => await app.mongo.client.db('admin')
-    .aggregate([{ $currentOp: { allUsers: true, idleSessions: true } }, { $match: ours }]).toArray()
+    .aggregate([{ $currentOp: { allUsers: true, idleSessions: true } }, { $match: ours }], { readConcern: { level: 'local' } }).toArray()
   await until(async () => (await find()).length === 0)
   return (await find()).length
 }
