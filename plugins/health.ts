@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import { pendingMigrations } from '../drizzle/migrate.ts'
 
@@ -14,11 +14,15 @@ declare module 'fastify' {
      * @param check its condition; the service is ready while all say `up` or `degraded`. A throw or no answer within a second counts as down
      */
     addReadiness: (name: string, check: () => Condition | Promise<Condition>) => void
+    /** What /readyz says, at most a second old. */
+    readiness: () => Promise<Readiness>
   }
 }
 
+/** Whether requests should be sent here, and the condition of each dependency. */
+export interface Readiness { status: 'ready' | 'not ready' | 'draining', checks: Record<string, Condition> }
+
 type Check = () => Condition | Promise<Condition>
-interface Report { status: 'ready' | 'not ready' | 'draining', checks: Record<string, Condition> }
 
 const CACHE_MS = 1000
 const CHECK_MS = 1000
@@ -35,6 +39,10 @@ export default fp(async function health (app) {
   const readiness = cached(() => reportOf(checks))
   let draining = false
   app.decorate('addReadiness', (name, check) => { checks.set(name, check) })
+  app.decorate('readiness', async () => {
+    const report = await readiness()
+    return draining ? { ...report, status: 'draining' as const } : report
+  })
   app.addHook('preClose', async () => { draining = true })
   app.addReadiness('sql', async () => (await pendingMigrations(app.db)).length > 0 ? 'migrations pending' : 'up')
   app.addReadiness('mongodb', () => app.mongoState.fault === undefined ? app.mongoState.state : 'faulty')
@@ -48,19 +56,18 @@ export default fp(async function health (app) {
   app.get('/readyz', { schema: describe('isReady', 'Whether requests should be sent here', ready) }, answerReadiness)
   app.get('/healthz', { schema: describe('isHealthy', 'The same as /readyz', ready) }, answerReadiness)
 
-  async function answerReadiness (_request: unknown, reply: FastifyReply): Promise<Report> {
-    const report = await readiness()
-    const status = draining ? 'draining' : report.status
-    reply.code(status === 'ready' ? 200 : 503).header('cache-control', 'no-store')
-    return { ...report, status }
+  async function answerReadiness (_request: unknown, reply: FastifyReply): Promise<Readiness> {
+    const report = await app.readiness()
+    reply.code(report.status === 'ready' ? 200 : 503).header('cache-control', 'no-store')
+    return report
   }
-}, { name: 'health', dependencies: ['config', 'errors', 'sql', 'mongo'], fastify: '5.x' })
+}, { name: 'health', dependencies: ['config', 'errors', 'openapi', 'sql', 'mongo'], fastify: '5.x' })
 
 function describe (operationId: string, summary: string, response: Record<number, object>) {
   return { operationId, summary, tags: ['health'], response }
 }
 
-async function reportOf (checks: Map<string, Check>): Promise<Report> {
+async function reportOf (checks: Map<string, Check>): Promise<Readiness> {
   const conditions = await Promise.all([...checks].map(async ([name, check]) => [name, await conditionOf(check)] as const))
   const isReady = conditions.every(([, condition]) => condition === 'up' || condition === 'degraded')
   return { status: isReady ? 'ready' : 'not ready', checks: Object.fromEntries(conditions) }
@@ -79,8 +86,8 @@ async function conditionOf (check: Check): Promise<Condition> {
 }
 
 // One round of checks serves every probe of the next second, also those that arrive while it runs.
-function cached (work: () => Promise<Report>): () => Promise<Report> {
-  let last: Promise<Report> | undefined
+function cached (work: () => Promise<Readiness>): () => Promise<Readiness> {
+  let last: Promise<Readiness> | undefined
   let until = 0
   return async () => {
     if (last === undefined || Date.now() >= until) {

@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { MongoClient, type Db } from 'mongodb'
 import { connectUntilUp } from './connect.ts'
+import { MongoPool } from './pool.ts'
 import { prepareDatabase } from './prepare.ts'
 import { MongoState } from './state.ts'
 
@@ -11,6 +12,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Whether MongoDB answers: `state` is up, degraded or down; `assertUp()` throws DatabaseDownError (503). */
     mongoState: MongoState
+    /** Counts of the client's connections; undefined for a double. */
+    mongoPool: MongoPool | undefined
   }
 }
 
@@ -40,11 +43,13 @@ export default fp(async function mongo (app) {
   app.decorate('mongoState', state)
   if (app.hasDecorator('mongo')) { // a test's double
     state.state = 'up'
+    app.decorate('mongoPool', undefined)
     return
   }
   const { MONGODB_URL, MONGODB_DATABASE, DATABASE_ECHO } = app.config
   const client = open(MONGODB_URL ?? NOWHERE, DATABASE_ECHO)
   if (DATABASE_ECHO) echo(client, app)
+  app.decorate('mongoPool', new MongoPool(client))
   await app.register(fastifyMongo, { client, database: MONGODB_DATABASE })
   guard(mongoDatabase(app), state)
   const stopping = new AbortController()
@@ -79,10 +84,10 @@ export function mongoDatabase (app: FastifyInstance): Db {
 // Repositories take their collection for each request, so this is the one place that all of them pass.
 function guard (db: Db, state: MongoState): void {
   const collection = db.collection.bind(db)
-  db.collection = ((...args: Parameters<Db['collection']>) => {
+  db.collection = (...args) => {
     state.assertUp()
     return collection(...args)
-  }) as Db['collection']
+  }
 }
 
 function echo (client: MongoClient, app: FastifyInstance): void {

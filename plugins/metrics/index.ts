@@ -1,0 +1,50 @@
+import fp from 'fastify-plugin'
+import { Registry } from 'prom-client'
+import { measureDependencies } from './dependencies.ts'
+import { measureHttp } from './http.ts'
+import { measurePools } from './pools.ts'
+import { countProblems, type ProblemRecord } from './problems.ts'
+import { processRegistry } from './process.ts'
+import { measureProjections } from './projections.ts'
+import { measureTransactions } from './transactions.ts'
+
+export type { ProblemRecord } from './problems.ts'
+
+/** What the service measures about itself. */
+export interface Metrics {
+  /** Metrics of this app alone, never prom-client's global registry; add your own with `registers: [app.metrics.registry]`. */
+  registry: Registry
+  /** Content-Type of `text()`. */
+  contentType: string
+  /** Everything in Prometheus' text format: this app, then the process. */
+  text: () => Promise<string>
+  /** The last answer of each problem type since the start, newest first. */
+  problems: () => ProblemRecord[]
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Metrics of the service; served on ADMIN_PORT. */
+    metrics: Metrics
+  }
+}
+
+/**
+ * Measures requests, transactions, pools, projections and dependencies under OpenTelemetry's names where it has any. Labels
+ * hold route patterns, never URLs, ids or messages.
+ */
+export default fp(async function metrics (app) {
+  const registry = new Registry()
+  const problems = countProblems(app, registry)
+  measureHttp(app, registry, problems.typeOf)
+  measureTransactions(app, registry)
+  measurePools(app, registry)
+  measureProjections(app, registry)
+  measureDependencies(app, registry)
+  app.decorate('metrics', {
+    registry,
+    contentType: registry.contentType,
+    text: async () => `${await registry.metrics()}\n${await processRegistry().metrics()}`,
+    problems: problems.latest
+  })
+}, { name: 'metrics', dependencies: ['config', 'errors', 'sql', 'mongo', 'transactions', 'health'], fastify: '5.x' })

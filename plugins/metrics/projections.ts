@@ -1,0 +1,58 @@
+import type { FastifyInstance } from 'fastify'
+import { Counter, Gauge, type Registry } from 'prom-client'
+
+/** One direction of one projection, as its plugin reports it. */
+export interface ProjectionState {
+  direction: 'sql_to_mongo' | 'mongo_to_sql'
+  name: string
+  /** What its plugin says it does, for example `working`, `following` or `backing off`. */
+  state: string
+  /** How far the copy is behind, at most; undefined where only another process knows. */
+  lagSeconds: number | undefined
+  applied: number
+  /** Rows that wait, are parked, and tries that failed; known for the outbox only. */
+  waiting: number | undefined
+  parked: number | undefined
+  failed: number | undefined
+}
+
+/** Both directions, from memory; empty where an app has no projections. */
+export function projectionsOf (app: FastifyInstance): ProjectionState[] {
+  const outbox = app.hasDecorator('outbox') ? app.outbox.stats() : []
+  const streams = app.hasDecorator('changeStream') ? app.changeStream.stats() : []
+  return [
+    ...outbox.map(({ topic, state, oldestMs, applied, waiting, parked, failed }) => (
+      { direction: 'sql_to_mongo' as const, name: topic, state, lagSeconds: oldestMs / 1000, applied, waiting, parked, failed }
+    )),
+    ...streams.map(({ stream, state, lagMs, applied }) => ({
+      direction: 'mongo_to_sql' as const, name: stream, state, lagSeconds: lagMs === undefined ? undefined : lagMs / 1000, applied,
+      waiting: undefined, parked: undefined, failed: undefined
+    }))
+  ]
+}
+
+/** Measures lag, backlog, parked rows and progress of both directions. */
+export function measureProjections (app: FastifyInstance, registry: Registry): void {
+  const labelNames = ['direction', 'projection'] as const
+  const registers = [registry]
+  const gauge = (name: string, help: string, value: (projection: ProjectionState) => number | undefined): void => {
+    new Gauge({ name, help, labelNames, registers, collect () { fill(this, value) } })
+  }
+  const counter = (name: string, help: string, value: (projection: ProjectionState) => number | undefined): void => {
+    new Counter({ name, help, labelNames, registers, collect () { fill(this, value) } })
+  }
+  // Another process may have taken a projection over, so the last values are forgotten each time.
+  const fill = (metric: Gauge<typeof labelNames[number]> | Counter<typeof labelNames[number]>, value: (projection: ProjectionState) => number | undefined): void => {
+    metric.reset()
+    for (const projection of projectionsOf(app)) {
+      const measured = value(projection)
+      if (measured !== undefined) metric.inc({ direction: projection.direction, projection: projection.name }, measured)
+    }
+  }
+  gauge('tandem_projection_lag_seconds', 'How far the other store is behind, at most', ({ lagSeconds }) => lagSeconds)
+  gauge('tandem_projection_backing_off', '1 while a projection cannot go on and tries again', ({ state }) => state === 'backing off' ? 1 : 0)
+  gauge('tandem_projection_waiting', 'Outbox rows that wait to be applied', ({ waiting }) => waiting)
+  gauge('tandem_projection_parked', 'Outbox rows that failed too often and wait for somebody to look at them', ({ parked }) => parked)
+  counter('tandem_projection_applied_total', 'Events and changes applied by this process', ({ applied }) => applied)
+  counter('tandem_projection_failed_total', 'Tries that failed in this process', ({ failed }) => failed)
+}
