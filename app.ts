@@ -26,7 +26,6 @@ export interface BuildOptions {
 /** The service: a Fastify instance whose routes are typed by TypeBox. */
 export type App = ReturnType<typeof construct>
 
-const NOWHERE = 'postgres://127.0.0.1:1/offline'
 const ISLANDS = /^(transaction|outbox|change-stream)(\/|$)/
 
 /** Databases that this process has started because no URL was set. */
@@ -48,7 +47,7 @@ declare module 'fastify' {
 export async function buildApp (options: BuildOptions = {}): Promise<App> {
   const given = readSettings(process.env, options.settings, options.offline)
   const { stop, ...embedded } = await startMissing(given, options)
-  const settings = Object.freeze({ ...given, ...urlsOf(embedded), ...(options.offline === true ? { DATABASE_URL: NOWHERE } : {}) })
+  const settings = Object.freeze({ ...given, ...urlsOf(embedded) })
   const app = construct(settings, options.logger)
   app.addHook('onClose', stop) // the first hook to be added is the last to run
   try {
@@ -67,7 +66,9 @@ function construct (settings: Settings, logger: LoggerOptions | undefined) {
 }
 
 async function load (app: App, pluginOptions: PluginOptions, { overrides = {}, plugins }: BuildOptions): Promise<void> {
-  for (const [name, double] of Object.entries(overrides)) app.decorate(name, double)
+  if (overrides.db !== undefined) app.decorate('db', overrides.db)
+  if (overrides.mongo !== undefined) app.decorate('mongo', overrides.mongo)
+  if (overrides.repositories !== undefined) app.decorate('repositories', overrides.repositories)
   await app.register(autoload, { dir: join(import.meta.dirname, 'plugins'), ignorePattern: ISLANDS, options: pluginOptions })
   await app.register(autoload, { dir: join(import.meta.dirname, 'routes'), routeParams: true })
   if (plugins !== undefined) await plugins(app)

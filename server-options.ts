@@ -35,7 +35,7 @@ export function serverOptions (settings: Settings, logger: LoggerOptions | undef
     keepAliveTimeout: 72_000,
     // A request that still arrives on an open connection is answered, and told that the connection closes.
     return503OnClosing: false,
-    frameworkErrors: answerError,
+    frameworkErrors: (...args) => { answerError(...args) },
     clientErrorHandler: answerClientError,
     schemaController: { compilersFactory: { buildValidator } }
   } satisfies FastifyHttpOptions<Server>

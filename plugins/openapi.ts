@@ -73,7 +73,7 @@ function transactionOf ({ method, config }: RouteOptions): unknown {
   if (transaction === false) return undefined
   const asked = transaction ?? [method].flat().some((name) => WRITES.has(name))
   if (asked === false) return undefined
-  return { store: 'sql', ...(typeof asked === 'object' ? declared(asked as object) : {}) }
+  return { store: 'sql', ...(typeof asked === 'object' ? asked === null ? {} : declared(asked) : {}) }
 }
 
 // Functions (per-request settings) have no place in a document.

@@ -1,3 +1,4 @@
+import sensible from '@fastify/sensible'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { constraintProblems } from '../../drizzle/constraints.ts'
@@ -10,8 +11,12 @@ import { collectRoutes } from './routes.ts'
 
 const constraints = { ...constraintProblems, ...indexProblems }
 
-/** Answers everything that is refused or fails with a problem body; sends the id of each request back. */
+/**
+ * Answers everything that is refused or fails with a problem body; sends the id of each request back. Brings
+ * `app.assert` and `app.httpErrors` of @fastify/sensible, whose messages clients may see.
+ */
 export default fp(async function errors (app) {
+  await app.register(sensible)
   app.addSchema(ProblemSchema)
   const methodsOf = collectRoutes(app)
   app.addHook('onRequest', (request, reply, done) => {
