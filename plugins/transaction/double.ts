@@ -1,3 +1,4 @@
+import type { MongoClient } from 'mongodb'
 import type { SqlDriver, SqlTransaction } from './sql.ts'
 import { TransactionUsageError } from './errors.ts'
 
@@ -15,6 +16,18 @@ export function doubleDriver (): SqlDriver {
     open: async () => await Promise.resolve(nothing()),
     isRetriable: () => false
   }
+}
+
+/**
+ * A MongoDB client for tests whose database is a double: its sessions begin and commit nothing.
+ *
+ * @example
+ * await app.register(transaction, { mongo: { client: doubleClient(), db: double } })
+ */
+export function doubleClient (): MongoClient {
+  const session = { startTransaction () {}, async commitTransaction () {}, async abortTransaction () {}, async endSession () {} }
+  const client = { options: {}, monitorCommands: true, startSession: () => session, on: () => client, removeListener: () => client, close: async () => {} }
+  return client as unknown as MongoClient
 }
 
 function nothing (): SqlTransaction {

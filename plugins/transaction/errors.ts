@@ -37,6 +37,16 @@ export class OutcomeUnknownError extends TransactionError {
   }
 }
 
+/**
+ * MongoDB did not confirm a write that was sent without a transaction; it may be stored, one of many documents in part.
+ * Code `TX_OUTCOME_UNKNOWN`, 500.
+ */
+export class UnconfirmedWriteError extends TransactionError {
+  constructor (write: string, cause?: unknown) {
+    super('TX_OUTCOME_UNKNOWN', 500, `MongoDB did not confirm ${write}, which was sent without a transaction; it may be stored.`, cause)
+  }
+}
+
 /** The deadline passed; everything was rolled back. Code `TX_TIMEOUT`, 504. */
 export class TransactionTimeoutError extends TransactionError {
   constructor (label: string, deadline: number) {

@@ -44,7 +44,7 @@ function conclude (context: GateContext, exchange: Exchange, payload: unknown, d
   const { scope, reply, pass } = exchange
   const status = reply.statusCode
   const headers = { ...reply.getHeaders() }
-  const wasIdle = scope.state === 'idle'
+  const wasIdle = scope.state === 'idle' && scope.misuse === undefined
   const settlement = scope.settle(pass ?? 'rollback')
   if (wasIdle) return finish(exchange, payload, done)
   settlement.then(() => {

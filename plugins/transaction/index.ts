@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin'
-import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
 import type { Db, MongoClient } from 'mongodb'
 import type { Pool } from 'pg'
 import { AfterCommit } from './after-commit.ts'
@@ -9,6 +9,8 @@ import { Exchange } from './exchange.ts'
 import { createGate } from './gate.ts'
 import { MongoDriver } from './mongo.ts'
 import type { TransactionalDatabase } from './mongo-facade.ts'
+import { Orphans } from './mongo-orphans.ts'
+import { confirmedWrites } from './mongo-writes.ts'
 import { guardObserver, type Observe } from './observe.ts'
 import type { RouteTransactionOptions } from './options.ts'
 import { optionMistakes } from './options.ts'
@@ -21,15 +23,21 @@ import { runTransaction } from './run.ts'
 import { singleStatementDriver } from './single-statement.ts'
 import type { SqlDriver, SqlHandles } from './sql.ts'
 import type { Handle, Handles, Transaction } from './transaction.ts'
-import { unwatched, watchClient, watched, watchPool } from './watch.ts'
+import { outsideTransaction, watchClient, watched, watchPool } from './watch.ts'
 
 export type { BegunTransaction, Observation, Observe, TransactionSummary } from './observe.ts'
 export type { RouteTransactionOptions, TransactionOptions } from './options.ts'
 export type { CallOptions } from './run.ts'
-export type { Transaction, TransactionTypes } from './transaction.ts'
+// By star: an app that fills `TransactionTypes` could not add to a name exported one by one.
+export type * from './transaction.ts'
 export type { TransactionalCollection, TransactionalDatabase } from './mongo-facade.ts'
+export type { TransactionalAggregationCursor, TransactionalFindCursor } from './mongo-cursor.ts'
 export type { SqlClient, SqlDriver, SqlHandles, SqlTransaction } from './sql.ts'
 export * from './errors.ts'
+export type { Answer } from './answers.ts'
+export { answerFor, driverErrorOf } from './answers.ts'
+export { confirmedWrites } from './mongo-writes.ts'
+export { outsideTransaction } from './watch.ts'
 
 /** Options of the plugin. Times are milliseconds, `retryAfter` is seconds. */
 export interface TransactionPluginOptions {
@@ -39,8 +47,12 @@ export interface TransactionPluginOptions {
   sql?: SqlDriver
   /** How `request.db` is made; see `drizzleHandles`. Default: none, use `request.transaction.query`. */
   db?: SqlHandles<Handle>
-  /** The client and database of `store: 'mongo'`. Transactions need a replica set. */
-  mongo?: { client: MongoClient, db: Db }
+  /**
+   * The client and database of `store: 'mongo'`. Transactions need a replica set.
+   * `instance`: the client's `appName`, where no other running process connects under it; what a killed process of that
+   * name left open is then ended at boot. Default: nothing is ended.
+   */
+  mongo?: { client: MongoClient, db: Db, instance?: string | undefined }
   /** Methods whose routes get a transaction without asking. Default: none. */
   methods?: string[]
   /** Route options where a route does not say otherwise. */
@@ -88,7 +100,8 @@ async function transactionPlugin (app: FastifyInstance, options: TransactionPlug
   const { methods = [], defaults = {}, retryAfter = 1, applicationName = '' } = options
   const mistakes = optionMistakes(defaults, 'route')
   if (mistakes.length > 0) throw new TransactionUsageError(`transaction plugin, defaults: ${mistakes.join('; ')}`)
-  const drivers = createDrivers(options)
+  const orphans = orphansOf(options, app.log)
+  const drivers = createDrivers(options, orphans)
   options.pool?.on('error', function onIdleError (error) { app.log.warn({ err: error }, 'an idle database connection was lost') })
   const callbacks = new AfterCommit(app.log)
   const prefix = applicationName === '' ? '' : `${applicationName} `
@@ -96,7 +109,7 @@ async function transactionPlugin (app: FastifyInstance, options: TransactionPlug
   const context = { drivers, defaults, prefix, retryAfter, handles: { db: options.db, mongo: options.mongo?.db }, afterCommit: callbacks.run, observe }
   const isWatching = options.detectStrays ?? process.env['NODE_ENV'] !== 'production'
 
-  decorateRequests(app, context.handles)
+  decorateRequests(app, context.handles, options.mongo && confirmedWrites(options.mongo.client, options.mongo.db))
   app.decorate('transaction', (work, own = {}) => runTransaction(work, own, context))
   const gates = new Map<RouteOptions, unknown>()
   app.addHook('onRoute', function addTransaction (route) {
@@ -105,6 +118,9 @@ async function transactionPlugin (app: FastifyInstance, options: TransactionPlug
   })
   app.addHook('onReady', async function refuseLateHooks () { refuseHooksAfter(gates) })
   app.addHook('onReady', async function refuseOldServer () { await refuseTransactionTimeout(drivers.sql, gates.keys(), defaults) })
+  app.addHook('onReady', async function endOrphans () {
+    await orphans?.end().catch((error: unknown) => { app.log.info({ store: 'mongodb', err: error }, 'MongoDB is away; the first transaction looks for those that an earlier run left open') })
+  })
   if (isWatching) watch(app, options)
   app.addHook('onClose', async function drainAfterCommit () { await callbacks.drain() })
 }
@@ -131,19 +147,23 @@ function bracket (route: RouteOptions, planned: TransactionRoute, context: Const
   return gate
 }
 
-function createDrivers (options: TransactionPluginOptions): Drivers {
+function orphansOf ({ mongo }: TransactionPluginOptions, log: FastifyBaseLogger): Orphans | undefined {
+  return mongo?.instance === undefined ? undefined : new Orphans(mongo.client, mongo.instance, log)
+}
+
+function createDrivers (options: TransactionPluginOptions, orphans: Orphans | undefined): Drivers {
   const { pool, sql, mongo, checkoutTimeout = 3000, beginTimeout = 1000, commitTimeout = 5000, retryAfter = 1 } = options
   if (pool !== undefined && sql !== undefined) throw new TransactionUsageError('transaction plugin: give pool or sql, not both')
   if (pool === undefined && sql === undefined && mongo === undefined) throw new TransactionUsageError('transaction plugin: give a pool, an sql driver, a mongo client, or both stores')
   return {
     // Another store's transaction costs no round trip to begin.
-    statement: pool === undefined ? sql : singleStatementDriver({ pool, unwatched }),
-    sql: sql ?? (pool && new PostgresDriver({ pool, checkoutTimeout, beginTimeout, commitTimeout, retryAfter, unwatched })),
-    mongo: mongo && new MongoDriver({ client: mongo.client, commitTimeout })
+    statement: pool === undefined ? sql : singleStatementDriver({ pool, unwatched: outsideTransaction }),
+    sql: sql ?? (pool && new PostgresDriver({ pool, checkoutTimeout, beginTimeout, commitTimeout, retryAfter, unwatched: outsideTransaction })),
+    mongo: mongo && new MongoDriver({ client: mongo.client, commitTimeout, ...(orphans === undefined ? {} : { ready: orphans.end }) })
   }
 }
 
-function decorateRequests (app: FastifyInstance, { db, mongo }: Handles): void {
+function decorateRequests (app: FastifyInstance, { db }: Handles, mongo: Db | undefined): void {
   app.decorateRequest(exchangeKey, null)
   app.decorateRequest('transaction', {
     getter () {
@@ -168,6 +188,7 @@ function given<Value> (value: Value | undefined, option: string): Value {
 function watch (app: FastifyInstance, { pool, mongo }: TransactionPluginOptions): void {
   if (pool !== undefined) watchPool(pool)
   if (mongo === undefined) return
+  if (!mongo.client.monitorCommands) app.log.info('MongoDB operations that forget their session go unnoticed: create the client with monitorCommands: true in development and tests')
   const unwatch = watchClient(mongo.client)
   app.addHook('onClose', async function stopWatching () { unwatch() })
 }

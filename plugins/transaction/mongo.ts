@@ -2,15 +2,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClientSession, MongoClient } from 'mongodb'
 import type { Driver, OpenContext, OpenTransaction } from './driver.ts'
 import type { TransactionOptions } from './options.ts'
-import { OutcomeUnknownError, TransactionAbortedError, TransactionUsageError } from './errors.ts'
-import { hasLabel, isServerSide } from './mongo-errors.ts'
+import { OutcomeUnknownError, TransactionAbortedError, TransactionClosedError } from './errors.ts'
+import { hasLabel, isServerSide, isUnanswered } from './mongo-errors.ts'
 import { within } from './within.ts'
 
 /** Times in milliseconds. */
 export interface MongoDriverOptions {
   client: MongoClient
-  /** How long an unanswered commit is repeated before its outcome counts as unknown. */
+  /** How long an unanswered commit is repeated before its outcome counts as unknown; 0: as long as it takes. */
   commitTimeout: number
+  /** Awaited before a transaction begins, so that this process has none of its own while it runs; see `Orphans`. */
+  ready?: () => Promise<void>
 }
 
 const sqlOnly = ['isolationLevel', 'accessMode', 'deferrable', 'statementTimeout', 'lockTimeout', 'idleInTransactionTimeout', 'transactionTimeout', 'settings'] as const
@@ -20,8 +22,9 @@ export function sqlOnlyOptions (options: object): string[] {
   return sqlOnly.filter((name) => name in options)
 }
 
-const rollbackTimeout = 1000
+const longestRollback = 1000
 const longestPause = 500
+const noAnswer = 'commitTransaction was not answered in time'
 
 /** A MongoDB client as a transaction driver. A session sends nothing before its first operation. */
 export class MongoDriver implements Driver<TransactionOptions, MongoTransaction> {
@@ -37,18 +40,19 @@ export class MongoDriver implements Driver<TransactionOptions, MongoTransaction>
   }
 
   async open (_plan: TransactionOptions, context: OpenContext): Promise<MongoTransaction> {
-    const { client, commitTimeout } = this.#options
+    const { client, commitTimeout, ready } = this.#options
+    await ready?.()
     const session = client.startSession({ causalConsistency: true })
     session.startTransaction({
       readConcern: { level: 'snapshot' },
       writeConcern: { w: 'majority', journal: true },
-      maxCommitTimeMS: commitTimeout
+      ...(commitTimeout > 0 ? { maxCommitTimeMS: commitTimeout } : {})
     })
-    return await Promise.resolve(new MongoTransaction(session, context, commitTimeout))
+    return new MongoTransaction(session, context, this.#options)
   }
 
   isRetriable (error: unknown): boolean {
-    return hasLabel(error, 'TransientTransactionError')
+    return hasLabel(error, 'TransientTransactionError') && !hasLabel(error, 'UnknownTransactionCommitResult')
   }
 }
 
@@ -62,13 +66,15 @@ export class MongoTransaction implements OpenTransaction {
   operationTime: ClientSession['operationTime']
   readonly #session: ClientSession
   readonly #context: OpenContext
-  readonly #commitTimeout: number
+  readonly #options: MongoDriverOptions
   readonly #abort = new AbortController()
+  /** The commit or abort on its way; the session is not given back before its end. */
+  #ending: Promise<unknown> = Promise.resolve()
 
-  constructor (session: ClientSession, context: OpenContext, commitTimeout: number) {
+  constructor (session: ClientSession, context: OpenContext, options: MongoDriverOptions) {
     this.#session = session
     this.#context = context
-    this.#commitTimeout = commitTimeout
+    this.#options = options
   }
 
   /** Runs one operation. Any error of the server's ends the transaction there, so it is remembered here. */
@@ -76,24 +82,23 @@ export class MongoTransaction implements OpenTransaction {
     try {
       return await operation({ session: this.#session, signal: this.#abort.signal })
     } catch (error) {
-      if (isServerSide(error)) this.poison(name, error)
+      if (isServerSide(error)) this.firstFailure ??= { statement: name, error }
       throw error
     }
   }
 
-  /** Makes the commit fail: something happened that the transaction must not survive. */
-  poison (name: string, error: unknown): void {
-    this.firstFailure ??= { statement: name, error }
-  }
-
   async commit (): Promise<void> {
     if (this.firstFailure !== undefined) {
+      // A bare commit would be answered "transient", and a plain mistake would be run again.
       await this.rollback(undefined)
       throw new TransactionAbortedError(this.#context.label, this.firstFailure.statement, this.firstFailure.error)
     }
     try {
       await this.#commitUntilAnswered()
       this.operationTime = this.#session.operationTime
+    } catch (error) {
+      this.#kill()
+      throw error
     } finally {
       this.#end()
     }
@@ -101,30 +106,45 @@ export class MongoTransaction implements OpenTransaction {
 
   async rollback (running: Promise<unknown> | undefined): Promise<void> {
     if (running !== undefined) {
-      this.#abort.abort(new TransactionUsageError(`the transaction of ${this.#context.label} is being rolled back`))
-      await within(rollbackTimeout, running.then(ignore, ignore), 'the running operation did not stop').catch(ignore)
+      this.#abort.abort(new TransactionClosedError(this.#context.label, 'being rolled back'))
+      await within(longestRollback, running.then(ignore, ignore), 'the running operation did not stop').catch(ignore)
     }
-    await within(rollbackTimeout, this.#session.abortTransaction(), 'abortTransaction was not answered in time').catch(ignore)
+    this.#ending = this.#session.abortTransaction().catch(ignore)
+    await within(longestRollback, this.#ending, 'abortTransaction was not answered in time').catch(ignore)
     this.#end()
   }
 
   /** Repeating a commit is harmless: session and transaction number stay the same. */
   async #commitUntilAnswered (): Promise<void> {
-    const until = performance.now() + this.#commitTimeout
+    const { commitTimeout } = this.#options
+    const until = commitTimeout === 0 ? Infinity : performance.now() + commitTimeout
     for (let round = 0; ; round++) {
       try {
-        await this.#session.commitTransaction()
+        const answer = this.#session.commitTransaction()
+        this.#ending = answer.catch(ignore)
+        await within(commitTimeout === 0 ? 0 : Math.max(1, until - performance.now()), answer, noAnswer)
         return
       } catch (error) {
-        if (!hasLabel(error, 'UnknownTransactionCommitResult')) throw error
-        if (performance.now() >= until) throw new OutcomeUnknownError(this.#context.label, error)
-        await sleep(Math.min(25 * 2 ** round, longestPause))
+        const isUnknown = isUnanswered(error) || (error instanceof Error && error.message === noAnswer)
+        if (!isUnknown) throw error
+        const pause = Math.min(25 * 2 ** round, longestPause)
+        if (performance.now() + pause >= until) throw new OutcomeUnknownError(this.#context.label, error)
+        await sleep(pause)
       }
     }
   }
 
+  /** Frees the documents of a commit that was refused or never arrived; one that did arrive is not undone by it. */
+  #kill (): void {
+    const { id } = this.#session
+    if (id === undefined) return
+    const killing = this.#options.client.db('admin').command({ killSessions: [id] })
+    // The session must not serve another transaction before: it would be killed with this one.
+    this.#ending = Promise.allSettled([this.#ending, killing])
+  }
+
   #end (): void {
-    this.#session.endSession().catch(ignore)
+    this.#ending.then(() => this.#session.endSession()).catch(ignore)
   }
 }
 

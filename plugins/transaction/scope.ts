@@ -42,6 +42,8 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
   statements = 0
   /** Why the scope failed to open, or was lost. */
   failure: Error | undefined
+  /** What the program did past the transaction; see `refuse`. */
+  misuse: Error | undefined
   /** The settlement; undefined until somebody asked for one. */
   settled: Promise<void> | undefined
   /** The begun transaction, kept after the end for what it still tells (its first failed statement, operation time). */
@@ -105,6 +107,11 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
     return this.settled
   }
 
+  /** Makes the settlement roll back and reject: the program did something past the transaction. The first mistake counts. */
+  refuse (misuse: Error): void {
+    this.misuse ??= misuse
+  }
+
   /** Ends the scope because of something outside it; leaves a COMMIT that has begun alone. */
   abandon (reason: Error): Promise<void> {
     if (this.#state === 'committing' || this.#endedAt !== 0) return this.settled ?? Promise.resolve()
@@ -161,11 +168,12 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
 
   async #commit (): Promise<void> {
     this.#isSealed = true
-    if (this.#state === 'idle') return this.#end('committed')
+    if (this.#state === 'idle' && this.misuse === undefined) return this.#end('committed')
     await this.#unlessDoomed(this.#tail)
-    if (this.#doom !== undefined) {
+    const refusal = this.#doom ?? this.misuse
+    if (refusal !== undefined) {
       await this.#undo()
-      throw this.#doom
+      throw refusal
     }
     const { transaction, failure } = this
     if (failure !== undefined || transaction === undefined) {

@@ -2,7 +2,6 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { CommandStartedEvent, MongoClient } from 'mongodb'
 import type { Pool, PoolClient } from 'pg'
 import { TransactionUsageError } from './errors.ts'
-import { MongoTransaction } from './mongo.ts'
 import type { Scope } from './scope.ts'
 
 /** Which transaction the running code belongs to. Only ever used to detect a mistake, never to find a connection. */
@@ -10,6 +9,7 @@ const current = new AsyncLocalStorage<Scope>()
 
 /** Commands that the driver sends for itself, or that end a session. */
 const unwatchedCommands = ['hello', 'ping', 'endSessions', 'killCursors', 'abortTransaction', 'commitTransaction', 'saslStart', 'saslContinue']
+const writeCommands = ['insert', 'update', 'delete', 'findAndModify', 'bulkWrite']
 
 /** Runs code as belonging to a transaction. */
 export function watched<Result> (scope: Scope, work: () => Result): Result {
@@ -23,8 +23,11 @@ export function refuseNested (store: 'sql' | 'mongo', name: string): void {
   throw new TransactionUsageError(`${name} was called inside the transaction of ${scope.label}; use the transaction that is already there, or call it from afterCommit`)
 }
 
-/** Runs the plugin's own checkout where the detector does not see it. */
-export function unwatched<Result> (work: () => Result): Result {
+/**
+ * Runs code where the detectors of strays do not look: the plugin's own checkout, or work that is meant to be stored
+ * whatever becomes of the transaction, such as a session store.
+ */
+export function outsideTransaction<Result> (work: () => Result): Result {
   return current.exit(work)
 }
 
@@ -42,14 +45,17 @@ export function watchPool (pool: Pool): void {
   Object.assign(pool, { connect: connectOutsideTransactions })
 }
 
-/** Makes the commit of a MongoDB transaction fail when one of its operations was sent without the session. Returns a function that stops watching. */
+/**
+ * Makes the commit of a MongoDB transaction fail when an operation was sent without its session. Before the transaction's
+ * first operation only writes count: reading first, past it, is no mistake. Returns a function that stops watching.
+ */
 export function watchClient (client: MongoClient): () => void {
-  function onCommand (event: CommandStartedEvent): void {
-    const { transaction } = current.getStore() ?? {}
-    if (!(transaction instanceof MongoTransaction) || unwatchedCommands.includes(event.commandName)) return
-    if (current.getStore()?.state !== 'open' || event.command['autocommit'] === false) return
-    const name = `${event.commandName} without the transaction's session`
-    transaction.poison(name, new TransactionUsageError(`${name}; use request.mongo`))
+  function onCommand ({ commandName, command }: CommandStartedEvent): void {
+    const scope = current.getStore()
+    if (scope?.driver.store !== 'mongo' || command['autocommit'] === false || unwatchedCommands.includes(commandName)) return
+    const isStray = scope.state === 'open' || (scope.state === 'idle' && writeCommands.includes(commandName))
+    if (!isStray) return
+    scope.refuse(new TransactionUsageError(`${scope.label} sent ${commandName} without the session of its MongoDB transaction; use request.mongo, or outsideTransaction() where that is meant`))
   }
   client.on('commandStarted', onCommand)
   return () => { client.removeListener('commandStarted', onCommand) }
