@@ -1,5 +1,6 @@
 import { and, asc, desc, eq, getTableColumns, param, sql, type Placeholder, type SQL } from 'drizzle-orm'
 import type { Database, Tables } from '../../drizzle/index.ts'
+import { MAX_ID } from '../../schemas/common.ts'
 import { momentCursor, pageOf, readMomentCursor, type Page, type PageRequest } from './page.ts'
 import { defineQueries, forEach, type Given } from './queries.ts'
 
@@ -12,7 +13,6 @@ export interface NewOrder { user_id: number, items: NewOrderItem[] }
 export interface OrderFilter { user_id?: number }
 
 type StoredItem = NewOrderItem & { order_id: number }
-const MAX_ID = 2_147_483_647
 
 const queries = defineQueries('orders', (db, { orders, orderItems }) => {
   const order = getTableColumns(orders)

@@ -13,15 +13,8 @@ export interface Page<Item, Cursor = string> {
   items: Item[]
   /** Where the following page begins; undefined on the last one. */
   next: Cursor | undefined
-}
-
-/** A part of a list that is JSON text already, because nothing in it has to be looked at. */
-export interface JsonPage<Item, Cursor = string> {
-  /** The text of an array of `Item`. */
-  json: string
-  next: Cursor | undefined
-  /** Never there; keeps the type of the items. */
-  items?: Item[]
+  /** The items as the text of a JSON array, where they were never anything else. */
+  json?: string
 }
 
 /**

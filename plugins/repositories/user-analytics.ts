@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import type { Database } from '../../drizzle/index.ts'
+import { MAX_ID } from '../../schemas/common.ts'
 import { pageOf, type Page, type PageRequest } from './page.ts'
 import { defineQueries, type Given } from './queries.ts'
 
@@ -33,7 +34,7 @@ export function createUserAnalyticsRepository (db: Database) {
     /** Those who wrote most first. The cursor is `<post count>_<user id>`. */
     async list ({ limit, skip = 0, after }: PageRequest): Promise<Page<UserAnalytics>> {
       const wanted = limit + 1
-      const [count, id] = after?.split('_').map(Number) ?? []
+      const [count, id] = after?.split('_').map((part) => Math.min(Number(part), MAX_ID)) ?? []
       const rows = count === undefined || id === undefined
         ? await run.list({ limit: wanted, skip })
         : await run.listAfter({ limit: wanted, count, id })

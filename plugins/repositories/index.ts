@@ -1,0 +1,32 @@
+import fp from 'fastify-plugin'
+import { createOrderRepository } from './orders.ts'
+import { createPostRepository } from './posts.ts'
+import { createUserAnalyticsRepository } from './user-analytics.ts'
+import { createUserSummaryRepository } from './user-summaries.ts'
+import { createUserRepository } from './users.ts'
+
+const repositories = {
+  users: createUserRepository,
+  orders: createOrderRepository,
+  posts: createPostRepository,
+  userSummaries: createUserSummaryRepository,
+  userAnalytics: createUserAnalyticsRepository
+}
+
+/** Factories of repositories: each takes the handle to run on, so that nothing runs beside a transaction by mistake. */
+export type Repositories = typeof repositories
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /**
+     * Repositories over a handle.
+     * @example await app.repositories.users(request.db).getById(7)
+     */
+    repositories: Repositories
+  }
+}
+
+/** Decorates `app.repositories`, unless a test has given its own. */
+export default fp(async function decorateRepositories (app) {
+  if (!app.hasDecorator('repositories')) app.decorate('repositories', repositories)
+}, { name: 'repositories', fastify: '5.x' })

@@ -1,0 +1,118 @@
+import type { Static, TObject, TSchema } from '@sinclair/typebox'
+import { Long, MongoError, MongoNetworkError, ObjectId, type Document } from 'mongodb'
+import type { TransactionalDatabase } from '../transaction/mongo-facade.ts'
+import { compileBatch } from './bson-json.ts'
+import type { Page } from './page.ts'
+
+/** A handle on MongoDB: `request.mongo` on a transaction, or a plain database. */
+export type Documents = TransactionalDatabase
+
+/** One page of a list: a find, or the stages of an aggregation, which must limit themselves to `limit` + 1 documents. */
+export type PageQuery = { filter: Document, sort: Record<string, 1 | -1>, skip?: number } | { stages: Document[] }
+
+interface Raw { command: (command: Document, options?: { raw: true }) => Promise<{ cursor: Uint8Array }>, readConcern?: { level: string } }
+type Reader<Item> = (db: Documents, query: PageQuery, limit: number) => Promise<Page<Item>>
+
+const MAX_TIME_MS = 5000
+const INT64 = 0x12
+// The server is stepping down or shutting down: another one, or the same a moment later, will answer.
+const PASSING = new Set<unknown>([91, 189, 10_107, 11_600, 11_602, 13_435, 13_436])
+
+/**
+ * Prepares reading a list from MongoDB, always one command for a page. Here is decided how: a plain database is asked for
+ * raw bytes, which become JSON text without objects in between. On a transaction, where only collections can be used, and
+ * on a double of a test the driver decodes; so it does when the server went away, because it repeats a find by itself.
+ * @param collection name of the collection
+ * @param schema what an item looks like to a client; `id` is the document's `_id`
+ * @param cursorOf makes the cursor that follows an item
+ */
+export function mongoPages<T extends TObject> (collection: string, schema: T, cursorOf: (last: Static<T>) => string): Reader<Static<T>> {
+  const toJson = compileBatch(schema, { id: '_id' })
+  const names = Object.keys(schema.properties)
+  const dates = names.filter((name) => (schema.properties[name] as TSchema)['format'] === 'date-time')
+  const projection = Object.fromEntries(names.map((name) => [fieldOf(name), 1]))
+
+  async function readDecoded (db: Documents, query: PageQuery, limit: number): Promise<Page<Static<T>>> {
+    const documents = await ('stages' in query
+      ? db.collection(collection).aggregate(query.stages, { maxTimeMS: MAX_TIME_MS })
+      : db.collection(collection).find(query.filter, { ...optionsOf(query), projection, limit: limit + 1, maxTimeMS: MAX_TIME_MS })).toArray()
+    const items = documents.slice(0, limit).map((document) => itemOf<Static<T>>(document, names))
+    const last = items.at(-1)
+    return { items, next: documents.length > limit && last !== undefined ? cursorOf(last) : undefined }
+  }
+
+  async function readRaw (db: Documents & Raw, query: PageQuery, limit: number): Promise<Page<Static<T>>> {
+    db.collection(collection) // refuses at once while MongoDB is known to be down
+    const { level } = db.readConcern ?? {}
+    const command = 'stages' in query
+      ? { aggregate: collection, pipeline: query.stages, cursor: { batchSize: limit + 1 } }
+      : { find: collection, filter: query.filter, ...optionsOf(query), projection, limit: limit + 1, batchSize: limit + 1 }
+    const { cursor } = await db.command({ ...command, maxTimeMS: MAX_TIME_MS, ...(level === undefined ? {} : { readConcern: { level } }) }, { raw: true })
+    const open = openCursor(cursor)
+    if (open !== undefined) return await readLarge(db, query, limit, open)
+    const { json, last, hasMore } = toJson(cursor, limit)
+    return {
+      json,
+      get items () { return (JSON.parse(json) as object[]).map((item) => revive<Static<T>>(item, dates)) },
+      next: hasMore && last !== undefined ? cursorOf(revive<Static<T>>(JSON.parse(last) as object, dates)) : undefined
+    }
+  }
+
+  // A reply holds 16 MB at most; the rest of a larger page is fetched by the driver.
+  async function readLarge (db: Documents & Raw, query: PageQuery, limit: number, open: Long): Promise<Page<Static<T>>> {
+    await db.command({ killCursors: collection, cursors: [open] }).catch(() => {}) // it would end by itself in ten minutes
+    return await readDecoded(db, query, limit)
+  }
+
+  return async function readPage (db, query, limit) {
+    if (!isPlain(db)) return await readDecoded(db, query, limit)
+    try {
+      return await readRaw(db, query, limit)
+    } catch (error) {
+      if (!hasGoneAway(error)) throw error
+      return await readDecoded(db, query, limit)
+    }
+  }
+}
+
+function isPlain (db: object): db is Documents & Raw {
+  return 'command' in db && typeof db.command === 'function'
+}
+
+function hasGoneAway (error: unknown): boolean {
+  return error instanceof MongoNetworkError || (error instanceof MongoError && PASSING.has(error.code))
+}
+
+// The id of a cursor that has more to give; undefined when the batch was all. A cursor is { firstBatch, id, ns }.
+function openCursor ({ buffer, byteOffset, byteLength }: Uint8Array): Long | undefined {
+  const bytes = Buffer.from(buffer, byteOffset, byteLength)
+  let at = 4
+  while (bytes[at] !== 0) {
+    const valueAt = bytes.indexOf(0, at + 1) + 1
+    if (bytes[at] === INT64) {
+      const id = bytes.readBigInt64LE(valueAt)
+      return id === 0n ? undefined : Long.fromBigInt(id)
+    }
+    at = valueAt + bytes.readInt32LE(valueAt) // an array begins with its length
+  }
+  return undefined
+}
+
+function fieldOf (name: string): string {
+  return name === 'id' ? '_id' : name
+}
+
+function optionsOf ({ sort, skip }: { sort: Record<string, 1 | -1>, skip?: number }): { sort: Record<string, 1 | -1>, skip?: number } {
+  return skip === undefined ? { sort } : { sort, skip }
+}
+
+function itemOf<Item> (document: Document, names: string[]): Item {
+  const entries = names.map((name) => [name, document[fieldOf(name)] as unknown]).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(entries.map(([name, value]) => [name, value instanceof ObjectId ? value.toHexString() : value])) as Item
+}
+
+function revive<Item> (item: object, dates: string[]): Item {
+  const values = item as Record<string, unknown>
+  for (const name of dates) values[name] = new Date(String(values[name]))
+  return values as Item
+}

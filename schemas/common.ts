@@ -1,0 +1,64 @@
+import { Type, type Static, type TSchema } from '@sinclair/typebox'
+
+/** Largest id of a row; what an `integer` column holds. */
+export const MAX_ID = 2_147_483_647
+
+/**
+ * A reference to a component. Only what is referred to becomes a component of the OpenAPI document; what stands there
+ * itself is copied.
+ * @param schema a schema with an `$id`, listed in schemas/components.ts
+ * @param options description of the response, `headers` and the like
+ */
+export function ref<T extends TSchema> (schema: T, options: Record<string, unknown> = {}) {
+  return Type.Unsafe<Static<T>>({ $ref: `${schema.$id ?? ''}#`, ...options })
+}
+
+/**
+ * Text with bounds in characters, without the two things PostgreSQL cannot store as they are: NUL and half of a pair of
+ * surrogates.
+ */
+export function text (minLength: number, maxLength: number, options: { description?: string, examples?: string[] } = {}) {
+  return Type.String({ minLength, maxLength, pattern: '^[^\\u0000\\uD800-\\uDFFF]*$', ...options })
+}
+
+/** Values of a closed list; a union of literals would report one error for each of them. */
+export function oneOf<const T extends readonly string[]> (values: T, options: Record<string, unknown> = {}) {
+  return Type.Unsafe<T[number]>({ type: 'string', enum: values, ...options })
+}
+
+/** Id of a row. */
+export const IdSchema = Type.Integer({ minimum: 1, maximum: MAX_ID, examples: [42] })
+
+/** Id of a document. */
+export const DocumentIdSchema = Type.String({ pattern: '^[0-9a-f]{24}$', examples: ['66f1c0a5e4b0a1b2c3d4e5f6'] })
+
+/** An instant. Handlers return a Date, clients read ISO 8601 in UTC with milliseconds. */
+export const MomentSchema = Type.Unsafe<Date>({ type: 'string', format: 'date-time', examples: ['2025-01-31T12:00:00.000Z'] })
+
+/** An exact amount with two places, as text because JSON numbers are not exact. */
+export const AmountSchema = Type.String({ pattern: '^(0|[1-9][0-9]{0,7})\\.[0-9]{2}$', description: 'Decimal with two places', examples: ['19.90'] })
+
+const limit = Type.Integer({ minimum: 1, maximum: 100, default: 100, description: 'Items at most' })
+const skip = Type.Integer({ minimum: 0, maximum: 10_000, description: 'Items to leave out; not together with `after`' })
+const cursorDescription = 'Where the page begins: taken from the `Link` header of the page before'
+
+/** Query of a list whose cursor is the id of its last row. */
+export const IdPageSchema = Type.Object({
+  limit,
+  skip: Type.Optional(skip),
+  after: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_ID, description: cursorDescription }))
+})
+
+/** Query of a list whose cursor is text of this shape. */
+export function cursorPage (pattern: string, examples: string[]) {
+  return Type.Object({ limit, skip: Type.Optional(skip), after: Type.Optional(Type.String({ pattern, description: cursorDescription, examples })) })
+}
+
+/** Headers of a created resource. */
+export const CREATED_HEADERS = { Location: { type: 'string', description: 'Path of the new resource' } }
+
+/** Headers of a list. */
+export const LIST_HEADERS = { Link: { type: 'string', description: 'Path of the next page, `rel="next"`; absent on the last one' } }
+
+/** Answer without a body. */
+export const NoContentSchema = Type.Null({ description: 'Deleted' })

@@ -1,0 +1,36 @@
+import { Type, type Static } from '@sinclair/typebox'
+import { AmountSchema, cursorPage, IdSchema, MomentSchema, oneOf, ref, text } from './common.ts'
+
+const product = text(1, 200, { examples: ['Punched cards'] })
+const quantity = Type.Integer({ minimum: 1, maximum: 10_000, examples: [2] })
+
+export const OrderItemSchema = Type.Object({
+  id: IdSchema, product, quantity, unit_price: AmountSchema
+}, { $id: 'OrderItem', additionalProperties: false })
+
+export const OrderSchema = Type.Object({
+  id: IdSchema,
+  user_id: IdSchema,
+  status: oneOf(['pending', 'paid', 'shipped', 'cancelled'], { examples: ['pending'] }),
+  total: Type.String({ description: 'Exact sum of the items, two places', examples: ['39.80'] }),
+  created_at: MomentSchema,
+  items: Type.Array(ref(OrderItemSchema))
+}, { $id: 'Order', additionalProperties: false, description: 'What a person ordered' })
+
+export const OrderItemCreateSchema = Type.Object({
+  product, quantity, unit_price: AmountSchema
+}, { $id: 'OrderItemCreate', additionalProperties: false })
+
+export const OrderCreateSchema = Type.Object({
+  user_id: IdSchema, items: Type.Array(ref(OrderItemCreateSchema), { minItems: 1, maxItems: 100 })
+}, { $id: 'OrderCreate', additionalProperties: false })
+
+export const OrderParamsSchema = Type.Object({ id: IdSchema })
+
+export const OrderListQuerySchema = Type.Object({
+  ...cursorPage('^[0-9]{1,13}_[0-9]{1,10}$', ['1738324800000_42']).properties,
+  user_id: Type.Optional(Type.Integer({ minimum: 1, maximum: 2_147_483_647, description: 'Only orders of this user' }))
+})
+
+export type Order = Static<typeof OrderSchema>
+export type OrderCreate = Static<typeof OrderCreateSchema>

@@ -1,0 +1,35 @@
+import { Type, type Static } from '@sinclair/typebox'
+import { cursorPage, DocumentIdSchema, IdSchema, MomentSchema, text } from './common.ts'
+
+const title = text(1, 200, { examples: ['On the engine'] })
+const content = text(1, 100_000, { examples: ['It weaves algebraic patterns.'] })
+const category = text(1, 50, { examples: ['engineering'] })
+const slug = Type.String({ pattern: '^[a-z0-9]+(-[a-z0-9]+)*$', maxLength: 200, description: 'Unique among posts', examples: ['on-the-engine'] })
+
+export const PostSchema = Type.Object({
+  id: DocumentIdSchema, title, content, category, author_id: IdSchema, slug: Type.Optional(slug),
+  created_at: MomentSchema, updated_at: MomentSchema
+}, { $id: 'Post', additionalProperties: false, description: 'Something a person wrote' })
+
+export const PostSummarySchema = Type.Object({
+  id: DocumentIdSchema, title, category, author_id: IdSchema, created_at: MomentSchema
+}, { $id: 'PostSummary', additionalProperties: false, description: 'A post without its content' })
+
+export const PostCreateSchema = Type.Object({
+  title, content, category, author_id: IdSchema, slug: Type.Optional(slug)
+}, { $id: 'PostCreate', additionalProperties: false })
+
+export const PostUpdateSchema = Type.Partial(Type.Object({
+  title, content, category, author_id: IdSchema, slug: Type.Union([slug, Type.Null()], { description: 'Null takes the slug away' })
+}), { $id: 'PostUpdate', additionalProperties: false, minProperties: 1, description: 'The fields to change' })
+
+export const PostParamsSchema = Type.Object({ id: DocumentIdSchema })
+
+export const PostCategoryParamsSchema = Type.Object({ category })
+
+export const PostListQuerySchema = cursorPage('^[0-9]{1,13}_[0-9a-f]{24}$', ['1738324800000_66f1c0a5e4b0a1b2c3d4e5f6'])
+
+export type Post = Static<typeof PostSchema>
+export type PostCreate = Static<typeof PostCreateSchema>
+export type PostUpdate = Static<typeof PostUpdateSchema>
+export type PostSummary = Static<typeof PostSummarySchema>
