@@ -1,5 +1,6 @@
 import type { PoolClient, QueryConfig, QueryResult } from 'pg'
 import { TransactionError } from '../transaction/errors.ts'
+import { isRead } from './statement-text.ts'
 
 /** A statement as `pg` takes it: its text, or an object with the text. */
 export type Query = string | QueryConfig
@@ -9,7 +10,8 @@ interface Connections {
 }
 
 /**
- * Runs one statement on a connection of its own. Unlike `pg.Pool.query`, a statement that fails does not cost the connection.
+ * Runs one statement on a connection of its own. Unlike `pg.Pool.query`, a statement that fails does not cost the connection,
+ * and a read that could not be sent is sent again.
  *
  * @param connections where the connection comes from
  * @param statement the statement
@@ -18,7 +20,16 @@ interface Connections {
  * @throws TransactionError `TX_TIMEOUT` when the server was silent for that long, or what the server refused
  */
 export async function runAutocommit (connections: Connections, statement: Query, values: unknown[] | undefined, timeout: number): Promise<QueryResult> {
-  const client = await connections.connectAlive()
+  const run = async () => runOn(await connections.connectAlive(), statement, values, timeout)
+  try {
+    return await run()
+  } catch (error) {
+    if (!isUnsent(error) || !isRead(typeof statement === 'string' ? statement : statement.text)) throw error
+    return await run()
+  }
+}
+
+async function runOn (client: PoolClient, statement: Query, values: unknown[] | undefined, timeout: number): Promise<QueryResult> {
   let late: TransactionError | undefined
   const timer = setTimeout(() => {
     late = new TransactionError('TX_TIMEOUT', 504, `The database did not answer a statement within ${timeout} ms.`)
@@ -32,4 +43,9 @@ export async function runAutocommit (connections: Connections, statement: Query,
     clearTimeout(timer)
     if (late === undefined) client.release()
   }
+}
+
+// The system refused the bytes because it knew already that the connection was gone; the server never saw them.
+function isUnsent (error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && error.syscall === 'write'
 }

@@ -22,25 +22,25 @@ export function destroy (client: PoolClient, release: PoolClient['release'], rea
 }
 
 /**
- * Waits until the server has finished with the last statement: pg reports an error before `ReadyForQuery` arrives, and a
- * connection given back in between is healthy. False when it does not finish within a second, or is lost.
+ * True when the server has finished with the last statement. pg reports an error before `ReadyForQuery` arrives, so that a
+ * connection given back in between is healthy but not ready. pg keeps the field without declaring it; where it is missing we
+ * believe the connection to be ready, as pg-pool does.
  */
-export function isSettled (client: PoolClient): Promise<boolean> {
-  if (isReady(client)) return Promise.resolve(true)
+export function isReady (client: PoolClient & { readyForQuery?: boolean }): boolean {
+  return client.readyForQuery !== false
+}
+
+/** Waits until the connection is ready. False when that takes longer than a second, or the connection is lost. */
+export function becomesReady (client: PoolClient): Promise<boolean> {
   return new Promise((resolve) => {
-    const end = (settled: boolean) => () => {
+    const end = (ready: boolean) => () => {
       clearTimeout(timer)
       client.off('drain', drained).off('error', lost).off('end', lost)
-      resolve(settled)
+      resolve(ready)
     }
     const drained = end(true)
     const lost = end(false)
     const timer = setTimeout(lost, settleTimeout)
     client.on('drain', drained).on('error', lost).on('end', lost)
   })
-}
-
-// pg keeps this field without declaring it; where it is missing we believe the connection to be ready, as pg-pool does.
-function isReady (client: PoolClient & { readyForQuery?: boolean }): boolean {
-  return client.readyForQuery !== false
 }

@@ -1,8 +1,8 @@
 import pg, { type PoolClient, type PoolConfig } from 'pg'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { PoolTimeoutError } from '../transaction/errors.ts'
+import { PoolTimeoutError, TransactionError } from '../transaction/errors.ts'
 import { runAutocommit, type Query } from './autocommit.ts'
-import { answers, destroy, isSettled } from './connections.ts'
+import { answers, becomesReady, destroy, isReady } from './connections.ts'
 
 /** The rules `pg.Pool` does not have; SQLAlchemy's names are in docs/pool.md. */
 export interface PoolRules {
@@ -93,7 +93,7 @@ export class Pool extends pg.Pool {
       } catch (error) {
         if (isQueueTimeout(error)) throw new PoolTimeoutError(retryAfter, error)
         this.#downSince ??= performance.now()
-        if (this.ending || !isPassing(error) || performance.now() - this.#downSince > patience) throw error
+        if (this.ending || !isPassing(error) || performance.now() - this.#downSince > patience) throw explained(error)
         await sleep(50)
       }
     }
@@ -105,11 +105,14 @@ export class Pool extends pg.Pool {
       if (reason instanceof Error) void this.#sweep()
       return
     }
-    isSettled(client).then((settled) => {
-      this.#usedAt.set(client, performance.now())
-      if (!settled || client.getTransactionStatus() !== 'I') destroy(client, release, true)
-      else release(this.#free >= this.#rules.size)
-    })
+    if (isReady(client)) this.#keep(client, release)
+    else becomesReady(client).then((ready) => ready ? this.#keep(client, release) : destroy(client, release, true))
+  }
+
+  #keep (client: PoolClient, release: PoolClient['release']): void {
+    this.#usedAt.set(client, performance.now())
+    if (client.getTransactionStatus() !== 'I') destroy(client, release, true)
+    else release(this.#free >= this.#rules.size)
   }
 
   /** One dead connection is seldom alone: pings all idle ones at once, so that no request has to find the others. */
@@ -128,6 +131,12 @@ export class Pool extends pg.Pool {
 
 function isQueueTimeout (error: unknown): boolean {
   return error instanceof Error && error.message === 'timeout exceeded when trying to connect'
+}
+
+/** pg says no more than "timeout expired", which nobody could tell from another error. */
+function explained (error: unknown): unknown {
+  if (!(error instanceof Error) || error.message !== 'timeout expired') return error
+  return new TransactionError('TX_CONNECTION_LOST', 503, 'The database did not accept a connection in time.', error)
 }
 
 function isPassing (error: unknown): boolean {

@@ -52,7 +52,7 @@ function clientConfig ({ config }: FastifyInstance, url: string, pgbouncer: bool
   return {
     connectionString: url,
     fallback_application_name: 'tandem',
-    connectionTimeoutMillis: Math.min(connectTimeout, config.DATABASE_POOL_TIMEOUT_MS),
+    connectionTimeoutMillis: Math.min(connectTimeout, config.DATABASE_POOL_TIMEOUT_MS / 2),
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     ...(pgbouncer ? {} : { statement_timeout: config.DATABASE_STATEMENT_TIMEOUT_MS, lock_timeout: config.DATABASE_LOCK_TIMEOUT_MS })

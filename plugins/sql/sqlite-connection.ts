@@ -1,7 +1,7 @@
 import Libsql from 'libsql'
 import type { QueryConfig, QueryResult, QueryResultRow } from 'pg'
 import type { Echo } from './echo.ts'
-import { firstWord, sqliteText } from './sqlite-text.ts'
+import { firstWord, sqliteText } from './statement-text.ts'
 import { toSqlite } from './sqlite-values.ts'
 
 /** A statement in the forms pg takes, so that one client interface serves both engines. */

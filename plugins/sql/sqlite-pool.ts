@@ -2,7 +2,7 @@ import type { QueryResult, QueryResultRow } from 'pg'
 import type { Echo } from './echo.ts'
 import { SqliteConnection, type Statement } from './sqlite-connection.ts'
 import { SqliteLane, type LaneLimits } from './sqlite-lane.ts'
-import { isRead } from './sqlite-text.ts'
+import { isRead } from './statement-text.ts'
 
 /** How an SQLite database is opened. */
 export interface SqliteOptions extends LaneLimits {
