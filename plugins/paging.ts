@@ -22,7 +22,7 @@ export default fp(async function paging (app) {
   app.addHook('onRoute', (route) => {
     if (isList(route)) route.preHandler = [refuseSkipWithAfter, ...[route.preHandler ?? []].flat()]
   })
-}, { name: 'paging', dependencies: ['sensible'], fastify: '5.x' })
+}, { name: 'paging', dependencies: ['errors'], fastify: '5.x' })
 
 function page<Item> (this: FastifyReply, page: Page<Item, string | number>): Item[] {
   if (page.next !== undefined) this.header('link', `<${nextPath(this.request.url, String(page.next))}>; rel="next"`)
