@@ -1,3 +1,5 @@
+import { isUnanswered } from './mongo-errors.ts'
+
 /** What a database, driver or transaction error means to a client: an HTTP status and the slug of a problem type. */
 export interface Answer {
   status: number
@@ -161,11 +163,13 @@ function hasLabel (fault: Fault, label: string): boolean {
 
 function mongoAnswer (fault: Fault): Answer | undefined {
   if (!isMongoError(fault)) return isOversized(fault) ? TOO_LARGE : undefined
-  if (hasLabel(fault, 'UnknownTransactionCommitResult')) return UNKNOWN
+  // Before the codes: a write concern that failed because a server shut down says nothing against the write.
+  if (hasLabel(fault, 'UnknownTransactionCommitResult') || fault.name === 'MongoWriteConcernError') return UNKNOWN
   const byCode = typeof fault.code === 'number' ? MONGO_CODES.get(fault.code) : undefined
+  const isTransient = hasLabel(fault, 'TransientTransactionError')
+  if (fault.name === 'MongoBulkWriteError' && !isTransient && isUnanswered(fault)) return UNKNOWN
   if (byCode !== undefined) return byCode
-  if (hasLabel(fault, 'TransientTransactionError')) return CONFLICT
-  if (fault.name === 'MongoWriteConcernError') return UNKNOWN
+  if (isTransient) return CONFLICT
   if (fault.name === 'MongoWaitQueueTimeoutError') return EXHAUSTED
   if (/ServerSelection|Network|PoolClear|TopologyClosed|NotConnected|ClientClosed|NotPrimary/.test(fault.name)) return UNAVAILABLE
   return fault.name.startsWith('BSON') ? VALUE : INTERNAL
