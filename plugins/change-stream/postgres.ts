@@ -1,0 +1,69 @@
+import pg, { type Client, type Pool, type PoolClient } from 'pg'
+import { leadByLock } from './leader.ts'
+import { checkTable } from './schema.ts'
+import { dateOfPosition, decode, encode } from './position.ts'
+import type { Sql, StreamStore } from './types.ts'
+
+export interface PostgresOptions {
+  /** Name of the table of positions. Default `change_streams`. */
+  table?: string
+  /** Makes the connection that holds the lock; through PgBouncer's transaction mode a lock does not hold, so go around it. Default: as the pool's. */
+  connect?: () => Client
+}
+
+/**
+ * Positions and effects in PostgreSQL.
+ * @param pool a pool of its own is best: then streams never compete with requests for connections. It is never ended here
+ */
+export function postgresStore (pool: Pool, { table = 'change_streams', connect = () => new pg.Client(pool.options) }: PostgresOptions = {}): StreamStore {
+  checkTable(table)
+  return {
+    lead: (stream, signal) => leadByLock(connect, stream, signal),
+    transaction: (timeout, fn) => inTransaction(pool, timeout, fn),
+    read: async (stream) => {
+      const { rows } = await pool.query<{ token: string | null }>(`SELECT token::text AS token FROM ${table} WHERE stream = $1`, [stream])
+      return decode(rows[0]?.token)
+    },
+    move: async (tx, stream, from, to) => {
+      const { rowCount } = await tx.query(
+        `UPDATE ${table} SET token = $2, cluster_time = coalesce($3, cluster_time), updated_at = clock_timestamp() WHERE stream = $1 AND token IS NOT DISTINCT FROM $4::jsonb`,
+        [stream, encode(to), dateOfPosition(to) ?? null, encode(from)])
+      return rowCount === 1
+    },
+    lock: async (tx, stream) => {
+      await tx.query(`INSERT INTO ${table} (stream) VALUES ($1) ON CONFLICT (stream) DO NOTHING`, [stream])
+      await tx.query(`SELECT stream FROM ${table} WHERE stream = $1 FOR UPDATE`, [stream])
+    },
+    set: async (tx, stream, to) => {
+      await tx.query(
+        `UPDATE ${table} SET token = $2, cluster_time = $3, updated_at = clock_timestamp(), resyncs = resyncs + 1 WHERE stream = $1`,
+        [stream, encode(to), dateOfPosition(to) ?? null])
+    }
+  }
+}
+
+
+/** One transaction on one connection: given back clean, or destroyed. */
+async function inTransaction<Result> (pool: Pool, timeout: number, fn: (tx: Sql) => Promise<Result>): Promise<Result> {
+  const client = await pool.connect()
+  client.on('error', ignore) // a broken session makes the next query fail; unheard, the event would end the process
+  try {
+    await client.query(`BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${timeout}${timeout === 0 ? '; SET LOCAL statement_timeout = 0' : ''}`)
+    const result = await fn(client)
+    const { command } = await client.query('COMMIT')
+    if (command !== 'COMMIT') throw new Error('the transaction of a change stream was rolled back by the server')
+    return result
+  } catch (error) {
+    await client.query('ROLLBACK').catch(ignore)
+    throw error
+  } finally {
+    client.removeListener('error', ignore)
+    release(client)
+  }
+}
+
+function release (client: PoolClient): void {
+  client.release(client.getTransactionStatus() !== 'I')
+}
+
+function ignore (): void {}
