@@ -22,11 +22,13 @@ export class TransactionClosedError extends TransactionError {
 export class TransactionAbortedError extends TransactionError {
   /** The first failed statement, without its values; for logs only. */
   declare readonly statement: string
+  /** The error of that statement. Its message may quote values, so it is no `cause`: loggers print those. */
+  declare readonly failure: unknown
 
-  constructor (label: string, statement: string, cause?: unknown) {
-    super('TX_ABORTED', 500, `The transaction of ${label} was aborted by a failed statement whose error was swallowed; nothing was committed.`, cause)
+  constructor (label: string, statement: string, failure?: unknown) {
+    super('TX_ABORTED', 500, `The transaction of ${label} was aborted by a failed statement whose error was swallowed; nothing was committed.`)
     // Not enumerable: a serializer that copies every field must not put SQL into a reply.
-    Object.defineProperty(this, 'statement', { value: statement })
+    Object.defineProperties(this, { statement: { value: statement }, failure: { value: failure } })
   }
 }
 

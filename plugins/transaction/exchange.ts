@@ -1,11 +1,12 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { TransactionClosedError } from './errors.ts'
+import { TransactionClosedError, TransactionUsageError } from './errors.ts'
 import { guardReply } from './guards.ts'
+import { logStreamOutcome } from './log.ts'
 import type { Observe } from './observe.ts'
 import type { TransactionRoute } from './route.ts'
 import { labelOf } from './route.ts'
-import { Scope } from './scope.ts'
+import { mayRunAgain, Scope } from './scope.ts'
 import type { Handles } from './transaction.ts'
 import { Transaction } from './transaction.ts'
 
@@ -19,6 +20,16 @@ export interface ExchangeContext {
   observe: Observe | undefined
 }
 
+/** Ways to end the wait for a first byte. */
+export interface FirstByteWait {
+  /** Goes on as if it had come. */
+  proceed: () => void
+  /** Answers with an error instead. */
+  fail: (error: Error) => void
+  /** Drops the payload; somebody else answers, or nobody is there. */
+  stop: () => void
+}
+
 /** One request and its reply, with the transaction that stands between them. A retry gives it a new scope. */
 export class Exchange {
   readonly route: TransactionRoute
@@ -28,8 +39,14 @@ export class Exchange {
   transaction: Transaction
   /** What the gate is doing with the reply right now. */
   pass: 'commit' | 'rollback' | undefined
+  /** A reply is on its way through Fastify's hooks. */
+  isAnswering = false
   /** A second reply was sent while the first one was committing; the first one answers. */
   isSuperseded = false
+  /** The payload that was handed to Fastify for writing. */
+  answer: { payload: unknown } | undefined
+  /** The gate waits for the first byte of a streamed payload; this ends the wait. */
+  wait: FirstByteWait | undefined
   /** The request's log already tells how its transaction ended. */
   isLogged = false
   readonly #context: ExchangeContext
@@ -54,10 +71,8 @@ export class Exchange {
   /** True when running the handler again may help and nothing has been sent. */
   mayRetry (error: unknown): boolean {
     const { retries = 0 } = this.route.options
-    const cause = this.scope.transaction?.firstFailure?.error
-    const isRetriable = this.route.driver.isRetriable(error) || (isAborted(error) && this.route.driver.isRetriable(cause))
     const { raw } = this.reply
-    return isRetriable && this.scope.attempt <= retries && this.pass === undefined && !this.reply.sent && !raw.headersSent && !raw.destroyed
+    return mayRunAgain(this.scope, error) && this.scope.attempt <= retries && !this.isAnswering && !this.reply.sent && !raw.headersSent && !raw.destroyed
   }
 
   /** Ends the attempt, waits a little, and starts the next one with the reply as it was. */
@@ -65,6 +80,7 @@ export class Exchange {
     await this.scope.settle('rollback').catch(() => {})
     await sleep(Math.random() * 10 * 2 ** Math.min(this.scope.attempt, 6))
     const before = this.#before ?? { status: 200, headers: {} }
+    this.isSuperseded = false
     restoreReply(this.reply, before.status, before.headers)
     this.scope = this.#newScope(this.scope.attempt + 1)
     this.transaction = new Transaction(this.scope, this.#context.handles, this.route.options)
@@ -87,7 +103,7 @@ export class Exchange {
       deadline: deadline === 0 ? 0 : Math.max(1, Math.ceil(deadline - elapsed)),
       retryAfter: this.#context.retryAfter,
       settings: () => settings?.(this.request),
-      mayOpen: () => this.#isClientGone() ? this.#abortError() : undefined,
+      mayOpen: () => this.#refusal(),
       onOpen: () => { this.#onOpen() },
       onExpire: (error) => { this.#answerTimeout(error) },
       afterCommit: this.#context.afterCommit,
@@ -96,22 +112,26 @@ export class Exchange {
   }
 
   #onOpen (): void {
-    const { scope, reply, route } = this
-    reply.raw.once('close', () => {
-      if (route.options.stream === true) this.#settleStream()
-      else if (route.options.clientAbort !== 'continue') scope.abandon(this.#abortError()).catch(() => {})
-    })
-    if (route.options.stream !== true) this.#unguard ??= guardReply(this)
+    if (this.#unguard !== undefined) return
+    this.#unguard = guardReply(this)
+    this.reply.raw.once('close', () => { this.#onClose() })
   }
 
-  #settleStream (): void {
-    this.scope.settle(this.reply.raw.writableFinished ? 'commit' : 'rollback').catch((error: unknown) => {
-      this.reply.log.error({ err: error }, 'the transaction of a streamed reply could not be ended cleanly')
-    })
+  #onClose (): void {
+    const { scope, reply, route, wait } = this
+    if (route.options.clientAbort === 'continue') return wait?.proceed()
+    wait?.stop()
+    // A streamed reply that was read to its end is the one case where the transaction outlives the gate.
+    const isHeld = this.answer !== undefined && scope.settled === undefined && scope.isOpen
+    const settlement = isHeld && reply.raw.writableFinished ? scope.settle('commit') : scope.abandon(this.#abortError())
+    settlement.then(() => { if (isHeld) logStreamOutcome(this) }, (error: unknown) => { if (isHeld) logStreamOutcome(this, error) })
   }
 
-  #isClientGone (): boolean {
-    return this.reply.raw.destroyed && this.route.options.clientAbort !== 'continue'
+  /** Why no transaction may begin any more. */
+  #refusal (): Error | undefined {
+    const { raw } = this.reply
+    if (raw.headersSent) return new TransactionUsageError(`the reply of ${this.scope.label} has begun; a transaction could no longer decide about it`)
+    return raw.destroyed && this.route.options.clientAbort !== 'continue' ? this.#abortError() : undefined
   }
 
   #abortError (): Error {
@@ -121,7 +141,8 @@ export class Exchange {
   /** The handler gets a moment to answer the timeout itself; one that hangs is answered for. */
   #answerTimeout (error: Error): void {
     setImmediate(() => {
-      if (this.pass === undefined && !this.reply.sent && !this.reply.raw.headersSent && !this.reply.raw.destroyed) this.reply.send(error)
+      if (this.wait !== undefined) return this.wait.fail(error)
+      if (!this.isAnswering && !this.reply.sent && !this.reply.raw.headersSent && !this.reply.raw.destroyed) this.reply.send(error)
     })
   }
 }
@@ -130,8 +151,4 @@ export class Exchange {
 export function restoreReply (reply: FastifyReply, status: number, headers: Record<string, unknown>): void {
   for (const name of Object.keys(reply.getHeaders())) reply.removeHeader(name)
   reply.code(status).headers(headers as Parameters<FastifyReply['headers']>[0])
-}
-
-function isAborted (error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'TX_ABORTED'
 }

@@ -1,28 +1,46 @@
 import { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
 
-type Ready = (error: Error | undefined, body: unknown) => void
+/** What happened to the first byte of a streamed payload. */
+export interface FirstByte {
+  /** The payload has its first byte, or has ended without one. */
+  onReady: () => void
+  /** The payload failed before its first byte. */
+  onError: (error: Error) => void
+}
 
 /**
- * Calls back when a streamed payload has its first byte, has ended, or has failed; at once for anything else.
- * A stream that fails before its first byte can then still roll back.
+ * Waits until a streamed payload has its first byte or has ended, so that one that fails before can still roll back.
+ *
+ * @returns a function that stops waiting; undefined when there was nothing to wait for
  */
-export function whenFirstByteIsReady (payload: unknown, ready: Ready): void {
-  const stream = isWebStream(payload) ? Readable.fromWeb(payload) : payload
-  if (!isReadable(stream) || stream.readableLength > 0 || stream.readableEnded || stream.destroyed) return ready(undefined, stream)
-  function settle (error?: unknown): void {
-    for (const event of ['readable', 'end', 'error']) source.off(event, listeners[event] ?? settle)
-    ready(error instanceof Error ? error : undefined, source)
+export function awaitFirstByte (stream: Readable, { onReady, onError }: FirstByte): (() => void) | undefined {
+  if (stream.readableLength > 0 || stream.readableEnded) {
+    onReady()
+    return undefined
   }
-  const source = stream
-  const listeners: Record<string, (error?: unknown) => void> = { readable: () => { settle() }, end: () => { settle() }, error: settle }
-  for (const [event, listener] of Object.entries(listeners)) source.once(event, listener)
+  function stop (): void {
+    for (const [event, listener] of Object.entries(listeners)) stream.off(event, listener)
+  }
+  function ready (): void {
+    stop()
+    onReady()
+  }
+  function fail (error: Error = new Error('the streamed payload was closed before its first byte')): void {
+    stop()
+    onError(error)
+  }
+  const listeners: Record<string, (error?: Error) => void> = { readable: ready, end: ready, error: fail, close: fail }
+  for (const [event, listener] of Object.entries(listeners)) stream.once(event, listener)
+  return stop
 }
 
-function isWebStream (payload: unknown): payload is ReadableStream {
-  return payload instanceof globalThis.ReadableStream && !payload.locked
+/** A web stream as a Node stream; anything else as it is. */
+export function nodeStream (payload: unknown): unknown {
+  return payload instanceof globalThis.ReadableStream ? Readable.fromWeb(payload as ReadableStream) : payload
 }
 
-function isReadable (payload: unknown): payload is Readable {
+/** True for streams that tell whether they have data. */
+export function isReadable (payload: unknown): payload is Readable {
   return payload instanceof Readable || (typeof payload === 'object' && payload !== null && 'pipe' in payload && 'once' in payload && 'readableLength' in payload)
 }

@@ -1,12 +1,22 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
+import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest, onSendHookHandler } from 'fastify'
 import { TransactionAbortedError, TransactionUsageError } from './errors.ts'
 import type { Exchange } from './exchange.ts'
 import { restoreReply } from './exchange.ts'
-import { whenFirstByteIsReady } from './first-byte.ts'
-import { logOutcome } from './log.ts'
+import { awaitFirstByte, isReadable, nodeStream } from './first-byte.ts'
+import { logFailure, logOutcome } from './log.ts'
 
 type Done = (error?: Error | null, payload?: unknown) => void
+
+/** A reply as it reached the gate. */
+interface Reply {
+  isSuccess: boolean
+  status: number
+  headers: Record<string, unknown>
+  payload: unknown
+  done: Done
+}
 
 /** What the gate needs of the plugin. */
 export interface GateContext {
@@ -23,32 +33,56 @@ export function createGate (context: GateContext): onSendHookHandler<unknown> {
   return function transactionGate (request, reply, payload, done) {
     const exchange = context.exchangeOf(request)
     if (exchange === undefined) return done(null, payload)
-    if (exchange.pass !== undefined) return secondReply(exchange, payload, done)
     const isSuccess = statusOf(reply, payload) < 400
+    if (isTooLate(exchange, isSuccess)) return
+    if (exchange.wait !== undefined) {
+      exchange.isSuperseded = true
+      if (isSuccess) return
+      exchange.wait.stop()
+    }
+    if (exchange.pass !== undefined) return secondReply(exchange, payload, done)
     const { scope } = exchange
     if (scope.settled !== undefined) return afterSettlement(exchange, isSuccess, payload, done)
-    if (isSuccess && exchange.route.options.stream === true && scope.isOpen) return done(null, payload)
     const mistake = isSuccess ? unsendable(reply, payload) : undefined
     if (mistake !== undefined) return done(mistake)
-    exchange.pass = isSuccess ? 'commit' : 'rollback'
-    if (!isSuccess || scope.state === 'idle') return conclude(context, exchange, payload, done)
-    whenFirstByteIsReady(payload, (error, body) => {
-      if (error === undefined) return conclude(context, exchange, body, done)
-      exchange.pass = undefined
-      done(error)
-    })
+    const body = isSuccess && scope.state !== 'idle' ? nodeStream(payload) : payload
+    const first: Reply = { isSuccess, status: reply.statusCode, headers: { ...reply.getHeaders() }, payload: body, done }
+    if (isSuccess && scope.state !== 'idle' && isReadable(body)) return waitForFirstByte(context, exchange, first, body)
+    conclude(context, exchange, first)
   }
 }
 
-function conclude (context: GateContext, exchange: Exchange, payload: unknown, done: Done): void {
-  const { scope, reply, pass } = exchange
-  const status = reply.statusCode
-  const headers = { ...reply.getHeaders() }
+/** A stream that fails before its first byte can still roll back; and while nothing is committed, an error may take its place. */
+function waitForFirstByte (context: GateContext, exchange: Exchange, first: Reply, stream: Readable): void {
+  let stopWaiting: (() => void) | undefined
+  const end = (next: () => void) => () => {
+    exchange.wait = undefined
+    stopWaiting?.()
+    next()
+  }
+  const proceed = end(() => {
+    if (exchange.route.options.stream === true && exchange.scope.isOpen) write(exchange, stream, first.done)
+    else conclude(context, exchange, first)
+  })
+  const destroy = () => { stream.on('error', ignore).destroy() }
+  exchange.wait = {
+    proceed,
+    fail: (error) => { end(() => { destroy(); first.done(error) })() },
+    stop: end(destroy)
+  }
+  stopWaiting = awaitFirstByte(stream, {
+    onReady: proceed,
+    onError: (error) => { end(() => { first.done(error) })() }
+  })
+}
+
+function conclude (context: GateContext, exchange: Exchange, { isSuccess, status, headers, payload, done }: Reply): void {
+  const { scope, reply } = exchange
+  exchange.pass = isSuccess ? 'commit' : 'rollback'
   const wasIdle = scope.state === 'idle' && scope.misuse === undefined
-  const settlement = scope.settle(pass ?? 'rollback')
+  const settlement = scope.settle(exchange.pass)
   if (wasIdle) return finish(exchange, payload, done)
   settlement.then(() => {
-    if (reply.raw.headersSent) return finish(exchange, undefined, ignore)
     if (exchange.isSuperseded) restoreReply(reply, status, headers)
     finish(exchange, payload, done)
   }, (error: unknown) => { fail(context, exchange, error, done) })
@@ -58,19 +92,17 @@ function finish (exchange: Exchange, payload: unknown, done: Done): void {
   exchange.pass = undefined
   exchange.release()
   logOutcome(exchange)
-  guarded(exchange, () => { done(null, payload) })
+  write(exchange, payload, done)
 }
 
 function fail (context: GateContext, exchange: Exchange, error: unknown, done: Done): void {
   exchange.pass = undefined
+  exchange.isAnswering = false
   if (exchange.mayRetry(error)) return context.rerun(exchange)
   exchange.release()
   logOutcome(exchange)
-  const { scope, reply } = exchange
-  if (error instanceof TransactionAbortedError) {
-    reply.log.error({ statement: scope.transaction?.firstFailure?.statement, err: scope.transaction?.firstFailure?.error }, 'the handler went on after a failed statement; nothing was committed')
-  }
-  if (!reply.raw.headersSent) guarded(exchange, () => { done(error instanceof Error ? error : new Error('COMMIT failed', { cause: error })) })
+  if (error instanceof TransactionAbortedError) logFailure(exchange)
+  if (!exchange.reply.raw.headersSent) done(error instanceof Error ? error : new Error('COMMIT failed', { cause: error }))
 }
 
 /** The first reply is being settled. One that commits answers by itself; an error waits until the rollback has ended. */
@@ -79,8 +111,15 @@ function secondReply (exchange: Exchange, payload: unknown, done: Done): void {
     exchange.isSuperseded = true
     return
   }
-  const send = () => { if (!exchange.reply.raw.headersSent) guarded(exchange, () => { done(null, payload) }) }
+  const send = () => { if (!exchange.reply.raw.headersSent) write(exchange, payload, done) }
   exchange.scope.settle('rollback').then(send, send)
+}
+
+/** A reply was handed to Fastify already. Only an error may follow it, when a stream failed before any of it was written. */
+function isTooLate ({ answer, reply }: Exchange, isSuccess: boolean): boolean {
+  if (answer === undefined) return false
+  const hasFailed = !(answer.payload instanceof Readable) || answer.payload.destroyed
+  return reply.raw.headersSent || isSuccess || !hasFailed
 }
 
 /** The scope was settled before the reply: explicitly, by the deadline, or because the client went away. */
@@ -92,7 +131,7 @@ function afterSettlement (exchange: Exchange, isSuccess: boolean, payload: unkno
     if (!isSuccess || refusal === undefined) return finish(exchange, payload, done)
     exchange.pass = undefined
     exchange.release()
-    guarded(exchange, () => { done(refusal instanceof Error ? refusal : new Error('the transaction failed', { cause: refusal })) })
+    done(refusal instanceof Error ? refusal : new Error('the transaction failed', { cause: refusal }))
   }
   scope.settle('rollback').then(() => { answer() }, answer)
 }
@@ -109,18 +148,25 @@ function unsendable (reply: FastifyReply, payload: unknown): Error | undefined {
       validateHeaderName(name)
       for (const each of [value].flat()) validateHeaderValue(name, String(each))
     }
+    // Node checks the reason phrase by the rule of header values.
+    validateHeaderValue('reason', reply.raw.statusMessage ?? '')
   } catch (error) {
     return error instanceof Error ? error : undefined
   }
-  const isSendable = payload === undefined || payload === null || typeof payload === 'string' || Buffer.isBuffer(payload) ||
-    payload instanceof Response || (typeof payload === 'object' && ('pipe' in payload || 'getReader' in payload))
+  const body = payload instanceof Response ? payload.body : payload
+  if (payload instanceof Response && payload.bodyUsed) return new TransactionUsageError('the body of the Response that was sent has been read already')
+  if (body instanceof ReadableStream && body.locked) return new TransactionUsageError('the stream that was sent is being read elsewhere')
+  if (body instanceof Readable && body.destroyed && !body.readableEnded) return body.errored ?? new TransactionUsageError('the stream that was sent was destroyed before')
+  const isSendable = body === undefined || body === null || typeof body === 'string' || Buffer.isBuffer(body) || (typeof body === 'object' && ('pipe' in body || 'getReader' in body))
   return isSendable ? undefined : new TransactionUsageError('an onSend hook left a payload that is no string, Buffer or stream')
 }
 
 /** `done` runs Fastify's writing; what it throws must not become an unhandled rejection. */
-function guarded (exchange: Exchange, send: () => void): void {
+function write (exchange: Exchange, payload: unknown, done: Done): void {
+  if (exchange.reply.raw.writableEnded) return
+  exchange.answer = { payload }
   try {
-    send()
+    done(null, payload)
   } catch (error) {
     exchange.reply.log.error({ err: error }, 'the reply could not be written')
     exchange.reply.raw.destroy()

@@ -5,18 +5,21 @@ import { TransactionUsageError } from './errors.ts'
 const rawMethods = ['writeHead', 'write', 'end'] as const
 
 /**
- * While a transaction is open, refuses `reply.hijack()` and successful replies written straight to `reply.raw`.
- * An error reply passes (Fastify itself writes its last-resort errors there) and rolls back.
+ * While a transaction is open, refuses `reply.hijack()` and successful replies written straight to `reply.raw`, and takes
+ * note of `reply.send()`. An error reply passes (Fastify itself writes its last-resort errors there) and rolls back, unless
+ * a success is being committed: then that one answers. Replies streamed from the transaction may be written.
  *
  * @returns a function that takes the guards off
  */
 export function guardReply (exchange: Exchange): () => void {
-  const { reply } = exchange
+  const { reply, route } = exchange
   const { raw } = reply
-  const originals = rawMethods.map((method) => [method, raw[method], Object.hasOwn(raw, method)] as const)
+  const guarded = route.options.stream === true ? [] : rawMethods
+  const originals = guarded.map((method) => [method, raw[method], Object.hasOwn(raw, method)] as const)
 
   function unguard (): void {
     Reflect.deleteProperty(reply, 'hijack')
+    Reflect.deleteProperty(reply, 'send')
     for (const [method, original, wasOwn] of originals) {
       if (wasOwn) Reflect.set(raw, method, original)
       else Reflect.deleteProperty(raw, method)
@@ -27,12 +30,25 @@ export function guardReply (exchange: Exchange): () => void {
     Reflect.set(raw, method, function guarded (...args: unknown[]): unknown {
       const status = method === 'writeHead' && typeof args[0] === 'number' ? args[0] : raw.statusCode
       if (status < 400 && exchange.scope.isOpen) throw refusal(`reply.raw.${method}()`)
+      if (exchange.pass === 'commit') {
+        exchange.isSuperseded = true
+        return method === 'write' ? true : raw
+      }
       unguard()
       exchange.scope.settle('rollback').catch(() => {})
       return Reflect.apply(original, raw, args)
     })
   }
-  reply.hijack = function hijackWhileOpen () { throw refusal('reply.hijack()') }
+  reply.hijack = function hijackWhileOpen () {
+    if (exchange.scope.isOpen) throw refusal('reply.hijack()')
+    unguard()
+    return reply.hijack()
+  }
+  const { send } = reply
+  reply.send = function sendWhileOpen (...args) {
+    exchange.isAnswering = true
+    return Reflect.apply(send, reply, args)
+  }
   return unguard
 }
 

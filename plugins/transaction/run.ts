@@ -5,7 +5,7 @@ import type { Observe } from './observe.ts'
 import type { TransactionOptions } from './options.ts'
 import { optionMistakes } from './options.ts'
 import type { Drivers } from './route.ts'
-import { Scope } from './scope.ts'
+import { mayRunAgain, Scope } from './scope.ts'
 import type { Handles } from './transaction.ts'
 import { Transaction } from './transaction.ts'
 import { refuseNested, watched } from './watch.ts'
@@ -53,8 +53,7 @@ export async function runTransaction<Result> (work: (transaction: Transaction) =
     try {
       return await runOnce(scope, work, context.handles)
     } catch (error) {
-      const cause = scope.transaction?.firstFailure?.error
-      if (scope.state === 'unknown' || attempt > retries || !(driver.isRetriable(error) || driver.isRetriable(cause))) throw error
+      if (attempt > retries || !mayRunAgain(scope, error)) throw error
     }
     await sleep(Math.random() * 10 * 2 ** Math.min(attempt, 6))
   }

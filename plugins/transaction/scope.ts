@@ -184,7 +184,7 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
     try {
       await this.#around(() => transaction.commit())
     } catch (error) {
-      this.#end(isUnknown(error) ? 'unknown' : 'rolled back')
+      this.#end(hasCode(error, 'TX_OUTCOME_UNKNOWN') ? 'unknown' : 'rolled back')
       throw error
     }
     this.#end('committed')
@@ -247,8 +247,15 @@ function handBack (opening: Promise<OpenTransaction>): void {
   opening.then((transaction) => transaction.rollback(undefined), ignore)
 }
 
-function isUnknown (error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'TX_OUTCOME_UNKNOWN'
+/** True when running everything again may help: a conflict, also a swallowed one, and nothing is committed or in doubt. */
+export function mayRunAgain (scope: Scope, error: unknown): boolean {
+  if (scope.state === 'committed' || scope.state === 'unknown') return false
+  const { driver, transaction } = scope
+  return driver.isRetriable(error) || (hasCode(error, 'TX_ABORTED') && driver.isRetriable(transaction?.firstFailure?.error))
+}
+
+function hasCode (error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
 }
 
 function ignore (): void {}

@@ -1,0 +1,196 @@
+import { randomBytes } from 'node:crypto'
+import { request as httpRequest, type ClientRequest, type IncomingHttpHeaders } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import pg from 'pg'
+import tap, { type Test } from 'tap'
+import transaction, { type TransactionPluginOptions } from '../../plugins/transaction/index.ts'
+import { readRun } from '../databases/run.ts'
+
+/** Tables of these tests: `slow` sleeps in COMMIT, `child` finds a missing parent only there. */
+const schema = `
+  create table item (id integer primary key, note text);
+  create table parent (id integer primary key);
+  create table child (id integer primary key, parent_id integer references parent deferrable initially deferred);
+  create table doctor (id integer primary key, on_call boolean not null);
+  create table slow (id integer primary key, milliseconds integer not null);
+  create function nap() returns trigger language plpgsql as 'begin perform pg_sleep(new.milliseconds / 1000.0); return null; end';
+  create constraint trigger nap after insert on slow deferrable initially deferred for each row execute function nap();`
+
+type Tables = 'item' | 'parent' | 'child' | 'doctor' | 'slow'
+
+export interface Database {
+  url: string
+  /** Connections of the test's own, never of the app. */
+  admin: pg.Pool
+  /** What is committed in a table, ids in order. */
+  ids: (table?: Tables) => Promise<number[]>
+}
+
+/** A database of this file's own with the tables above. */
+export async function database (t: Test): Promise<Database> {
+  const url = new URL(readRun().postgres)
+  const name = `transaction_${randomBytes(6).toString('hex')}`
+  const cluster = new pg.Client({ connectionString: url.href })
+  await cluster.connect()
+  await cluster.query(`create database ${name}`)
+  await cluster.end()
+  url.pathname = `/${name}`
+  const admin = new pg.Pool({ connectionString: url.href, max: 3, application_name: 'test' })
+  await admin.query(schema)
+  t.teardown(() => admin.end())
+  async function ids (table: Tables = 'item'): Promise<number[]> {
+    const { rows } = await admin.query<{ id: number }>(`select id from ${table} order by id`)
+    return rows.map(({ id }) => id)
+  }
+  return { url: url.href, admin, ids }
+}
+
+const endings = new WeakMap<Test, Array<() => Promise<void>>>()
+
+/** A sub-test that ends with the checks of its stages; in a teardown, tap would not say what they found. */
+export function test (name: string, body: (t: Test) => Promise<void>): void {
+  void tap.test(name, async (t) => {
+    endings.set(t, [])
+    try {
+      await body(t)
+    } finally {
+      for (const end of endings.get(t) ?? []) await end()
+    }
+  })
+}
+
+export interface StageOptions {
+  database: Database
+  pool?: pg.PoolConfig
+  fastify?: FastifyServerOptions
+  plugin?: (pool: pg.Pool) => TransactionPluginOptions
+  /** Runs before the plugin is registered. */
+  before?: (app: FastifyInstance) => unknown
+  routes: (app: FastifyInstance, pool: pg.Pool) => unknown
+}
+
+export interface Stage { app: FastifyInstance, pool: pg.Pool, origin: string, send: Send }
+
+/**
+ * A bare Fastify with only the plugin, listening, on empty tables. When the test ends nothing may be checked out, waiting or
+ * idle in a transaction, every checkout must have been given back exactly once, and the next request must work.
+ */
+export async function stage (t: Test, options: StageOptions): Promise<Stage> {
+  const { admin, url } = options.database
+  await admin.query('truncate item, parent, child, doctor, slow')
+  const pool = new pg.Pool({ connectionString: url, max: 5, application_name: 'app', connectionTimeoutMillis: 3000, ...options.pool })
+  const balance = countCheckouts(pool)
+  const app = Fastify({ forceCloseConnections: true, ...options.fastify })
+  await options.before?.(app)
+  await app.register(transaction, options.plugin?.(pool) ?? { pool })
+  await options.routes(app, pool)
+  app.post('/after-the-test', { config: { transaction: true } }, async function next (request) {
+    return await request.transaction.query('select 1')
+  })
+  const origin = await app.listen({ host: '127.0.0.1', port: 0 })
+  endings.get(t)?.push(async () => {
+    try {
+      await isClean(t, options.database, pool, balance)
+      if (app.server.listening) t.equal((await sendTo(origin)('POST', '/after-the-test')).status, 200, 'the next request works')
+      await isClean(t, options.database, pool, balance)
+    } finally {
+      await app.close()
+      await pool.end()
+    }
+  })
+  return { app, pool, origin, send: sendTo(origin) }
+}
+
+interface Balance { acquired: number, released: number }
+
+function countCheckouts (pool: pg.Pool): Balance {
+  const balance = { acquired: 0, released: 0 }
+  pool.on('acquire', () => { balance.acquired++ })
+  pool.on('release', () => { balance.released++ })
+  return balance
+}
+
+async function isClean (t: Test, { admin }: Database, pool: pg.Pool, balance: Balance): Promise<void> {
+  const left = async () => {
+    const { rows } = await admin.query<{ n: number }>(`select count(*)::int as n from pg_stat_activity
+      where datname = current_database() and state <> 'idle' and application_name <> 'test'`)
+    return { checkedOut: pool.totalCount - pool.idleCount, waiting: pool.waitingCount, busySessions: rows[0]?.n }
+  }
+  const nothing = { checkedOut: 0, waiting: 0, busySessions: 0 }
+  await until(async () => JSON.stringify(await left()) === JSON.stringify(nothing))
+  t.same(await left(), nothing, 'nothing is left behind')
+  t.equal(balance.released, balance.acquired, 'every connection was given back exactly once')
+}
+
+export interface Answer { status: number, headers: IncomingHttpHeaders, text: string, json: Record<string, unknown> }
+
+/** A request on its way: await it, or make its client go away. */
+export interface Sent extends Promise<Answer> { abort: () => void, request: ClientRequest }
+
+export type Send = (method: string, path: string, body?: unknown) => Sent
+
+/** Sends requests over sockets of their own; POST carries a JSON body, because Fastify behaves differently with one. */
+export function sendTo (origin: string): Send {
+  return function send (method, path, body) {
+    const hasBody = !['GET', 'HEAD'].includes(method)
+    const request = httpRequest(origin + path, { method, agent: false, headers: hasBody ? { 'content-type': 'application/json' } : {} })
+    const answer = new Promise<Answer>((resolve, reject) => {
+      request.on('error', reject)
+      request.on('response', (response) => {
+        const chunks: Buffer[] = []
+        response.on('data', (chunk: Buffer) => { chunks.push(chunk) })
+        response.on('error', reject)
+        response.on('end', () => { resolve(answerOf(response.statusCode ?? 0, response.headers, Buffer.concat(chunks).toString())) })
+      })
+    })
+    answer.catch(() => {})
+    request.end(hasBody ? JSON.stringify(body ?? { some: 'body' }) : undefined)
+    return Object.assign(answer, { request, abort: () => { request.destroy() } })
+  }
+}
+
+function answerOf (status: number, headers: IncomingHttpHeaders, text: string): Answer {
+  const isJson = headers['content-type']?.includes('json') === true && text !== ''
+  return { status, headers, text, json: isJson ? JSON.parse(text) as Record<string, unknown> : {} }
+}
+
+/** Waits until something is true, for at most five seconds; tells whether it became so. */
+export async function until (isTrue: () => boolean | Promise<boolean>): Promise<boolean> {
+  for (const end = performance.now() + 5000; performance.now() < end; await sleep(10)) {
+    if (await isTrue()) return true
+  }
+  return false
+}
+
+/** A promise and the function that settles it. */
+export function signal (): { given: Promise<void>, give: () => void } {
+  let give = (): void => {}
+  const given = new Promise<void>((resolve) => { give = resolve })
+  return { given, give }
+}
+
+/** Collects a logger's lines. */
+export function logLines (): { lines: Array<Record<string, unknown>>, logger: { level: string, stream: { write: (line: string) => void } } } {
+  const lines: Array<Record<string, unknown>> = []
+  return { lines, logger: { level: 'info', stream: { write: (line) => { lines.push(JSON.parse(line) as Record<string, unknown>) } } } }
+}
+
+/** Statements and COMMIT answers of a pool's connections, in order; `replies` adds the first byte of a reply. */
+export function recordStatements (pool: pg.Pool, events: string[]): void {
+  pool.on('connect', (client) => {
+    const query = client.query.bind(client) as (...args: unknown[]) => Promise<pg.QueryResult>
+    Object.assign(client, {
+      query: (...args: unknown[]) => {
+        const [statement] = args
+        const text = typeof statement === 'string' ? statement : String((statement as { text?: string }).text)
+        events.push(text.split(';')[0] ?? '')
+        const result = query(...args)
+        if (text === 'COMMIT') result.then(() => { events.push('COMMIT answered') }, () => { events.push('COMMIT failed') })
+        return result
+      }
+    })
+  })
+}
+
+export const transactional = { config: { transaction: true } } as const
