@@ -24,10 +24,11 @@ export function nameConstraint (error: unknown, text: string): unknown {
   const fault: Fault = error
   const [, verb = '', table = ''] = STATEMENT.exec(text) ?? []
   const isDelete = verb === 'delete from'
-  if (FOREIGN_KEY.has(fault.extendedCode ?? fault.code)) {
+  const code = fault.extendedCode ?? fault.code
+  if (FOREIGN_KEY.has(code)) {
     const name = fault.constraint ?? foreignKeyOf(table, isDelete)
     if (name !== undefined) fault.constraint = isDelete ? `${name} on delete` : name
-  } else if (String(fault.extendedCode).startsWith('SQLITE_CONSTRAINT')) {
+  } else if (String(code).startsWith('SQLITE_CONSTRAINT')) {
     const name = nameIn(fault.message)
     if (name !== undefined) fault.constraint = name
   }

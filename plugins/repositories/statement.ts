@@ -1,6 +1,6 @@
 import { is, Param, Placeholder, SQL } from 'drizzle-orm'
 import { PgTransaction } from 'drizzle-orm/pg-core'
-import { dialectOf, type Database } from '../../drizzle/index.ts'
+import type { Database } from '../../drizzle/index.ts'
 import { nameConstraint } from './constraint-name.ts'
 import { readerOf, type Prepared, type Row, type RowReader } from './rows.ts'
 
@@ -10,15 +10,19 @@ import { readerOf, type Prepared, type Row, type RowReader } from './rows.ts'
  */
 interface Insides {
   dialect: { sqlToQuery: (query: SQL) => { sql: string, params: unknown[] } }
-  session: { client: PgClient & SqliteClient, tx?: SqliteClient }
+  /** Set where the handle is not a transaction of node-postgres. */
+  $client?: Client | LibsqlClient
+  session: { client: Client | LibsqlClient, tx?: LibsqlClient }
 }
-interface PgClient { query: (config: PgConfig, values: unknown[]) => Promise<{ rows: unknown[] }> }
-interface SqliteClient { execute: (statement: { sql: string, args: unknown[] }) => Promise<{ rows: Row[] }> }
-interface PgConfig { name: string, text: string, rowMode?: 'array', types?: object }
+/** A pool, a connection, a transaction: whatever takes queries in the form of pg. */
+interface Client { query: (config: Config, values: unknown[]) => Promise<{ rows: unknown[] }> }
+/** `@libsql/client`, for handles that `drizzle-orm/libsql` made. */
+interface LibsqlClient { execute: (statement: { sql: string, args: unknown[] }) => Promise<{ rows: Row[] }> }
+interface Config { name: string, text: string, rowMode?: 'array', types?: object }
 interface Preparable { prepare: (name: string) => PreparedQuery }
 interface PreparedQuery extends Prepared {
   /** PostgreSQL: text, rows as arrays, parsers that leave dates to the columns. */
-  queryConfig?: PgConfig
+  queryConfig?: Config
   params?: unknown[]
   /** SQLite. */
   query?: { sql: string, params: unknown[] }
@@ -34,7 +38,7 @@ export interface Statement {
   /** Turns the rows of the driver into those of Drizzle; without it they stay as they are. */
   readonly read: RowReader | undefined
   /** Its name changes when the server refuses the plan behind the old one. */
-  config: PgConfig
+  config: Config
 }
 
 /** One parameter: a constant, or the name of a value and what the encoder of its column makes of it. */
@@ -54,33 +58,34 @@ export function buildStatement (name: string, query: unknown, db: Database): Sta
   const prepared: PreparedQuery = query instanceof SQL ? raw(query, db) : (query as Preparable).prepare(name)
   const text = prepared.queryConfig?.text ?? prepared.query?.sql ?? ''
   const params = prepared.params ?? prepared.query?.params ?? []
-  return { text, slots: params.map(slotOf), read: readerOf(prepared), config: { ...prepared.queryConfig, name, text } }
+  return { text, slots: params.map(slotOf), read: readerOf(prepared), config: configOf(prepared, name, text) }
 }
 
 /**
- * The way statements take on a handle: the pool, a transaction or a savepoint.
+ * The way statements take on a handle: the pool, a transaction or a savepoint, of either dialect.
  * @param db a Drizzle handle
  */
 export function connect (db: Database): Connection {
-  const { client, tx } = (db as unknown as Insides).session
-  if (dialectOf(db).name === 'sqlite') return (statement, values) => runSqlite(tx ?? client, statement, values)
+  const { $client, session } = db as unknown as Insides
+  const client = session.tx ?? $client ?? session.client
+  if ('execute' in client) return (statement, values) => runLibsql(client, statement, values)
   return db instanceof PgTransaction
-    ? (statement, values) => runPostgres(client, statement, values)
+    ? (statement, values) => run(client, statement, values)
     : (statement, values) => runAgain(client, statement, values)
 }
 
 // A failed statement ends a transaction, so only outside of one it can be sent again; inside, the next try gets the new name.
-async function runAgain (client: PgClient, statement: Statement, values: unknown[]): Promise<unknown> {
+async function runAgain (client: Client, statement: Statement, values: unknown[]): Promise<unknown> {
   const { name } = statement.config
   try {
-    return await runPostgres(client, statement, values)
+    return await run(client, statement, values)
   } catch (error) {
     if (statement.config.name === name) throw error
-    return await runPostgres(client, statement, values)
+    return await run(client, statement, values)
   }
 }
 
-async function runPostgres (client: PgClient, statement: Statement, values: unknown[]): Promise<unknown> {
+async function run (client: Client, statement: Statement, values: unknown[]): Promise<unknown> {
   const { config, read } = statement
   try {
     const { rows } = await client.query(config, values)
@@ -91,13 +96,19 @@ async function runPostgres (client: PgClient, statement: Statement, values: unkn
   }
 }
 
-async function runSqlite (client: SqliteClient, { text, read }: Statement, args: unknown[]): Promise<unknown> {
+async function runLibsql (client: LibsqlClient, { text, read }: Statement, args: unknown[]): Promise<unknown> {
   try {
     const { rows } = await client.execute({ sql: text, args })
     return read === undefined ? rows.map((row) => ({ ...row })) : read(rows)
   } catch (error) {
     throw nameConstraint(error, text)
   }
+}
+
+// What PostgreSQL's session prepared is used as it is; SQLite's is given the same form.
+function configOf ({ queryConfig, fields, customResultMapper }: PreparedQuery, name: string, text: string): Config {
+  if (queryConfig !== undefined) return { ...queryConfig, name, text }
+  return fields === undefined && customResultMapper === undefined ? { name, text } : { name, text, rowMode: 'array' }
 }
 
 function isStale (error: unknown): boolean {
