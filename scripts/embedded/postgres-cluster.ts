@@ -1,12 +1,14 @@
 import { closeSync, renameSync, rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { launch, runToEnd } from './launch.ts'
+import type { Account, Launched } from './launch.ts'
 import { choosePort } from './ports.ts'
 import { dataFolder, makePrivateFolder } from './postgres-account.ts'
 import type { PostgresBinaries } from './postgres-binaries.ts'
 import { explainPostgres } from './postgres-errors.ts'
 import { forgetDeadServer, readPidFile } from './postgres-pid-file.ts'
-import { launch, markOf, poll, runToEnd } from './processes.ts'
-import type { Account, Launched, ProcessMark } from './processes.ts'
+import { markOf, poll } from './processes.ts'
+import type { ProcessMark } from './processes.ts'
 import type { Progress } from './types.ts'
 
 /** Owner of the cluster, and name of the database made in it. */

@@ -26,7 +26,7 @@ export function readableCopy (native: string, version: string, onProgress: Progr
 
 /** The user's cache if others may enter it, else the system's, else a folder for temporary files. Never a folder somebody else could have filled. */
 function choosePlace (): string {
-  const places = [cacheFolder(), '/var/cache/tandem', path.join(os.tmpdir(), `tandem-${process.getuid?.() ?? 0}`)]
+  const places = [cacheFolder() ?? '/var/cache/tandem', '/var/cache/tandem', path.join(os.tmpdir(), `tandem-${process.getuid?.() ?? 0}`)]
   return places.find((place) => isReachable(place) && isOurs(place)) ?? '/var/cache/tandem'
 }
 

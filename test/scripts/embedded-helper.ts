@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -52,9 +52,10 @@ export function notice ({ postgres, mongodb }: Answer, dataDir: string): void {
 
 /** startEmbedded in a process of its own, which can be killed. `ends`: it does not stay. `account`: user, group and environment it runs with. */
 export function otherUser (test: Test, options: EmbeddedOptions & { ends?: boolean }, account: { uid?: number, gid?: number, env?: NodeJS.ProcessEnv } = {}): OtherUser {
-  const { NODE_OPTIONS: _tap, ...env } = process.env
   const script = path.join(import.meta.dirname, 'embedded-user.ts')
-  const child = fork(script, [JSON.stringify({ ...QUICK, ...options })], { env, ...account, execArgv: ['--import', 'tsx'], cwd: path.join(import.meta.dirname, '..', '..') })
+  // Through a shell, because tap writes its own NODE_OPTIONS into what Node starts, and its files are closed to another account.
+  const command = ['-c', 'unset NODE_OPTIONS; exec "$0" "$@"', process.execPath, '--import', 'tsx', script, JSON.stringify({ ...QUICK, ...options })]
+  const child = spawn('/bin/sh', command, { ...account, cwd: path.join(import.meta.dirname, '..', '..'), stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   const exit = once(child, 'exit')
   const end = async (): Promise<void> => {
     if (child.connected) child.send('stop')
