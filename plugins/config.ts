@@ -74,7 +74,9 @@ export function maskSettings ({ DATABASE_URL, MONGODB_URL, ...rest }: Settings):
  * @returns for example `db.example.com:5432/app`
  */
 export function whereOf (url: string): string {
-  return /^[a-z+]+:\/\/(?:[^@/]*@)?([^?]*)/.exec(url)?.[1] ?? url.replace(/\?.*$/, '')
+  // A password may hold any character unencoded, so everything up to the last @ is left out.
+  const rest = url.slice(Math.max(url.lastIndexOf('@') + 1, schemeOf(url).length))
+  return rest.replace(/\?.*$/, '')
 }
 
 /**
@@ -82,8 +84,11 @@ export function whereOf (url: string): string {
  * @param url a connection URL
  */
 export function maskUrl (url: string): string {
-  const scheme = /^[a-z+]+:\/\//.exec(url)?.[0] ?? ''
-  return scheme + whereOf(url)
+  return schemeOf(url) + whereOf(url)
+}
+
+function schemeOf (url: string): string {
+  return /^[a-z+]+:\/\//.exec(url)?.[0] ?? ''
 }
 
 function withoutEmpty (environment: Raw): Raw {

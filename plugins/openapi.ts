@@ -5,6 +5,7 @@ import swaggerUi from '@fastify/swagger-ui'
 import type { FastifySchema, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { problems, type ProblemStatus } from '../schemas/problem.ts'
+import { problemsPage } from './errors/page.ts'
 
 const WRITES = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
 const HEALTH = 'health'
@@ -23,6 +24,7 @@ export default fp(async function openapi (app) {
     uiConfig: { validatorUrl: null, displayOperationId: true }
   })
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
+  app.get('/docs/problems', { schema: { hide: true } }, (_request, reply) => reply.type('text/html; charset=utf-8').send(problemsPage()))
 }, { name: 'openapi', dependencies: ['config', 'errors'], fastify: '5.x' })
 
 function documentOptions (): FastifyDynamicSwaggerOptions {

@@ -21,7 +21,10 @@ export const indexes: Record<string, Index[]> = {
       problem: { pointer: '/slug', detail: 'Post with this slug already exists' }
     }
   ],
-  users: []
+  users: [
+    // A late event must find the tombstone of a deleted user; after a week none comes.
+    { name: 'users_deleted_at_idx', key: { _deleted_at: 1 }, expireAfterSeconds: 7 * 24 * 3600 }
+  ]
 }
 
 /** Name of a unique index → what its violation means to a client. */
