@@ -26,7 +26,7 @@ export function doubleDriver (): SqlDriver {
  */
 export function doubleClient (): MongoClient {
   const session = { startTransaction () {}, async commitTransaction () {}, async abortTransaction () {}, async endSession () {} }
-  const client = { options: {}, monitorCommands: true, startSession: () => session, on: () => client, removeListener: () => client, close: async () => {} }
+  const client = { options: { monitorCommands: true }, startSession: () => session, on: () => client, removeListener: () => client, close: async () => {} }
   return client as unknown as MongoClient
 }
 

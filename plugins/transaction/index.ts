@@ -188,7 +188,7 @@ function given<Value> (value: Value | undefined, option: string): Value {
 function watch (app: FastifyInstance, { pool, mongo }: TransactionPluginOptions): void {
   if (pool !== undefined) watchPool(pool)
   if (mongo === undefined) return
-  if (!mongo.client.monitorCommands) app.log.info('MongoDB operations that forget their session go unnoticed: create the client with monitorCommands: true in development and tests')
+  if (!mongo.client.options.monitorCommands) app.log.info('MongoDB operations that forget their session go unnoticed: create the client with monitorCommands: true in development and tests')
   const unwatch = watchClient(mongo.client)
   app.addHook('onClose', async function stopWatching () { unwatch() })
 }
