@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import { Gauge, type Registry } from 'prom-client'
 
-interface PoolCounts { name: string, used: number, idle: number, waiting: number, max: number }
+/** One pool: connections in use and idle, requests that wait for one, and the most there may be. */
+export interface PoolCounts { name: string, used: number, idle: number, waiting: number, max: number }
 
 const POOL = 'db_client_connection_pool_name'
 
@@ -32,7 +33,8 @@ export function measurePools (app: FastifyInstance, registry: Registry): void {
   gauge('db_client_connection_pending_requests', 'Requests that wait for a connection', ({ waiting }) => waiting)
 }
 
-function poolsOf (app: FastifyInstance): PoolCounts[] {
+/** The pools of both stores as they are now. */
+export function poolsOf (app: FastifyInstance): PoolCounts[] {
   return [...sqlPools(app), ...mongoPools(app)]
 }
 
