@@ -9,6 +9,7 @@ import { labelOf } from './route.ts'
 import { mayRunAgain, Scope } from './scope.ts'
 import type { Handles } from './transaction.ts'
 import { Transaction } from './transaction.ts'
+import { secondTransaction } from './watch.ts'
 
 /** What every exchange of a plugin instance shares. */
 export interface ExchangeContext {
@@ -131,7 +132,8 @@ export class Exchange {
   #refusal (): Error | undefined {
     const { raw } = this.reply
     if (raw.headersSent) return new TransactionUsageError(`the reply of ${this.scope.label} has begun; a transaction could no longer decide about it`)
-    return raw.destroyed && this.route.options.clientAbort !== 'continue' ? this.#abortError() : undefined
+    if (raw.destroyed && this.route.options.clientAbort !== 'continue') return this.#abortError()
+    return secondTransaction(this.scope)
   }
 
   #abortError (): Error {

@@ -44,7 +44,11 @@ export function createGate (context: GateContext): onSendHookHandler<unknown> {
     const { scope } = exchange
     if (scope.settled !== undefined) return afterSettlement(exchange, isSuccess, payload, done)
     const mistake = isSuccess ? unsendable(reply, payload) : undefined
-    if (mistake !== undefined) return done(mistake)
+    if (mistake !== undefined) {
+      // Node would refuse it with the error reply too.
+      reply.raw.statusMessage = ''
+      return done(mistake)
+    }
     const body = isSuccess && scope.state !== 'idle' ? nodeStream(payload) : payload
     const first: Reply = { isSuccess, status: reply.statusCode, headers: { ...reply.getHeaders() }, payload: body, done }
     if (isSuccess && scope.state !== 'idle' && isReadable(body)) return waitForFirstByte(context, exchange, first, body)
@@ -161,15 +165,21 @@ function unsendable (reply: FastifyReply, payload: unknown): Error | undefined {
   return isSendable ? undefined : new TransactionUsageError('an onSend hook left a payload that is no string, Buffer or stream')
 }
 
-/** `done` runs Fastify's writing; what it throws must not become an unhandled rejection. */
+/** `done` runs Fastify's writing; what it throws is answered as Fastify would, and must not become an unhandled rejection. */
 function write (exchange: Exchange, payload: unknown, done: Done): void {
-  if (exchange.reply.raw.writableEnded) return
+  const { raw, log } = exchange.reply
+  if (raw.writableEnded) return
   exchange.answer = { payload }
   try {
-    done(null, payload)
+    try {
+      done(null, payload)
+    } catch (error) {
+      if (raw.headersSent) throw error
+      done(error instanceof Error ? error : new Error('the reply could not be written', { cause: error }))
+    }
   } catch (error) {
-    exchange.reply.log.error({ err: error }, 'the reply could not be written')
-    exchange.reply.raw.destroy()
+    log.error({ err: error }, 'the reply could not be written')
+    raw.destroy()
   }
 }
 

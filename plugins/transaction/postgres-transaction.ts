@@ -20,6 +20,7 @@ export class PostgresTransaction implements OpenTransaction {
   readonly #context: OpenContext
   readonly #bounds: Bounds
   #lost: Error | undefined
+  #misuse: Error | undefined
   #isReleased = false
   readonly #onError = (error: Error): void => {
     this.#lost ??= error
@@ -49,17 +50,23 @@ export class PostgresTransaction implements OpenTransaction {
   }
 
   async query<Row extends QueryResultRow> (statement: Statement, values?: unknown[]): Promise<QueryResult<Row>> {
-    refuseTransactionControl(statementText(statement))
+    if (this.#isOutside) this.#misuse ??= ended()
+    if (this.#misuse !== undefined) throw this.#misuse
+    const text = statementText(statement)
+    refuseTransactionControl(text)
     try {
       const result = await this.#client.query<Row>(statement, values)
-      if (!this.#client.pipeline && this.#client.getTransactionStatus() === 'I') {
-        throw new TransactionUsageError('a statement ended the transaction by itself; send COMMIT and ROLLBACK through the transaction')
-      }
+      if (hasEnded(result, text) || this.#isOutside) throw this.#misuse = ended()
       return result
     } catch (error) {
-      this.#note(statementText(statement), error)
+      this.#note(text, error)
       throw error
     }
+  }
+
+  /** True when the server says that no transaction is open; on a pipelined connection its word may be old. */
+  get #isOutside (): boolean {
+    return !this.#client.pipeline && this.#client.getTransactionStatus() === 'I'
   }
 
   /** Hands a cursor or query stream to the connection and tells when it is done with it. */
@@ -68,6 +75,10 @@ export class PostgresTransaction implements OpenTransaction {
   }
 
   async commit (): Promise<void> {
+    if (this.#misuse !== undefined) {
+      await this.rollback(undefined)
+      throw this.#misuse
+    }
     if (this.#client.getTransactionStatus() === 'I') {
       this.#release()
       throw new TransactionAbortedError(this.#context.label, this.#failedStatement(), this.firstFailure?.error)
@@ -133,6 +144,19 @@ export class PostgresTransaction implements OpenTransaction {
     if (doubt !== undefined) client.on('error', ignore)
     client.release(doubt instanceof Error ? doubt : doubt !== undefined)
   }
+}
+
+const rollbackOfAll = /\b(?:abort|rollback(?!\s+(?:work\s+|transaction\s+)?to))\b/i
+
+/** Several statements in one text may hide a COMMIT from the look at its beginning; their command tags do not. */
+function hasEnded (result: unknown, text: string): boolean {
+  if (!Array.isArray(result)) return false
+  const commands = result.map(({ command }: QueryResult) => command)
+  return commands.includes('COMMIT') || commands.includes('BEGIN') || (commands.includes('ROLLBACK') && rollbackOfAll.test(text))
+}
+
+function ended (): TransactionUsageError {
+  return new TransactionUsageError('a statement ended the transaction by itself, and what it did cannot be taken back; use commit() and rollback() of the transaction')
 }
 
 const settled = (promise: Promise<unknown>): Promise<unknown> => promise.then(ignore, ignore)

@@ -36,11 +36,14 @@ export interface CallContext {
 export async function runTransaction<Result> (work: (transaction: Transaction) => Promise<Result>, own: CallOptions, context: CallContext): Promise<Result> {
   const { name = 'app.transaction', settings, ...rest } = own
   const { driver, options, plan } = planCall(rest, context)
+  if (settings !== undefined && driver.store === 'mongo') throw new TransactionUsageError(`${name}: settings is an option of the sql store`)
   refuseNested(driver.store, name)
   const startedAt = performance.now()
   for (let attempt = 1; ; attempt++) {
     const { deadline = 0, retries = 0 } = options
+    const expiry = rejection()
     const scope = new Scope(driver, {
+      onExpire: expiry.reject,
       plan,
       attempt,
       settings: () => settings,
@@ -51,7 +54,7 @@ export async function runTransaction<Result> (work: (transaction: Transaction) =
       observe: context.observe
     })
     try {
-      return await runOnce(scope, work, context.handles)
+      return await runOnce(scope, work, context.handles, expiry.promise)
     } catch (error) {
       if (attempt > retries || !mayRunAgain(scope, error)) throw error
     }
@@ -59,11 +62,12 @@ export async function runTransaction<Result> (work: (transaction: Transaction) =
   }
 }
 
-async function runOnce<Result> (scope: Scope, work: (transaction: Transaction) => Promise<Result>, handles: Handles): Promise<Result> {
+async function runOnce<Result> (scope: Scope, work: (transaction: Transaction) => Promise<Result>, handles: Handles, expiry: Promise<never>): Promise<Result> {
   const transaction = new Transaction(scope, handles)
   let result: Result
   try {
-    result = await watched(scope, () => work(transaction))
+    // Work that waits for something else must not keep its caller past the deadline.
+    result = await Promise.race([watched(scope, () => work(transaction)), expiry])
   } catch (error) {
     await scope.settle('rollback').catch(() => {})
     throw error
@@ -71,6 +75,13 @@ async function runOnce<Result> (scope: Scope, work: (transaction: Transaction) =
   if (scope.doom !== undefined) throw scope.doom
   await scope.settle('commit')
   return result
+}
+
+function rejection (): { promise: Promise<never>, reject: (error: Error) => void } {
+  let reject: (error: Error) => void = () => {}
+  const promise = new Promise<never>((_resolve, rejectPromise) => { reject = rejectPromise })
+  promise.catch(() => {})
+  return { promise, reject }
 }
 
 function planCall (own: TransactionOptions, context: CallContext) {

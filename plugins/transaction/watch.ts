@@ -23,6 +23,13 @@ export function refuseNested (store: 'sql' | 'mongo', name: string): void {
   throw new TransactionUsageError(`${name} was called inside the transaction of ${scope.label}; use the transaction that is already there, or call it from afterCommit`)
 }
 
+/** Why an SQL transaction may not begin where the code belongs to another open one: both would hold a connection. */
+export function secondTransaction (scope: Scope): Error | undefined {
+  const outer = current.getStore()
+  if (outer === undefined || outer === scope || !outer.isOpen || outer.driver.store !== 'sql' || scope.driver.store !== 'sql') return undefined
+  return new TransactionUsageError(`the transaction of ${scope.label} would begin inside that of ${outer.label} and wait for a second connection; use one of them`)
+}
+
 /**
  * Runs code where the detectors of strays do not look: the plugin's own checkout, or work that is meant to be stored
  * whatever becomes of the transaction, such as a session store.

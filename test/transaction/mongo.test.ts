@@ -1,6 +1,10 @@
 import t from 'tap'
-import { mongod } from './mongo/stage.ts'
+import { aborts } from './mongo/aborts.ts'
+import { commits } from './mongo/commits.ts'
 import { replies } from './mongo/replies.ts'
+import { mongod } from './mongo/stage.ts'
 
 const server = await mongod(t)
 await t.test('replies', (t) => replies(t, server))
+await t.test('aborts', (t) => aborts(t, server))
+await t.test('commits', (t) => commits(t, server))
