@@ -8,7 +8,8 @@ import { SqliteHandle } from './sqlite-handle.ts'
 import { migrateMemory } from './sqlite-migrate.ts'
 import { SqlitePool } from './sqlite-pool.ts'
 
-const patience = 5000
+// Another program may hold a file for a moment, a backup for example.
+const patience = 2000
 
 /**
  * Opens the SQLite database that `DATABASE_URL` names; closed with the app.
@@ -59,7 +60,6 @@ async function claim (file: string): Promise<() => void> {
   }
 }
 
-// Another program may hold the file for a moment, a backup for example.
 async function tryFile (file: string): Promise<void> {
   const until = performance.now() + patience
   for (;;) {
