@@ -3,6 +3,7 @@ import autoload from '@fastify/autoload'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { readSettings, type PluginOptions } from './plugins/config.ts'
+import type { Repositories, RepositoryDoubles } from './plugins/repositories/index.ts'
 import type { EmbeddedDatabases } from './scripts/embedded/index.ts'
 import type { Settings } from './schemas/settings.ts'
 import { serverOptions, type LoggerOptions } from './server-options.ts'
@@ -15,8 +16,8 @@ export interface BuildOptions {
   logger?: LoggerOptions
   /** Build without touching a database, to read routes and schemas. Default false. */
   offline?: boolean
-  /** Test doubles, decorated before the plugins that would make the real ones. */
-  overrides?: { db?: FastifyInstance['db'], mongo?: FastifyInstance['mongo'], repositories?: FastifyInstance['repositories'] }
+  /** Test doubles, decorated before the plugins that would make the real ones. With one of them no server is started. */
+  overrides?: { db?: FastifyInstance['db'], mongo?: FastifyInstance['mongo'], repositories?: RepositoryDoubles }
   /** Told what is going on while embedded databases are downloaded, created or started. */
   onProgress?: (line: string) => void
   /** Adds routes or plugins of a test, after plugins/ and routes/ and before the app is ready. */
@@ -68,16 +69,16 @@ function construct (settings: Settings, logger: LoggerOptions | undefined) {
 async function load (app: App, pluginOptions: PluginOptions, { overrides = {}, plugins }: BuildOptions): Promise<void> {
   if (overrides.db !== undefined) app.decorate('db', overrides.db)
   if (overrides.mongo !== undefined) app.decorate('mongo', overrides.mongo)
-  if (overrides.repositories !== undefined) app.decorate('repositories', overrides.repositories)
+  if (overrides.repositories !== undefined) app.decorate('repositories', { ...overrides.repositories } as Repositories)
   await app.register(autoload, { dir: join(import.meta.dirname, 'plugins'), ignorePattern: ISLANDS, options: pluginOptions })
   await app.register(autoload, { dir: join(import.meta.dirname, 'routes'), routeParams: true })
   if (plugins !== undefined) await plugins(app)
 }
 
 async function startMissing (settings: Settings, { offline, overrides, onProgress }: BuildOptions): Promise<EmbeddedDatabases> {
-  const postgres = settings.DATABASE_URL === undefined && overrides?.db === undefined
-  const mongodb = settings.MONGODB_URL === undefined && overrides?.mongo === undefined
-  if (offline === true || !(postgres || mongodb)) return { stop: async () => {} }
+  const postgres = settings.DATABASE_URL === undefined
+  const mongodb = settings.MONGODB_URL === undefined
+  if (offline === true || overrides !== undefined || !(postgres || mongodb)) return { stop: async () => {} }
   // Imported only here: a service with both URLs set needs no development package.
   const { startEmbedded } = await import('./scripts/embedded/index.ts')
   return await startEmbedded({ dataDir: settings.DATA_DIR, postgres, mongodb, ...(onProgress === undefined ? {} : { onProgress }) })

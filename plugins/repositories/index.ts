@@ -16,6 +16,11 @@ const repositories = {
 /** Factories of repositories: each takes the handle to run on, so that nothing runs beside a transaction by mistake. */
 export type Repositories = typeof repositories
 
+/** Stand-ins for some repositories in a test, each with the verbs that the test needs. */
+export type RepositoryDoubles = {
+  [Name in keyof Repositories]?: (...handle: Parameters<Repositories[Name]>) => Partial<ReturnType<Repositories[Name]>>
+}
+
 declare module 'fastify' {
   interface FastifyInstance {
     /**
@@ -26,7 +31,8 @@ declare module 'fastify' {
   }
 }
 
-/** Decorates `app.repositories`, unless a test has given its own. */
+/** Decorates `app.repositories`; those that a test has given stay. */
 export default fp(async function decorateRepositories (app) {
   if (!app.hasDecorator('repositories')) app.decorate('repositories', repositories)
+  else Object.assign(app.repositories, { ...repositories, ...app.repositories })
 }, { name: 'repositories', fastify: '5.x' })
