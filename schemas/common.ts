@@ -38,7 +38,12 @@ export const MomentSchema = Type.Unsafe<Date>({ type: 'string', format: 'date-ti
 /** An exact amount with two places, as text because JSON numbers are not exact. */
 export const AmountSchema = Type.String({ pattern: '^(0|[1-9][0-9]{0,7})\\.[0-9]{2}$', description: 'Decimal with two places', examples: ['19.90'] })
 
-const limit = Type.Integer({ minimum: 1, maximum: 100, default: 100, description: 'Items at most' })
+// Optional in the document, always there for a handler: the validator puts the default in.
+function withDefault<T extends TSchema> (schema: T): T {
+  return Type.Optional(schema) as unknown as T
+}
+
+const limit = withDefault(Type.Integer({ minimum: 1, maximum: 100, default: 100, description: 'Items at most' }))
 const skip = Type.Integer({ minimum: 0, maximum: 10_000, description: 'Items to leave out; not together with `after`' })
 const cursorDescription = 'Where the page begins: taken from the `Link` header of the page before'
 
