@@ -1,6 +1,7 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest, onSendHookHandler } from 'fastify'
+import { addTo, completeReply, type ReplyAddition } from './before-reply.ts'
 import { TransactionAbortedError, TransactionUsageError } from './errors.ts'
 import type { Exchange } from './exchange.ts'
 import { restoreReply } from './exchange.ts'
@@ -68,7 +69,9 @@ function waitForFirstByte (context: GateContext, exchange: Exchange, first: Repl
     if (exchange.route.options.stream === true && exchange.scope.isOpen) write(exchange, stream, first.done)
     else conclude(context, exchange, first)
   })
-  const destroy = () => { stream.on('error', ignore).destroy() }
+  const destroy = () => { stream.destroy() }
+  // It may fail while COMMIT is on its way and nobody else listens yet.
+  stream.on('error', ignore)
   exchange.wait = {
     proceed,
     fail: (error) => { end(() => { destroy(); first.done(error) })() },
@@ -86,10 +89,12 @@ function conclude (context: GateContext, exchange: Exchange, { isSuccess, status
   const wasIdle = scope.state === 'idle' && scope.misuse === undefined
   const settlement = scope.settle(exchange.pass)
   if (wasIdle) return finish(exchange, payload, done)
-  settlement.then(() => {
+  const send = (additions: ReplyAddition[]) => {
     if (exchange.isSuperseded) restoreReply(reply, status, headers)
+    addTo(reply, additions)
     finish(exchange, payload, done)
-  }, (error: unknown) => { fail(context, exchange, error, done) })
+  }
+  settlement.then(() => { completeReply(exchange, send) }, (error: unknown) => { fail(context, exchange, error, done) })
 }
 
 function finish (exchange: Exchange, payload: unknown, done: Done): void {
@@ -119,11 +124,15 @@ function secondReply (exchange: Exchange, payload: unknown, done: Done): void {
   exchange.scope.settle('rollback').then(send, send)
 }
 
-/** A reply was handed to Fastify already. Only an error may follow it, when a stream failed before any of it was written. */
-function isTooLate ({ answer, reply }: Exchange, isSuccess: boolean): boolean {
+/** A reply was handed to Fastify already. An error may follow it when a stream failed before any of it was written, and nothing is committed. */
+function isTooLate ({ answer, reply, scope }: Exchange, isSuccess: boolean): boolean {
   if (answer === undefined) return false
   const hasFailed = !(answer.payload instanceof Readable) || answer.payload.destroyed
-  return reply.raw.headersSent || isSuccess || !hasFailed
+  if (reply.raw.headersSent || isSuccess || !hasFailed) return true
+  if (scope.state !== 'committed' || scope.duration === 0) return false
+  // An error would deny what is stored: a broken connection says that nobody knows.
+  reply.raw.destroy()
+  return true
 }
 
 /** The scope was settled before the reply: explicitly, by the deadline, or because the client went away. */
@@ -132,7 +141,13 @@ function afterSettlement (exchange: Exchange, isSuccess: boolean, payload: unkno
   exchange.pass = isSuccess ? 'commit' : 'rollback'
   const answer = (error?: unknown) => {
     const refusal = error ?? scope.doom
-    if (!isSuccess || refusal === undefined) return finish(exchange, payload, done)
+    if (!isSuccess) return finish(exchange, payload, done)
+    if (refusal === undefined) {
+      return completeReply(exchange, (additions) => {
+        addTo(exchange.reply, additions)
+        finish(exchange, payload, done)
+      })
+    }
     exchange.pass = undefined
     exchange.release()
     done(refusal instanceof Error ? refusal : new Error('the transaction failed', { cause: refusal }))

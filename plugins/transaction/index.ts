@@ -27,6 +27,7 @@ import { outsideTransaction, watchClient, watched, watchPool } from './watch.ts'
 
 export type { BegunTransaction, Observation, Observe, TransactionSummary } from './observe.ts'
 export type { RouteTransactionOptions, TransactionOptions } from './options.ts'
+export type { ReplyAddition, ReplyCallback } from './before-reply.ts'
 export type { CallOptions } from './run.ts'
 // By star: an app that fills `TransactionTypes` could not add to a name exported one by one.
 export type * from './transaction.ts'

@@ -6,6 +6,7 @@ import type { TransactionalDatabase } from './mongo-facade.ts'
 import { bindDatabase, readOnlyDatabase } from './mongo-facade.ts'
 import { MongoTransaction } from './mongo.ts'
 import { TransactionUsageError } from './errors.ts'
+import type { ReplyCallback } from './before-reply.ts'
 import type { OpenTransaction } from './driver.ts'
 
 /**
@@ -29,6 +30,7 @@ export class Transaction {
   readonly #handles: Handles
   readonly #isStream: boolean
   readonly #agrees: boolean
+  readonly #replyCallbacks: ReplyCallback[] = []
   #db: Handle | undefined
   #mongo: TransactionalDatabase | undefined
 
@@ -88,6 +90,18 @@ export class Transaction {
   afterCommit (callback: () => unknown): void {
     this.#scope.afterCommit(callback)
   }
+
+  /**
+   * Runs `callback` after the COMMIT and before the first byte of the reply, which waits for it: for what only a COMMIT makes
+   * known. It may return a `status` and `headers` for the reply. Its errors are logged, never answered. Not run after a rollback,
+   * nor outside a request.
+   */
+  beforeReply (callback: ReplyCallback): void {
+    this.#replyCallbacks.push(callback)
+  }
+
+  /** What `beforeReply` was given; for the gate. */
+  get replyCallbacks (): readonly ReplyCallback[] { return this.#replyCallbacks }
 
   /** The reply keeps its status, and everything is rolled back: for dry runs. */
   setRollbackOnly (): void {

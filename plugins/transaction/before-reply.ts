@@ -1,0 +1,40 @@
+import type { FastifyReply } from 'fastify'
+import type { Exchange } from './exchange.ts'
+
+/** What a callback adds to a reply whose work is committed. */
+export interface ReplyAddition {
+  /** Another status, for example 201 instead of 202. */
+  status?: number
+  headers?: Record<string, string>
+}
+
+/** Runs between COMMIT and first byte. */
+export type ReplyCallback = () => ReplyAddition | undefined | Promise<ReplyAddition | undefined>
+
+/** Lets callbacks add to a reply whose work is committed; nothing waits where there are none. */
+export function completeReply ({ transaction, scope, reply }: Exchange, send: (additions: ReplyAddition[]) => void): void {
+  const { replyCallbacks } = transaction
+  if (replyCallbacks.length === 0 || scope.state !== 'committed') return send([])
+  collect(replyCallbacks, reply).then(send, () => { send([]) })
+}
+
+/** Puts the additions on a reply. */
+export function addTo (reply: FastifyReply, additions: ReplyAddition[]): void {
+  for (const { status, headers = {} } of additions) {
+    if (status !== undefined) reply.code(status)
+    reply.headers(headers)
+  }
+}
+
+async function collect (callbacks: readonly ReplyCallback[], reply: FastifyReply): Promise<ReplyAddition[]> {
+  const additions: ReplyAddition[] = []
+  for (const callback of callbacks) {
+    try {
+      const addition = await callback()
+      if (addition !== undefined) additions.push(addition)
+    } catch (error) {
+      reply.log.error({ err: error }, 'a beforeReply callback failed')
+    }
+  }
+  return additions
+}
