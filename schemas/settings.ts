@@ -43,6 +43,7 @@ export const SettingsSchema = Type.Object({
   DATABASE_TRANSACTION_TIMEOUT_MS: milliseconds(10_000, 'Longest transaction.'),
   HANDLER_TIMEOUT_MS: milliseconds(15_000, 'Deadline of a request.'),
   SHUTDOWN_GRACE_MS: milliseconds(20_000, 'How long running requests may finish on SIGTERM.'),
+  PROJECTIONS: Type.Boolean({ default: true, description: 'Carry users to MongoDB and posts to SQL in this process. False: leave it to others.' }),
   RATE_LIMIT_MAX: Type.Integer({ minimum: 0, maximum: 1_000_000, default: 0, description: 'Requests of one address per RATE_LIMIT_WINDOW_MS, then 429. 0: no limit.' }),
   RATE_LIMIT_WINDOW_MS: milliseconds(60_000, 'Window of RATE_LIMIT_MAX.'),
   MAX_EVENT_LOOP_DELAY_MS: Type.Optional(Type.Integer({ minimum: 0, maximum: 60_000, description: 'Requests get 503 while the event loop is later than this. 0: never. Default: 1000, outside production 0.' })),

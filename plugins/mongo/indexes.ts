@@ -10,7 +10,8 @@ interface Index extends IndexDescription {
 /** Indexes by collection. Lists are read newest first, so each ends in the order of the list. */
 export const indexes: Record<string, Index[]> = {
   posts: [
-    { name: 'posts_created_at_idx', key: { created_at: -1, _id: -1 } },
+    // With all that a summary shows, so that summaries never touch a document.
+    { name: 'posts_created_at_idx', key: { created_at: -1, _id: -1, title: 1, category: 1, author_id: 1 } },
     { name: 'posts_category_created_at_idx', key: { category: 1, created_at: -1, _id: -1 } },
     { name: 'posts_author_id_created_at_idx', key: { author_id: 1, created_at: -1, _id: -1 } },
     {
@@ -24,7 +25,8 @@ export const indexes: Record<string, Index[]> = {
   users: [
     // A late event must find the tombstone of a deleted user; after a week none comes.
     { name: 'users_deleted_at_idx', key: { _deleted_at: 1 }, expireAfterSeconds: 7 * 24 * 3600 }
-  ]
+  ],
+  idempotency_keys: [{ name: 'idempotency_keys_expires_at_idx', key: { expires_at: 1 }, expireAfterSeconds: 0 }]
 }
 
 /** Name of a unique index → what its violation means to a client. */

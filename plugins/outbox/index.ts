@@ -41,7 +41,7 @@ export interface OutboxOptions extends TopicOptions {
   relay?: boolean
   /** Milliseconds between looks at the table, for events that other processes wrote. Default 1000. */
   pollInterval?: number
-  /** Milliseconds between measurements of the backlog. Default 5000. */
+  /** Milliseconds between measurements of the backlog; 0: never. Default 5000. */
   measureInterval?: number
   /** Milliseconds a running batch may take to finish on close. Default 5000. */
   stopTimeout?: number
@@ -64,7 +64,7 @@ export interface Outbox {
    * @throws OutboxError `OUTBOX_NO_TRANSACTION` outside a transaction, `OUTBOX_USAGE` for an event without topic, key or JSON payload
    */
   enqueue: (tx: OutboxTransaction, event: NewEvent) => Promise<string>
-  /** Call after the commit: the relay of this process looks at once, instead of at its next poll. */
+  /** Call after a commit: the relay of this process looks at once, instead of at its next poll. `enqueue` does it where it can. */
   kick: (topic?: string) => void
   /** Waits up to `ms` milliseconds until an event is applied, by whichever process; false when it is not. Never throws. */
   applied: (id: string, ms: number) => Promise<boolean>
@@ -90,7 +90,11 @@ export default fp<OutboxOptions>(async function outbox (app, options) {
       if (relays.has(topic)) throw new OutboxError('OUTBOX_USAGE', `the topic '${topic}' already has a handler`)
       relays.set(topic, createRelay(app, settings, waiters, topic, apply, topicOptions))
     },
-    enqueue: (tx, event) => enqueue(settings.store, tx, event),
+    enqueue: async (tx, event) => {
+      const id = await enqueue(settings.store, tx, event)
+      tx.afterCommit?.(() => relays.get(event.topic)?.kick())
+      return id
+    },
     kick: (topic) => {
       for (const relay of topic === undefined ? relays.values() : [relays.get(topic)]) relay?.kick()
     },
@@ -100,7 +104,7 @@ export default fp<OutboxOptions>(async function outbox (app, options) {
   app.addHook('onReady', async () => {
     isReady = true
     if (settings.relay) for (const relay of relays.values()) relay.start()
-    gauges.start(settings.measureInterval)
+    if (settings.measureInterval > 0) gauges.start(settings.measureInterval)
   })
   app.addHook('onClose', async () => {
     gauges.stop()
@@ -172,7 +176,7 @@ class Gauges {
 function checkOptions (settings: Settings): void {
   if (typeof settings.store?.work !== 'function') throw new OutboxError('OUTBOX_USAGE', 'the option store is missing: postgresStore(pool) or sqliteStore(transaction)')
   const { batchSize, maxAttempts, applyTimeout, pollInterval, measureInterval, stopTimeout } = settings
-  checkNumbers({ batchSize, maxAttempts, applyTimeout, pollInterval, measureInterval, stopTimeout })
+  checkNumbers({ batchSize, maxAttempts, applyTimeout, pollInterval, stopTimeout, measureInterval: measureInterval === 0 ? 1 : measureInterval })
 }
 
 function checkNumbers (numbers: Record<string, number>): void {

@@ -42,6 +42,8 @@ export interface OutboxTransaction {
   readonly state?: string
   /** Of a pg client: `T` while a transaction is open. */
   getTransactionStatus?: () => string | null
+  /** Runs a function after the COMMIT. Where it is there, the relay looks at once. */
+  afterCommit?: (fn: () => void) => void
 }
 
 /** A failure as it is stored. */

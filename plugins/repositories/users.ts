@@ -39,7 +39,7 @@ const queries = defineQueries('users', (db, { users, posts }, { now }) => {
   }
 
   return {
-    create: ({ email, name }: Given<NewUser>) => db.insert(users).values({ email, name }).returning(user),
+    create: ({ email, name }: Given<NewUser>) => db.insert(users).values({ email, name }).returning({ ...user, version }),
     byId: ({ id }: Given<{ id: number }>) => db.select(user).from(users).where(eq(users.id, id)),
     byEmail: ({ email }: Given<{ email: string }>) => db.select(user).from(users).where(eq(users.email, email)),
     list: ({ limit, skip }: Given<{ limit: number, skip: number }>) => withPosts({ limit, skip }),
@@ -47,7 +47,7 @@ const queries = defineQueries('users', (db, { users, posts }, { now }) => {
     listByEmail: ({ email }: Given<{ email: string }>) => withPosts({ where: eq(users.email, email) }),
     update: ({ id, email, name }: Given<{ id: number, email: string | null, name: string | null }>) => db.update(users)
       .set({ email: sql`coalesce(${email}, ${users.email})`, name: sql`coalesce(${name}, ${users.name})`, updated_at: now })
-      .where(eq(users.id, id)).returning(user),
+      .where(eq(users.id, id)).returning({ ...user, version }),
     delete: ({ id }: Given<{ id: number }>) => db.delete(users).where(eq(users.id, id)).returning({ id: users.id })
   }
 })

@@ -1,0 +1,50 @@
+import fp from 'fastify-plugin'
+import changeStream, { type CopyReport } from '../change-stream/index.ts'
+import outbox, { isTransient } from '../outbox/index.ts'
+import { copyUsers } from './copy-users.ts'
+import { postsToSql } from './posts-to-sql.ts'
+import { openStores } from './stores.ts'
+import { usersToMongo } from './users-to-mongo.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The copies that each store holds of the other's data. */
+    projections: Projections
+  }
+}
+
+export interface Projections {
+  /**
+   * Compares a copy with its original and repairs it, beside everything else.
+   * @param name `users`: PostgreSQL → MongoDB; `posts`: MongoDB → PostgreSQL
+   * @returns what was repaired: how many were `missing`, `different` or `extra`
+   */
+  resync: (name: 'users' | 'posts') => Promise<CopyReport>
+}
+
+/**
+ * Keeps users in MongoDB and posts in SQL equal to their originals: users by the outbox, posts by a change stream. Only
+ * these two write there. Not loaded where a test's double stands in for a database.
+ */
+export default fp(async function projections (app) {
+  const stores = app.mongo.client === undefined ? undefined : openStores(app)
+  if (stores === undefined) return
+  const isOn = app.config.PROJECTIONS && !app.offline
+  await app.register(outbox, {
+    store: stores.outbox,
+    relay: isOn,
+    measureInterval: app.offline ? 0 : 5000,
+    isTransient: (error) => isTransient(error) || isDown(error)
+  })
+  await app.register(changeStream, { store: stores.streams, follow: isOn })
+  app.outbox.on('users', usersToMongo(app))
+  app.changeStream.follow('posts', postsToSql(app))
+  app.decorate('projections', {
+    resync: (name) => name === 'users' ? copyUsers(app, stores) : app.changeStream.resync('posts')
+  })
+}, { name: 'projections', dependencies: ['config', 'sql', 'mongo', 'migrations'], fastify: '5.x' })
+
+/** What the mongo plugin throws at once while MongoDB is known to be down. */
+function isDown (error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'DATABASE_DOWN'
+}

@@ -1,0 +1,37 @@
+import type { ObjectId } from 'mongodb'
+
+/** A post without its content, as MongoDB gives it; other writers may have left out or mistyped anything. */
+export interface PostFields { _id: ObjectId, title?: unknown, category?: unknown, author_id?: unknown, created_at?: unknown, content_length?: unknown }
+
+/** A row of the table `posts`. */
+export interface PostRow { id: string, author_id: number, title: string, category: string, content_length: number, created_at: string }
+
+const LARGEST = 2_147_483_647
+const FIRST_YEAR = Date.UTC(1, 0)
+const LAST_YEAR = Date.UTC(9999, 11, 31)
+
+/** The row of a post. Never throws and always fits its columns: a document that could not be carried over would hold up all others. */
+export function toRow ({ _id, title, category, author_id, created_at, content_length }: PostFields): PostRow {
+  return {
+    id: String(_id),
+    author_id: integer(author_id),
+    title: text(title),
+    category: text(category),
+    content_length: integer(content_length),
+    created_at: moment(created_at)
+  }
+}
+
+function integer (value: unknown): number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= LARGEST ? value : 0
+}
+
+// PostgreSQL stores no NUL.
+function text (value: unknown): string {
+  return typeof value === 'string' ? value.replaceAll('\0', '\uFFFD') : ''
+}
+
+function moment (value: unknown): string {
+  const time = value instanceof Date ? value.getTime() : Number.NaN
+  return new Date(time >= FIRST_YEAR && time <= LAST_YEAR ? time : 0).toISOString()
+}

@@ -1,0 +1,71 @@
+import type { FastifyInstance } from 'fastify'
+import type { ChangeStreamDocument, Document, ObjectId } from 'mongodb'
+import type { StreamOptions } from '../change-stream/index.ts'
+import { mongoDatabase } from '../mongo/index.ts'
+import { copyPosts } from './copy-posts.ts'
+import { toRow, type PostFields, type PostRow } from './post-row.ts'
+import { deleteRows, upsertRows } from './posts-table.ts'
+import type { UserDocument } from './users-to-mongo.ts'
+
+interface PostChange extends Document { _id: ObjectId }
+
+const LENGTH = (content: string) => ({ $cond: [{ $eq: [{ $type: content }, 'string'] }, { $strLenCP: content }, 0] })
+
+/** Carries posts to SQL, where lists of users and analytics join them: without their content, only its length in characters. */
+export function postsToSql (app: FastifyInstance): StreamOptions<PostChange> {
+  const orphans = (ids: number[]) => findDeleted(app, ids)
+  return {
+    collection: () => mongoDatabase(app).collection<PostChange>('posts'),
+    pipeline: [
+      { $set: { 'fullDocument.content_length': LENGTH('$fullDocument.content') } },
+      { $unset: ['fullDocument.content', 'updateDescription'] }
+    ],
+    apply: async (tx, changes) => {
+      const { isEmptied, rows, gone } = outcomeOf(changes)
+      const dead = await orphans(rows.map(({ author_id }) => author_id))
+      const kept = rows.filter(({ author_id }) => !dead.has(author_id))
+      if (isEmptied) await tx.query('DELETE FROM posts')
+      await deleteRows(tx, [...gone, ...rows.filter(({ author_id }) => dead.has(author_id)).map(({ id }) => id)])
+      await upsertRows(tx, kept)
+      if (dead.size > 0) await mongoDatabase(app).collection('posts').deleteMany({ author_id: { $in: [...dead] } })
+    },
+    copy: async (tx, { collection, session }) => {
+      const documents = collection.aggregate<PostFields>([
+        { $sort: { _id: 1 } },
+        { $project: { title: 1, category: 1, author_id: 1, created_at: 1, content_length: LENGTH('$content') } }
+      ], { session, readConcern: { level: 'majority' }, batchSize: 500 })
+      return await copyPosts(tx, documents)
+    }
+  }
+}
+
+/** What is left to do once all changes of a batch have happened. */
+function outcomeOf (changes: Array<ChangeStreamDocument<PostChange>>): { isEmptied: boolean, rows: PostRow[], gone: string[] } {
+  const last = new Map<string, PostRow | undefined>()
+  let isEmptied = false
+  for (const change of changes) {
+    if (change.operationType === 'drop' || change.operationType === 'rename') {
+      isEmptied = true
+      last.clear()
+    } else if (change.operationType === 'delete') {
+      last.set(String(change.documentKey._id), undefined)
+    } else if (change.operationType === 'insert' || change.operationType === 'update' || change.operationType === 'replace') {
+      // Without a document it has been deleted since; that change follows.
+      const document = change.fullDocument as PostFields | undefined
+      if (document?._id !== undefined) last.set(String(document._id), toRow(document))
+    }
+  }
+  const gone = [...last].filter(([, row]) => row === undefined).map(([id]) => id)
+  return { isEmptied, rows: [...last.values()].filter((row) => row !== undefined), gone }
+}
+
+/**
+ * Those of the users who are known to be deleted. A post that slipped in behind its author's deletion is removed by its change;
+ * a post whose author is merely not there (yet) stays.
+ */
+async function findDeleted (app: FastifyInstance, ids: number[]): Promise<Set<number>> {
+  if (ids.length === 0) return new Set()
+  const users = mongoDatabase(app).collection<UserDocument>('users')
+  const found = await users.find({ _id: { $in: [...new Set(ids)] }, _deleted: true }, { projection: { _id: 1 } }).toArray()
+  return new Set(found.map(({ _id }) => _id))
+}

@@ -1,0 +1,54 @@
+import type { FastifyInstance } from 'fastify'
+import pg from 'pg'
+import * as streams from '../change-stream/index.ts'
+import * as outbox from '../outbox/index.ts'
+import type { SqlitePool } from '../sql/sqlite-pool.ts'
+
+/** One statement; `$1`, `$2`… stand for the values, on both engines. */
+export interface Sql { query: (text: string, values?: unknown[]) => Promise<{ rows: unknown[], rowCount?: number | null }> }
+
+/** Where outbox and positions are kept, and how other work of the projections reads and writes there. */
+export interface Stores {
+  outbox: outbox.OutboxStore
+  streams: streams.StreamStore
+  /** Runs a function in a transaction of the background connections. */
+  transaction: <Result>(fn: (tx: Sql) => Promise<Result>) => Promise<Result>
+}
+
+// One for each topic and stream, one for measuring, one to spare.
+const CONNECTIONS = 4
+// A server that has gone silent; longer than any statement takes.
+const SILENCE_MS = 20_000
+// A copy reads MongoDB between its statements.
+const COPY_MS = 60_000
+
+/**
+ * Opens connections of the projections' own, so that the background never takes one from a request nor waits behind requests.
+ * @returns undefined where a test's double stands in for the database
+ */
+export function openStores (app: FastifyInstance): Stores | undefined {
+  if (app.sqlite !== undefined) return sqliteStores(app.sqlite)
+  const url = app.config.DATABASE_URL
+  if (!app.hasDecorator('pg') || url === undefined) return undefined
+  const config = { connectionString: url, fallback_application_name: 'tandem projections', keepAlive: true, query_timeout: SILENCE_MS, connectionTimeoutMillis: 5000 }
+  const pool = new pg.Pool({ ...config, max: CONNECTIONS, idleTimeoutMillis: 30_000 })
+  pool.on('error', (error) => { app.log.warn({ reason: error.message }, 'a connection of the projections was lost') })
+  app.addHook('onClose', async function closeProjections () { await pool.end() })
+  const streamStore = streams.postgresStore(pool, { connect: () => new pg.Client(config) })
+  return { outbox: outbox.postgresStore(pool), streams: streamStore, transaction: (fn) => streamStore.transaction(COPY_MS, fn) }
+}
+
+function sqliteStores (pool: SqlitePool): Stores {
+  async function transaction<Result> (fn: (tx: Sql) => Promise<Result>): Promise<Result> {
+    const session = await pool.begin({ readOnly: false, abandoned: () => false })
+    try {
+      const result = await fn(session)
+      await session.end('commit')
+      return result
+    } catch (error) {
+      if (session.isOpen) await session.end('rollback')
+      throw error
+    }
+  }
+  return { outbox: outbox.sqliteStore(transaction), streams: streams.sqliteStore(transaction), transaction }
+}
