@@ -69,5 +69,5 @@ function framesOf (error: Error): string {
 }
 
 function hidePasswords (message: string): string {
-  return message.replace(/([a-z+]+:\/\/)[^@/\s]*@/gi, '$1***@')
+  return message.replace(/([a-z+]+:\/\/)\S*@/gi, '$1***@')
 }
