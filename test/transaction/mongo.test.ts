@@ -1,6 +1,7 @@
 import t from 'tap'
 import { aborts } from './mongo/aborts.ts'
 import { commits } from './mongo/commits.ts'
+import { facade } from './mongo/facade.ts'
 import { replies } from './mongo/replies.ts'
 import { mongod } from './mongo/stage.ts'
 
@@ -8,3 +9,4 @@ const server = await mongod(t)
 await t.test('replies', (t) => replies(t, server))
 await t.test('aborts', (t) => aborts(t, server))
 await t.test('commits', (t) => commits(t, server))
+await t.test('facade', (t) => facade(t, server))
