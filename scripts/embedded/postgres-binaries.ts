@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { EmbeddedError } from './errors.ts'
@@ -66,6 +66,7 @@ function environment (native: string, links: string): NodeJS.ProcessEnv {
   const wanted = JSON.parse(readFileSync(list, 'utf8')) as Array<{ source: string, target: string }>
   if (wanted.every(({ target }) => existsSync(path.join(native, '..', target)))) return outsideEnvironment()
   mkdirSync(links, { recursive: true })
+  chmodSync(links, 0o755)
   for (const { source, target } of wanted) makeLink(path.join(native, 'lib', path.basename(source)), path.join(links, path.basename(target)))
   const variable = process.platform === 'darwin' ? 'DYLD_LIBRARY_PATH' : 'LD_LIBRARY_PATH'
   return outsideEnvironment({ [variable]: [links, path.join(native, 'lib')].join(path.delimiter) })

@@ -8,7 +8,7 @@ const MEANINGS: ReadonlyArray<[RegExp, EmbeddedErrorCode, string]> = [
   [/invalid permissions|wrong ownership|Permission denied|could not change permissions/i, 'DATA_DIR_UNUSABLE', 'PostgreSQL may not use {folder} ({line}): set DATA_DIR to a folder on a local disk that belongs to this user.'],
   [/could not look up effective user/i, 'NOT_STARTED', 'PostgreSQL cannot run: {line}. Start as a user that /etc/passwd knows, or set DATABASE_URL.'],
   [/Operation not permitted|EPERM/i, 'NOT_STARTED', 'PostgreSQL does not run as root and this system forbids switching to another user ({line}): start as an ordinary user, or set DATABASE_URL.'],
-  [/PANIC|checkpoint record|not a valid data directory|pg_control|postgresql\.conf|pg_hba\.conf|could not open (file|directory)|could not read|invalid page/i, 'DATA_DAMAGED', 'The data in {folder} is damaged ({line}): restore it, or remove the folder to start with empty data.'],
+  [/PANIC|checkpoint record|not a valid data directory|pg_control|postgresql\.conf|pg_hba\.conf|could not open (file|directory)|could not read|invalid page/i, 'DATA_DAMAGED', 'The data in {folder} is damaged ({line}): restore it, or remove the folder to start with empty data.']
 ]
 
 /** Turns the words of initdb or the server into one line with the next step. `log`: where to read on. */

