@@ -24,7 +24,8 @@ export function sqlStore (app: FastifyInstance): StoreOptions {
       ...defaults,
       statementTimeout: config.DATABASE_STATEMENT_TIMEOUT_MS,
       lockTimeout: config.DATABASE_LOCK_TIMEOUT_MS,
-      transactionTimeout: config.DATABASE_TRANSACTION_TIMEOUT_MS,
+      // Asks the server for its version at boot, which there is none of while routes are only read.
+      ...(app.offline ? {} : { transactionTimeout: config.DATABASE_TRANSACTION_TIMEOUT_MS }),
       idleInTransactionTimeout: config.DATABASE_TRANSACTION_TIMEOUT_MS
     }
   }

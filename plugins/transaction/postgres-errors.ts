@@ -14,7 +14,7 @@ export function isConnectionProblem (error: unknown): boolean {
   if (state !== undefined) return /^(08|57P|53300)/.test(state)
   if (!(error instanceof Error)) return false
   const code = 'code' in error ? String(error.code) : ''
-  return /ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|terminated|not queryable|Connection ended/i.test(`${code} ${error.message}`)
+  return /ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN|terminated|not queryable|Connection ended/i.test(`${code} ${error.message}`)
 }
 
 /** Serialization failure or deadlock: the whole transaction may succeed when it runs again. */
