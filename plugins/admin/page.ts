@@ -11,7 +11,7 @@ export interface Page { html: string, policy: string }
 export function buildPage (): Page {
   const style = read('page.css')
   // One script of both files: the first is a module of its own for the tests.
-  const script = `${read('series.js').replace(/^export /gm, '')}\n${read('page.js').replace(/^import .*$/gm, '')}`
+  const script = `${read('series.js').replace(/^export /gm, '')}\n${read('page-script.js').replace(/^import .*$/gm, '')}`
   const html = read('page.html').replace('/* style */', () => style).replace('/* script */', () => script)
   return {
     html,
