@@ -34,9 +34,11 @@ const DESCRIPTIONS = {
   504: 'It took too long and was given up'
 } as const
 
+const RETRY_HEADERS = { 'Retry-After': { type: 'integer', description: 'Seconds to wait' } }
+
 export type ProblemStatus = keyof typeof DESCRIPTIONS
 
-type ProblemResponse = { description: string, content: { 'application/problem+json': { schema: { $ref: string } } } }
+type ProblemResponse = { description: string, headers?: object, content: { 'application/problem+json': { schema: { $ref: string } } } }
 
 /**
  * Response schemas for a route's problem answers.
@@ -52,6 +54,7 @@ export function problems<S extends ProblemStatus> (...statuses: S[]): Record<S, 
 function problemResponse (status: ProblemStatus): ProblemResponse {
   return {
     description: DESCRIPTIONS[status],
+    ...(status === 503 ? { headers: RETRY_HEADERS } : {}),
     content: { 'application/problem+json': { schema: { $ref: 'Problem#' } } }
   }
 }
