@@ -47,7 +47,7 @@ export default fp(async function mongo (app) {
     return
   }
   const { MONGODB_URL, MONGODB_DATABASE, DATABASE_ECHO } = app.config
-  const client = open(MONGODB_URL ?? NOWHERE, DATABASE_ECHO)
+  const client = open(MONGODB_URL ?? NOWHERE, DATABASE_ECHO || app.tracing !== undefined)
   if (DATABASE_ECHO) echo(client, app)
   app.decorate('mongoPool', new MongoPool(client))
   await app.register(fastifyMongo, { client, database: MONGODB_DATABASE })
@@ -63,7 +63,7 @@ export default fp(async function mongo (app) {
   const first = connectUntilUp(client, async () => { await prepareDatabase(client.db(MONGODB_DATABASE)) }, app.log, stopping.signal)
   await Promise.race([first, sleep(BOOT_WAIT_MS, undefined, { signal: stopping.signal, ref: false })])
   first.catch((error: unknown) => { app.log.error({ err: error }, 'MongoDB cannot be used') })
-}, { name: 'mongo', dependencies: ['config'], fastify: '5.x' })
+}, { name: 'mongo', dependencies: ['config', 'tracing'], fastify: '5.x' })
 
 function open (url: string, monitorCommands: boolean): MongoClient {
   const named = /[?&]appName=/i.test(url) ? {} : { appName: 'tandem' }

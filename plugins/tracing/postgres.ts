@@ -1,0 +1,61 @@
+import type { Span } from '@opentelemetry/api'
+import type { Pool, PoolClient } from 'pg'
+import type { Tracing } from './sdk.ts'
+import { summaryOf } from './summary.ts'
+
+type Query = (...args: unknown[]) => unknown
+
+/** Gives each statement of a pool's connections a span, where it runs inside of one; BEGIN and COMMIT included. */
+export function traceStatements (pool: Pool, tracing: Tracing): void {
+  const traced = new WeakSet<PoolClient>()
+  pool.on('acquire', (client) => {
+    if (traced.has(client) || isInstrumented(client.query)) return
+    traced.add(client)
+    const query = client.query.bind(client) as Query
+    const traceQuery: Query = (...args) => {
+      const text = textOf(args[0])
+      const span = text === undefined ? undefined : begin(text, client, tracing)
+      if (span === undefined) return query(...args)
+      const result = query(...args)
+      if (result instanceof Promise) result.then(() => { span.end() }, (error: unknown) => { fail(span, error, tracing) })
+      else span.end()
+      return result
+    }
+    client.query = traceQuery as PoolClient['query']
+  })
+}
+
+// @opentelemetry/instrumentation-pg makes the same spans, and marks what it has replaced.
+function isInstrumented (query: object): boolean {
+  return '__wrapped' in query
+}
+
+function begin (text: string, client: PoolClient, { api, tracer }: Tracing): Span | undefined {
+  if (api.trace.getActiveSpan() === undefined) return undefined
+  const { operation, table, text: summary } = summaryOf(text)
+  return tracer.startSpan(summary, {
+    kind: api.SpanKind.CLIENT,
+    attributes: {
+      'db.system.name': 'postgresql',
+      'db.operation.name': operation,
+      'db.query.summary': summary,
+      ...(client.database === undefined ? {} : { 'db.namespace': client.database }),
+      ...(table === undefined ? {} : { 'db.collection.name': table })
+    }
+  })
+}
+
+function fail (span: Span, error: unknown, { api }: Tracing): void {
+  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+  if (code !== undefined) span.setAttribute('db.response.status_code', code)
+  span.setAttribute('error.type', code ?? (error instanceof Error ? error.name : 'Error'))
+  span.setStatus({ code: api.SpanStatusCode.ERROR })
+  span.end()
+}
+
+// Cursors and streams are sent as objects of their own; they end long after this call.
+function textOf (statement: unknown): string | undefined {
+  if (typeof statement === 'string') return statement
+  if (typeof statement !== 'object' || statement === null || 'submit' in statement) return undefined
+  return 'text' in statement && typeof statement.text === 'string' ? statement.text : undefined
+}

@@ -1,0 +1,32 @@
+/** OpenTelemetry's API, as the user has installed it. */
+export type Api = typeof import('@opentelemetry/api')
+
+/** What makes spans, where the user has started an SDK. */
+export interface Tracing { api: Api, tracer: import('@opentelemetry/api').Tracer }
+
+/**
+ * Finds the SDK that was started before the service, for example by `node --import ./telemetry.js`.
+ * @returns undefined without one: then nothing is traced and nothing costs
+ */
+export async function findSdk (): Promise<Tracing | undefined> {
+  const api = await importIfInstalled<Api>('@opentelemetry/api')
+  if (api === undefined) return undefined
+  const provider = api.trace.getTracerProvider()
+  // Until an SDK is started the API hands out a proxy that has nobody to pass spans to.
+  const isWaiting = 'getDelegateTracer' in provider && typeof provider.getDelegateTracer === 'function' && provider.getDelegateTracer('tandem') === undefined
+  return isWaiting ? undefined : { api, tracer: api.trace.getTracer('tandem') }
+}
+
+/**
+ * Imports a package that the user may have installed beside the service.
+ * @param name the package
+ * @returns undefined when it is not installed
+ */
+export async function importIfInstalled<Module> (name: string): Promise<Module | undefined> {
+  try {
+    return await import(name) as Module
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND' && error.message.includes(`'${name}'`)) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,153 @@
+import t from 'tap'
+import { SpanKind, SpanStatusCode } from '@opentelemetry/api'
+import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor, type ReadableSpan } from '@opentelemetry/sdk-trace-node'
+import { build, listen, until } from '../helper.ts'
+import { summaryOf } from '../../plugins/tracing/summary.ts'
+import type { App } from '../../app.ts'
+
+const exporter = new InMemorySpanExporter()
+const lines: string[] = []
+
+async function routes (app: App): Promise<void> {
+  app.post('/trace/sql', async (request) => {
+    await request.transaction.query('insert into users (email, name) values ($1, $2)', ['secret@example.com', 'A'])
+    await request.transaction.query("select 'secret' from users where id = $1", [1])
+    return { ok: true }
+  })
+  app.post('/trace/mongo', { config: { transaction: { store: 'mongo' } } }, async (request) => {
+    await request.mongo.collection('notes').insertOne({ secret: 1 })
+    return { ok: true }
+  })
+  app.post('/trace/commit-fails', async (request) => {
+    await request.transaction.query('create temporary table late (id int primary key deferrable initially deferred)')
+    await request.transaction.query('insert into late values (1), (1)')
+    return { ok: true }
+  })
+  app.post('/trace/fails', async (request) => { await request.transaction.query('select secret from nowhere') })
+  app.get('/trace/plain/:id', async () => { await app.db.execute('select 1'); return {} })
+}
+
+t.test('without an SDK nothing is traced', async (t) => {
+  const app = await build(t, { plugins: routes })
+  t.equal(app.tracing, undefined)
+  t.notOk(app.hasRequestDecorator('opentelemetry'))
+  t.notOk(app.mongo.client.options.monitorCommands)
+  t.equal((await app.inject({ method: 'POST', url: '/trace/sql' })).statusCode, 200)
+})
+
+t.test('with an SDK', async (t) => {
+  const provider = new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] })
+  provider.register()
+  t.teardown(async () => { await provider.shutdown() })
+  const app = await build(t, { plugins: routes, logger: { level: 'info', stream: { write: (line) => { lines.push(line) } } } })
+  const origin = await listen(t, app)
+  const post = async (path: string, headers: Record<string, string> = {}) => await fetch(origin + path, { method: 'POST', body: '{}', headers: { 'content-type': 'application/json', ...headers } })
+
+  t.test('a request, its transaction and its statements are one trace, that of the caller', async (t) => {
+    const spans = await spansOf(() => post('/trace/sql?token=secret', { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' }))
+    const request = named(spans, 'POST /trace/sql')
+    const transaction = named(spans, 'transaction sql')
+    t.ok(spans.every((span) => span.spanContext().traceId === '0af7651916cd43dd8448eb211c80319c'))
+    t.equal(request.parentSpanContext?.spanId, 'b7ad6b7169203331')
+    t.equal(request.kind, SpanKind.SERVER)
+    t.match(request.attributes, { 'http.request.method': 'POST', 'http.route': '/trace/sql', 'http.response.status_code': 200, 'url.path': '/trace/sql' })
+    t.equal(transaction.parentSpanContext?.spanId, request.spanContext().spanId)
+    t.match(transaction.attributes, { 'tandem.transaction.outcome': 'committed', 'tandem.transaction.statements': 2, 'tandem.transaction.attempt': 1 })
+    const inside = spans.filter((span) => span.parentSpanContext?.spanId === transaction.spanContext().spanId)
+    t.same(inside.map(({ name }) => name), ['BEGIN', 'INSERT users', 'SELECT users', 'COMMIT'])
+    t.match(inside[1], { kind: SpanKind.CLIENT, attributes: {
+      'db.system.name': 'postgresql', 'db.namespace': app.config.DATABASE_URL?.split('/').pop(), 'db.operation.name': 'INSERT', 'db.collection.name': 'users', 'db.query.summary': 'INSERT users'
+    } })
+    t.ok(isBefore(inside.at(-1), request), 'the span of the request ends after the COMMIT')
+    t.notMatch(textOf(spans), 'secret', 'no value is in a trace')
+  })
+
+  t.test('commands of MongoDB are in the same trace', async (t) => {
+    const spans = await spansOf(() => post('/trace/mongo'))
+    const transaction = named(spans, 'transaction mongo')
+    const insert = named(spans, 'insert notes')
+    t.equal(insert.parentSpanContext?.spanId, transaction.spanContext().spanId)
+    t.match(insert.attributes, { 'db.system.name': 'mongodb', 'db.namespace': app.config.MONGODB_DATABASE, 'db.collection.name': 'notes', 'db.operation.name': 'insert' })
+    t.equal(named(spans, 'commitTransaction').parentSpanContext?.spanId, transaction.spanContext().spanId)
+  })
+
+  t.test('a COMMIT that fails makes the span what the answer was', async (t) => {
+    const spans = await spansOf(() => post('/trace/commit-fails'))
+    t.match(named(spans, 'POST /trace/commit-fails').attributes, { 'http.response.status_code': 409 })
+    t.equal(named(spans, 'POST /trace/commit-fails').status.code, SpanStatusCode.UNSET, 'a 4xx is no fault of ours')
+    t.match(named(spans, 'COMMIT'), { status: { code: SpanStatusCode.ERROR }, attributes: { 'db.response.status_code': '23505', 'error.type': '23505' } })
+    t.match(named(spans, 'transaction sql').attributes, { 'tandem.transaction.outcome': 'rolled back' })
+  })
+
+  t.test('a failed request is an error without a message', async (t) => {
+    const spans = await spansOf(() => post('/trace/fails'))
+    t.same(named(spans, 'POST /trace/fails').status, { code: SpanStatusCode.ERROR })
+    t.match(named(spans, 'POST /trace/fails').attributes, { 'http.response.status_code': 500, 'error.type': '500' })
+    t.match(named(spans, 'SELECT nowhere'), { attributes: { 'db.response.status_code': '42P01' } })
+    t.notMatch(textOf(spans), 'secret')
+  })
+
+  t.test('a statement without a transaction is a child of the request', async (t) => {
+    const spans = await spansOf(() => fetch(`${origin}/trace/plain/7`))
+    t.equal(named(spans, 'SELECT').parentSpanContext?.spanId, named(spans, 'GET /trace/plain/:id').spanContext().spanId)
+  })
+
+  t.test('paths that do not exist have no route, probes have no span', async (t) => {
+    const spans = await spansOf(async () => { await fetch(`${origin}/readyz`); await fetch(`${origin}/livez`); return await fetch(`${origin}/no/such/path`) })
+    t.same(spans.filter(({ kind }) => kind === SpanKind.SERVER).map(({ name }) => name), ['GET'])
+  })
+
+  t.test('log lines of a request name its trace', async (t) => {
+    lines.length = 0
+    const spans = await spansOf(() => fetch(`${origin}/trace/plain/8`))
+    await until(() => lines.some((line) => line.includes('request completed')))
+    const line = lines.find((line) => line.includes('request completed'))
+    t.match(JSON.parse(line ?? '{}'), { trace_id: spans[0]?.spanContext().traceId, span_id: named(spans, 'GET /trace/plain/:id').spanContext().spanId })
+  })
+
+  t.test('work that belongs to no request makes no trace', async (t) => {
+    exporter.reset()
+    await app.transaction(async (tx) => { await tx.query('select 1') })
+    await app.db.execute('select 1')
+    await app.mongo.client.db().command({ ping: 1 })
+    t.same(exporter.getFinishedSpans(), [])
+  })
+})
+
+t.test('statements are named without their values', async (t) => {
+  const names: Record<string, string> = {
+    'select * from "users" where id = $1': 'SELECT users',
+    'select \'from secrets\' as a from public.posts': 'SELECT public.posts',
+    'insert into orders (a) values (1) returning id': 'INSERT orders',
+    'update only "users" set name = $1': 'UPDATE users',
+    'delete from order_items where 1 = 1': 'DELETE order_items',
+    '/* from here */ -- into there\nselect 1': 'SELECT',
+    'with a as (select 1) insert into t select * from a': 'WITH t',
+    'BEGIN; SET LOCAL lock_timeout = 1': 'BEGIN',
+    'create table x (id int)': 'CREATE',
+    '': 'SQL'
+  }
+  for (const [statement, name] of Object.entries(names)) t.equal(summaryOf(statement).text, name)
+})
+
+async function spansOf (work: () => Promise<unknown>): Promise<ReadableSpan[]> {
+  exporter.reset()
+  await work()
+  await until(() => exporter.getFinishedSpans().some(({ kind }) => kind === SpanKind.SERVER))
+  return exporter.getFinishedSpans()
+}
+
+function named (spans: ReadableSpan[], name: string): ReadableSpan {
+  const span = spans.find((span) => span.name === name)
+  if (span === undefined) throw new Error(`no span ${name} among ${spans.map(({ name }) => name).join(', ')}`)
+  return span
+}
+
+function isBefore (one: ReadableSpan | undefined, other: ReadableSpan): boolean {
+  const [seconds = 0, nanoseconds = 0] = one?.endTime ?? []
+  return seconds < other.endTime[0] || (seconds === other.endTime[0] && nanoseconds <= other.endTime[1])
+}
+
+function textOf (spans: ReadableSpan[]): string {
+  return JSON.stringify(spans.map(({ name, attributes, status, events }) => ({ name, attributes, status, events })))
+}
