@@ -36,6 +36,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Embedded databases in use; empty where URLs were set. */
     embedded: Embedded
+    /** Which databases are a test's doubles: nothing follows, relays or watches those. */
+    doubles: { db: boolean, mongo: boolean }
   }
 }
 
@@ -67,6 +69,7 @@ function construct (settings: Settings, logger: LoggerOptions | undefined) {
 }
 
 async function load (app: App, pluginOptions: PluginOptions, { overrides = {}, plugins }: BuildOptions): Promise<void> {
+  app.decorate('doubles', { db: overrides.db !== undefined, mongo: overrides.mongo !== undefined })
   if (overrides.db !== undefined) app.decorate('db', overrides.db)
   if (overrides.mongo !== undefined) app.decorate('mongo', overrides.mongo)
   if (overrides.repositories !== undefined) app.decorate('repositories', { ...overrides.repositories } as Repositories)

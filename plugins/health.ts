@@ -44,8 +44,8 @@ export default fp(async function health (app) {
     return draining ? { ...report, status: 'draining' as const } : report
   })
   app.addHook('preClose', async () => { draining = true })
-  app.addReadiness('sql', async () => (await pendingMigrations(app.db)).length > 0 ? 'migrations pending' : 'up')
-  app.addReadiness('mongodb', () => app.mongoState.fault === undefined ? app.mongoState.state : 'faulty')
+  if (!app.doubles.db) app.addReadiness('sql', async () => (await pendingMigrations(app.db)).length > 0 ? 'migrations pending' : 'up')
+  if (!app.doubles.mongo) app.addReadiness('mongodb', () => app.mongoState.fault === undefined ? app.mongoState.state : 'faulty')
 
   app.addSchema(AliveSchema)
   app.addSchema(ReadinessSchema)

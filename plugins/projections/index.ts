@@ -27,7 +27,7 @@ export interface Projections {
  * these two write there. Not loaded where a test's double stands in for a database.
  */
 export default fp(async function projections (app) {
-  const stores = app.mongo.client === undefined ? undefined : openStores(app)
+  const stores = app.doubles.db || app.doubles.mongo ? undefined : openStores(app)
   if (stores === undefined) return
   const isOn = app.config.PROJECTIONS && !app.offline
   await app.register(outbox, {
