@@ -81,10 +81,11 @@ export function optionMistakes (options: object, allowed: 'route' | 'call'): str
 }
 
 function contradictions (options: RouteTransactionOptions): string[] {
-  const { stream, accessMode, retries = 0, deferrable, isolationLevel, store, clientAbort } = options
+  const { stream, accessMode, retries = 0, deferrable, isolationLevel, store, clientAbort, agree } = options
   const rules: Array<[boolean, string]> = [
     [stream === true && accessMode !== 'read only', "stream needs accessMode: 'read only'"],
     [stream === true && store === 'mongo', 'stream needs the sql store'],
+    [agree !== undefined && store === 'mongo', "agree: 'outbox' needs the sql store: the event is a row of its transaction"],
     [stream === true && retries > 0, 'stream contradicts retries: a streamed reply cannot be taken back'],
     [stream === true && clientAbort === 'continue', "stream contradicts clientAbort: 'continue'"],
     [deferrable === true && (isolationLevel !== 'serializable' || accessMode !== 'read only'), "deferrable needs isolationLevel: 'serializable' and accessMode: 'read only'"]
