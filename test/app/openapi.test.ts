@@ -1,0 +1,108 @@
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { buildApp } from '../../app.ts'
+import { build } from '../helper.ts'
+
+const root = path.join(import.meta.dirname, '..', '..')
+const committed = readFileSync(path.join(root, 'docs', 'openapi.json'), 'utf8')
+
+interface Operation {
+  operationId?: string, summary?: string, tags?: string[], parameters?: Array<{ name: string, in: string }>, 'x-transaction'?: object
+  requestBody?: { content: Record<string, { schema: object }> }, responses: Record<string, { description: string, content?: Record<string, { schema: object }> }>
+}
+interface Document { openapi: string, paths: Record<string, Record<string, Operation>>, components: { schemas: Record<string, object> } }
+
+const document = JSON.parse(committed) as Document
+const operations = Object.entries(document.paths).flatMap(([url, methods]) => Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${url}`, url, method, ...operation })))
+
+t.test('the committed document is what the routes say, twice the same, without a database', async (t) => {
+  const write = async () => {
+    const app = await buildApp({ offline: true, logger: false, settings: { DATABASE_URL: 'postgres://127.0.0.1:1/none', MONGODB_URL: 'mongodb://127.0.0.1:1/' } })
+    const text = `${JSON.stringify(app.swagger(), null, 2)}\n`
+    await app.close()
+    return text
+  }
+  const text = await write()
+  t.ok(text === committed, 'docs/openapi.json is current: otherwise run npm run openapi')
+  t.ok(await write() === text, 'the second is byte for byte the first')
+})
+
+t.test('every route is documented, and nothing else', async (t) => {
+  const app = await buildApp({ offline: true, logger: false })
+  t.teardown(() => app.close())
+  const documented = operations.map(({ url, method }) => `${method.toUpperCase()} ${url.replace(/\{(\w+)\}/g, ':$1')}`)
+  const served = routesOf(app.printRoutes({ commonPrefix: false })).filter((route) => !/^HEAD | \/(docs|openapi\.json)/.test(route))
+  t.strictSame(served.sort(), documented.sort())
+})
+
+t.test('what generated clients and readers need', async (t) => {
+  t.equal(document.openapi, '3.1.0')
+  const ids = operations.map(({ operationId }) => operationId)
+  t.equal(new Set(ids).size, operations.length, 'operationId is unique')
+  for (const { name, operationId, summary, tags, responses, method } of operations) {
+    t.match(operationId, /^[a-z][A-Za-z]+$/, `${name}: operationId`)
+    t.ok(summary && tags?.length === 1, `${name}: summary and tag`)
+    t.ok(Object.keys(responses).some((status) => status.startsWith('2')), `${name}: a success`)
+    for (const [status, { description, content = {} }] of Object.entries(responses)) {
+      t.notMatch(description, /^(Default Response|)$/, `${name} ${status}: description`)
+      const isProbe = tags?.[0] === 'health'
+      if (Number(status) >= 400 && !isProbe) t.strictSame(content, { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } }, `${name} ${status}: a problem`)
+    }
+    if (tags?.[0] !== 'health') t.ok(['500', '503', '504'].every((status) => status in responses), `${name}: faults`)
+    if (method === 'post') t.ok(['201', '400', '413', '415'].every((status) => status in responses), `${name}: a body can be wrong`)
+  }
+  t.ok(operations.every(({ url }) => url === '/' || !url.endsWith('/')), 'no path ends in a slash')
+  t.notMatch(Object.keys(document.components.schemas).join(), /def-\d/, 'components have names')
+  t.notMatch(committed, /"\$ref": "(?!#\/components\/schemas\/[A-Z])/, 'every reference is a named component')
+})
+
+t.test('writes say which store their transaction is in', async (t) => {
+  for (const { name, url, method, ...operation } of operations) {
+    const wanted = method === 'get' ? undefined : { store: url.startsWith('/posts') ? 'mongo' : 'sql' }
+    if (wanted === undefined) t.equal(operation['x-transaction'], undefined, name)
+    else t.match(operation['x-transaction'], wanted, name)
+  }
+})
+
+t.test('openapi-typescript makes a client of it that type-checks', async (t) => {
+  const dir = t.testdir({})
+  const bin = (name: string) => path.join(root, 'node_modules', '.bin', name)
+  const file = path.join(dir, 'client.ts')
+  const run = promisify(execFile)
+  await run(bin('openapi-typescript'), [path.join(root, 'docs', 'openapi.json'), '-o', file])
+  await run(bin('tsc'), ['--noEmit', '--strict', '--skipLibCheck', '--types', '', '--target', 'es2022', file])
+  t.match(readFileSync(file, 'utf8'), 'createUser')
+})
+
+t.test('documentation is served where DOCS is on, and only there', async (t) => {
+  const open = await build(t)
+  const served = await open.inject('/openapi.json')
+  t.strictSame(served.json(), document)
+  const page = await open.inject('/docs')
+  t.equal(page.statusCode, 200)
+  t.match(page.headers['content-security-policy'], "default-src 'self'")
+  t.notMatch(page.body + (await open.inject('/docs/static/swagger-initializer.js')).body, /validator\.swagger\.io/)
+
+  const closed = await build(t, { settings: { DOCS: false } })
+  for (const url of ['/openapi.json', '/docs', '/docs/problems', '/docs/json']) {
+    const reply = await closed.inject(url)
+    t.equal(reply.statusCode, 404, url)
+    t.match(reply.json(), { type: '/docs/problems#not-found' })
+  }
+})
+
+// printRoutes draws a tree: the depth of a line is the length of the drawing before its part of the path.
+function routesOf (tree: string): string[] {
+  const parents: Array<{ depth: number, path: string }> = []
+  return tree.split('\n').flatMap((line) => {
+    const [, drawing = '', part = '', methods = ''] = /^([│├└─\s]*)(\S+) \(([A-Z, ]+)\)$/.exec(line) ?? []
+    if (methods === '') return []
+    while ((parents.at(-1)?.depth ?? -1) >= drawing.length) parents.pop()
+    const url = `${parents.at(-1)?.path ?? ''}${part}`
+    parents.push({ depth: drawing.length, path: url })
+    return methods.split(', ').map((method) => `${method} ${url}`)
+  })
+}
