@@ -7,7 +7,7 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const dataDir = process.argv[2]
-const LOOK_EVERY_MS = 250
+const LOOK_EVERY_MS = 500
 /** A service that was killed is often started again at once; it then finds its servers still running. */
 const GRACE_AFTER_KILL_MS = 5_000
 const STEP_MS = 10_000

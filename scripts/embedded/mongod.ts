@@ -67,13 +67,14 @@ async function start ({ mongod, folder, flags, onProgress }: Launch, lastPort: n
     const { child, exited, said } = launch(binary, [...settings(folder, port), ...flags], { log })
     const record = { ...markOf(child.pid ?? 0), port, version, source, folder, signals: SIGNALS }
     remember(record)
-    const answer = await poll(READY_MS, 25, () => exited() === undefined ? ensurePrimary(port, 500).then(() => true, () => undefined) : false)
+    let complaint = ''
+    const answer = await poll(READY_MS, 25, () => exited() === undefined
+      ? ensurePrimary(port, 500).then(() => true, (error: unknown) => { complaint = String(error) })
+      : false)
     if (answer === true) return record
     // Somebody may have taken the port between our look and the server's.
     if (attempt < PORT_ATTEMPTS && /Address already in use/i.test(said())) continue
-    const end = exited() ?? `no answer within ${READY_MS / 1000} s`
-    child.kill('SIGKILL')
-    throw explainMongod(end, said(), folder, mongod, log)
+    throw explainMongod(exited() ?? `no good answer within ${READY_MS / 1000} s: ${complaint}`, said(), folder, mongod, log)
   }
 }
 
