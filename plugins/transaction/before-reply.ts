@@ -1,9 +1,11 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http'
 import type { FastifyReply } from 'fastify'
+import { TransactionUsageError } from './errors.ts'
 import type { Exchange } from './exchange.ts'
 
 /** What a callback adds to a reply whose work is committed. */
 export interface ReplyAddition {
-  /** Another status, for example 201 instead of 202. */
+  /** Another status below 400, for example 201 instead of 202. */
   status?: number
   headers?: Record<string, string>
 }
@@ -31,10 +33,21 @@ async function collect (callbacks: readonly ReplyCallback[], reply: FastifyReply
   for (const callback of callbacks) {
     try {
       const addition = await callback()
-      if (addition !== undefined) additions.push(addition)
+      if (addition === undefined) continue
+      check(addition)
+      additions.push(addition)
     } catch (error) {
       reply.log.error({ err: error }, 'a beforeReply callback failed')
     }
   }
   return additions
+}
+
+/** The work is stored: the reply must go out, and must not deny it. */
+function check ({ status = 200, headers = {} }: ReplyAddition): void {
+  if (!Number.isInteger(status) || status < 200 || status >= 400) throw new TransactionUsageError(`a reply whose work is committed cannot have the status ${status}`)
+  for (const [name, value] of Object.entries(headers)) {
+    validateHeaderName(name)
+    validateHeaderValue(name, value)
+  }
 }

@@ -6,7 +6,8 @@ import { logStreamOutcome } from './log.ts'
 import type { Observe } from './observe.ts'
 import type { TransactionRoute } from './route.ts'
 import { labelOf } from './route.ts'
-import { mayRunAgain, Scope } from './scope.ts'
+import { mayRunAgain } from './run-again.ts'
+import { Scope } from './scope.ts'
 import type { Handles } from './transaction.ts'
 import { Transaction } from './transaction.ts'
 import { secondTransaction } from './watch.ts'
@@ -124,7 +125,7 @@ export class Exchange {
     wait?.stop()
     // A streamed reply that was read to its end is the one case where the transaction outlives the gate.
     const isHeld = this.answer !== undefined && scope.settled === undefined && scope.isOpen
-    const settlement = isHeld && reply.raw.writableFinished ? scope.settle('commit') : scope.abandon(this.#abortError())
+    const settlement = isHeld && reply.raw.writableFinished && !scope.isBusy ? scope.settle('commit') : scope.abandon(this.#abortError())
     settlement.then(() => { if (isHeld) logStreamOutcome(this) }, (error: unknown) => { if (isHeld) logStreamOutcome(this, error) })
   }
 

@@ -79,7 +79,7 @@ function waitForFirstByte (context: GateContext, exchange: Exchange, first: Repl
   }
   stopWaiting = awaitFirstByte(stream, {
     onReady: proceed,
-    onError: (error) => { end(() => { first.done(error) })() }
+    onError: (error) => { end(() => { first.done(exchange.scope.doom ?? error) })() }
   })
 }
 

@@ -21,6 +21,7 @@ export class PostgresTransaction implements OpenTransaction {
   readonly #bounds: Bounds
   #lost: Error | undefined
   #misuse: Error | undefined
+  #reader: Submittable | undefined
   #isReleased = false
   readonly #onError = (error: Error): void => {
     this.#lost ??= error
@@ -71,6 +72,7 @@ export class PostgresTransaction implements OpenTransaction {
 
   /** Hands a cursor or query stream to the connection and tells when it is done with it. */
   submit<Query extends Submittable> (query: Query): Query {
+    this.#reader = query
     return this.#client.query(query)
   }
 
@@ -106,6 +108,7 @@ export class PostgresTransaction implements OpenTransaction {
     try {
       if (this.#lost === undefined && running !== undefined) {
         await cancelStatement(this.#client)
+        closeReader(this.#reader)
         await within(rollbackTimeout, settled(running), 'the running statement did not stop')
       }
       if (this.#lost === undefined) await within(rollbackTimeout, this.#client.query('ROLLBACK'), 'ROLLBACK was not answered in time')
@@ -144,6 +147,12 @@ export class PostgresTransaction implements OpenTransaction {
     if (doubt !== undefined) client.on('error', ignore)
     client.release(doubt instanceof Error ? doubt : doubt !== undefined)
   }
+}
+
+/** A cursor that nobody reads to its end would keep its connection for ever. */
+function closeReader (reader: object = {}): void {
+  if ('destroy' in reader && typeof reader.destroy === 'function') reader.destroy()
+  else if ('close' in reader && typeof reader.close === 'function') reader.close(ignore)
 }
 
 const rollbackOfAll = /\b(?:abort|rollback(?!\s+(?:work\s+|transaction\s+)?to))\b/i

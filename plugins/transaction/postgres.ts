@@ -3,7 +3,7 @@ import type { Pool, PoolClient } from 'pg'
 import type { Driver, OpenContext } from './driver.ts'
 import type { TransactionOptions } from './options.ts'
 import { applicationNameSql, beginSql, settingsSql } from './begin.ts'
-import { ConnectionLostError, PoolTimeoutError } from './errors.ts'
+import { ConnectionLostError, PoolTimeoutError, TransactionClosedError } from './errors.ts'
 import { isConnectionProblem, isRetriable } from './postgres-errors.ts'
 import { PostgresTransaction } from './postgres-transaction.ts'
 
@@ -57,6 +57,10 @@ export class PostgresDriver implements Driver<PostgresPlan, PostgresTransaction>
     const until = performance.now() + this.#options.checkoutTimeout
     for (;;) {
       const client = await this.#checkout(context, until)
+      if (context.abandoned()) {
+        client.release()
+        throw new TransactionClosedError(context.label, 'rolled back')
+      }
       const transaction = new PostgresTransaction(client, context, this.#options)
       try {
         await transaction.begin(message)

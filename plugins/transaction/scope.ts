@@ -1,5 +1,5 @@
 import type { Driver, Label, OpenTransaction } from './driver.ts'
-import { ConnectionLostError, TransactionClosedError, TransactionTimeoutError } from './errors.ts'
+import { ConnectionLostError, OutcomeUnknownError, TransactionClosedError, TransactionTimeoutError } from './errors.ts'
 import type { BegunTransaction, Observation, Observe, TransactionSummary } from './observe.ts'
 
 export type State = 'idle' | 'opening' | 'open' | 'committing' | 'committed' | 'rolling back' | 'rolled back' | 'failed' | 'lost' | 'unknown'
@@ -79,6 +79,9 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
   /** Holds a connection that must still be settled. */
   get isOpen (): boolean { return this.#state === 'open' || this.#state === 'opening' || this.#state === 'committing' || this.#state === 'lost' }
 
+  /** A statement is running, or a cursor is open. */
+  get isBusy (): boolean { return this.#running !== undefined }
+
   /** Milliseconds between the first statement and the end; 0 when none was sent. */
   get duration (): number { return this.#openedAt === 0 ? 0 : (this.#endedAt || performance.now()) - this.#openedAt }
 
@@ -141,7 +144,8 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
         onLost: (error) => { this.#lose(error) }
       }))
       const transaction = await this.#unlessDoomed(opening)
-      if (transaction === undefined || this.#endedAt !== 0) return handBack(opening)
+      // A connection that arrives after the scope gave up goes straight back.
+      if (transaction === undefined || this.#endedAt !== 0) return void opening.then((late) => late.rollback(undefined), ignore)
       this.transaction = transaction
       if (this.#state === 'opening') this.#state = 'open'
     } catch (error) {
@@ -184,7 +188,7 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
     try {
       await this.#around(() => transaction.commit())
     } catch (error) {
-      this.#end(hasCode(error, 'TX_OUTCOME_UNKNOWN') ? 'unknown' : 'rolled back')
+      this.#end(error instanceof OutcomeUnknownError ? 'unknown' : 'rolled back')
       throw error
     }
     this.#end('committed')
@@ -240,22 +244,6 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
     this.#doomed ??= new Promise((resolve) => { this.#onDoom = () => { resolve(undefined) } })
     return await Promise.race([waiting, this.#doomed])
   }
-}
-
-/** A connection that arrives after the scope gave up goes straight back. */
-function handBack (opening: Promise<OpenTransaction>): void {
-  opening.then((transaction) => transaction.rollback(undefined), ignore)
-}
-
-/** True when running everything again may help: a conflict, also a swallowed one, and nothing is committed or in doubt. */
-export function mayRunAgain (scope: Scope, error: unknown): boolean {
-  if (scope.state === 'committed' || scope.state === 'unknown') return false
-  const { driver, transaction } = scope
-  return driver.isRetriable(error) || (hasCode(error, 'TX_ABORTED') && driver.isRetriable(transaction?.firstFailure?.error))
-}
-
-function hasCode (error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code
 }
 
 function ignore (): void {}
