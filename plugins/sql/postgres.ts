@@ -28,7 +28,7 @@ export async function openPostgres (app: FastifyInstance, url: string): Promise<
     prePing: config.DATABASE_PRE_PING,
     queryTimeout: config.DATABASE_STATEMENT_TIMEOUT_MS + silence
   }
-  const pgbouncer = new URL(url).searchParams.get('pgbouncer') === 'true'
+  const pgbouncer = /[?&]pgbouncer=true\b/.test(url)
   await app.register(fastifyPostgres, {
     pg: { ...pg, Pool: class extends Pool { constructor (options: PoolConfig) { super(options, rules) } } },
     Client: clientClass(clientConfig(app, url, pgbouncer), {

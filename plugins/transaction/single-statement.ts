@@ -11,7 +11,8 @@ import { refuseTransactionControl, statementText } from './statement-text.ts'
 const needBegin = ['isolationLevel', 'accessMode', 'deferrable', 'stream', 'settings'] as const
 
 interface SingleStatementOptions {
-  pool: Pool
+  /** `connectAlive`, where a pool has it, gives a connection that was asked whether it lives: there is no BEGIN to find out. */
+  pool: Pool & { connectAlive?: () => Promise<PoolClient> }
   unwatched: <Result>(checkout: () => Result) => Result
 }
 
@@ -50,7 +51,7 @@ class SingleStatement implements SqlTransaction {
     if (this.#isUsed) throw new TransactionUsageError(`${this.#context.label} declares transaction: 'statement' and sent a second statement; declare transaction: true`)
     this.#isUsed = true
     const { pool, unwatched } = this.#options
-    const client = await unwatched(() => pool.connect())
+    const client = await unwatched(() => pool.connectAlive?.() ?? pool.connect())
     this.#client = client
     try {
       return await client.query<Row>(statement, values)

@@ -247,6 +247,17 @@ t.test('faults of the network', async (t) => {
     }
   })
 
+  t.test('a route of one statement pings before it', async (t) => {
+    const { app, pool, proxy } = await proxied(t, { DATABASE_POOL_SIZE: 5 })
+    const schema = { response: { 200: { type: 'object', properties: { rows: { type: 'integer' } } } } }
+    app.post('/', { schema, config: { transaction: 'statement' } }, async (request) => ({ rows: (await request.transaction.query('select 1')).rowCount }))
+    await app.ready()
+    for (const client of await take(pool, 5)) client.release()
+    await sleep(pingAfter)
+    proxy.forget('reset')
+    for (let i = 0; i < 8; i++) t.equal((await app.inject({ method: 'POST', url: '/' })).statusCode, 200, `request ${i}`)
+  })
+
   t.test('a server that restarts: statements that were not sent wait for it', async (t) => {
     const { pool, proxy } = await proxied(t)
     await pool.query('select 1') // a connection that dies with the server, unnoticed
