@@ -1,0 +1,255 @@
+import { ObjectId } from 'mongodb'
+import t, { type Test } from 'tap'
+import { buildApp, type App, type BuildOptions } from '../app.ts'
+import { mongoDatabase } from '../plugins/mongo/index.ts'
+import { build } from './helper.ts'
+import { until } from './stores.ts'
+
+type Headers = Record<string, string>
+interface User { id: number, email: string, name: string, posts?: Array<{ id: string, title: string, author_id: number }> }
+interface Post { id: string, title: string, author_id: number }
+interface Summary { id: number, name: string, email: string, post_count: number }
+
+let serial = 0
+const newUser = (name = 'Ada') => ({ name, email: `${name.toLowerCase()}.${++serial}@example.com` })
+const newPost = (author_id: number, title = 'Hello') => ({ title, content: 'Zwölf 🦊', category: 'news', author_id })
+
+async function send<Body = unknown> (app: App, method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', url: string, payload?: object, headers: Headers = {}) {
+  const reply = await app.inject({ method, url, headers, ...(payload && { payload }) })
+  return { status: reply.statusCode, headers: reply.headers as Headers, body: (reply.body === '' ? undefined : reply.json()) as Body }
+}
+
+const createUser = async (app: App, name?: string, headers?: Headers) => (await send<User>(app, 'POST', '/users', newUser(name), headers)).body
+const createPost = async (app: App, author: number, title?: string, headers?: Headers) => (await send<Post>(app, 'POST', '/posts', newPost(author, title), headers)).body
+const summaries = async (app: App, headers?: Headers) => (await send<Summary[]>(app, 'GET', '/users/summary', undefined, headers)).body
+const users = async (app: App, headers?: Headers) => (await send<User[]>(app, 'GET', '/users', undefined, headers)).body
+const sqlPosts = async (app: App) => (await app.pg.query<{ id: string, author_id: number, title: string, content_length: number }>('SELECT * FROM posts ORDER BY id')).rows
+
+/** An app beside another one, on the same databases. */
+async function buildBeside (t: Test, { config }: App): Promise<App> {
+  const { DATABASE_URL, MONGODB_URL, MONGODB_DATABASE } = config
+  const settings = { NODE_ENV: 'test' as const, DATABASE_URL, MONGODB_URL, MONGODB_DATABASE } as NonNullable<BuildOptions['settings']>
+  const app = await buildApp({ logger: false, settings })
+  t.teardown(() => app.close())
+  return app
+}
+
+t.test('users and posts reach the other store, changes and deletions too', async (t) => {
+  const app = await build(t)
+  const ada = await createUser(app)
+  const post = await createPost(app, ada.id, 'First')
+  await until('the summary counts it', async () => (await summaries(app))[0]?.post_count === 1)
+  t.match(await summaries(app), [{ id: ada.id, name: 'Ada', email: ada.email, post_count: 1 }])
+  await until('the list shows it', async () => (await users(app))[0]?.posts?.length === 1)
+  t.match(await users(app), [{ id: ada.id, posts: [{ id: post.id, title: 'First', author_id: ada.id }] }])
+  t.match((await send(app, 'GET', '/user-analytics')).body, [{ name: 'Ada', post_count: 1, avg_content_length: 7 }])
+
+  await send(app, 'PATCH', `/users/${ada.id}`, { name: 'Ada L.' })
+  await send(app, 'PUT', `/posts/${post.id}`, { title: 'Second' })
+  await until('both changes are there', async () => (await summaries(app))[0]?.name === 'Ada L.' && (await users(app))[0]?.posts?.[0]?.title === 'Second')
+  const bob = await createUser(app, 'Bob')
+  await send(app, 'PATCH', `/posts/${post.id}`, { author_id: bob.id })
+  await until('the author changes', async () => (await users(app)).some(({ id, posts }) => id === bob.id && posts?.length === 1))
+  await until('the counts change', async () => JSON.stringify((await summaries(app)).map(({ post_count }) => post_count)) === '[0,1]')
+  t.equal((await send(app, 'DELETE', `/posts/${post.id}`)).status, 204)
+  await until('the post is gone', async () => (await sqlPosts(app)).length === 0)
+})
+
+t.test('deleting a user: refused while orders exist, otherwise the posts go too, in both stores', async (t) => {
+  const app = await build(t)
+  const [ada, bob] = [await createUser(app), await createUser(app, 'Bob')]
+  for (let n = 0; n < 3; n++) await createPost(app, ada.id)
+  const kept = await createPost(app, bob.id)
+  await until('all posts are in SQL', async () => (await sqlPosts(app)).length === 4)
+  await send(app, 'POST', '/orders', { user_id: bob.id, items: [{ product: 'Tea', quantity: 1, unit_price: '1.00' }] })
+  t.equal((await send(app, 'DELETE', `/users/${bob.id}`)).status, 409)
+  t.equal((await send(app, 'DELETE', `/users/${ada.id}`)).status, 204)
+  await until('the posts are gone from MongoDB', async () => (await send<Post[]>(app, 'GET', '/posts')).body.length === 1)
+  await until('and from SQL', async () => (await sqlPosts(app)).length === 1)
+  t.match(await sqlPosts(app), [{ id: kept.id }])
+  t.match(await summaries(app), [{ id: bob.id, post_count: 1 }])
+})
+
+t.test('a post that slips in behind the deletion of its author is removed; one whose author is not known stays', async (t) => {
+  const app = await build(t)
+  const posts = mongoDatabase(app).collection('posts')
+  const ada = await createUser(app)
+  await send(app, 'DELETE', `/users/${ada.id}`, undefined, { prefer: 'wait=5' })
+  const document = (author_id: number) => ({ _id: new ObjectId(), title: 't', content: 'c', category: 'x', author_id, created_at: new Date(), updated_at: new Date() })
+  const [late, early] = [document(ada.id), document(ada.id + 1)]
+  await posts.insertMany([late, early])
+  await until('the orphan is gone', async () => await posts.countDocuments() === 1)
+  await until('the other is in SQL', async () => (await sqlPosts(app)).length === 1)
+  t.equal((await sqlPosts(app))[0]?.id, String(early._id))
+  const bob = await createUser(app, 'Bob')
+  t.equal(bob.id, ada.id + 1)
+  t.match(await users(app), [{ id: bob.id, posts: [{ id: String(early._id) }] }])
+})
+
+t.test('documents of other writers, however odd, do not hold up the stream', async (t) => {
+  const app = await build(t)
+  const posts = mongoDatabase(app).collection('posts')
+  const odd = [
+    {}, { title: 'a\0b', category: 7, author_id: '1', content: 12, created_at: 'yesterday' },
+    { title: null, author_id: 2 ** 40, created_at: new Date(8.64e15), content: '' }, { title: '\ud800', author_id: -1, created_at: new Date(-8.64e15) },
+    { title: 'x'.repeat(100_000), author_id: 1.5, content: 'y', created_at: new Date() }
+  ].map((fields) => ({ _id: new ObjectId(), ...fields }))
+  await posts.insertMany(odd, { bypassDocumentValidation: true })
+  await until('all are in SQL', async () => (await sqlPosts(app)).length === odd.length)
+  await posts.updateOne({ _id: odd[0]?._id ?? new ObjectId() }, { $set: { title: 'set' } }, { bypassDocumentValidation: true })
+  await posts.deleteOne({ _id: odd[1]?._id ?? new ObjectId() })
+  await until('and follow further changes', async () => (await sqlPosts(app)).length === odd.length - 1 && (await sqlPosts(app))[0]?.title === 'set')
+  t.same(await app.projections.resync('posts'), { missing: 0, different: 0, extra: 0 }, 'the copy agrees with the stream')
+  t.match(app.changeStream.stats(), [{ state: 'following' }])
+})
+
+t.test('read your own write: the token of a write, sent back on the read', async (t) => {
+  const app = await build(t)
+  for (let round = 0; round < 15; round++) {
+    const written = await send<User>(app, 'POST', '/users', newUser())
+    const token = written.headers['consistency-token'] as string
+    t.match(token, /^sql-\d+$/)
+    const read = await send<Summary[]>(app, 'GET', '/users/summary', undefined, { 'consistency-token': token })
+    t.equal(read.headers['consistency-token'], token, 'the answer says that the write is in it')
+    t.ok(read.body.some(({ id }) => id === written.body.id))
+
+    const post = await send<Post>(app, 'POST', '/posts', newPost(written.body.id))
+    const both = `${token}, ${post.headers['consistency-token']}`
+    t.match(both, /^sql-\d+, mongo-[0-9a-f]{16}$/)
+    const list = await send<User[]>(app, 'GET', '/users', undefined, { 'consistency-token': both })
+    t.equal(list.headers['consistency-token'], both)
+    t.ok(list.body.some(({ posts }) => posts?.some(({ id }) => id === post.body.id)))
+  }
+  const [{ id }] = await summaries(app) as [Summary]
+  const patched = await send(app, 'PATCH', `/users/${id}`, { name: 'New' })
+  t.equal((await summaries(app, { 'consistency-token': patched.headers['consistency-token'] as string }))[0]?.name, 'New')
+  const deleted = await send(app, 'DELETE', `/users/${id}`)
+  t.match(deleted.headers, { 'consistency-token': /^sql-\d+$/ })
+  t.notOk((await summaries(app, { 'consistency-token': deleted.headers['consistency-token'] as string })).some((user) => user.id === id))
+  t.equal((await send(app, 'DELETE', `/users/${id}`)).headers['consistency-token'], undefined, '404: nothing was written')
+  t.notMatch(JSON.stringify((await send(app, 'POST', '/users', newUser())).body), 'version')
+})
+
+t.test('Prefer: wait on the write', async (t) => {
+  const app = await build(t)
+  for (let round = 0; round < 10; round++) {
+    const written = await send<User>(app, 'POST', '/users', newUser(), { prefer: 'respond-async, wait=5' })
+    t.match(written, { status: 201, headers: { 'preference-applied': 'wait=5' } })
+    t.ok((await summaries(app)).some(({ id }) => id === written.body.id), 'a plain read shows it')
+    const post = await send<Post>(app, 'POST', '/posts', newPost(written.body.id), { prefer: 'wait=5' })
+    t.equal(post.headers['preference-applied'], 'wait=5')
+    t.ok((await users(app)).some(({ posts }) => posts?.some(({ id }) => id === post.body.id)))
+  }
+})
+
+t.test('when the other store does not follow: the wait is bounded, and the answer does not claim to be current', async (t) => {
+  const app = await build(t, { settings: { PROJECTIONS: false } })
+  const written = await send<User>(app, 'POST', '/users', newUser(), { prefer: 'wait=0' })
+  const token = written.headers['consistency-token'] as string
+  t.match(written, { status: 201, headers: { 'preference-applied': undefined } })
+  const post = await send<Post>(app, 'POST', '/posts', newPost(written.body.id), { prefer: 'wait=0' })
+  for (const header of [token, post.headers['consistency-token'] as string]) {
+    const read = await send(app, 'GET', '/users/summary', undefined, { 'consistency-token': header, prefer: 'wait=0' })
+    t.match(read, { status: 200, body: [], headers: { 'consistency-token': undefined } })
+  }
+  const started = performance.now()
+  t.same((await send(app, 'GET', '/users/summary', undefined, { 'consistency-token': token })).body, [])
+  const waited = performance.now() - started
+  t.ok(waited >= 900 && waited < 8000, `it waited ${waited} ms`)
+  for (const bad of ['x', 'sql-', 'sql-0', 'sql-1e3', 'mongo-12', 'sql-99999999999999999999', Array.from({ length: 9 }, () => token).join()]) {
+    const refused = await send<{ errors: unknown }>(app, 'GET', '/users/summary', undefined, { 'consistency-token': bad })
+    t.match(refused, { status: 400, body: { type: '/docs/problems#invalid-request', errors: [{ pointer: '/consistency-token', in: 'header' }] } }, bad)
+  }
+  t.equal((await send(app, 'GET', '/users/1', undefined, { 'consistency-token': '' })).status, 400)
+})
+
+t.test('two processes on the same databases share the work; the rest takes over when one goes', async (t) => {
+  const two = await build(t)
+  const one = await buildBeside(t, two)
+  const ada = await createUser(one)
+  for (let n = 0; n < 10; n++) await createPost(n % 2 === 0 ? one : two, ada.id, `Post ${n}`)
+  await until('all are in SQL', async () => (await sqlPosts(one)).length === 10)
+  t.equal([one, two].filter((app) => app.changeStream.stats()[0]?.state === 'following').length, 1)
+  for (const app of [one, two]) {
+    const { id } = await createPost(app, ada.id, 'Seen', { prefer: 'wait=5' })
+    t.ok((await sqlPosts(app)).some((post) => post.id === id), 'a wait sees what another process carries over')
+  }
+  await one.close()
+  await createPost(two, ada.id, 'After', { prefer: 'wait=5' })
+  t.equal((await sqlPosts(two)).length, 13)
+  await createUser(two, 'Bob', { prefer: 'wait=5' })
+  t.equal((await summaries(two)).length, 2)
+})
+
+t.test('resync: copies that were edited by hand are repaired, and the differences told', async (t) => {
+  const app = await build(t)
+  for (const name of ['Ada', 'Bob', 'Cid', 'Dan', 'Eve']) await createUser(app, name, { prefer: 'wait=5' })
+  const documents = mongoDatabase(app).collection<{ _id: number, name?: string, _v: number, _deleted?: boolean }>('users')
+  const before = await summaries(app)
+  const ids = before.map(({ id }) => id) as [number, number, number, number, number]
+  t.same(await app.projections.resync('users'), { missing: 0, different: 0, extra: 0 })
+  await documents.updateOne({ _id: ids[0] }, { $set: { name: 'Forged' } })
+  await documents.updateOne({ _id: ids[1] }, { $set: { name: 'From the future', _v: 1e9 } })
+  await documents.updateOne({ _id: ids[2] }, { $set: { _deleted: true } })
+  await documents.deleteOne({ _id: ids[3] })
+  await documents.insertOne({ _id: 4711, name: 'Nobody', _v: 1 })
+  t.same(await app.projections.resync('users'), { missing: 1, different: 3, extra: 1 })
+  t.same(await summaries(app), before)
+  t.same(await app.projections.resync('users'), { missing: 0, different: 0, extra: 0 })
+  await send(app, 'PATCH', `/users/${ids[1]}`, { name: 'Still follows' }, { prefer: 'wait=5' })
+  t.equal((await summaries(app))[1]?.name, 'Still follows')
+
+  const posts: Post[] = []
+  for (let n = 0; n < 4; n++) posts.push(await createPost(app, ids[0], `Post ${n}`, { prefer: 'wait=5' }))
+  const stored = await sqlPosts(app)
+  await app.pg.query('UPDATE posts SET title = $1 WHERE id = $2', ['Forged', posts[0]?.id])
+  await app.pg.query('DELETE FROM posts WHERE id = $1', [posts[1]?.id])
+  await app.pg.query("INSERT INTO posts SELECT 'zzz', author_id, title, category, content_length, created_at FROM posts WHERE id = $1", [posts[2]?.id])
+  await app.pg.query("INSERT INTO posts SELECT '000', author_id, title, category, content_length, created_at FROM posts WHERE id = $1", [posts[2]?.id])
+  t.same(await app.projections.resync('posts'), { missing: 1, different: 1, extra: 2 })
+  t.same(await sqlPosts(app), stored)
+})
+
+t.test('resync beside writers: nobody is called different who is merely on the way', async (t) => {
+  const app = await build(t)
+  let isDone = false
+  const writing = (async () => {
+    for (let n = 0; n < 60; n++) {
+      const user = await createUser(app)
+      if (n % 3 === 0) await send(app, 'PATCH', `/users/${user.id}`, { name: `Name ${n}` })
+      if (n % 5 === 0) await send(app, 'DELETE', `/users/${user.id}`)
+      else await createPost(app, user.id)
+    }
+    isDone = true
+  })()
+  while (!isDone) {
+    t.same(await app.projections.resync('users'), { missing: 0, different: 0, extra: 0 })
+    await app.projections.resync('posts')
+  }
+  await writing
+  await until('nothing is on the way', async () => (await app.pg.query('SELECT FROM outbox')).rowCount === 0)
+  await until('SQL has all posts', async () => (await sqlPosts(app)).length === await mongoDatabase(app).collection('posts').countDocuments())
+  t.same(await app.projections.resync('users'), { missing: 0, different: 0, extra: 0 })
+  t.same(await app.projections.resync('posts'), { missing: 0, different: 0, extra: 0 })
+})
+
+t.test('SQLite: the same promises for one process', async (t) => {
+  const url = `file:${t.testdir()}/tandem.db`
+  const { migrate } = await import('../drizzle/migrate.ts')
+  await migrate(url)
+  const app = await build(t, { settings: { DATABASE_URL: url } })
+  const ada = await createUser(app, 'Ada', { prefer: 'wait=5' })
+  t.match(await summaries(app), [{ id: ada.id, name: 'Ada', post_count: 0 }])
+  const post = await send<Post>(app, 'POST', '/posts', newPost(ada.id))
+  const list = await users(app, { 'consistency-token': post.headers['consistency-token'] as string })
+  t.match(list, [{ id: ada.id, posts: [{ id: post.body.id, title: 'Hello' }] }])
+  t.match((await send(app, 'GET', '/user-analytics')).body, [{ name: 'Ada', post_count: 1, avg_content_length: 7 }])
+  const documents = mongoDatabase(app).collection<{ _id: number }>('users')
+  await documents.updateOne({ _id: ada.id }, { $set: { name: 'Forged' } })
+  await app.sqlite?.query("UPDATE posts SET title = 'Forged'")
+  t.same(await app.projections.resync('users'), { missing: 0, different: 1, extra: 0 })
+  t.same(await app.projections.resync('posts'), { missing: 0, different: 1, extra: 0 })
+  const deleted = await send(app, 'DELETE', `/users/${ada.id}`)
+  t.same(await summaries(app, { 'consistency-token': deleted.headers['consistency-token'] as string }), [])
+  await until('the posts go too', async () => (await app.sqlite?.query('SELECT id FROM posts'))?.rows.length === 0)
+})
