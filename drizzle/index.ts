@@ -29,6 +29,8 @@ export interface Dialect {
   tables: Tables
   /** The database's clock. */
   now: SQL<Date>
+  /** What a trigger is about to make of `users.version`, for SQLite, whose RETURNING does not see what triggers do. */
+  version: SQL<number>
 }
 
 type SqliteTables = Pick<typeof sqlite, keyof Tables>
@@ -56,11 +58,12 @@ export function asDatabase (handle: SqliteDatabase): Database {
   return alike<Database>(handle)
 }
 
-const POSTGRES: Dialect = { name: 'postgres', tables: postgres, now: sql<Date>`now()` }
+const POSTGRES: Dialect = { name: 'postgres', tables: postgres, now: sql<Date>`now()`, version: sql<number>`0` }
 const SQLITE: Dialect = {
   name: 'sqlite',
   tables: alike<Tables>(sqlite),
-  now: sql<Date>`strftime('%Y-%m-%dT%H:%M:%fZ', 'now')`
+  now: sql<Date>`strftime('%Y-%m-%dT%H:%M:%fZ', 'now')`,
+  version: sql<number>`(select coalesce(max(seq), 0) + 1 from sqlite_sequence where name = 'outbox')`
 }
 
 /**

@@ -3,8 +3,9 @@ import type { Database, Tables } from '../../drizzle/index.ts'
 import { pageOf, type Page, type PageRequest } from './page.ts'
 import { defineQueries, type Given } from './queries.ts'
 
-/** A user as clients see it. */
+/** A user as clients see it; writes also return the `version`, by which the outbox is waited for. */
 export type User = Omit<Tables['users']['$inferSelect'], 'version'>
+export type StoredUser = Tables['users']['$inferSelect']
 export interface NewUser { email: string, name: string }
 export interface UserChanges { email?: string, name?: string }
 /** A post as lists show it, without its content. */
@@ -16,7 +17,7 @@ export interface UserFilter { email?: string }
 /** Posts that a list shows of one user: the newest ones, so that a page has an end. */
 export const POSTS_PER_USER = 100
 
-const queries = defineQueries('users', (db, { users, posts }, { now }) => {
+const queries = defineQueries('users', (db, { users, posts }, { now, version: next }) => {
   const { version, ...user } = getTableColumns(users)
 
   // A page of users with their posts in one statement, however many there are of either.
@@ -39,14 +40,14 @@ const queries = defineQueries('users', (db, { users, posts }, { now }) => {
   }
 
   return {
-    create: ({ email, name }: Given<NewUser>) => db.insert(users).values({ email, name }).returning({ ...user, version }),
+    create: ({ email, name }: Given<NewUser>) => db.insert(users).values({ email, name, version: next }).returning({ ...user, version }),
     byId: ({ id }: Given<{ id: number }>) => db.select(user).from(users).where(eq(users.id, id)),
     byEmail: ({ email }: Given<{ email: string }>) => db.select(user).from(users).where(eq(users.email, email)),
     list: ({ limit, skip }: Given<{ limit: number, skip: number }>) => withPosts({ limit, skip }),
     listAfter: ({ limit, after }: Given<{ limit: number, after: number }>) => withPosts({ where: gt(users.id, after), limit }),
     listByEmail: ({ email }: Given<{ email: string }>) => withPosts({ where: eq(users.email, email) }),
     update: ({ id, email, name }: Given<{ id: number, email: string | null, name: string | null }>) => db.update(users)
-      .set({ email: sql`coalesce(${email}, ${users.email})`, name: sql`coalesce(${name}, ${users.name})`, updated_at: now })
+      .set({ email: sql`coalesce(${email}, ${users.email})`, name: sql`coalesce(${name}, ${users.name})`, updated_at: now, version: next })
       .where(eq(users.id, id)).returning({ ...user, version }),
     delete: ({ id }: Given<{ id: number }>) => db.delete(users).where(eq(users.id, id)).returning({ id: users.id })
   }
@@ -62,9 +63,9 @@ export function createUserRepository (db: Database) {
   const run = queries.on(db)
   return {
     /** Stores a user; a taken e-mail violates `users_email_key`. */
-    async create (user: NewUser): Promise<User> {
+    async create (user: NewUser): Promise<StoredUser> {
       const [created] = await run.create(user)
-      return created as User
+      return created as StoredUser
     },
 
     async getById (id: number): Promise<User | null> {
@@ -89,7 +90,7 @@ export function createUserRepository (db: Database) {
     },
 
     /** Changes only the fields that are given. */
-    async update (id: number, { email, name }: UserChanges): Promise<User | null> {
+    async update (id: number, { email, name }: UserChanges): Promise<StoredUser | null> {
       const [user] = await run.update({ id, email: email ?? null, name: name ?? null })
       return user ?? null
     },
