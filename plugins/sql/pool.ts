@@ -58,8 +58,9 @@ export class Pool extends pg.Pool {
   async connectAlive (): Promise<PoolClient> {
     for (;;) {
       const client = await this.connect()
-      const idle = performance.now() - (this.#usedAt.get(client) ?? Infinity)
-      if (!this.#rules.prePing || idle < pingAfter || await answers(client)) return client
+      const usedAt = this.#usedAt.get(client)
+      const isFresh = usedAt === undefined || performance.now() - usedAt < pingAfter
+      if (!this.#rules.prePing || isFresh || await answers(client)) return client
       client.release(new Error('the connection did not answer a ping'))
     }
   }
@@ -106,7 +107,7 @@ export class Pool extends pg.Pool {
       return
     }
     if (isReady(client)) this.#keep(client, release)
-    else becomesReady(client).then((ready) => ready ? this.#keep(client, release) : destroy(client, release, true))
+    else void becomesReady(client).then((ready) => ready ? this.#keep(client, release) : destroy(client, release, true))
   }
 
   #keep (client: PoolClient, release: PoolClient['release']): void {
@@ -122,7 +123,7 @@ export class Pool extends pg.Pool {
     const idle = Array.from({ length: Math.max(this.#free, 0) }, () => super.connect())
     await Promise.allSettled(idle.map(async (checkout) => {
       const client = await checkout
-      if (await answers(client)) client.release()
+      if (await answers(client)) this.#keep(client, client.release)
       else destroy(client, client.release, true)
     }))
     this.#isSweeping = false

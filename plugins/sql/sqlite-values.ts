@@ -1,5 +1,5 @@
 /** A value SQLite refuses, told as the driver tells a refused row: `SqliteError`, code `SQLITE_MISMATCH`. */
-export class SqliteValueError extends Error {
+class SqliteValueError extends Error {
   override readonly name = 'SqliteError'
   readonly code = 'SQLITE_MISMATCH'
 }

@@ -1,4 +1,4 @@
-import { fork, spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
@@ -26,9 +26,18 @@ async function openApp (t: Test, url: string, settings: Partial<Settings> = {}) 
   return { app, log, pool: sqlite }
 }
 
-/** Another process that has the file open. */
+const program = `
+  import Libsql from 'libsql'
+  const database = new Libsql(process.argv[1], { timeout: 0 })
+  process.on('message', (sql) => {
+    database.exec(sql)
+    process.send('done')
+  })
+  process.send('ready')`
+
+/** Another process that has the file open and runs what it is told. */
 async function otherProgram (t: Test, file: string) {
-  const child = fork(path.join(import.meta.dirname, 'lock-holder.mjs'), [file], { execArgv: [], env: { ...process.env, NODE_OPTIONS: '' } })
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program, file], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env: { ...process.env, NODE_OPTIONS: '' } })
   await once(child, 'message')
   const kill = async () => {
     if (child.exitCode ?? child.signalCode) return
