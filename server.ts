@@ -1,5 +1,5 @@
 import closeWithGrace from 'close-with-grace'
-import { buildApp } from './app.ts'
+import { buildApp, type App } from './app.ts'
 import { maskSettings } from './plugins/config.ts'
 import { explainBoot } from './plugins/errors/boot.ts'
 
@@ -18,6 +18,7 @@ async function start (): Promise<void> {
   log.info({ settings: maskSettings(config) }, 'settings')
   const { mongodb } = app.embedded
   if (mongodb?.how === 'missing') log.warn({ reason: mongodb.reason }, 'no MongoDB: its routes answer 503')
+  if (config.SEED) await addSamples(app)
   try {
     await app.listen({ host: config.HOST, port: config.PORT })
   } catch (error) {
@@ -28,6 +29,16 @@ async function start (): Promise<void> {
 
   function onTimeout (): void { log.fatal('not closed in time; ended by force') }
   function onSecondSignal (signal: string): void { log.fatal({ signal }, 'second signal; ended by force') }
+}
+
+// Only development seeds, so only development needs the script.
+async function addSamples (app: App): Promise<void> {
+  try {
+    const { seed } = await import('./scripts/seed.ts')
+    app.log.info(await seed(app), 'sample data added')
+  } catch (err) {
+    app.log.warn({ err }, 'no sample data: a database is not available')
+  }
 }
 
 start().catch((error: unknown) => {
