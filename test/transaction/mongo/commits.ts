@@ -130,6 +130,8 @@ export async function commits (t: Test, server: Server): Promise<void> {
 
   await t.test('write conflicts run the handler again: three requests on one counter all count', async (t) => {
     let runs = 0
+    let readers = 0
+    const allHaveRead = signal()
     const { send, db } = await stage(t, {
       server,
       routes (app) {
@@ -138,6 +140,8 @@ export async function commits (t: Test, server: Server): Promise<void> {
           reply.header(`x-attempt-${request.transaction.attempt}`, 'yes')
           const counters = request.mongo.collection<Item>('item')
           const { n = 0 } = await counters.findOne({ _id: 1 }) ?? {}
+          if (++readers === 3) allHaveRead.give()
+          await allHaveRead.given
           await counters.updateOne({ _id: 1 }, { $set: { n: n + 1 } }, { upsert: true })
           return { attempt: request.transaction.attempt }
         })
