@@ -10,7 +10,7 @@ export interface OpenContext {
   settings: Record<string, string> | undefined
   /** True once the scope has given up (deadline, client gone): hand the connection straight back. */
   abandoned: () => boolean
-  /** Called at most once, when the connection breaks outside a statement. */
+  /** Called at most once, when the connection breaks outside a statement; with a `TransactionTimeoutError` when the store ended it for its time. */
   onLost: (error: Error) => void
 }
 

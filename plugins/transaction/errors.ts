@@ -49,10 +49,11 @@ export class UnconfirmedWriteError extends TransactionError {
   }
 }
 
-/** The deadline passed; everything was rolled back. Code `TX_TIMEOUT`, 504. */
+/** The deadline or a bound of the store's passed; everything was rolled back. Code `TX_TIMEOUT`, 504. */
 export class TransactionTimeoutError extends TransactionError {
-  constructor (label: string, deadline: number) {
-    super('TX_TIMEOUT', 504, `The transaction of ${label} passed its deadline of ${deadline} ms and was rolled back.`)
+  /** @param bound milliseconds of the route's deadline, or the name of the store's own bound that ended it */
+  constructor (label: string, bound: number | string, cause?: unknown) {
+    super('TX_TIMEOUT', 504, `The transaction of ${label} passed its ${typeof bound === 'number' ? `deadline of ${bound} ms` : bound} and was rolled back.`, cause)
   }
 }
 

@@ -13,7 +13,7 @@ import { Orphans } from './mongo-orphans.ts'
 import { confirmedWrites } from './mongo-writes.ts'
 import { guardObserver, type Observe } from './observe.ts'
 import type { RouteTransactionOptions } from './options.ts'
-import { optionMistakes } from './options.ts'
+import { pluginMistakes } from './options.ts'
 import { PostgresDriver } from './postgres.ts'
 import { rerun, wrapHandler } from './retry.ts'
 import type { Drivers, TransactionRoute } from './route.ts'
@@ -99,8 +99,8 @@ function exchangeOf (request: FastifyRequest): Exchange | undefined {
 
 async function transactionPlugin (app: FastifyInstance, options: TransactionPluginOptions): Promise<void> {
   const { methods = [], defaults = {}, retryAfter = 1, applicationName = '' } = options
-  const mistakes = optionMistakes(defaults, 'route')
-  if (mistakes.length > 0) throw new TransactionUsageError(`transaction plugin, defaults: ${mistakes.join('; ')}`)
+  const mistakes = pluginMistakes({ ...options })
+  if (mistakes.length > 0) throw new TransactionUsageError(`transaction plugin: ${mistakes.join('; ')}`)
   const orphans = orphansOf(options, app.log)
   const drivers = createDrivers(options, orphans)
   options.pool?.on('error', function onIdleError (error) { app.log.warn({ err: error }, 'an idle database connection was lost') })
@@ -158,7 +158,7 @@ function createDrivers (options: TransactionPluginOptions, orphans: Orphans | un
   if (pool === undefined && sql === undefined && mongo === undefined) throw new TransactionUsageError('transaction plugin: give a pool, an sql driver, a mongo client, or both stores')
   return {
     // Another store's transaction costs no round trip to begin.
-    statement: pool === undefined ? sql : singleStatementDriver({ pool, unwatched: outsideTransaction }),
+    statement: pool === undefined ? sql : singleStatementDriver({ pool, checkoutTimeout, retryAfter, unwatched: outsideTransaction }),
     sql: sql ?? (pool && new PostgresDriver({ pool, checkoutTimeout, beginTimeout, commitTimeout, retryAfter, unwatched: outsideTransaction })),
     mongo: mongo && new MongoDriver({ client: mongo.client, commitTimeout, ...(orphans === undefined ? {} : { ready: orphans.end }) })
   }

@@ -80,6 +80,19 @@ export function optionMistakes (options: object, allowed: 'route' | 'call'): str
   return mistakes.length > 0 ? mistakes : contradictions(options)
 }
 
+/** Every mistake in what the plugin itself was told, one sentence each. */
+export function pluginMistakes (options: { methods?: string[] | undefined, defaults?: RouteTransactionOptions | undefined, [time: string]: unknown }): string[] {
+  const { methods = [], defaults = {} } = options
+  const mistakes = optionMistakes(defaults, 'route').map((mistake) => `defaults: ${mistake}`)
+  for (const name of ['checkoutTimeout', 'beginTimeout', 'commitTimeout', 'retryAfter']) {
+    const mistake = options[name] === undefined ? undefined : isTime(options[name])
+    if (mistake !== undefined) mistakes.push(`${name} ${mistake}`)
+  }
+  const isMethod = (method: unknown) => typeof method === 'string' && method !== '' && method === method.toUpperCase()
+  if (!Array.isArray(methods) || !methods.every(isMethod)) mistakes.push("methods must be a list of HTTP methods in capitals, for example ['POST', 'PUT']")
+  return mistakes
+}
+
 function contradictions (options: RouteTransactionOptions): string[] {
   const { stream, accessMode, retries = 0, deferrable, isolationLevel, store, clientAbort, agree } = options
   const rules: Array<[boolean, string]> = [

@@ -1,12 +1,14 @@
 import type { PoolClient, QueryArrayConfig, QueryConfig, QueryResult, QueryResultRow, Submittable } from 'pg'
 import type { OpenContext, OpenTransaction } from './driver.ts'
 import { cancelStatement } from './cancel.ts'
-import { OutcomeUnknownError, TransactionAbortedError, TransactionUsageError } from './errors.ts'
+import { OutcomeUnknownError, TransactionAbortedError, TransactionTimeoutError, TransactionUsageError } from './errors.ts'
 import { isConnectionProblem, sqlState } from './postgres-errors.ts'
 import { refuseTransactionControl, statementText } from './statement-text.ts'
 import { within } from './within.ts'
 
 type Statement = string | QueryConfig | QueryArrayConfig
+
+const endedForItsTime: Record<string, string> = { '25P03': 'idleInTransactionTimeout', '25P04': 'transactionTimeout' }
 
 interface Bounds { beginTimeout: number, commitTimeout: number }
 
@@ -25,7 +27,8 @@ export class PostgresTransaction implements OpenTransaction {
   #isReleased = false
   readonly #onError = (error: Error): void => {
     this.#lost ??= error
-    this.#context.onLost(error)
+    const bound = endedForItsTime[sqlState(error) ?? '']
+    this.#context.onLost(bound === undefined ? error : new TransactionTimeoutError(this.#context.label, bound, error))
   }
 
   constructor (client: PoolClient, context: OpenContext, bounds: Bounds) {

@@ -1,29 +1,21 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import type { Pool, PoolClient } from 'pg'
 import type { Driver, OpenContext } from './driver.ts'
 import type { TransactionOptions } from './options.ts'
 import { applicationNameSql, beginSql, settingsSql } from './begin.ts'
-import { ConnectionLostError, PoolTimeoutError, TransactionClosedError } from './errors.ts'
+import type { CheckoutOptions } from './checkout.ts'
+import { checkout } from './checkout.ts'
+import { ConnectionLostError } from './errors.ts'
 import { isConnectionProblem, isRetriable } from './postgres-errors.ts'
 import { PostgresTransaction } from './postgres-transaction.ts'
 
 /** Times in milliseconds, `retryAfter` in seconds. */
-export interface PostgresDriverOptions {
-  pool: Pool
-  /** How long dead connections are replaced before the request gets 503. */
-  checkoutTimeout: number
+export interface PostgresDriverOptions extends CheckoutOptions {
   /** How long BEGIN may take before its connection counts as dead. */
   beginTimeout: number
   /** How long COMMIT may take before its outcome counts as unknown. */
   commitTimeout: number
-  retryAfter: number
-  /** Runs the checkout where the detector of second checkouts does not see it. */
-  unwatched: <Result>(checkout: () => Result) => Result
 }
 
 interface PostgresPlan { begin: string, beginBefore17: string }
-
-const pauseBetweenConnections = 50
 
 /** A PostgreSQL pool as a transaction driver. BEGIN is the ping: nothing was done yet, so a dead connection is simply replaced. */
 export class PostgresDriver implements Driver<PostgresPlan, PostgresTransaction> {
@@ -56,11 +48,7 @@ export class PostgresDriver implements Driver<PostgresPlan, PostgresTransaction>
     const message = begin + applicationNameSql(context.label) + (context.settings === undefined ? '' : settingsSql(context.settings))
     const until = performance.now() + this.#options.checkoutTimeout
     for (;;) {
-      const client = await this.#checkout(context, until)
-      if (context.abandoned()) {
-        client.release()
-        throw new TransactionClosedError(context.label, 'rolled back')
-      }
+      const client = await checkout(this.#options, context, until)
       const transaction = new PostgresTransaction(client, context, this.#options)
       try {
         await transaction.begin(message)
@@ -68,21 +56,6 @@ export class PostgresDriver implements Driver<PostgresPlan, PostgresTransaction>
       } catch (error) {
         if (!isReplaceable(error)) throw error
         if (context.abandoned() || performance.now() >= until) throw new ConnectionLostError(context.label, this.#options.retryAfter, error)
-      }
-    }
-  }
-
-  async #checkout (context: OpenContext, until: number): Promise<PoolClient> {
-    const { pool, retryAfter, unwatched } = this.#options
-    for (;;) {
-      try {
-        return await unwatched(() => pool.connect())
-      } catch (error) {
-        const isFull = error instanceof Error && /timeout exceeded/.test(error.message)
-        if (isFull) throw new PoolTimeoutError(retryAfter, error)
-        if (!isConnectionProblem(error)) throw error
-        if (context.abandoned() || performance.now() >= until) throw new ConnectionLostError(context.label, retryAfter, error)
-        await sleep(pauseBetweenConnections)
       }
     }
   }

@@ -72,7 +72,8 @@ function planStatement (name: string, route: RouteOptions, { drivers, defaults }
   if (drivers.statement === undefined) throw refusal(name, "'statement' needs the plugin option pool")
   const schema: { response?: unknown } = Object(route.schema)
   if (schema.response === undefined) throw refusal(name, "'statement' needs a response schema: a reply that cannot be serialized would come too late")
-  const { deadline } = defaults
+  const { deadline, settings } = defaults
+  if (settings !== undefined) throw refusal(name, "'statement' has no BEGIN to carry the settings of the plugin's defaults; declare transaction: true")
   const options = { store: 'sql', ...(deadline === undefined ? {} : { deadline }) } as const
   return { name, options, driver: drivers.statement, plan: drivers.statement.plan(options), isSingleStatement: true }
 }

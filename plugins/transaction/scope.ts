@@ -229,7 +229,7 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
   #lose (error: Error): void {
     if (this.#state !== 'open') return
     this.#state = 'lost'
-    this.failure = new ConnectionLostError(this.label, this.#options.retryAfter, error)
+    this.failure = error instanceof TransactionTimeoutError ? error : new ConnectionLostError(this.label, this.#options.retryAfter, error)
   }
 
   #expire (): void {

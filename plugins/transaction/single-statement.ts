@@ -1,19 +1,24 @@
 import type { Pool, PoolClient, QueryResult, QueryResultRow } from 'pg'
 import type { OpenContext } from './driver.ts'
 import { cancelStatement } from './cancel.ts'
-import { TransactionUsageError } from './errors.ts'
+import type { CheckoutOptions } from './checkout.ts'
+import { checkout } from './checkout.ts'
+import { OutcomeUnknownError, TransactionUsageError } from './errors.ts'
 import type { TransactionOptions } from './options.ts'
-import { isRetriable } from './postgres-errors.ts'
+import { isConnectionProblem, isRetriable } from './postgres-errors.ts'
 import type { SqlDriver, SqlTransaction, Statement } from './sql.ts'
 import { refuseTransactionControl, statementText } from './statement-text.ts'
+import { within } from './within.ts'
 
 /** Options that need a BEGIN to be sent with. */
 const needBegin = ['isolationLevel', 'accessMode', 'deferrable', 'stream', 'settings'] as const
 
-interface SingleStatementOptions {
+/** Longest wait for a cancelled statement before its connection is thrown away. */
+const rollbackTimeout = 1000
+
+interface SingleStatementOptions extends CheckoutOptions {
   /** `connectAlive`, where a pool has it, gives a connection that was asked whether it lives: there is no BEGIN to find out. */
   pool: Pool & { connectAlive?: () => Promise<PoolClient> }
-  unwatched: <Result>(checkout: () => Result) => Result
 }
 
 /**
@@ -38,7 +43,9 @@ class SingleStatement implements SqlTransaction {
   readonly #options: SingleStatementOptions
   readonly #context: OpenContext
   #client: PoolClient | undefined
+  #lost: Error | undefined
   #isUsed = false
+  readonly #onError = (error: Error): void => { this.#lost ??= error }
 
   constructor (options: SingleStatementOptions, context: OpenContext) {
     this.#options = options
@@ -50,17 +57,18 @@ class SingleStatement implements SqlTransaction {
     refuseTransactionControl(text)
     if (this.#isUsed) throw new TransactionUsageError(`${this.#context.label} declares transaction: 'statement' and sent a second statement; declare transaction: true`)
     this.#isUsed = true
-    const { pool, unwatched } = this.#options
-    const client = await unwatched(() => pool.connectAlive?.() ?? pool.connect())
-    this.#client = client
+    const { pool, checkoutTimeout } = this.#options
+    const connect = () => pool.connectAlive?.() ?? pool.connect()
+    const client = await checkout(this.#options, this.#context, performance.now() + checkoutTimeout, connect)
+    this.#client = client.on('error', this.#onError)
     try {
       return await client.query<Row>(statement, values)
     } catch (error) {
-      this.firstFailure = { statement: text, error }
-      throw error
+      const failure = isConnectionProblem(error) ? new OutcomeUnknownError(this.#context.label, error) : error
+      this.firstFailure = { statement: text, error: failure }
+      throw failure
     } finally {
-      this.#client = undefined
-      client.release(client.getTransactionStatus() !== 'I')
+      this.#release()
     }
   }
 
@@ -74,7 +82,17 @@ class SingleStatement implements SqlTransaction {
   async rollback (running: Promise<unknown> | undefined): Promise<void> {
     if (this.#client === undefined || running === undefined) return
     await cancelStatement(this.#client)
-    await running.then(ignore, ignore)
+    await within(rollbackTimeout, running.then(ignore, ignore), 'the running statement did not stop').catch((error: Error) => { this.#release(error) })
+  }
+
+  #release (error = this.#lost): void {
+    const client = this.#client
+    if (client === undefined) return
+    this.#client = undefined
+    client.removeListener('error', this.#onError)
+    const isDirty = error !== undefined || client.getTransactionStatus() !== 'I'
+    if (isDirty) client.on('error', ignore)
+    client.release(error ?? isDirty)
   }
 }
 

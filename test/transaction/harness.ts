@@ -134,7 +134,9 @@ export type Send = (method: string, path: string, body?: unknown) => Sent
 export function sendTo (origin: string): Send {
   return function send (method, path, body) {
     const hasBody = !['GET', 'HEAD'].includes(method)
-    const request = httpRequest(origin + path, { method, agent: false, headers: hasBody ? { 'content-type': 'application/json' } : {} })
+    const text = hasBody ? JSON.stringify(body ?? { some: 'body' }) : ''
+    const headers = hasBody ? { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) } : {}
+    const request = httpRequest(origin + path, { method, agent: false, headers })
     const answer = new Promise<Answer>((resolve, reject) => {
       request.on('error', reject)
       request.on('response', (response) => {
@@ -145,7 +147,7 @@ export function sendTo (origin: string): Send {
       })
     })
     answer.catch(() => {})
-    request.end(hasBody ? JSON.stringify(body ?? { some: 'body' }) : undefined)
+    request.end(text)
     return Object.assign(answer, { request, abort: () => { request.destroy() } })
   }
 }
