@@ -15,13 +15,13 @@ const STEP_MS = 10_000
 /** Records of servers by name; kept here so that they can still be stopped when somebody removes the whole folder. */
 const servers = new Map()
 
-// Same rules as processes.ts: a zombie is gone, and a pid that was given to another process is not ours.
+// Same rules as processes.ts: a zombie without threads is gone, and a pid that was given to another process is not ours.
 function startTime (pid) {
   try {
     if (process.platform === 'linux') {
       const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-      return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
+      return fields[0] === 'X' || (fields[0] === 'Z' && Number(fields[17]) <= 1) ? undefined : fields[19]
     }
     if (process.platform !== 'win32') return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim()
     process.kill(pid, 0)

@@ -9,13 +9,17 @@ export interface ProcessMark {
   started: string
 }
 
-/** Start time of a process, undefined when it is gone. A zombie is gone: it holds no file and answers nobody. */
+/**
+ * Start time of a process, undefined when it is gone. A zombie is gone (it holds no file and answers nobody), but not one of whose threads some still run:
+ * they may still hold its port.
+ */
 function startTime (pid: number): string | undefined {
   if (process.platform === 'linux') {
     try {
       const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-      return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19] ?? ''
+      const isGone = fields[0] === 'X' || (fields[0] === 'Z' && Number(fields[17]) <= 1)
+      return isGone ? undefined : fields[19] ?? ''
     } catch { return undefined }
   }
   try { process.kill(pid, 0) } catch (error) {

@@ -52,10 +52,14 @@ export async function leaveAll (dataDir: string, pid: number): Promise<void> {
 }
 
 async function untilStopped (dataDir: string): Promise<void> {
-  if (!registrations(dataDir).some(isAlive)) ensureKeeper(dataDir)
   const done = await poll(STOP_MS, 20, () => {
-    if (!isRunning(path.join(dataDir, 'keeper.json')) && servers(dataDir).length === 0) return true
-    return registrations(dataDir).some(isAlive) && !isRunning(path.join(dataDir, 'stopping')) ? true : undefined
+    const isUsed = registrations(dataDir).some(isAlive)
+    if (isUsed) return isRunning(path.join(dataDir, 'stopping')) ? undefined : true
+    const isOver = !isRunning(path.join(dataDir, 'keeper.json')) && servers(dataDir).length === 0
+    if (isOver) return true
+    // Again and again, because the one there was may just have been killed.
+    ensureKeeper(dataDir)
+    return undefined
   })
   const left = servers(dataDir).map(({ pid }) => pid)
   if (done === undefined) throw new EmbeddedError('IN_USE', `The databases in ${dataDir} did not stop within ${STOP_MS / 1000} s: end pid ${left.join(' and ')}.`)

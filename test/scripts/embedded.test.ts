@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import path from 'node:path'
 import t from 'tap'
@@ -127,6 +127,10 @@ t.test('one data folder through its life', async (t) => {
     rmSync(path.join(dataDir, 'servers', 'mongodb.json'))
     const second = await start(t, options)
     t.match(second, { postgres: { how: 'adopted', pid: running(first.postgres).pid }, mongodb: { how: 'adopted', pid: running(first.mongodb).pid } })
+    const keeper = JSON.parse(readFileSync(path.join(dataDir, 'keeper.json'), 'utf8')).pid
+    process.kill(keeper, 'SIGKILL')
+    await Promise.all([first.stop(), second.stop()])
+    t.notOk(isRunning(second.postgres) || isRunning(second.mongodb), 'they are stopped although the keeper was killed')
   })
 
   await t.test('a process that never stops them can exit all the same', async (t) => {
@@ -163,6 +167,7 @@ t.test('one data folder through its life', async (t) => {
 
 t.test('two processes start in one new folder at once: one creates, the other joins; the last one stops', async (t) => {
   const dataDir = freshFolder(t)
+  mkdirSync(path.join(dataDir, 'pg18.new', 'left by a start that was killed'), { recursive: true })
   const users = [otherUser(t, { dataDir, postgres: true, mongodb: true }), otherUser(t, { dataDir, postgres: true, mongodb: true })]
   const answers = await Promise.all(users.map(({ answer }) => answer))
   t.strictSame(answers.map(({ postgres }) => running(postgres).how).sort(), ['adopted', 'created'])
