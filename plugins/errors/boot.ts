@@ -22,7 +22,7 @@ export function explainBoot (error: unknown, place: Place): string[] {
 function linesOf (error: Fault, place: Place): string[] | undefined {
   const code = typeof error.code === 'string' || typeof error.code === 'number' ? String(error.code) : ''
   if (error.lines instanceof Array) return error.lines as string[]
-  if (error.name === 'EmbeddedError' || code.startsWith('MIGRATION_')) return [error.message]
+  if (error.name === 'EmbeddedError' || code.startsWith('MIGRATION_') || code === 'SQLITE_FILE') return [error.message]
   const line = listenLine(error, code, place) ?? postgresLine(error, code, place) ?? mongoLine(error, code, place)
   return line === undefined ? undefined : [line]
 }
