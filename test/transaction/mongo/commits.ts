@@ -46,11 +46,11 @@ export async function commits (t: Test, server: Server): Promise<void> {
     for (const [id, failure] of [{ closeConnection: true }, unconfirmed, impossible].entries()) {
       await failCommand(['commitTransaction'], failure, Infinity)
       t.match(await send('POST', `/${id}`), { status: 500, json: { code: 'TX_OUTCOME_UNKNOWN' } })
+      t.ok(await until(async () => await openTransactions() === 0), 'a commit that never arrived blocks nobody')
     }
     t.equal(runs, 3)
     t.same(ran, [])
     t.same(await ids(), [1, 2], 'stored where only the confirmation failed')
-    t.ok(await until(async () => await openTransactions() === 0), 'a commit that never arrived blocks nobody')
   })
 
   await t.test('a commit that gets no answer at all is outcome unknown after its budget', async (t) => {
