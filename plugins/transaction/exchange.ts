@@ -97,12 +97,12 @@ export class Exchange {
   #newScope (attempt: number): Scope {
     const { options, driver, plan } = this.route
     const { deadline = 0, settings } = options
-    const elapsed = performance.now() - this.#startedAt
     return new Scope(driver, {
       plan,
       attempt,
       label: labelOf(this.#context.prefix, this.route, this.request),
-      deadline: deadline === 0 ? 0 : Math.max(1, Math.ceil(deadline - elapsed)),
+      deadline,
+      spent: performance.now() - this.#startedAt,
       retryAfter: this.#context.retryAfter,
       settings: () => settings?.(this.request),
       mayOpen: () => this.#refusal(),

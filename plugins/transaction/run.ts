@@ -49,7 +49,8 @@ export async function runTransaction<Result> (work: (transaction: Transaction) =
       attempt,
       settings: () => settings,
       label: context.prefix + name,
-      deadline: deadline === 0 ? 0 : Math.max(1, Math.ceil(deadline - (performance.now() - startedAt))),
+      deadline,
+      spent: performance.now() - startedAt,
       retryAfter: context.retryAfter,
       afterCommit: context.afterCommit,
       observe: context.observe

@@ -10,8 +10,10 @@ export interface ScopeOptions<Plan> {
   label: Label
   /** Which run of the handler this is, from 1. */
   attempt: number
-  /** Milliseconds left of the deadline; 0: none. */
+  /** Milliseconds; 0: none. */
   deadline: number
+  /** Milliseconds of the deadline that are spent already. */
+  spent: number
   /** Seconds for `Retry-After` where trying again may help. */
   retryAfter: number
   /** `SET LOCAL` values, asked for when the scope opens: later hooks may still find out who the caller is. */
@@ -68,7 +70,8 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
     this.#options = options
     this.label = options.label
     this.attempt = options.attempt
-    if (options.deadline > 0) this.#timer = setTimeout(() => { this.#expire() }, options.deadline).unref()
+    const { deadline, spent } = options
+    if (deadline > 0) this.#timer = setTimeout(() => { this.#expire() }, Math.max(1, deadline - spent)).unref()
   }
 
   get state (): State { return this.#state }
@@ -218,9 +221,7 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
     if (state === 'committed' && this.#callbacks.length > 0) this.#options.afterCommit(this.#callbacks)
   }
 
-  get #description (): BegunTransaction {
-    return { store: this.driver.store, label: this.label, attempt: this.attempt }
-  }
+  get #description (): BegunTransaction { return { store: this.driver.store, label: this.label, attempt: this.attempt } }
 
   #around<Result> (work: () => Result): Result {
     return this.#observation?.around === undefined ? work() : this.#observation.around(work)
