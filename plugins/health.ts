@@ -4,7 +4,7 @@ import fp from 'fastify-plugin'
 import { pendingMigrations } from '../drizzle/migrate.ts'
 
 /** What a dependency may say of itself; never a host, a version or the text of an error. */
-export type Condition = 'up' | 'degraded' | 'down' | 'connecting' | 'migrations pending' | 'no answer' | 'faulty'
+export type Condition = 'up' | 'degraded' | 'down' | 'migrations pending' | 'no answer'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -45,7 +45,7 @@ export default fp(async function health (app) {
   })
   app.addHook('preClose', async () => { draining = true })
   if (!app.doubles.db) app.addReadiness('sql', async () => (await pendingMigrations(app.db)).length > 0 ? 'migrations pending' : 'up')
-  if (!app.doubles.mongo) app.addReadiness('mongodb', () => app.mongoState.fault === undefined ? app.mongoState.state : 'faulty')
+  if (!app.doubles.mongo) app.addReadiness('mongodb', () => app.mongoState.state)
 
   app.addSchema(AliveSchema)
   app.addSchema(ReadinessSchema)

@@ -1,37 +1,51 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyBaseLogger } from 'fastify'
-import type { MongoClient } from 'mongodb'
 
 const FIRST_DELAY_MS = 100
 const LAST_DELAY_MS = 5000
+// Not allowed, wrong credentials, no replica set: only the operator can change that.
+const FATAL = new Set<unknown>([13, 18, 8000, 'MONGO_NOT_REPLICA_SET'])
 
 /**
- * Connects until it succeeds: a client whose first connect failed never heals by itself.
- * @param client a client that is not connected
- * @param prepare work on the fresh connection; when it fails the loop goes on
+ * Connects, and goes on trying in the background when the first attempt fails: a client whose first connect failed never
+ * heals by itself.
+ * @param attempt connects and prepares; repeatable
  * @param log where failures are reported, once per kind
- * @param signal ends the loop
- * @throws the error of the first attempt when it can only be fixed by the operator (wrong credentials, no replica set)
+ * @param signal ends the attempts
+ * @returns after the first attempt, whatever came of it
+ * @throws what the first attempt met when trying again cannot help
  */
-export async function connectUntilUp (client: MongoClient, prepare: () => Promise<void>, log: FastifyBaseLogger, signal: AbortSignal): Promise<void> {
-  let reported: string | undefined
+export async function connectOrKeepTrying (attempt: () => Promise<void>, log: FastifyBaseLogger, signal: AbortSignal): Promise<void> {
+  try {
+    await attempt()
+  } catch (error) {
+    if (isFatal(error)) throw error
+    log.warn({ err: error }, 'MongoDB is not available; trying again')
+    void keepTrying(attempt, log, signal, nameOf(error))
+  }
+}
+
+async function keepTrying (attempt: () => Promise<void>, log: FastifyBaseLogger, signal: AbortSignal, first: string): Promise<void> {
+  let reported = first
   for (let delay = FIRST_DELAY_MS; !signal.aborted; delay = Math.min(delay * 2, LAST_DELAY_MS)) {
+    // Half of the delay is random, so that many instances do not come back in step.
+    await sleep(delay * (0.5 + Math.random() / 2), undefined, { signal, ref: false }).catch(() => undefined)
+    if (signal.aborted) return
     try {
-      await client.connect()
-      await prepare()
+      await attempt()
       return
     } catch (error) {
       if (signal.aborted) return
-      if (reported === undefined && isFatal(error)) throw error
-      const kind = error instanceof Error ? error.name : 'Error'
-      if (kind !== reported) log.warn({ err: error }, 'MongoDB is not available; trying again')
-      reported = kind
-      // Half of the delay is random, so that many instances do not come back in step.
-      await sleep(delay * (0.5 + Math.random() / 2), undefined, { signal, ref: false }).catch(() => undefined)
+      if (nameOf(error) !== reported) log.warn({ err: error }, 'MongoDB is not available; trying again')
+      reported = nameOf(error)
     }
   }
 }
 
+function nameOf (error: unknown): string {
+  return error instanceof Error ? error.name : 'Error'
+}
+
 function isFatal (error: unknown): boolean {
-  return error instanceof Error && 'code' in error && [13, 18, 8000, 'MONGO_NOT_REPLICA_SET'].includes(error.code as number | string)
+  return error instanceof Error && 'code' in error && FATAL.has(error.code)
 }

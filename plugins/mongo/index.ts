@@ -1,9 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import fastifyMongo from '@fastify/mongodb'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { MongoClient, type Db } from 'mongodb'
-import { connectUntilUp } from './connect.ts'
+import { connectOrKeepTrying } from './connect.ts'
 import { MongoPool } from './pool.ts'
 import { prepareDatabase } from './prepare.ts'
 import { MongoState } from './state.ts'
@@ -17,7 +16,6 @@ declare module 'fastify' {
   }
 }
 
-const BOOT_WAIT_MS = 1500
 const NOWHERE = 'mongodb://127.0.0.1:1'
 
 const OPTIONS = {
@@ -39,16 +37,15 @@ const OPTIONS = {
  * connecting, and `app.mongo.db.collection()` throws DatabaseDownError at once while it is down.
  */
 export default fp(async function mongo (app) {
-  const state = new MongoState()
+  const state = new MongoState((now) => { app.log[now === 'up' ? 'info' : 'warn']({ store: 'mongodb', state: now }, 'MongoDB changed state') })
   app.decorate('mongoState', state)
   if (app.hasDecorator('mongo')) { // a test's double
-    state.state = 'up'
+    state.prepared(true)
     app.decorate('mongoPool', undefined)
     return
   }
-  const { MONGODB_URL, MONGODB_DATABASE, DATABASE_ECHO } = app.config
-  const client = open(MONGODB_URL ?? NOWHERE, DATABASE_ECHO || app.tracing !== undefined)
-  if (DATABASE_ECHO) echo(client, app)
+  const { MONGODB_URL, MONGODB_DATABASE } = app.config
+  const client = open(MONGODB_URL ?? NOWHERE, app)
   app.decorate('mongoPool', new MongoPool(client))
   await app.register(fastifyMongo, { client, database: MONGODB_DATABASE })
   guard(mongoDatabase(app), state)
@@ -59,15 +56,22 @@ export default fp(async function mongo (app) {
     await client.close() // @fastify/mongodb does not close a client that it was given
   })
   if (app.offline || MONGODB_URL === undefined) return
-  state.watch(client, (now) => { app.log[now === 'up' ? 'info' : 'warn']({ store: 'mongodb', state: now }, 'MongoDB changed state') })
-  const first = connectUntilUp(client, async () => { await prepareDatabase(client.db(MONGODB_DATABASE)) }, app.log, stopping.signal)
-  await Promise.race([first, sleep(BOOT_WAIT_MS, undefined, { signal: stopping.signal, ref: false })])
-  first.catch((error: unknown) => { app.log.error({ err: error }, 'MongoDB cannot be used') })
+  state.watch(client)
+  await connectOrKeepTrying(async () => {
+    await client.connect()
+    await prepareDatabase(client.db(MONGODB_DATABASE))
+    state.prepared()
+  }, app.log, stopping.signal)
 }, { name: 'mongo', dependencies: ['config', 'tracing'], fastify: '5.x' })
 
-function open (url: string, monitorCommands: boolean): MongoClient {
+function open (url: string, app: FastifyInstance): MongoClient {
+  const { DATABASE_ECHO, NODE_ENV } = app.config
+  // Outside production the transaction plugin watches for operations that forget their session.
+  const monitorCommands = DATABASE_ECHO || NODE_ENV !== 'production' || app.tracing !== undefined
   const named = /[?&]appName=/i.test(url) ? {} : { appName: 'tandem' }
-  return new MongoClient(url, { ...OPTIONS, ...named, monitorCommands })
+  const client = new MongoClient(url, { ...OPTIONS, ...named, monitorCommands })
+  if (DATABASE_ECHO) echo(client, app)
+  return client
 }
 
 /**

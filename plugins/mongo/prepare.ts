@@ -15,6 +15,16 @@ export class NotReplicaSetError extends Error {
   }
 }
 
+/** Thrown when the indexes of a collection cannot be made as declared. Code `MONGO_INDEXES_DIFFER`. */
+export class IndexesDifferError extends Error {
+  readonly code = 'MONGO_INDEXES_DIFFER'
+
+  constructor (collection: string, reason: string) {
+    super(`The indexes of ${collection} cannot be made as plugins/mongo/indexes.ts declares them (${reason}); compare with db.${collection}.getIndexes().`)
+    this.name = 'IndexesDifferError'
+  }
+}
+
 /**
  * Brings collections, validators and indexes to what the service declares. Repeatable, and safe when several instances
  * do it at once. Indexes that differ are never dropped: the server refuses them and the error names them.
@@ -32,7 +42,7 @@ export async function prepareDatabase (db: Db): Promise<void> {
   }
   for (const [name, wanted] of Object.entries(indexes)) {
     const descriptions = wanted.map(({ problem, ...description }) => description)
-    if (descriptions.length > 0) await db.collection(name).createIndexes(descriptions)
+    await db.collection(name).createIndexes(descriptions).catch(explain(name))
   }
 }
 
@@ -42,5 +52,18 @@ async function createCollection (db: Db, name: string, validator: Document): Pro
   } catch (error) {
     const exists = error instanceof Error && 'code' in error && error.code === NAMESPACE_EXISTS
     if (!exists) throw error
+  }
+}
+
+// The server's message may hold a value, where a unique index meets documents that are alike.
+function explain (collection: string): (error: unknown) => never {
+  const reasons: Record<string, string> = {
+    85: 'one has the same keys under another name',
+    86: 'one has the same name but other keys or options',
+    11000: 'documents are alike where a unique index allows only one'
+  }
+  return (error) => {
+    const reason = error instanceof Error && 'code' in error ? reasons[String(error.code)] : undefined
+    throw reason === undefined ? error : new IndexesDifferError(collection, reason)
   }
 }
