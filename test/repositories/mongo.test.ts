@@ -141,9 +141,9 @@ t.test('lists are read in the order of their index', async (t) => {
 
 t.test('a page that is larger than one reply is complete', async (t) => {
   const { db, commands } = await openMongo(t)
-  await addPosts(db, Array.from({ length: 45 }, () => ({ content: '漢😀'.repeat(50_000) })))
-  const page = await createPostRepository(db).list({ limit: 44 })
-  t.equal(page.items.length, 44)
+  await addPosts(db, Array.from({ length: 55 }, () => ({ content: '漢😀'.repeat(50_000) })))
+  const page = await createPostRepository(db).list({ limit: 54 })
+  t.equal(page.items.length, 54)
   t.type(page.next, 'string', 'and knows that there is more')
   t.equal(commands.filter(({ commandName }) => commandName === 'killCursors').length, 1, 'the cursor that was left is closed')
 })
