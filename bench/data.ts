@@ -1,0 +1,55 @@
+import { Long, MongoClient, ObjectId } from 'mongodb'
+import pg from 'pg'
+import type { Size } from './routes.ts'
+
+const content = 'Lorem ipsum dolor sit amet, consectetur adipiscing elit. '.repeat(6)
+const newest = Date.UTC(2025, 0, 1)
+
+/** Fills both databases with users, posts and their projections; the service must not be running. Returns ids of posts. */
+export async function fill (databaseUrl: string, mongoUrl: string, database: string, size: Size): Promise<string[]> {
+  await fillUsers(databaseUrl, size)
+  return await fillPosts(databaseUrl, mongoUrl, database, size)
+}
+
+async function fillUsers (databaseUrl: string, { users }: Size): Promise<void> {
+  await withSql(databaseUrl, async (client) => {
+    await client.query('truncate users, orders, order_items, posts, outbox restart identity cascade')
+    await client.query(`insert into users (email, name) select 'user-' || n || '@bench.example', 'User ' || n from generate_series(1, $1::int) n`, [users])
+    await client.query('delete from outbox')
+  })
+}
+
+async function fillPosts (databaseUrl: string, mongoUrl: string, database: string, { users, posts, categories }: Size): Promise<string[]> {
+  const documents = Array.from({ length: posts }, (_, n) => ({
+    _id: new ObjectId(), title: `Post ${n}`, content, category: `category-${1 + n % categories}`, author_id: 1 + n % users,
+    created_at: new Date(newest - n * 60_000), updated_at: new Date(newest - n * 60_000)
+  }))
+  const client = await new MongoClient(mongoUrl).connect()
+  try {
+    const db = client.db(database)
+    await db.collection('posts').deleteMany({})
+    await db.collection('users').deleteMany({})
+    await db.collection('posts').insertMany(documents)
+    await db.collection<{ _id: number }>('users').insertMany(Array.from({ length: users }, (_, n) => ({ _id: n + 1, name: `User ${n + 1}`, email: `user-${n + 1}@bench.example`, _v: Long.fromNumber(n + 1) })))
+  } finally {
+    await client.close()
+  }
+  await withSql(databaseUrl, async (sql) => {
+    await sql.query(`insert into posts (id, author_id, title, category, content_length, created_at)
+      select * from unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::int[], $6::timestamptz[])`,
+    [documents.map(({ _id }) => _id.toHexString()), documents.map((post) => post.author_id), documents.map(({ title }) => title),
+      documents.map(({ category }) => category), documents.map(() => content.length), documents.map((post) => post.created_at)])
+    await sql.query('analyze')
+  })
+  return documents.slice(0, 1000).map(({ _id }) => _id.toHexString())
+}
+
+async function withSql (url: string, work: (client: pg.Client) => Promise<void>): Promise<void> {
+  const client = new pg.Client(url)
+  await client.connect()
+  try {
+    await work(client)
+  } finally {
+    await client.end()
+  }
+}
