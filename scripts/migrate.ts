@@ -4,6 +4,7 @@ import { migrate } from '../drizzle/migrate.ts'
 import { readSettings, whereOf } from '../plugins/config.ts'
 import { explainBoot } from '../plugins/errors/boot.ts'
 import { prepareDatabase } from '../plugins/mongo/prepare.ts'
+import { sqlitePath, tryFile } from '../plugins/sql/sqlite-file.ts'
 import type { EmbeddedDatabases } from './embedded/index.ts'
 
 async function run (): Promise<void> {
@@ -26,6 +27,7 @@ async function run (): Promise<void> {
 }
 
 async function migrateSql (url: string): Promise<void> {
+  if (url.startsWith('file:')) await tryFile(sqlitePath(url))
   const done = await migrate(url)
   console.log(`${whereOf(url)}: ${done.length === 0 ? 'up to date' : done.join(', ')}`)
 }

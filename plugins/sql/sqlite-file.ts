@@ -1,8 +1,12 @@
 import { accessSync, constants, existsSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import Libsql from 'libsql'
-import { sqliteCode } from './sqlite-connection.ts'
+import { SqliteConnection, sqliteCode } from './sqlite-connection.ts'
+
+// Another program may hold a file for a moment, a backup for example.
+const patience = 2000
 
 /** A database file the service cannot work with. The message is one line: what is wrong, what to do. */
 export class SqliteFileError extends Error {
@@ -29,8 +33,26 @@ export function sqlitePath (url: string): string {
   throw new SqliteFileError(`${url} names no file: write file:app.db, file:/var/lib/app.db or :memory:`)
 }
 
-/** @throws SqliteFileError when the file or its folder cannot be read and written; nothing is created. */
-export function checkFile (file: string): void {
+/**
+ * Makes sure that a file can be read and written as an SQLite database. One that does not exist yet is created.
+ *
+ * @throws SqliteFileError, one line, when it cannot; nothing is changed then
+ */
+export async function tryFile (file: string): Promise<void> {
+  checkPlace(file)
+  for (const until = performance.now() + patience; ; await sleep(50)) {
+    try {
+      const connection = new SqliteConnection(file)
+      connection.query('select 1 from sqlite_master limit 1')
+      connection.close()
+      return
+    } catch (error) {
+      if (!sqliteCode(error).startsWith('SQLITE_BUSY') || performance.now() >= until) throw fileErrorOf(file, error)
+    }
+  }
+}
+
+function checkPlace (file: string): void {
   const folder = path.dirname(file)
   if (!existsSync(folder)) throw new SqliteFileError(`the folder ${folder} does not exist: create it`)
   if (!statSync(folder).isDirectory()) throw new SqliteFileError(`${folder} is not a folder`)
@@ -59,23 +81,27 @@ const advice: Record<string, string> = {
   SQLITE_CANTOPEN: 'cannot be opened: check the permissions of the file and its folder'
 }
 
-/** What went wrong with a file while it was opened, in one line. */
-export function fileErrorOf (file: string, error: unknown): SqliteFileError {
+function fileErrorOf (file: string, error: unknown): SqliteFileError {
   const code = sqliteCode(error).split('_').slice(0, 2).join('_')
   const reason = advice[code] ?? `cannot be opened (${error instanceof Error ? error.message : String(error)})`
   return new SqliteFileError(`${file} ${reason}`, error)
 }
 
 /**
- * Marks a file as this service's, so that a second instance on the same file is refused. The mark is a lock of the operating
- * system: a killed process leaves none behind.
+ * Tries a file and marks it as this service's, so that a second instance on it is refused. The mark is a lock of the
+ * operating system: a killed process leaves none behind.
  *
  * @returns a function that takes the mark away
- * @throws SqliteFileError when another instance has it
+ * @throws SqliteFileError when another instance has it, or as `tryFile`
  */
-export function claimFile (file: string): () => void {
+export async function claimFile (file: string): Promise<() => void> {
+  checkPlace(file)
   const mark = `${file}-instance`
   const lock = new Libsql(mark, { timeout: 0 })
+  function release (): void {
+    rmSync(mark, { force: true })
+    lock.close()
+  }
   try {
     lock.exec('pragma journal_mode = memory; begin exclusive')
   } catch (error) {
@@ -83,9 +109,11 @@ export function claimFile (file: string): () => void {
     if (!sqliteCode(error).startsWith('SQLITE_BUSY')) throw fileErrorOf(mark, error)
     throw new SqliteFileError(`${file} is in use by another instance of this service: stop it, or use PostgreSQL, which several instances can share`)
   }
-  return function release () {
-    rmSync(mark, { force: true })
-    lock.exec('rollback')
-    lock.close()
+  try {
+    await tryFile(file)
+    return release
+  } catch (error) {
+    release()
+    throw error
   }
 }
