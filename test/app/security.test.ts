@@ -1,0 +1,58 @@
+import t from 'tap'
+import { build } from '../helper.ts'
+
+const EVIL = ['https://evil.example', 'null', 'https://app.example.evil.example', 'http://app.example']
+
+t.test('every answer carries security headers', async (t) => {
+  const app = await build(t)
+  for (const url of ['/users', '/nowhere', '/livez', '/users/abc']) {
+    const { headers } = await app.inject(url)
+    t.match(headers, {
+      'content-security-policy': "default-src 'none';frame-ancestors 'none'",
+      'x-content-type-options': 'nosniff',
+      'x-frame-options': 'SAMEORIGIN',
+      'referrer-policy': 'no-referrer',
+      'cross-origin-resource-policy': 'same-origin'
+    }, url)
+    t.notOk(headers['x-powered-by'] ?? headers.server)
+  }
+})
+
+t.test('CORS is off until origins are listed', async (t) => {
+  const app = await build(t)
+  for (const origin of [...EVIL, 'https://app.example']) {
+    const { headers } = await app.inject({ url: '/users', headers: { origin } })
+    t.notOk(headers['access-control-allow-origin'], origin)
+    const preflight = await app.inject({ method: 'OPTIONS', url: '/users', headers: { origin, 'access-control-request-method': 'POST' } })
+    t.equal(preflight.statusCode, 405)
+    t.notOk(preflight.headers['access-control-allow-origin'], origin)
+  }
+})
+
+t.test('listed origins may use every method, others none', async (t) => {
+  const app = await build(t, { settings: { CORS_ORIGINS: 'https://app.example, https://admin.example' } })
+  const ask = async (origin: string, method: string) => await app.inject({
+    method: 'OPTIONS', url: '/users/1', headers: { origin, 'access-control-request-method': method, 'access-control-request-headers': 'content-type' }
+  })
+  for (const origin of ['https://app.example', 'https://admin.example']) {
+    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
+      const { statusCode, headers } = await ask(origin, method)
+      t.equal(statusCode, 204, `${origin} ${method}`)
+      t.equal(headers['access-control-allow-origin'], origin)
+      t.match(headers['access-control-allow-methods'], method)
+      t.match(headers.vary, /origin/i)
+      t.notOk(headers['access-control-allow-credentials'], 'cookies are not for others')
+    }
+    const { headers } = await app.inject({ url: '/users', headers: { origin } })
+    t.match(headers, { 'access-control-allow-origin': origin, vary: /origin/i, 'access-control-expose-headers': /link/ })
+  }
+  for (const origin of EVIL) {
+    for (const reply of [await ask(origin, 'DELETE'), await app.inject({ url: '/users', headers: { origin } })]) {
+      t.notOk(reply.headers['access-control-allow-origin'], origin)
+      t.match(reply.headers.vary, /origin/i)
+    }
+  }
+  const wrong = await app.inject({ method: 'DELETE', url: '/users' })
+  t.equal(wrong.statusCode, 405, 'a wrong method is still told from a wrong path')
+  t.equal(wrong.headers.allow, 'GET, HEAD, POST')
+})
