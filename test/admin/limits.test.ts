@@ -1,0 +1,81 @@
+import t from 'tap'
+import { build, listen, until } from '../helper.ts'
+
+t.test('limits are off unless somebody asks', async (t) => {
+  const app = await build(t)
+  const { headers } = await app.inject('/users')
+  t.notOk('ratelimit-limit' in headers)
+  t.notOk(app.hasDecorator('rateLimit'))
+  t.notOk(app.hasDecorator('isUnderPressure'))
+})
+
+t.test('a client that asks too often', async (t) => {
+  const app = await build(t, { settings: { RATE_LIMIT_MAX: 3, RATE_LIMIT_WINDOW_MS: 60_000 } })
+  const get = async (url: string, remoteAddress = '10.0.0.1') => await app.inject({ url, remoteAddress })
+
+  t.test('is told how much is left, then 429 and when to come back', async (t) => {
+    const first = await get('/users')
+    t.equal(first.statusCode, 200)
+    t.match(first.headers, { 'ratelimit-limit': 3, 'ratelimit-remaining': 2 })
+    await get('/posts')
+    await get('/users')
+    const refused = await get('/users')
+    t.equal(refused.statusCode, 429)
+    t.match(refused.headers['content-type'], 'application/problem+json')
+    t.match(refused.json(), { type: '/docs/problems#too-many-requests', status: 429 })
+    const seconds = Number(refused.headers['retry-after'])
+    t.ok(seconds > 0 && seconds <= 60, `${seconds} s`)
+  })
+
+  t.test('others are not held up by it', async (t) => {
+    t.equal((await get('/users', '10.0.0.2')).statusCode, 200)
+  })
+
+  t.test('paths that do not exist count as well', async (t) => {
+    const statuses: number[] = []
+    for (const path of ['/a', '/b', '/c', '/d', '/users']) statuses.push((await get(path, '10.0.0.3')).statusCode)
+    t.same(statuses, [404, 404, 404, 429, 429])
+  })
+
+  t.test('addresses of one IPv6 network are one client', async (t) => {
+    const statuses: number[] = []
+    for (const host of [1, 2, 3, 4]) statuses.push((await get('/users', `2001:db8:0:1::${host}`)).statusCode)
+    t.same(statuses, [200, 200, 200, 429])
+  })
+
+  t.test('probes are always answered', async (t) => {
+    for (let count = 0; count < 5; count++) {
+      t.equal((await get('/livez', '10.0.0.4')).statusCode, 200)
+      t.equal((await get('/readyz', '10.0.0.4')).statusCode, 200)
+    }
+  })
+
+  t.test('a refused write has begun nothing', async (t) => {
+    const before = await app.metrics.registry.getSingleMetric('tandem_transactions_total')?.get()
+    const refused = await app.inject({ method: 'POST', url: '/users', payload: { email: 'a@example.com', name: 'A' }, remoteAddress: '10.0.0.1' })
+    t.equal(refused.statusCode, 429)
+    t.same(await app.metrics.registry.getSingleMetric('tandem_transactions_total')?.get(), before)
+  })
+})
+
+t.test('while the event loop is late', async (t) => {
+  const app = await build(t, { settings: { MAX_EVENT_LOOP_DELAY_MS: 100 } })
+  const origin = await listen(t, app)
+  t.ok(await until(async () => (await fetch(`${origin}/users`)).status === 200), 'requests are answered')
+  await until(async () => {
+    block(700)
+    return app.isUnderPressure()
+  })
+  const shed = await fetch(`${origin}/users`)
+  t.equal(shed.status, 503)
+  t.match(shed.headers.get('content-type'), 'application/problem+json')
+  t.ok(Number(shed.headers.get('retry-after')) > 0)
+  t.match(await shed.json(), { type: '/docs/problems#unavailable', status: 503 })
+  t.equal((await fetch(`${origin}/livez`)).status, 200, 'probes are answered')
+  t.equal((await fetch(`${origin}/readyz`)).status, 200)
+  t.ok(await until(async () => (await fetch(`${origin}/users`)).status === 200), 'and requests again, once it keeps up')
+})
+
+function block (milliseconds: number): void {
+  for (const end = performance.now() + milliseconds; performance.now() < end;);
+}
