@@ -8,6 +8,9 @@ import { readRun } from './databases/run.ts'
 /** A fresh database in each store. */
 export interface Databases { databaseUrl: string, mongoUrl: string, mongoDatabase: string }
 
+/** The engines that routes are tested on: settings for `build`, by name. */
+export const engines = { PostgreSQL: {}, SQLite: { DATABASE_URL: ':memory:' } } as const
+
 const PATIENCE_MS = 3000
 
 /**
@@ -75,6 +78,10 @@ async function leftovers (app: App): Promise<string[]> {
   const { pool } = app.pg ?? {}
   if (pool !== undefined && !await until(() => pool.waitingCount === 0 && pool.idleCount === pool.totalCount)) {
     left.push(`${pool.totalCount - pool.idleCount} connections in use, ${pool.waitingCount} requests waiting`)
+  }
+  const { sqlite } = app
+  if (sqlite !== undefined && !await until(() => Object.values(sqlite.counts).every(({ open, idle, waiting }) => open === idle && waiting === 0))) {
+    left.push(`SQLite connections in use or awaited: ${JSON.stringify(sqlite.counts)}`)
   }
   const open = app.mongo.client === undefined ? 0 : await openMongoTransactions(app)
   if (open > 0) left.push(`${open} open MongoDB transactions`)
