@@ -7,7 +7,6 @@ import { startPostgres } from './postgres.ts'
 import type { EmbeddedServer, MissingServer, Progress } from './types.ts'
 import { join, leave, leaveAll } from './users.ts'
 
-export { EmbeddedError } from './errors.ts'
 export type { EmbeddedServer, MissingServer } from './types.ts'
 
 /** Which servers to start, and where. */

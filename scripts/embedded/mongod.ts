@@ -17,6 +17,7 @@ export interface MongodOptions { dataDir: string, flags: string[], onProgress: P
 
 const SIGNALS: NodeJS.Signals[] = ['SIGTERM', 'SIGKILL']
 const READY_MS = 60_000
+const ADOPT_MS = 30_000
 const PORT_ATTEMPTS = 4
 
 /** Adopts, starts or creates the MongoDB server (a replica set of one) of a data folder. Call it with the folder's lock held. */
@@ -50,21 +51,24 @@ function readText (file: string): string {
   try { return readFileSync(file, 'utf8') } catch { return '' }
 }
 
+/** False when it ended meanwhile: it was being stopped. */
 async function adopt (record: ServerRecord): Promise<boolean> {
-  const answer = await poll(30_000, 100, async () => isAlive(record) ? await ensurePrimary(record.port, 2000).then(() => true, () => undefined) : false)
-  if (answer === undefined) throw new EmbeddedError('IN_USE', `mongod (pid ${record.pid}) runs in ${record.folder} but does not answer on port ${record.port}: end it and start again.`)
-  return answer
+  const { pid, port, folder } = record
+  const answer = await poll(ADOPT_MS, 100, async () => isAlive(record) ? ensurePrimary(port, 2000).then(() => true, () => undefined) : false)
+  if (answer !== undefined) return answer
+  throw new EmbeddedError('IN_USE', `mongod (pid ${pid}) runs in ${folder} but does not answer on port ${port}: end it and start again.`)
 }
 
 interface Launch { mongod: Mongod, folder: string, flags: string[], onProgress: Progress }
 
 /** Starts the server and waits until it is primary. `remember` is told of the process as soon as it exists. */
-async function start ({ mongod, folder, flags, onProgress }: Launch, lastPort: number | undefined, remember: (record: ServerRecord) => void): Promise<ServerRecord> {
+async function start (what: Launch, lastPort: number | undefined, remember: (record: ServerRecord) => void): Promise<ServerRecord> {
+  const { mongod, folder, flags, onProgress } = what
   const log = path.join(path.dirname(folder), 'mongod.log')
   const { binary, version, source } = mongod
   for (let attempt = 1, wanted = lastPort; ; attempt++, wanted = undefined) {
     const port = await choosePort('MongoDB', wanted, onProgress)
-    const { child, exited, said } = launch(binary, [...settings(folder, port), ...flags], { log })
+    const { child, exited, said } = launch(binary, [...settings(folder, port), ...flags], log)
     const record = { ...markOf(child.pid ?? 0), port, version, source, folder, signals: SIGNALS }
     remember(record)
     let complaint = ''
@@ -80,8 +84,10 @@ async function start ({ mongod, folder, flags, onProgress }: Launch, lastPort: n
 
 function settings (folder: string, port: number): string[] {
   return [
-    '--dbpath', folder, '--port', String(port), '--bind_ip', '127.0.0.1', '--replSet', REPLICA_SET, '--oplogSize', '64', '--wiredTigerCacheSizeGB', '0.25',
-    '--setParameter', 'diagnosticDataCollectionEnabled=false', '--quiet', ...(process.platform === 'win32' ? [] : ['--nounixsocket'])
+    '--dbpath', folder, '--port', String(port), '--bind_ip', '127.0.0.1', '--replSet', REPLICA_SET, '--quiet',
+    // A development machine has better uses for its memory and disk.
+    '--oplogSize', '64', '--wiredTigerCacheSizeGB', '0.25', '--setParameter', 'diagnosticDataCollectionEnabled=false',
+    ...(process.platform === 'win32' ? [] : ['--nounixsocket'])
   ]
 }
 

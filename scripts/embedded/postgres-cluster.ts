@@ -15,7 +15,14 @@ import type { Progress } from './types.ts'
 export const NAME = 'tandem'
 
 /** A cluster on disk, and what it is run with. `flags`: server settings as `name=value`. */
-export interface Cluster { folder: string, log: string, account: Account | undefined, binaries: PostgresBinaries, flags: string[], onProgress: Progress }
+export interface Cluster {
+  folder: string
+  log: string
+  account: Account | undefined
+  binaries: PostgresBinaries
+  flags: string[]
+  onProgress: Progress
+}
 
 /** A server process that was started: who it is and the port it was told. */
 export type Started = ProcessMark & { port: number }
@@ -28,7 +35,8 @@ export async function createCluster ({ folder, account, binaries, flags }: Clust
   const half = `${folder}.new`
   rmSync(half, { recursive: true, force: true })
   makePrivateFolder(half, account)
-  const options = ['-U', NAME, '-A', 'trust', '-E', 'UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--no-instructions']
+  const locale = ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8']
+  const options = ['-U', NAME, '-A', 'trust', '-E', 'UTF8', ...locale, '--no-instructions']
   if (flags.includes('fsync=off')) options.push('--no-sync')
   const { failure, said } = await inFolder(half, account, (name, descriptor) =>
     runToEnd(binaries.initdb, ['-D', name, ...options], { env: binaries.env, account, folder: descriptor }))
@@ -36,7 +44,10 @@ export async function createCluster ({ folder, account, binaries, flags }: Clust
   renameSync(half, folder)
 }
 
-/** Starts the server and waits until it takes connections. `lastPort` is used again if it is free; `remember` is told of the process as soon as it exists. */
+/**
+ * Starts the server and waits until it takes connections. `lastPort` is used again if it is free; `remember` is told of the
+ * process as soon as it exists.
+ */
 export async function startCluster (cluster: Cluster, lastPort: number | undefined, remember: (started: Started) => void): Promise<Started> {
   const until = Date.now() + OLD_PROCESSES_MS
   for (let wanted = lastPort; ;) {
@@ -51,15 +62,18 @@ export async function startCluster (cluster: Cluster, lastPort: number | undefin
     const isPortTaken = /could not bind|Address already in use/i.test(said)
     const isOldLeaving = /pre-existing shared memory block|lock file "postmaster.pid" already exists/.test(said)
     if (isPortTaken) wanted = undefined
-    if ((!isPortTaken && !isOldLeaving) || Date.now() > until) throw explainPostgres(launched.exited() ?? 'not ready in time', said, cluster.folder, cluster.log)
+    if ((!isPortTaken && !isOldLeaving) || Date.now() > until) {
+      throw explainPostgres(launched.exited() ?? 'not ready in time', said, cluster.folder, cluster.log)
+    }
     await sleep(200)
   }
 }
 
 function launchServer ({ folder, log, account, binaries, flags }: Cluster, port: number): Promise<Launched> {
-  const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=200', 'timezone=UTC', 'log_timezone=UTC', ...flags]
+  const ours = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=200', 'timezone=UTC', 'log_timezone=UTC']
+  const settings = [...ours, ...flags].flatMap((setting) => ['-c', setting])
   return inFolder(folder, account, async (name, descriptor) =>
-    launch(binaries.postgres, ['-D', name, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])], { log, env: binaries.env, account, folder: descriptor }))
+    launch(binaries.postgres, ['-D', name, '-p', String(port), ...settings], log, { env: binaries.env, account, folder: descriptor }))
 }
 
 async function isReady (folder: string, { child, exited }: Launched): Promise<boolean> {
@@ -70,7 +84,13 @@ async function isReady (folder: string, { child, exited }: Launched): Promise<bo
   }) ?? false
 }
 
-async function inFolder<T> (folder: string, account: Account | undefined, use: (name: string, descriptor: number | undefined) => Promise<T>): Promise<T> {
+type UseFolder<T> = (name: string, descriptor: number | undefined) => Promise<T>
+
+async function inFolder<T> (folder: string, account: Account | undefined, use: UseFolder<T>): Promise<T> {
   const { name, descriptor } = dataFolder(folder, account)
-  try { return await use(name, descriptor) } finally { if (descriptor !== undefined) closeSync(descriptor) }
+  try {
+    return await use(name, descriptor)
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor)
+  }
 }

@@ -15,6 +15,7 @@ import type { ServerRecord } from './users.ts'
 export interface PostgresOptions { dataDir: string, flags: string[], onProgress: Progress }
 
 const SIGNALS: NodeJS.Signals[] = ['SIGINT', 'SIGQUIT', 'SIGKILL']
+const ADOPT_MS = 30_000
 
 /** Adopts, starts or creates the PostgreSQL server of a data folder. Call it with the folder's lock held. */
 export async function startPostgres ({ dataDir, flags, onProgress }: PostgresOptions): Promise<EmbeddedServer> {
@@ -52,9 +53,10 @@ function findRunning (last: ServerRecord | undefined, folder: string | undefined
 
 /** Version of the running server, once it answers; undefined when it ended meanwhile (it was being stopped). */
 async function adopt (record: ServerRecord): Promise<string | undefined> {
-  const answer = await poll(30_000, 100, async () => isAlive(record) ? ensureDatabase(record.port).catch(() => undefined) : null)
-  if (answer === undefined) throw new EmbeddedError('IN_USE', `PostgreSQL (pid ${record.pid}) runs in ${record.folder} but does not answer on port ${record.port}: end it and start again.`)
-  return answer ?? undefined
+  const { pid, port, folder } = record
+  const answer = await poll(ADOPT_MS, 100, async () => isAlive(record) ? ensureDatabase(port).catch(() => undefined) : null)
+  if (answer !== undefined) return answer ?? undefined
+  throw new EmbeddedError('IN_USE', `PostgreSQL (pid ${pid}) runs in ${folder} but does not answer on port ${port}: end it and start again.`)
 }
 
 /** Folder of the newest cluster in the data folder. */
@@ -66,7 +68,8 @@ function existingCluster (dataDir: string): string | undefined {
 /** Data of another major version cannot be read by this one, and silently starting empty would look like lost data. */
 function refuseOtherMajor (existing: string | undefined, folder: string): void {
   if (existing === undefined || existing === folder) return
-  throw new EmbeddedError('OTHER_VERSION', `${existing} holds data of another PostgreSQL than ${path.basename(folder)}: move it away to start with empty data, or set DATABASE_URL to a server of that version.`)
+  const problem = `${existing} holds data of another PostgreSQL than ${path.basename(folder)}`
+  throw new EmbeddedError('OTHER_VERSION', `${problem}: move it away to start with empty data, or set DATABASE_URL to a server of that version.`)
 }
 
 /** Makes the database on the first start (and after one that was killed just before it). Gives the server's version. */

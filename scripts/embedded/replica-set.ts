@@ -12,7 +12,8 @@ interface ReplicaConfig { version: number, members: Array<{ host: string }> }
  * Rejects when the server does not answer within `answerMs`; waits at most 20 s for the election.
  */
 export async function ensurePrimary (port: number, answerMs: number): Promise<void> {
-  const client = new MongoClient(`mongodb://127.0.0.1:${port}/?directConnection=true`, { serverSelectionTimeoutMS: answerMs, connectTimeoutMS: answerMs })
+  const timeouts = { serverSelectionTimeoutMS: answerMs, connectTimeoutMS: answerMs }
+  const client = new MongoClient(`mongodb://127.0.0.1:${port}/?directConnection=true`, timeouts)
   try {
     await client.connect()
     const admin = client.db('admin')
@@ -29,7 +30,8 @@ export async function ensurePrimary (port: number, answerMs: number): Promise<vo
 
 async function announce (admin: Db, host: string): Promise<void> {
   try {
-    await admin.command({ replSetInitiate: { _id: REPLICA_SET, members: [{ _id: 0, host }], settings: { electionTimeoutMillis: 1000 } } })
+    const settings = { electionTimeoutMillis: 1000 }
+    await admin.command({ replSetInitiate: { _id: REPLICA_SET, members: [{ _id: 0, host }], settings } })
   } catch (error) {
     if (!(error instanceof MongoServerError) || error.codeName !== 'AlreadyInitialized') throw error
     const { config } = await admin.command({ replSetGetConfig: 1 }) as unknown as { config: ReplicaConfig }

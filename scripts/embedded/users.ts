@@ -26,14 +26,22 @@ interface Registration extends ProcessMark { file: string }
 const KEEPER = fileURLToPath(new URL('./keeper.mjs', import.meta.url))
 const STOP_MS = 60_000
 
-/** Registers a process as a user of the servers in `dataDir`, and waits while they are being stopped. Call it with the lock held. Returns the registration's file. */
+/**
+ * Registers a process as a user of the servers in `dataDir`, and waits while they are being stopped. Call it with the lock held.
+ * Returns the registration's file.
+ */
 export async function join (dataDir: string, pid: number): Promise<string> {
-  if (!isAlive({ pid, started: '' })) throw new EmbeddedError('NOT_STARTED', `No process has the pid ${pid}, so it cannot own the databases in ${dataDir}.`)
+  if (!isAlive({ pid, started: '' })) {
+    throw new EmbeddedError('NOT_STARTED', `No process has the pid ${pid}: name one that runs as the owner of the databases in ${dataDir}.`)
+  }
   const file = path.join(dataDir, 'users', `${randomUUID()}.json`)
   writeJson(file, markOf(pid))
   const stopping = path.join(dataDir, 'stopping')
   const ready = await poll(STOP_MS, 25, () => isRunning(stopping) ? undefined : true)
-  if (ready === undefined) throw new EmbeddedError('IN_USE', `The databases in ${dataDir} do not finish stopping: end pid ${readJson<ProcessMark>(stopping)?.pid ?? '?'} and try again.`)
+  if (ready === undefined) {
+    const pid = readJson<ProcessMark>(stopping)?.pid ?? 'of the keeper'
+    throw new EmbeddedError('IN_USE', `The databases in ${dataDir} do not finish stopping: end pid ${pid} and try again.`)
+  }
   for (const user of registrations(dataDir)) if (!isAlive(user)) rmSync(user.file, { force: true })
   ensureKeeper(dataDir)
   return file
@@ -61,16 +69,20 @@ async function untilStopped (dataDir: string): Promise<void> {
     ensureKeeper(dataDir)
     return undefined
   })
-  const left = servers(dataDir).map(({ pid }) => pid)
-  if (done === undefined) throw new EmbeddedError('IN_USE', `The databases in ${dataDir} did not stop within ${STOP_MS / 1000} s: end pid ${left.join(' and ')}.`)
+  if (done === true) return
+  const left = servers(dataDir).map(({ pid }) => pid).join(' and ')
+  throw new EmbeddedError('IN_USE', `The databases in ${dataDir} did not stop within ${STOP_MS / 1000} s: end pid ${left}.`)
 }
 
 /** A keeper that is told to watch over an unused folder stops what runs there at once. */
 function ensureKeeper (dataDir: string): void {
   const file = path.join(dataDir, 'keeper.json')
   if (isRunning(file) || !existsSync(dataDir)) return
-  if (!existsSync(KEEPER)) throw new EmbeddedError('NOT_STARTED', `${KEEPER} is missing: copy it there when building, or set DATABASE_URL and MONGODB_URL.`)
-  const child = spawn(process.execPath, [KEEPER, dataDir], { detached: true, stdio: 'ignore', cwd: path.parse(dataDir).root, env: outsideEnvironment(), windowsHide: true })
+  if (!existsSync(KEEPER)) {
+    throw new EmbeddedError('NOT_STARTED', `${KEEPER} is missing: copy it there when building, or set DATABASE_URL and MONGODB_URL.`)
+  }
+  const cwd = path.parse(dataDir).root
+  const child = spawn(process.execPath, [KEEPER, dataDir], { detached: true, stdio: 'ignore', cwd, env: outsideEnvironment(), windowsHide: true })
   child.unref()
   if (child.pid !== undefined) writeJson(file, markOf(child.pid))
 }
