@@ -125,6 +125,13 @@ async function complete (request: FastifyRequest, reply: FastifyReply, transacti
   }
 }
 
+/**
+ * The token of what a transaction has written in SQL; undefined while nothing is known of it, and for MongoDB before the COMMIT.
+ */
+export function tokenOf (transaction: Transaction): string | undefined {
+  return sqlToken(events.get(transaction))
+}
+
 function writesOf (transaction: Transaction): Wanted | undefined {
   const event = events.get(transaction)
   if (event !== undefined) return { sql: [event], mongo: [] }

@@ -1,0 +1,263 @@
+import { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Type } from '@sinclair/typebox'
+import t, { type Test } from 'tap'
+import type { App, BuildOptions } from '../app.ts'
+import { sweepKeys } from '../plugins/idempotency/sql-store.ts'
+import { mongoDatabase } from '../plugins/mongo/index.ts'
+import { build } from './helper.ts'
+
+type Headers = Record<string, string>
+interface Row { id: number | string }
+
+let serial = 0
+const newKey = () => `key-${++serial}-${Math.random().toString(36).slice(2)}`
+const newUser = () => ({ name: 'Ada', email: `ada.${++serial}@example.com` })
+
+async function post<Body = Row> (app: App, url: string, payload: object, key?: string, headers: Headers = {}) {
+  const reply = await app.inject({ method: 'POST', url, payload, headers: { ...headers, ...(key !== undefined && { 'idempotency-key': key }) } })
+  return { status: reply.statusCode, headers: reply.headers as Headers, text: reply.body, body: (reply.body === '' ? undefined : reply.json()) as Body }
+}
+
+const inUse = { status: 409, body: { type: '/docs/problems#conflict', detail: 'A request with this Idempotency-Key is being processed' } }
+
+/** What holds for a POST route of any store. */
+async function holdsOn (t: Test, app: App, url: string, payload: () => Promise<object> | object, count: () => Promise<number>): Promise<void> {
+  await t.test(`${url}: the first answer again, once`, async (t) => {
+    const [key, body, before] = [newKey(), await payload(), await count()]
+    const first = await post(app, url, body, `"${key}"`)
+    t.match(first, { status: 201, headers: { location: `${url}/${first.body.id}`, 'idempotency-replayed': undefined } })
+    for (const header of [key, `"${key}"`]) {
+      const again = await post(app, url, Object.fromEntries(Object.entries(body).reverse()), header)
+      t.equal(again.status, 201)
+      t.equal(again.text, first.text)
+      t.match(again.headers, { location: first.headers.location, 'content-type': first.headers['content-type'], 'idempotency-replayed': 'true', ...(url !== '/orders' && { 'consistency-token': String }) })
+    }
+    t.equal(await count(), before + 1)
+  })
+
+  await t.test(`${url}: another payload with the key is refused`, async (t) => {
+    const key = newKey()
+    await post(app, url, await payload(), key)
+    const before = await count()
+    t.match(await post(app, url, await payload(), key), { status: 422, body: { type: '/docs/problems#unprocessable', detail: 'This Idempotency-Key was used for another request' } })
+    t.equal(await count(), before)
+  })
+
+  await t.test(`${url}: many at once, one effect`, async (t) => {
+    for (let round = 0; round < 5; round++) {
+      const [key, body, before] = [newKey(), await payload(), await count()]
+      const answers = await Promise.all(Array.from({ length: 6 }, () => post(app, url, body, key)))
+      const made = answers.filter(({ status, headers }) => status === 201 && headers['idempotency-replayed'] === undefined)
+      t.equal(made.length, 1)
+      for (const answer of answers) {
+        if (answer.status === 201) t.equal(answer.text, made[0]?.text)
+        else t.match(answer, inUse)
+      }
+      t.equal(await count(), before + 1)
+      t.match(await post(app, url, body, key), { status: 201, text: made[0]?.text as string })
+    }
+  })
+
+  await t.test(`${url}: without a key nothing is kept`, async (t) => {
+    const before = await count()
+    await post(app, url, await payload())
+    await post(app, url, await payload())
+    t.equal(await count(), before + 2)
+  })
+}
+
+const countUsers = async (app: App) => Number((await app.pg.query('SELECT count(*) FROM users')).rows[0].count)
+const keysOf = async (app: App) => (await app.pg.query('SELECT * FROM idempotency_keys')).rows
+
+t.test('PostgreSQL', async (t) => {
+  const app = await build(t)
+  await holdsOn(t, app, '/users', newUser, () => countUsers(app))
+  const author = (await post(app, '/users', newUser())).body.id
+  const order = () => ({ user_id: author, items: [{ product: `Tea ${++serial}`, quantity: 1, unit_price: '1.00' }] })
+  await holdsOn(t, app, '/orders', order, async () => Number((await app.pg.query('SELECT count(*) FROM orders')).rows[0].count))
+
+  t.test('one key on two routes is two keys', async (t) => {
+    const key = newKey()
+    const user = await post(app, '/users', newUser(), key)
+    t.equal((await post(app, '/orders', order(), key)).status, 201)
+    t.equal(user.status, 201)
+  })
+
+  t.test('an answer that rolls back is not kept: the key can be used again', async (t) => {
+    const [key, taken] = [newKey(), newUser()]
+    await post(app, '/users', taken)
+    for (let n = 0; n < 2; n++) t.match(await post(app, '/users', taken, key), { status: 409, body: { type: '/docs/problems#duplicate' } })
+    await app.pg.query('DELETE FROM users WHERE email = $1', [taken.email])
+    t.match(await post(app, '/users', taken, key), { status: 201, headers: { 'idempotency-replayed': undefined } })
+    t.match(await post(app, '/users', taken, key), { status: 201, headers: { 'idempotency-replayed': 'true' } })
+  })
+
+  t.test('after its time a key is new; the sweep removes it', async (t) => {
+    const [key, body] = [newKey(), newUser()]
+    const first = await post(app, '/users', body, key)
+    await app.pg.query("UPDATE idempotency_keys SET expires_at = now() - interval '1 second' WHERE key = $1", [key])
+    t.match(await post(app, '/users', newUser(), key), { status: 201, headers: { 'idempotency-replayed': undefined } })
+    t.ok((await keysOf(app)).find((row) => row.key === key).expires_at > Date.now() + 23 * 3600_000, 'for 24 hours')
+    await app.pg.query("UPDATE idempotency_keys SET expires_at = now() - interval '1 second' WHERE key = $1", [key])
+    const { length } = await keysOf(app)
+    t.equal(await sweepKeys(app), 1)
+    t.equal((await keysOf(app)).length, length - 1)
+    t.equal(first.status, 201)
+  })
+
+  t.test('keys that are none', async (t) => {
+    const before = await countUsers(app)
+    for (const key of ['', '"', 'a b', '""', 'ä', 'x'.repeat(256), `"${'x'.repeat(256)}"`, '"a"b"']) {
+      t.match(await post(app, '/users', newUser(), key), { status: 400, body: { type: '/docs/problems#invalid-request', errors: [{ pointer: '/idempotency-key', in: 'header' }] } }, JSON.stringify(key))
+    }
+    t.equal(await countUsers(app), before)
+    t.equal((await post(app, '/users', newUser(), `"${'y'.repeat(255)}"`)).status, 201)
+  })
+
+  t.test('the header is in the OpenAPI document', async (t) => {
+    const { paths } = app.swagger() as unknown as { paths: Record<string, Record<string, { parameters?: Array<{ name: string, in: string, required?: boolean }> }>> }
+    for (const path of ['/users', '/posts', '/orders']) t.ok(paths[path]?.post?.parameters?.some(({ name, in: place, required }) => name === 'idempotency-key' && place === 'header' && required !== true), path)
+    t.notOk(paths['/users/{id}']?.delete?.parameters?.some(({ name }) => name === 'idempotency-key'))
+  })
+})
+
+t.test('MongoDB', async (t) => {
+  const app = await build(t, {
+    plugins: async (app) => {
+      app.post('/twice', { config: { transaction: { store: 'mongo', retries: 2 } }, schema: { response: { 201: Type.Object({ run: Type.Integer() }) } } }, async (request, reply) => {
+        const { attempt } = request.transaction
+        const rival = app.mongo.client.startSession()
+        rival.startTransaction()
+        // The first run meets a document that another transaction has changed.
+        if (attempt === 1) await mongoDatabase(app).collection<{ _id: string }>('counters').updateOne({ _id: 'a' }, { $inc: { n: 100 } }, { session: rival })
+        try {
+          await request.mongo.collection<{ _id: string }>('counters').updateOne({ _id: 'a' }, { $inc: { n: 1 } })
+        } finally {
+          await rival.endSession()
+        }
+        reply.code(201)
+        return { run: attempt }
+      })
+    }
+  })
+  const author = (await post(app, '/users', newUser())).body.id
+  const posts = mongoDatabase(app).collection('posts')
+  const keys = mongoDatabase(app).collection<{ _id: string, expires_at: Date }>('idempotency_keys')
+  const newPost = () => ({ title: `Post ${++serial}`, content: 'c', category: 'news', author_id: author })
+  await holdsOn(t, app, '/posts', newPost, () => posts.countDocuments())
+
+  t.test('an answer that rolls back is not kept', async (t) => {
+    const [key, body] = [newKey(), { ...newPost(), slug: `slug-${++serial}` }]
+    await post(app, '/posts', body)
+    for (let n = 0; n < 2; n++) t.match(await post(app, '/posts', body, key), { status: 409 })
+    await posts.deleteOne({ slug: body.slug })
+    t.match(await post(app, '/posts', body, key), { status: 201, headers: { 'idempotency-replayed': undefined } })
+  })
+
+  t.test('after its time a key is new, also when MongoDB has not removed it yet', async (t) => {
+    const [key, body] = [newKey(), newPost()]
+    await post(app, '/posts', body, key)
+    t.match(await keys.updateOne({ _id: `POST /posts ${key}` }, { $set: { expires_at: new Date(Date.now() + 60) } }), { modifiedCount: 1 })
+    await sleep(80)
+    t.match(await post(app, '/posts', newPost(), key), { status: 201, headers: { 'idempotency-replayed': undefined } })
+    t.ok((await keys.findOne({ _id: `POST /posts ${key}` }))?.expires_at.getTime() as number > Date.now() + 23 * 3600_000)
+  })
+
+  t.test('a handler that runs again keeps the answer of the run that committed', async (t) => {
+    const key = newKey()
+    await mongoDatabase(app).collection<{ _id: string }>('counters').insertOne({ _id: 'a' })
+    const [first, again] = [await post(app, '/twice', {}, key), await post(app, '/twice', {}, key)]
+    t.match(first, { status: 201, body: { run: 2 } })
+    t.match(again, { status: 201, body: { run: 2 }, headers: { 'idempotency-replayed': 'true' } })
+    t.match(await mongoDatabase(app).collection<{ _id: string }>('counters').findOne({ _id: 'a' }), { n: 1 })
+  })
+})
+
+t.test('SQLite', async (t) => {
+  const { migrate } = await import('../drizzle/migrate.ts')
+  const url = `file:${t.testdir()}/tandem.db`
+  await migrate(url)
+  const app = await build(t, { settings: { DATABASE_URL: url } })
+  await holdsOn(t, app, '/users', newUser, async () => Number((await app.sqlite?.query<{ n: number }>('SELECT count(*) AS n FROM users'))?.rows[0]?.n))
+  t.test('expiry', async (t) => {
+    const key = newKey()
+    await post(app, '/users', newUser(), key)
+    await app.sqlite?.query("UPDATE idempotency_keys SET expires_at = '2000-01-01T00:00:00.000Z' WHERE key = $1", [key])
+    t.match(await post(app, '/users', newUser(), key), { status: 201, headers: { 'idempotency-replayed': undefined } })
+    await app.sqlite?.query("UPDATE idempotency_keys SET expires_at = '2000-01-01T00:00:00.000Z' WHERE key = $1", [key])
+    t.equal(await sweepKeys(app), 1)
+  })
+})
+
+t.test('own routes', async (t) => {
+  let runs = 0
+  const response = { 201: Type.Object({ run: Type.Integer() }) }
+  const options: BuildOptions = {
+    plugins: async (app) => {
+      app.post('/required', { schema: { response }, config: { idempotency: 'required' } }, async (_request, reply) => { reply.code(201); return { run: ++runs } })
+      app.post('/off', { schema: { response }, config: { idempotency: false } }, async (_request, reply) => { reply.code(201); return { run: ++runs } })
+      app.post('/plain', { schema: { response }, config: { transaction: false } }, async (_request, reply) => { reply.code(201); return { run: ++runs } })
+      app.put('/asked', { schema: { response }, config: { idempotency: true } }, async (_request, reply) => { reply.code(201); return { run: ++runs } })
+      app.post('/stream', async () => Readable.from(['a', 'b']))
+      app.post('/dry', { schema: { response } }, async (request, reply) => {
+        await request.transaction.query('SELECT 1')
+        request.transaction.setRollbackOnly()
+        reply.code(201)
+        return { run: ++runs }
+      })
+      app.post('/deferred', { schema: { response } }, async (request, reply) => {
+        await request.transaction.query('CREATE TEMP TABLE p (id int PRIMARY KEY) ON COMMIT DROP')
+        await request.transaction.query('CREATE TEMP TABLE c (id int REFERENCES p DEFERRABLE INITIALLY DEFERRED) ON COMMIT DROP')
+        if (++runs % 2 === 1) await request.transaction.query('INSERT INTO c VALUES (1)')
+        reply.code(201)
+        return { run: runs }
+      })
+    }
+  }
+  const app = await build(t, options)
+
+  t.test('required: 400 without a key, and a handler that sends nothing to the database still runs once', async (t) => {
+    t.match(await post(app, '/required', {}), { status: 400, body: { errors: [{ pointer: '/idempotency-key', detail: 'is required', in: 'header' }] } })
+    const key = newKey()
+    const first = await post(app, '/required', {}, key)
+    t.equal(first.status, 201)
+    t.equal((await post(app, '/required', {}, key)).text, first.text)
+  })
+
+  t.test('off, without a transaction, and asked for on another method', async (t) => {
+    for (const url of ['/off', '/plain']) {
+      const key = newKey()
+      t.not((await post(app, url, {}, key)).text, (await post(app, url, {}, key)).text, url)
+    }
+    const key = newKey()
+    const put = async () => (await app.inject({ method: 'PUT', url: '/asked', payload: {}, headers: { 'idempotency-key': key } })).body
+    t.equal(await put(), await put())
+  })
+
+  t.test('a dry run is not kept', async (t) => {
+    const key = newKey()
+    t.not((await post(app, '/dry', {}, key)).text, (await post(app, '/dry', {}, key)).text)
+  })
+
+  t.test('an answer whose COMMIT fails is not kept', async (t) => {
+    runs = 0
+    const key = newKey()
+    t.match(await post(app, '/deferred', {}, key), { status: 409, body: { type: '/docs/problems#reference' } })
+    t.match(await post(app, '/deferred', {}, key), { status: 201, headers: { 'idempotency-replayed': undefined }, body: { run: 2 } })
+    t.match(await post(app, '/deferred', {}, key), { status: 201, headers: { 'idempotency-replayed': 'true' }, body: { run: 2 } })
+  })
+
+  t.test('a streamed answer cannot be kept: refused when a key is sent', async (t) => {
+    t.equal((await post(app, '/stream', {}, newKey()).catch(() => ({ status: 0 }))).status, 500)
+    t.equal((await app.inject({ method: 'POST', url: '/stream' })).body, 'ab')
+  })
+
+  t.test('a route that cannot keep its promise refuses to boot', async (t) => {
+    for (const transaction of [false, 'statement'] as const) {
+      await t.rejects(build(t, {
+        plugins: async (app) => { app.post('/impossible', { schema: { response }, config: { idempotency: 'required', transaction } }, async () => ({ run: 1 })) }
+      }), { message: /POST \/impossible.*transaction/ })
+    }
+  })
+})
