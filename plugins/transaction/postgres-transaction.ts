@@ -10,6 +10,8 @@ type Statement = string | QueryConfig | QueryArrayConfig
 
 const endedForItsTime: Record<string, string> = { '25P03': 'idleInTransactionTimeout', '25P04': 'transactionTimeout' }
 
+interface Notice { severity?: string | undefined, routine?: string | undefined, message?: string | undefined }
+
 interface Bounds { beginTimeout: number, commitTimeout: number }
 
 /** Longest wait for a cancelled statement and for ROLLBACK before the connection is thrown away. */
@@ -24,6 +26,7 @@ export class PostgresTransaction implements OpenTransaction {
   #lost: Error | undefined
   #misuse: Error | undefined
   #reader: Submittable | undefined
+  #isStuck = false
   #isReleased = false
   readonly #onError = (error: Error): void => {
     this.#lost ??= error
@@ -63,6 +66,8 @@ export class PostgresTransaction implements OpenTransaction {
       if (hasEnded(result, text) || this.#isOutside) throw this.#misuse = ended()
       return result
     } catch (error) {
+      // pg's query_timeout gives up waiting, not the statement.
+      if (error instanceof Error && error.message === 'Query read timeout') this.#isStuck = true
       this.#note(text, error)
       throw error
     }
@@ -89,7 +94,7 @@ export class PostgresTransaction implements OpenTransaction {
       throw new TransactionAbortedError(this.#context.label, this.#failedStatement(), this.firstFailure?.error)
     }
     const warnings: string[] = []
-    const onNotice = (notice: { severity?: string | undefined, message?: string | undefined }) => { if (notice.severity === 'WARNING') warnings.push(notice.message ?? '') }
+    const onNotice = (notice: Notice) => { if (isOfTheServer(notice)) warnings.push(notice.message ?? '') }
     this.#client.on('notice', onNotice)
     let command: string
     try {
@@ -109,10 +114,10 @@ export class PostgresTransaction implements OpenTransaction {
 
   async rollback (running: Promise<unknown> | undefined): Promise<void> {
     try {
-      if (this.#lost === undefined && running !== undefined) {
+      if (this.#lost === undefined && (running !== undefined || this.#isStuck)) {
         await cancelStatement(this.#client)
         closeReader(this.#reader)
-        await within(rollbackTimeout, settled(running), 'the running statement did not stop')
+        await within(rollbackTimeout, settled(running ?? Promise.resolve()), 'the running statement did not stop')
       }
       if (this.#lost === undefined) await within(rollbackTimeout, this.#client.query('ROLLBACK'), 'ROLLBACK was not answered in time')
       this.#release()
@@ -150,6 +155,11 @@ export class PostgresTransaction implements OpenTransaction {
     if (doubt !== undefined) client.on('error', ignore)
     client.release(doubt instanceof Error ? doubt : doubt !== undefined)
   }
+}
+
+/** A warning that no function of the application raised. */
+function isOfTheServer ({ severity, routine }: Notice): boolean {
+  return severity === 'WARNING' && routine !== 'exec_stmt_raise'
 }
 
 /** A cursor that nobody reads to its end would keep its connection for ever. */

@@ -64,7 +64,10 @@ class SingleStatement implements SqlTransaction {
     try {
       return await client.query<Row>(statement, values)
     } catch (error) {
-      const failure = isConnectionProblem(error) ? new OutcomeUnknownError(this.#context.label, error) : error
+      const isLost = isConnectionProblem(error)
+      // The error of a dying connection may come before its end does: nobody else must get it.
+      this.#release(isLost && error instanceof Error ? error : undefined)
+      const failure = isLost ? new OutcomeUnknownError(this.#context.label, error) : error
       this.firstFailure = { statement: text, error: failure }
       throw failure
     } finally {
