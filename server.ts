@@ -15,7 +15,8 @@ async function start (): Promise<void> {
     await app.close()
     log.info('closed')
   })
-  log.info({ settings: maskSettings(config) }, 'settings')
+  // A person at a terminal gets the banner instead.
+  log[process.stdout.isTTY ? 'debug' : 'info']({ settings: maskSettings(config) }, 'settings')
   const { mongodb } = app.embedded
   if (mongodb?.how === 'missing') log.warn({ reason: mongodb.reason }, 'no MongoDB: its routes answer 503')
   if (config.SEED) await addSamples(app)

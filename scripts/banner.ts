@@ -15,6 +15,8 @@ export function banner (app: App): string {
   const embedded = postgres !== undefined || mongodb !== undefined
   return [
     '',
+    '  Tandem is running.',
+    '',
     `  API         ${origin}`,
     ...(DOCS ? [`  Docs        ${origin}/docs`] : []),
     ...database('SQL', DATABASE_URL, postgres),
@@ -34,6 +36,7 @@ export function banner (app: App): string {
 function database (label: string, url: string | undefined, server: Server): string[] {
   const name = `  ${label.padEnd(12)}`
   if (server?.how === 'missing') return server.reason.map((line, at) => `${at === 0 ? name : ' '.repeat(14)}${line}`)
-  const first = `${name}${url === undefined ? 'not set' : maskUrl(url)}`
-  return server === undefined ? [first] : [first, `${' '.repeat(14)}${server.version}, ${server.how}, from ${server.source}`]
+  if (server === undefined) return [`${name}${url === undefined ? 'not set' : maskUrl(url)}`]
+  // An embedded server has no password, so its whole URL can be copied into other tools.
+  return [`${name}${server.url}`, `${' '.repeat(14)}${server.version}, ${server.how}, from ${server.source}`]
 }
