@@ -138,13 +138,25 @@ export class MongoTransaction implements OpenTransaction {
   #kill (): void {
     const { id } = this.#session
     if (id === undefined) return
-    const killing = this.#options.client.db('admin').command({ killSessions: [id] })
+    const killing = killSession(this.#options.client, id)
     // The session must not serve another transaction before: it would be killed with this one.
     this.#ending = Promise.allSettled([this.#ending, killing])
   }
 
   #end (): void {
     this.#ending.then(() => this.#session.endSession()).catch(ignore)
+  }
+}
+
+/** What broke the commit may break this too, so it is tried for some seconds. */
+async function killSession (client: MongoClient, id: object): Promise<void> {
+  for (let round = 0; round < 6; round++) {
+    try {
+      await client.db('admin').command({ killSessions: [id] })
+      return
+    } catch {
+      await sleep(100 * 2 ** round, undefined, { ref: false })
+    }
   }
 }
 

@@ -183,7 +183,7 @@ export async function commits (t: Test, server: Server): Promise<void> {
   })
 
   await t.test('app.transaction commits, rolls back and runs again on the same engine', async (t) => {
-    const { app, ids, failCommand } = await stage(t, { server, routes () {} })
+    const { app, ids, failCommand, openTransactions } = await stage(t, { server, plugin: { commitTimeout: 400 }, routes () {} })
     const options = { store: 'mongo', retries: 2 } as const
     let attempts = 0
     await failCommand(['commitTransaction'], { errorCode: 251, errorLabels: ['TransientTransactionError'] })
@@ -200,7 +200,8 @@ export async function commits (t: Test, server: Server): Promise<void> {
     await failCommand(['commitTransaction'], { closeConnection: true }, Infinity)
     await t.rejects(app.transaction(async (transaction) => {
       await transaction.mongo.collection<Item>('item').insertOne({ _id: 3 })
-    }, options).finally(() => failCommand(['commitTransaction'], {}, 0)), { code: 'TX_OUTCOME_UNKNOWN' })
+    }, options), { code: 'TX_OUTCOME_UNKNOWN' })
+    t.ok(await until(async () => await openTransactions() === 0))
     t.same(await ids(), [1])
   })
 }
