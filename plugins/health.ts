@@ -1,7 +1,8 @@
 import { Type } from '@sinclair/typebox'
-import type { FastifyReply } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import { pendingMigrations } from '../drizzle/migrate.ts'
+import { projectionsOf } from './metrics/projections.ts'
 
 /** What a dependency may say of itself; never a host, a version or the text of an error. */
 export type Condition = 'up' | 'degraded' | 'down' | 'migrations pending' | 'no answer'
@@ -20,7 +21,12 @@ declare module 'fastify' {
 }
 
 /** Whether requests should be sent here, and the condition of each dependency. */
-export interface Readiness { status: 'ready' | 'not ready' | 'draining', checks: Record<string, Condition> }
+export interface Readiness {
+  status: 'ready' | 'not ready' | 'draining'
+  checks: Record<string, Condition>
+  /** Seconds each projection is behind, at most; those that only another process knows are left out. */
+  lag_seconds?: Record<string, number>
+}
 
 type Check = () => Condition | Promise<Condition>
 
@@ -30,7 +36,10 @@ const CHECK_MS = 1000
 const AliveSchema = Type.Object({ status: Type.Literal('alive') }, { $id: 'Alive', description: 'The process runs', additionalProperties: false })
 const ReadinessSchema = Type.Object({
   status: Type.String({ examples: ['ready'], description: 'ready, not ready or draining' }),
-  checks: Type.Record(Type.String(), Type.String(), { description: 'Condition of each dependency', examples: [{ sql: 'up', mongodb: 'up' }] })
+  checks: Type.Record(Type.String(), Type.String(), { description: 'Condition of each dependency', examples: [{ sql: 'up', mongodb: 'up' }] }),
+  lag_seconds: Type.Optional(Type.Record(Type.String(), Type.Number(), {
+    description: 'How far the copy of each is behind in the other store, at most; a copy that is behind is no reason to send requests elsewhere', examples: [{ users: 0, posts: 0.02 }]
+  }))
 }, { $id: 'Readiness', description: 'Whether requests should be sent here', additionalProperties: false })
 
 /** Answers /livez without touching a database, /readyz and /healthz from checks that are at most a second old. */
@@ -59,12 +68,16 @@ export default fp(async function health (app) {
   async function answerReadiness (_request: unknown, reply: FastifyReply): Promise<Readiness> {
     const report = await app.readiness()
     reply.code(report.status === 'ready' ? 200 : 503).header('cache-control', 'no-store')
-    return report
+    return { ...report, lag_seconds: lags(app) }
   }
 }, { name: 'health', dependencies: ['config', 'errors', 'openapi', 'sql', 'mongo'], fastify: '5.x' })
 
 function describe (operationId: string, summary: string, response: Record<number, object>) {
   return { operationId, summary, tags: ['health'], response }
+}
+
+function lags (app: FastifyInstance): Record<string, number> {
+  return Object.fromEntries(projectionsOf(app).flatMap(({ name, lagSeconds }) => lagSeconds === undefined ? [] : [[name, lagSeconds]]))
 }
 
 async function reportOf (checks: Map<string, Check>): Promise<Readiness> {

@@ -22,15 +22,10 @@ const SILENCE_MS = 20_000
 // A copy reads MongoDB between its statements.
 const COPY_MS = 60_000
 
-/**
- * Opens connections of the projections' own, so that the background never takes one from a request nor waits behind requests.
- * @returns undefined where a test's double stands in for the database
- */
-export function openStores (app: FastifyInstance): Stores | undefined {
+/** Opens connections of the projections' own, so that the background never takes one from a request nor waits behind requests. */
+export function openStores (app: FastifyInstance): Stores {
   if (app.sqlite !== undefined) return sqliteStores(app.sqlite)
-  const url = app.config.DATABASE_URL
-  if (!app.hasDecorator('pg') || url === undefined) return undefined
-  const config = { connectionString: url, fallback_application_name: 'tandem projections', keepAlive: true, query_timeout: SILENCE_MS, connectionTimeoutMillis: 5000 }
+  const config = { connectionString: app.config.DATABASE_URL, fallback_application_name: 'tandem projections', keepAlive: true, query_timeout: SILENCE_MS, connectionTimeoutMillis: 5000 }
   const pool = new pg.Pool({ ...config, max: CONNECTIONS, idleTimeoutMillis: 30_000 })
   pool.on('error', (error) => { app.log.warn({ reason: error.message }, 'a connection of the projections was lost') })
   app.addHook('onClose', async function closeProjections () { await pool.end() })

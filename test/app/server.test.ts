@@ -119,7 +119,7 @@ t.test('databases that cannot be reached do not stop the service', async (t) => 
   const ready = await fetch(`${origin}/readyz`)
   t.equal(ready.status, 503)
   const text = await ready.text()
-  t.strictSame(JSON.parse(text), { status: 'not ready', checks: { sql: 'down', mongodb: 'down' } })
+  t.match(JSON.parse(text), { status: 'not ready', checks: { sql: 'down', mongodb: 'down' } })
   t.notMatch(text, /127\.0\.0\.1|ECONN/)
   for (const url of ['/users', '/posts/summaries']) {
     const reply = await fetch(origin + url)
