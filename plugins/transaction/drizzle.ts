@@ -10,49 +10,72 @@ import { TransactionUsageError } from './errors.ts'
 import type { SqlClient, SqlHandles } from './sql.ts'
 
 /** Everything this plugin takes from Drizzle's insides: a session over a client of ours, and the transaction class with our savepoints. */
-interface Parts<Schema extends Record<string, unknown>, Tables extends TablesRelationalConfig> {
+interface Parts<Tables extends TablesRelationalConfig> {
+  client: SqlClient
   dialect: PgDialect
-  session: NodePgSession<Schema, Tables>
   schema: RelationalSchemaConfig<Tables> | undefined
   /** Savepoints so far: their names never repeat within a transaction. */
   savepoints: { count: number }
 }
 
+/** Savepoints of one handle that are open or waiting, and whose they are. */
+interface Turns { owner?: object, last?: Promise<unknown> | undefined }
+
 /** The handles whose savepoint callback is running: used to refuse a call that could only wait for itself. */
 const entered = new AsyncLocalStorage<ReadonlySet<object>>()
 
 class SavepointTransaction<Schema extends Record<string, unknown>, Tables extends TablesRelationalConfig> extends NodePgTransaction<Schema, Tables> {
-  readonly #parts: Parts<Schema, Tables>
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #parts: Parts<Tables>
+  readonly #turns: Turns
 
-  constructor (parts: Parts<Schema, Tables>, depth: number) {
-    super(parts.dialect, parts.session, parts.schema, depth)
+  constructor (parts: Parts<Tables>, depth: number) {
+    const turns: Turns = {}
+    const client = inTurn(parts.client, turns) as PoolClient
+    super(parts.dialect, new NodePgSession<Schema, Tables>(client, parts.dialect, parts.schema), parts.schema, depth)
     this.#parts = parts
+    this.#turns = turns
+    turns.owner = this
   }
 
   override transaction<Result> (work: (tx: NodePgTransaction<Schema, Tables>) => Promise<Result>): Promise<Result> {
     const outer = entered.getStore()
     if (outer?.has(this) === true) return Promise.reject(new TransactionUsageError('a savepoint inside a savepoint must be opened on the handle that the outer callback was given'))
     // Siblings run one after the other: on one connection, parallel savepoints would end each other.
-    const turn = this.#last.then(() => this.#savepoint(work, new Set([...outer ?? [], this])))
-    this.#last = turn.then(ignore, ignore)
+    const turn = Promise.resolve(this.#turns.last).then(() => this.#savepoint(work, new Set([...outer ?? [], this])))
+    const last = turn.then(ignore, ignore).then(() => { if (this.#turns.last === last) this.#turns.last = undefined })
+    this.#turns.last = last
     return turn
   }
 
   async #savepoint<Result> (work: (tx: NodePgTransaction<Schema, Tables>) => Promise<Result>, handles: ReadonlySet<object>): Promise<Result> {
     const name = sql.identifier(`savepoint_${++this.#parts.savepoints.count}`)
-    const tx = new SavepointTransaction(this.#parts, this.nestedIndex + 1)
+    const tx = new SavepointTransaction<Schema, Tables>(this.#parts, this.nestedIndex + 1)
     await tx.execute(sql`savepoint ${name}`)
     try {
       const result = await entered.run(handles, work, tx)
       await tx.execute(sql`release savepoint ${name}`)
       return result
     } catch (error) {
-      await tx.execute(sql`rollback to savepoint ${name}`)
+      // Where this fails too the whole transaction is over; what went wrong first is what the caller must hear.
+      await tx.execute(sql`rollback to savepoint ${name}`).catch(ignore)
       throw error
     }
   }
 }
+
+/** Statements of the outer handle wait for its open savepoint: inside it, they would be undone with it. */
+function inTurn (client: SqlClient, turns: Turns): SqlClient {
+  return {
+    query: (statement, values) => {
+      const { owner, last } = turns
+      const mustWait = last !== undefined && owner !== undefined && entered.getStore()?.has(owner) !== true
+      return mustWait ? last.then(() => client.query(statement, values)) : client.query(statement, values)
+    }
+  }
+}
+
+/** The type of `request.db` with Drizzle: what the pool's database, a transaction and a savepoint have in common. */
+export type DrizzleHandle<Schema extends Record<string, unknown>> = PgDatabase<NodePgQueryResultHKT, Schema, ExtractTablesWithRelations<Schema>>
 
 /**
  * Puts a node-postgres Drizzle database on transactions: `request.db` is then a Drizzle handle with the same schema.
@@ -64,16 +87,15 @@ class SavepointTransaction<Schema extends Record<string, unknown>, Tables extend
  * await app.register(transaction, { pool, db: drizzleHandles(db) })
  */
 export function drizzleHandles<Schema extends Record<string, unknown>> (
-  db: PgDatabase<NodePgQueryResultHKT, Schema, ExtractTablesWithRelations<Schema>>,
+  db: DrizzleHandle<Schema>,
   options: { casing?: 'snake_case' | 'camelCase' } = {}
-): SqlHandles<PgDatabase<NodePgQueryResultHKT, Schema, ExtractTablesWithRelations<Schema>>> {
+): SqlHandles<DrizzleHandle<Schema>> {
   // One dialect and one relational config for the life of the app: deriving them per request costs up to 270 µs.
   const dialect = new PgDialect(options)
   const { schema, fullSchema, tableNamesMap } = db._
   const relational = schema === undefined ? undefined : { schema, fullSchema, tableNamesMap }
   function bind (client: SqlClient) {
-    const session = new NodePgSession<Schema, ExtractTablesWithRelations<Schema>>(client as PoolClient, dialect, relational)
-    return new SavepointTransaction({ dialect, session, schema: relational, savepoints: { count: 0 } }, 0)
+    return new SavepointTransaction<Schema, ExtractTablesWithRelations<Schema>>({ client, dialect, schema: relational, savepoints: { count: 0 } }, 0)
   }
   return { autocommit: db, bind }
 }
