@@ -65,7 +65,9 @@ export async function buildApp (options: BuildOptions = {}): Promise<App> {
 }
 
 function construct (settings: Settings, logger: LoggerOptions | undefined) {
-  return Fastify(serverOptions(settings, logger)).withTypeProvider<TypeBoxTypeProvider>()
+  const app = Fastify(serverOptions(settings, logger)).withTypeProvider<TypeBoxTypeProvider>()
+  app.removeContentTypeParser('text/plain') // Fastify reads it by default; here a body is JSON
+  return app
 }
 
 async function load (app: App, pluginOptions: PluginOptions, { overrides = {}, plugins }: BuildOptions): Promise<void> {
