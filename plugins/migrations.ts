@@ -11,7 +11,7 @@ const FATAL = /^(28...|3D000|MIGRATION_.*)$/
  */
 export default fp(async function migrations (app) {
   const { DATABASE_URL, NODE_ENV } = app.config
-  if (app.offline || DATABASE_URL === undefined || DATABASE_URL === ':memory:') return
+  if (app.offline || app.doubles.db || DATABASE_URL === undefined || DATABASE_URL === ':memory:') return
   try {
     if (NODE_ENV === 'development') {
       const done = await migrate(DATABASE_URL)

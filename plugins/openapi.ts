@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import swagger, { type FastifyDynamicSwaggerOptions, type SwaggerTransform } from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
@@ -49,8 +49,8 @@ function documentOptions (): FastifyDynamicSwaggerOptions {
 
 // The compiled service lives in dist/, one folder below package.json.
 function packageFile (): string {
-  const root = join(import.meta.dirname, '..')
-  return join(root, root.endsWith('dist') ? '..' : '.', 'package.json')
+  const beside = join(import.meta.dirname, '..', 'package.json')
+  return existsSync(beside) ? beside : join(import.meta.dirname, '..', '..', 'package.json')
 }
 
 const describe: SwaggerTransform = ({ schema, url, route }) => {

@@ -1,7 +1,7 @@
 import { Type, type Static } from '@sinclair/typebox'
 
 /** One wrong place of a request. */
-export const ProblemErrorSchema = Type.Object({
+const ProblemErrorSchema = Type.Object({
   pointer: Type.String({ description: 'JSON pointer to the wrong value', examples: ['/email'] }),
   detail: Type.String({ examples: ['must match format "email"'] }),
   in: Type.Optional(Type.Unsafe<'path' | 'query' | 'header'>({

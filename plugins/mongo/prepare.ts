@@ -6,7 +6,7 @@ import { validators } from './validators.ts'
 const NAMESPACE_EXISTS = 48
 
 /** Thrown when the server cannot do transactions and change streams. Code `MONGO_NOT_REPLICA_SET`. */
-export class NotReplicaSetError extends Error {
+class NotReplicaSetError extends Error {
   readonly code = 'MONGO_NOT_REPLICA_SET'
 
   constructor () {
