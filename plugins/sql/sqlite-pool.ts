@@ -26,6 +26,8 @@ export interface BeginOptions {
  * each other in order; a reader never waits for the writer.
  */
 export class SqlitePool {
+  /** Asked before each statement and transaction why it may not take a connection. In development: because it belongs to a transaction. */
+  refuse: () => Error | undefined = () => undefined
   readonly #writes: SqliteLane
   readonly #reads: SqliteLane
 
@@ -42,6 +44,7 @@ export class SqlitePool {
 
   /** Runs one statement by itself, beside the writer when it only reads. */
   async query<Row extends QueryResultRow> (statement: Statement, values?: unknown[]): Promise<QueryResult<Row>> {
+    this.#assertAllowed()
     const lane = isRead(typeof statement === 'string' ? statement : statement.text) ? this.#reads : this.#writes
     const { connection, result } = await lane.take((taken) => taken.query<Row>(statement, values))
     lane.give(connection)
@@ -50,6 +53,7 @@ export class SqlitePool {
 
   /** Begins a transaction, which holds its connection until it ends. */
   async begin ({ readOnly, abandoned }: BeginOptions): Promise<SqliteSession> {
+    this.#assertAllowed()
     const lane = readOnly ? this.#reads : this.#writes
     const { connection } = await lane.take((taken) => { taken.begin(readOnly) }, abandoned)
     return new SqliteSession(lane, connection)
@@ -59,6 +63,11 @@ export class SqlitePool {
   close (): void {
     this.#reads.close()
     this.#writes.close()
+  }
+
+  #assertAllowed (): void {
+    const refusal = this.refuse()
+    if (refusal !== undefined) throw refusal
   }
 }
 

@@ -4,6 +4,7 @@ import { doubleDriver } from '../transaction/double.ts'
 import { drizzleHandles } from '../transaction/drizzle.ts'
 import type { SqlClient, TransactionPluginOptions } from '../transaction/index.ts'
 import { sqliteDriver } from '../transaction/sqlite.ts'
+import { strayCheckout } from '../transaction/watch.ts'
 import { SqliteHandle } from './sqlite-handle.ts'
 
 type StoreOptions = Pick<TransactionPluginOptions, 'pool' | 'sql' | 'db' | 'defaults'>
@@ -15,6 +16,7 @@ type StoreOptions = Pick<TransactionPluginOptions, 'pool' | 'sql' | 'db' | 'defa
 export function sqlStore (app: FastifyInstance): StoreOptions {
   const { config } = app
   const defaults = { deadline: config.HANDLER_TIMEOUT_MS }
+  if (app.sqlite !== undefined && config.NODE_ENV !== 'production') app.sqlite.refuse = strayCheckout
   if (app.sqlite !== undefined) return { sql: sqliteDriver(app.sqlite), db: { autocommit: app.db, bind: bindSqlite }, defaults }
   if (!app.hasDecorator('pg')) return { sql: doubleDriver(), db: { autocommit: app.db, bind: () => app.db }, defaults }
   return {

@@ -4,6 +4,7 @@ import type { RouteTransactionOptions } from './options.ts'
 import type { SqlDriver, SqlTransaction, Statement } from './sql.ts'
 import { OutcomeUnknownError, TransactionAbortedError, TransactionUsageError } from './errors.ts'
 import { refuseTransactionControl, statementText } from './statement-text.ts'
+import { outsideTransaction } from './watch.ts'
 
 /** A transaction that has begun on a connection of its own. */
 export interface SqliteSession {
@@ -46,7 +47,8 @@ export function sqliteDriver (connections: SqliteConnections): SqlDriver {
     plan: planSqlite,
     async open (plan, context) {
       const { readOnly } = plan as SqlitePlan
-      return new SqliteTransaction(await connections.begin({ readOnly, abandoned: context.abandoned }), context)
+      const session = await outsideTransaction(() => connections.begin({ readOnly, abandoned: context.abandoned }))
+      return new SqliteTransaction(session, context)
     },
     // A transaction that writes holds the only lock from its beginning: there is nobody to conflict with.
     isRetriable: () => false

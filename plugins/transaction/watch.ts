@@ -38,13 +38,19 @@ export function outsideTransaction<Result> (work: () => Result): Result {
   return current.exit(work)
 }
 
+/** Why the running code may not take a connection: it belongs to an open SQL transaction, which has one; undefined when it may. */
+export function strayCheckout (): Error | undefined {
+  const scope = current.getStore()
+  if (scope === undefined || scope.driver.store !== 'sql' || !scope.isOpen) return undefined
+  return new TransactionUsageError(`${scope.label} asked the pool for a second connection inside its transaction; use request.db or request.transaction.query`)
+}
+
 /** Refuses a second checkout inside an SQL transaction: the pool could run dry with everybody waiting for a second connection. */
 export function watchPool (pool: Pool): void {
   const connect = pool.connect.bind(pool) as (callback?: (...args: unknown[]) => void) => Promise<PoolClient>
   function connectOutsideTransactions (callback?: (...args: unknown[]) => void): Promise<PoolClient> | undefined {
-    const scope = current.getStore()
-    if (scope === undefined || scope.driver.store !== 'sql' || !scope.isOpen) return connect(callback)
-    const error = new TransactionUsageError(`${scope.label} asked the pool for a second connection inside its transaction; use request.db or request.transaction.query`)
+    const error = strayCheckout()
+    if (error === undefined) return connect(callback)
     if (callback === undefined) return Promise.reject(error)
     callback(error)
     return undefined

@@ -218,6 +218,10 @@ t.test('transactions', async (t) => {
       await transaction.query(insert).catch(() => transaction.query('rollback to savepoint a'))
       return {}
     })
+    small.app.post('/stray', async (request) => {
+      await request.transaction.query(insert)
+      await small.app.db.execute(insert)
+    })
     small.app.post('/control', async (request) => request.transaction.query('commit'))
     await small.app.ready()
     const post = async (url: string) => (await small.app.inject({ method: 'POST', url })).statusCode
@@ -231,6 +235,13 @@ t.test('transactions', async (t) => {
     t.equal(await rows(), 0)
     t.equal(await post('/ok'), 200)
     t.equal(await rows(), 1)
+  })
+
+  t.test('a statement past the transaction could only wait for it, and is refused', async (t) => {
+    const { app, post, rows } = await routes(t)
+    t.match((await app.inject({ method: 'POST', url: '/stray' })).json(), { statusCode: 500, message: /second connection inside its transaction/ })
+    t.equal(await rows(), 0)
+    t.equal(await post('/ok'), 200)
   })
 
   t.test('as on PostgreSQL, a swallowed error leaves nothing to commit, a savepoint rescues', async (t) => {
