@@ -1,18 +1,20 @@
 import { Type } from '@sinclair/typebox'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
+import type { Database } from '../drizzle/index.ts'
+import { MigrationError } from '../drizzle/journal.ts'
 import { pendingMigrations } from '../drizzle/migrate.ts'
 import { projectionsOf } from './metrics/projections.ts'
 
 /** What a dependency may say of itself; never a host, a version or the text of an error. */
-export type Condition = 'up' | 'degraded' | 'down' | 'migrations pending' | 'no answer'
+export type Condition = 'up' | 'degraded' | 'down' | 'no answer' | 'migrations pending' | 'migrations ahead' | 'migrations differ'
 
 declare module 'fastify' {
   interface FastifyInstance {
     /**
      * Adds a dependency to /readyz.
      * @param name what it is called in the answer
-     * @param check its condition; the service is ready while all say `up` or `degraded`. A throw or no answer within a second counts as down
+     * @param check its condition; the service is ready while all say `up`, `degraded` or `migrations ahead`. A throw or no answer within a second counts as down
      */
     addReadiness: (name: string, check: () => Condition | Promise<Condition>) => void
     /** What /readyz says, at most a second old. */
@@ -30,6 +32,8 @@ export interface Readiness {
 
 type Check = () => Condition | Promise<Condition>
 
+// While a new version is rolled out its migrations come first; the instances of the old one must not vanish.
+const READY = new Set<Condition>(['up', 'degraded', 'migrations ahead'])
 const CACHE_MS = 1000
 const CHECK_MS = 1000
 
@@ -53,7 +57,7 @@ export default fp(async function health (app) {
     return draining ? { ...report, status: 'draining' as const } : report
   })
   app.addHook('preClose', async () => { draining = true })
-  if (!app.doubles.db) app.addReadiness('sql', async () => (await pendingMigrations(app.db)).length > 0 ? 'migrations pending' : 'up')
+  if (!app.doubles.db) app.addReadiness('sql', () => sqlCondition(app.db))
   if (!app.doubles.mongo) app.addReadiness('mongodb', () => app.mongoState.state)
 
   app.addSchema(AliveSchema)
@@ -80,9 +84,18 @@ function lags (app: FastifyInstance): Record<string, number> {
   return Object.fromEntries(projectionsOf(app).flatMap(({ name, lagSeconds }) => lagSeconds === undefined ? [] : [[name, lagSeconds]]))
 }
 
+async function sqlCondition (db: Database): Promise<Condition> {
+  try {
+    return (await pendingMigrations(db)).length > 0 ? 'migrations pending' : 'up'
+  } catch (error) {
+    if (!(error instanceof MigrationError)) throw error
+    return error.code === 'MIGRATION_AHEAD' ? 'migrations ahead' : 'migrations differ'
+  }
+}
+
 async function reportOf (checks: Map<string, Check>): Promise<Readiness> {
   const conditions = await Promise.all([...checks].map(async ([name, check]) => [name, await conditionOf(check)] as const))
-  const isReady = conditions.every(([, condition]) => condition === 'up' || condition === 'degraded')
+  const isReady = conditions.every(([, condition]) => READY.has(condition))
   return { status: isReady ? 'ready' : 'not ready', checks: Object.fromEntries(conditions) }
 }
 

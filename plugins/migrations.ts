@@ -2,8 +2,10 @@ import fp from 'fastify-plugin'
 import { migrate, pendingMigrations } from '../drizzle/migrate.ts'
 
 const BOOT_WAIT_MS = 5000
-// Wrong credentials, no such role or database, files that do not fit: waiting does not help.
-const FATAL = /^(28...|3D000|MIGRATION_.*)$/
+// Wrong credentials, no such role or database: waiting does not help.
+const REFUSED = /^(28...|3D000)$/
+// In production another version may be ahead for a moment; readiness tells. A developer has to decide.
+const MISFIT = /^MIGRATION_/
 
 /**
  * Brings the SQL database up to date in development; elsewhere only looks whether it lets us in. A database that cannot
@@ -20,8 +22,8 @@ export default fp(async function migrations (app) {
       await withinBootWait(pendingMigrations(app.db))
     }
   } catch (error) {
-    if (isFatal(error)) throw error
-    app.log.warn({ err: error }, 'the SQL database is not available; readiness will say when it is')
+    if (hasCode(error, REFUSED) || (NODE_ENV === 'development' && hasCode(error, MISFIT))) throw error
+    app.log.warn({ err: error }, 'the SQL database is not as it should be; readiness says when it is')
   }
 }, { name: 'migrations', dependencies: ['config', 'sql'], fastify: '5.x' })
 
@@ -37,9 +39,9 @@ async function withinBootWait (work: Promise<unknown>): Promise<void> {
   }
 }
 
-function isFatal (error: unknown): boolean {
+function hasCode (error: unknown, codes: RegExp): boolean {
   for (let at = error; at instanceof Error; at = at.cause) {
-    if ('code' in at && FATAL.test(String(at.code))) return true
+    if ('code' in at && codes.test(String(at.code))) return true
   }
   return false
 }

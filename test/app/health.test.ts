@@ -15,16 +15,24 @@ t.test('a service whose databases answer is ready', async (t) => {
   t.equal((await app.inject({ method: 'HEAD', url: '/livez' })).statusCode, 200)
 })
 
-t.test('a database without migrations is not ready', async (t) => {
-  const { databaseUrl } = await databases(t)
-  const client = new pg.Client({ connectionString: databaseUrl })
-  await client.connect()
-  await client.query('drop schema drizzle cascade')
-  await client.end()
-  const app = await build(t, { settings: { DATABASE_URL: databaseUrl } })
-  const reply = await app.inject('/readyz')
-  t.equal(reply.statusCode, 503)
-  t.match(reply.json(), { status: 'not ready', checks: { sql: 'migrations pending', mongodb: 'up' } })
+t.test('a database whose migrations do not fit', async (t) => {
+  const cases: Array<[string, number, string]> = [
+    ['drop schema drizzle cascade', 503, 'migrations pending'],
+    ["update drizzle.__drizzle_migrations set hash = 'edited'", 503, 'migrations differ'],
+    ["insert into drizzle.__drizzle_migrations (hash, created_at) values ('newer', 9999999999999)", 200, 'migrations ahead']
+  ]
+  for (const [change, status, condition] of cases) {
+    const { databaseUrl } = await databases(t)
+    const client = new pg.Client({ connectionString: databaseUrl })
+    await client.connect()
+    await client.query(change)
+    await client.end()
+    const app = await build(t, { settings: { DATABASE_URL: databaseUrl, PROJECTIONS: false } })
+    const reply = await app.inject('/readyz')
+    t.equal(reply.statusCode, status, condition)
+    t.match(reply.json(), { checks: { sql: condition, mongodb: 'up' } })
+    t.equal((await app.inject('/livez')).statusCode, 200)
+  }
 })
 
 t.test('other plugins add what they depend on', async (t) => {
