@@ -9,7 +9,7 @@ import { SqliteConnection, sqliteCode } from './sqlite-connection.ts'
 const patience = 2000
 
 /** A database file the service cannot work with. The message is one line: what is wrong, what to do. */
-export class SqliteFileError extends Error {
+class SqliteFileError extends Error {
   readonly code = 'SQLITE_FILE'
 
   constructor (message: string, cause?: unknown) {
