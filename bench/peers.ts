@@ -27,7 +27,7 @@ export function allPeers (): Peer[] {
     { name: 'bare', what: 'hand-written Fastify + pg with named statements + driver', command: [process.execPath, path.join(root, '.bench', 'peers', 'bare.js')], env: { NODE_ENV: 'production' }, missing: always },
     { name: 'service', what: 'this service, built, production settings', command: service, env, missing: always },
     { name: 'control', what: 'the service again', command: service, env, missing: always },
-    python('fastapi', 'FastAPI, SQLAlchemy and ODMantic as the patterns write them', 'fastapi_patterns.py', ['sqlalchemy', 'psycopg2', 'odmantic']),
+    python('fastapi', 'FastAPI, SQLAlchemy and ODMantic as the patterns write them', 'fastapi_patterns.py', ['sqlalchemy', 'psycopg2', 'odmantic', 'motor']),
     python('fastapi-best', 'FastAPI with asyncpg and PyMongo async', 'fastapi_best.py', ['asyncpg', 'pymongo']),
     { name: 'go', what: 'Go net/http + pgx + mongo-driver, one core', command: [path.join(root, '.bench', 'go-peer')], env: { GOMAXPROCS: '1' }, missing: () => buildGo() }
   ]
