@@ -25,7 +25,7 @@ export function serverOptions (settings: Settings, logger: LoggerOptions | undef
     genReqId: requestId,
     bodyLimit: 1_048_576,
     pluginTimeout: 60_000,
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 500 },
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1000 },
     // Node compares these once per interval, and a request timeout below the headers timeout never fires.
     http: { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: CHECK_INTERVAL_MS },
     requestTimeout: REQUEST_TIMEOUT_MS,

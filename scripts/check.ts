@@ -10,7 +10,7 @@ const STEPS: Record<string, string> = {
   types: 'tsc --noEmit',
   lint: 'oxlint --type-aware --deny-warnings',
   'dead code': 'knip --no-progress --treat-config-hints-as-errors',
-  'import direction': 'depcruise --output-type err app.ts server.ts plugins routes schemas drizzle scripts test',
+  'import direction': 'depcruise --output-type err app.ts server.ts plugins routes schemas drizzle scripts test bench',
   'OpenAPI document': 'tsx scripts/openapi.ts --check',
   'OpenAPI lint': 'redocly lint docs/openapi.json --max-problems 20',
   migrations: 'tsx scripts/check-migrations.ts'

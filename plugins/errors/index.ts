@@ -17,6 +17,7 @@ const constraints = { ...constraintProblems, ...indexProblems }
  */
 export default fp(async function errors (app) {
   await app.register(sensible)
+  app.removeContentTypeParser('text/plain') // a text is never what an operation takes, so it is 415 and not 400
   app.addSchema(ProblemSchema)
   const methodsOf = collectRoutes(app)
   app.addHook('onRequest', (request, reply, done) => {
@@ -26,9 +27,11 @@ export default fp(async function errors (app) {
   app.setErrorHandler(answerError)
   app.setNotFoundHandler(function answerUnknown (request, reply) {
     const allowed = methodsOf(request.url.split('?', 1)[0] ?? '/')
-    const type = allowed.length > 0 ? 'method-not-allowed' : 'not-found'
-    const status = allowed.length > 0 ? 405 : 404
-    if (allowed.length > 0) reply.header('allow', allowed.join(', '))
+    // A route that found nothing itself (a file, for example) is on the list with this very method.
+    const isWrongMethod = allowed.length > 0 && !allowed.includes(request.method)
+    const type = isWrongMethod ? 'method-not-allowed' : 'not-found'
+    const status = isWrongMethod ? 405 : 404
+    if (isWrongMethod) reply.header('allow', allowed.join(', '))
     return sendProblem(reply, {
       body: { type: `/docs/problems#${type}`, title: CATALOG[type].title, status, detail: CATALOG[type].detail, instance: request.id }
     })

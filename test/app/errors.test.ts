@@ -98,12 +98,18 @@ t.test('requests that cannot be read', async (t) => {
   isProblem(t, await post(`{"a": ${SECRET}`), 400, 'bad-request')
   isProblem(t, await post('{"__proto__": 1}'), 400, 'bad-request')
   isProblem(t, await post(''), 400, 'bad-request')
-  isProblem(t, await post('<a/>', 'application/xml'), 415, 'unsupported-media-type')
+  for (const type of ['application/xml', 'text/plain', 'application/json-seq', 'nonsense', 'multipart/form-data']) {
+    isProblem(t, await post('{}', type), 415, 'unsupported-media-type')
+  }
+  t.equal((await post('{}', 'application/json; charset=utf-8')).statusCode, 200)
   isProblem(t, await post('a=b', 'application/x-www-form-urlencoded'), 415, 'unsupported-media-type')
   isProblem(t, await post(JSON.stringify('x'.repeat(1_048_577))), 413, 'body-too-large')
   isProblem(t, await app.inject('/things/%E0%A4%A'), 400, 'bad-request')
-  isProblem(t, await app.inject(`/things/${'x'.repeat(501)}`), 414, 'uri-too-long')
+  isProblem(t, await app.inject(`/things/${'x'.repeat(1001)}`), 414, 'uri-too-long')
+  t.equal((await app.inject(`/things/${encodeURIComponent('😀'.repeat(50))}`)).statusCode, 200, 'the longest name in the longest encoding')
   isProblem(t, await app.inject(`/nothing/${SECRET}`), 404, 'not-found')
+  isProblem(t, await app.inject(`/docs/${SECRET}`), 404, 'not-found')
+  isProblem(t, await app.inject('/docs/static/..%2f..%2fpackage.json'), 404, 'not-found')
   isProblem(t, await app.inject('/'), 404, 'not-found')
 
   await t.test('a wrong method is told the right ones', async (t) => {
