@@ -43,8 +43,6 @@ export class Exchange {
   pass: 'commit' | 'rollback' | undefined
   /** A reply is on its way through Fastify's hooks. */
   isAnswering = false
-  /** A second reply was sent while the first one was committing; the first one answers. */
-  isSuperseded = false
   /** The payload that was handed to Fastify for writing. */
   answer: { payload: unknown } | undefined
   /** The gate waits for the first byte of a streamed payload; this ends the wait. */
@@ -53,10 +51,14 @@ export class Exchange {
   isLogged = false
   readonly #context: ExchangeContext
   readonly #startedAt = performance.now()
+  /** Runs the handler again and sends what it returns. */
+  readonly rerun: () => void
+  /** The reply as it was when the handler began; undefined before, and when hooks had already sent statements that no retry would send again. */
   #before: { status: number, headers: Record<string, unknown> } | undefined
   #unguard: (() => void) | undefined
 
-  constructor (route: TransactionRoute, request: FastifyRequest, reply: FastifyReply, context: ExchangeContext) {
+  constructor (route: TransactionRoute, request: FastifyRequest, reply: FastifyReply, context: ExchangeContext, rerun: (exchange: Exchange) => void) {
+    this.rerun = () => { rerun(this) }
     this.route = route
     this.request = request
     this.reply = reply
@@ -67,14 +69,14 @@ export class Exchange {
 
   /** Remembers the reply as it is before the handler runs, so that a retry starts from there. */
   rememberReply (): void {
-    this.#before ??= { status: this.reply.statusCode, headers: { ...this.reply.getHeaders() } }
+    if (this.scope.state === 'idle') this.#before = { status: this.reply.statusCode, headers: { ...this.reply.getHeaders() } }
   }
 
   /** True when running the handler again may help and nothing has been sent. */
   mayRetry (error: unknown): boolean {
     const { retries = 0 } = this.route.options
     const { raw } = this.reply
-    return mayRunAgain(this.scope, error) && this.scope.attempt <= retries && !this.isAnswering && !this.reply.sent && !raw.headersSent && !raw.destroyed
+    return this.#before !== undefined && mayRunAgain(this.scope, error) && this.scope.attempt <= retries && !this.isAnswering && !this.reply.sent && !raw.headersSent && !raw.destroyed
   }
 
   /** Ends the attempt, waits a little, and starts the next one with the reply as it was. */
@@ -82,7 +84,6 @@ export class Exchange {
     await this.scope.settle('rollback').catch(() => {})
     await sleep(Math.random() * 10 * 2 ** Math.min(this.scope.attempt, 6))
     const before = this.#before ?? { status: 200, headers: {} }
-    this.isSuperseded = false
     restoreReply(this.reply, before.status, before.headers)
     this.scope = this.#newScope(this.scope.attempt + 1)
     this.transaction = new Transaction(this.scope, this.#context.handles, this.route.options)

@@ -22,8 +22,6 @@ interface Reply {
 /** What the gate needs of the plugin. */
 export interface GateContext {
   exchangeOf: (request: FastifyRequest) => Exchange | undefined
-  /** Runs the handler again and sends what it returns. */
-  rerun: (exchange: Exchange) => void
 }
 
 /**
@@ -37,7 +35,6 @@ export function createGate (context: GateContext): onSendHookHandler<unknown> {
     const isSuccess = statusOf(reply, payload) < 400
     if (isTooLate(exchange, isSuccess)) return
     if (exchange.wait !== undefined) {
-      exchange.isSuperseded = true
       if (isSuccess) return
       exchange.wait.stop()
     }
@@ -52,13 +49,13 @@ export function createGate (context: GateContext): onSendHookHandler<unknown> {
     }
     const body = isSuccess && scope.state !== 'idle' ? nodeStream(payload) : payload
     const first: Reply = { isSuccess, status: reply.statusCode, headers: { ...reply.getHeaders() }, payload: body, done }
-    if (isSuccess && scope.state !== 'idle' && isReadable(body)) return waitForFirstByte(context, exchange, first, body)
-    conclude(context, exchange, first)
+    if (isSuccess && scope.state !== 'idle' && isReadable(body)) return waitForFirstByte(exchange, first, body)
+    conclude(exchange, first)
   }
 }
 
 /** A stream that fails before its first byte can still roll back; and while nothing is committed, an error may take its place. */
-function waitForFirstByte (context: GateContext, exchange: Exchange, first: Reply, stream: Readable): void {
+function waitForFirstByte (exchange: Exchange, first: Reply, stream: Readable): void {
   let stopWaiting: (() => void) | undefined
   const end = (next: () => void) => () => {
     exchange.wait = undefined
@@ -67,7 +64,7 @@ function waitForFirstByte (context: GateContext, exchange: Exchange, first: Repl
   }
   const proceed = end(() => {
     if (exchange.route.options.stream === true && exchange.scope.isOpen) write(exchange, stream, first.done)
-    else conclude(context, exchange, first)
+    else conclude(exchange, first)
   })
   const destroy = () => { stream.destroy() }
   // It may fail while COMMIT is on its way and nobody else listens yet.
@@ -83,18 +80,19 @@ function waitForFirstByte (context: GateContext, exchange: Exchange, first: Repl
   })
 }
 
-function conclude (context: GateContext, exchange: Exchange, { isSuccess, status, headers, payload, done }: Reply): void {
+function conclude (exchange: Exchange, { isSuccess, status, headers, payload, done }: Reply): void {
   const { scope, reply } = exchange
   exchange.pass = isSuccess ? 'commit' : 'rollback'
   const wasIdle = scope.state === 'idle' && scope.misuse === undefined
   const settlement = scope.settle(exchange.pass)
   if (wasIdle) return finish(exchange, payload, done)
   const send = (additions: ReplyAddition[]) => {
-    if (exchange.isSuperseded) restoreReply(reply, status, headers)
+    // What a second reply, or code after the first one, has changed meanwhile was not decided upon.
+    restoreReply(reply, status, headers)
     addTo(reply, additions)
     finish(exchange, payload, done)
   }
-  settlement.then(() => { completeReply(exchange, send) }, (error: unknown) => { fail(context, exchange, error, done) })
+  settlement.then(() => { completeReply(exchange, send) }, (error: unknown) => { fail(exchange, error, done) })
 }
 
 function finish (exchange: Exchange, payload: unknown, done: Done): void {
@@ -104,10 +102,10 @@ function finish (exchange: Exchange, payload: unknown, done: Done): void {
   write(exchange, payload, done)
 }
 
-function fail (context: GateContext, exchange: Exchange, error: unknown, done: Done): void {
+function fail (exchange: Exchange, error: unknown, done: Done): void {
   exchange.pass = undefined
   exchange.isAnswering = false
-  if (exchange.mayRetry(error)) return context.rerun(exchange)
+  if (exchange.mayRetry(error)) return exchange.rerun()
   exchange.release()
   logOutcome(exchange)
   if (error instanceof TransactionAbortedError) logFailure(exchange)
@@ -116,10 +114,7 @@ function fail (context: GateContext, exchange: Exchange, error: unknown, done: D
 
 /** The first reply is being settled. One that commits answers by itself; an error waits until the rollback has ended. */
 function secondReply (exchange: Exchange, payload: unknown, done: Done): void {
-  if (exchange.pass === 'commit') {
-    exchange.isSuperseded = true
-    return
-  }
+  if (exchange.pass === 'commit') return
   const send = () => { if (!exchange.reply.raw.headersSent) write(exchange, payload, done) }
   exchange.scope.settle('rollback').then(send, send)
 }

@@ -30,10 +30,7 @@ export function guardReply (exchange: Exchange): () => void {
     Reflect.set(raw, method, function guarded (...args: unknown[]): unknown {
       const status = method === 'writeHead' && typeof args[0] === 'number' ? args[0] : raw.statusCode
       if (status < 400 && exchange.scope.isOpen) throw refusal(`reply.raw.${method}()`)
-      if (exchange.pass === 'commit') {
-        exchange.isSuperseded = true
-        return method === 'write' ? true : raw
-      }
+      if (exchange.pass === 'commit') return method === 'write' ? true : raw
       unguard()
       exchange.scope.settle('rollback').catch(() => {})
       return Reflect.apply(original, raw, args)
@@ -46,6 +43,11 @@ export function guardReply (exchange: Exchange): () => void {
   }
   const { send } = reply
   reply.send = function sendWhileOpen (...args) {
+    const [payload] = args as unknown[]
+    if (payload instanceof Error && exchange.mayRetry(payload)) {
+      exchange.rerun()
+      return reply
+    }
     exchange.isAnswering = true
     return Reflect.apply(send, reply, args)
   }

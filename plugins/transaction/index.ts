@@ -134,14 +134,14 @@ function bracket (route: RouteOptions, planned: TransactionRoute, context: Const
   const { handler } = route
 
   function beginTransaction (request: FastifyRequest, reply: ConstructorParameters<typeof Exchange>[2], done: () => void): void {
-    const exchange = new Exchange(planned, request, reply, context)
+    const exchange = new Exchange(planned, request, reply, context, runAgain)
     Object.assign(request, { [exchangeKey]: exchange })
     inScope(exchange, done)
   }
-  const gate = createGate({
-    exchangeOf,
-    rerun: (exchange) => { rerun(exchange, handler, { exchangeOf, inScope }).catch((error: unknown) => { exchange.reply.log.error({ err: error }, 'the handler could not be run again') }) }
-  })
+  function runAgain (exchange: Exchange): void {
+    rerun(exchange, handler, { exchangeOf, inScope }).catch((error: unknown) => { exchange.reply.log.error({ err: error }, 'the handler could not be run again') })
+  }
+  const gate = createGate({ exchangeOf })
   route.preHandler = [beginTransaction, ...[route.preHandler ?? []].flat()]
   route.onSend = [...[route.onSend ?? []].flat(), gate]
   if (route.schema !== undefined) route.schema = Object.assign({}, route.schema, { 'x-transaction': describeRoute(planned) })

@@ -31,7 +31,7 @@ export function wrapHandler (handler: RouteHandlerMethod, context: RetryContext)
 }
 
 async function settleAttempts (exchange: Exchange, first: PromiseLike<unknown>, attempt: () => unknown, context: RetryContext): Promise<unknown> {
-  let result = first
+  let result: unknown = first
   for (;;) {
     try {
       const payload = await result
@@ -40,18 +40,24 @@ async function settleAttempts (exchange: Exchange, first: PromiseLike<unknown>, 
     } catch (error) {
       if (!exchange.mayRetry(error)) throw error
       await exchange.restart()
-      result = context.inScope(exchange, async () => await attempt())
+      const next = context.inScope(exchange, () => { try { return attempt() } catch (thrown) { return Promise.reject(thrown) } })
+      // A handler that answers by itself: Fastify waits for the reply instead of sending nothing.
+      if (next === undefined) return exchange.reply
+      result = next
     }
   }
 }
 
-/** Runs the handler once more after a COMMIT that failed, and sends what it returns as Fastify would. */
+/** Runs the handler once more after a COMMIT that failed or an error that was sent, and sends what it returns as Fastify would. */
 export async function rerun (exchange: Exchange, handler: RouteHandlerMethod, context: RetryContext): Promise<void> {
   const { request, reply } = exchange
   await exchange.restart()
   try {
     const result = context.inScope(exchange, () => (handler as Handler).call(request.server, request, reply))
-    if (!isThenable(result)) return
+    if (!isThenable(result)) {
+      if (result !== undefined) reply.send(result)
+      return
+    }
     const payload = await result
     if (payload !== undefined || !(reply.sent || reply.raw.headersSent || reply.raw.destroyed)) reply.send(payload)
   } catch (error) {

@@ -60,6 +60,9 @@ export function test (name: string, body: (t: Test) => Promise<void>): void {
   })
 }
 
+/** What every stage's pool is made with; pipeline.test.ts adds to it. */
+export const poolDefaults: pg.PoolConfig = { max: 5, application_name: 'app', connectionTimeoutMillis: 3000 }
+
 export interface StageOptions {
   database: Database
   pool?: pg.PoolConfig
@@ -79,7 +82,7 @@ export interface Stage { app: FastifyInstance, pool: pg.Pool, origin: string, se
 export async function stage (t: Test, options: StageOptions): Promise<Stage> {
   const { admin, url } = options.database
   await admin.query('truncate item, parent, child, doctor, slow')
-  const pool = new pg.Pool({ connectionString: url, max: 5, application_name: 'app', connectionTimeoutMillis: 3000, ...options.pool })
+  const pool = new pg.Pool({ ...poolDefaults, connectionString: url, ...options.pool })
   const balance = countCheckouts(pool)
   const app = Fastify({ forceCloseConnections: true, ...options.fastify })
   await options.before?.(app)

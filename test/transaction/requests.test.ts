@@ -346,10 +346,21 @@ test('retries end, and what may not run again does not', async (t) => {
         await request.transaction.commit()
         throw Object.assign(new Error('conflict elsewhere'), { code: '40001', severity: 'ERROR' })
       })
+      app.post('/sync-value', { config: { transaction: { retries: 2 } } }, (request) => {
+        count(request)
+        const text = request.transaction.attempt === 1 ? "create function pg_temp.clash() returns trigger language plpgsql as 'begin raise exception ''conflict'' using errcode = ''40001''; end'; create constraint trigger clash after insert on item deferrable initially deferred for each row execute function pg_temp.clash(); insert into item values (21)" : 'select 1'
+        request.transaction.query(text).catch(() => {})
+        return { run: runs[request.url] }
+      })
+      app.post('/hook-first', { ...retried(2), preHandler: async (request) => { await insert(request, 30) } }, async (request) => {
+        count(request)
+        if (request.transaction.attempt === 1) await request.transaction.query(conflict)
+        return {}
+      })
       app.post('/sync-throw', retried(2), (request, reply) => {
         count(request)
         if (request.transaction.attempt === 1) throw Object.assign(new Error('conflict'), { code: '40001', severity: 'ERROR' })
-        insert(request, 20).then(() => reply.send({}), (error: unknown) => reply.send(error))
+        insert(request, 20).then(() => reply.send({ own: true }), (error: unknown) => reply.send(error))
       })
     }
   })
@@ -370,8 +381,12 @@ test('retries end, and what may not run again does not', async (t) => {
   t.equal((await send('POST', '/committed')).status, 500)
   t.equal(runs['/committed'], 1, 'nothing runs again after a COMMIT')
   t.same(await db.ids(), [1, 11])
-  t.equal((await send('POST', '/sync-throw')).status, 200)
+  t.match(await send('POST', '/sync-throw'), { status: 200, json: { own: true } })
   t.equal(runs['/sync-throw'], 2)
+  t.match(await send('POST', '/sync-value'), { status: 200, json: { run: 2 } })
+  t.equal((await send('POST', '/hook-first')).status, 500)
+  t.equal(runs['/hook-first'], 1, 'a retry would not send what a hook had sent')
+  t.notOk((await db.ids()).includes(30))
   t.ok(app.server.listening)
 })
 
@@ -411,6 +426,11 @@ test('replies sent in unusual ways', async (t) => {
           reply.code(409).send({ first: true })
           throw new Error('again')
         })
+        app.post(`/${name}/changes-after`, options, async (request, reply) => {
+          await insert(request, 10)
+          reply.code(201).header('x-first', 'yes').send({ first: true })
+          reply.code(500).header('x-second', 'yes').header('x-bad', 'two\nlines')
+        })
         app.post(`/${name}/writes-after`, options, async (request, reply) => {
           await insert(request, 5)
           reply.code(201).header('x-first', 'yes').send({ first: true })
@@ -419,7 +439,7 @@ test('replies sent in unusual ways', async (t) => {
       }
     }
   })
-  for (const [path, id] of [['unreturned', 1], ['throws-after', 2], ['throws-later', 3], ['sends-twice', 4], ['writes-after', 5]] as const) {
+  for (const [path, id] of [['unreturned', 1], ['throws-after', 2], ['throws-later', 3], ['sends-twice', 4], ['writes-after', 5], ['changes-after', 10]] as const) {
     await db.admin.query('truncate item')
     const answer = await send('POST', `/plain/${path}`)
     t.equal(answer.status, 201, path)

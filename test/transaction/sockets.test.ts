@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import QueryStream from 'pg-query-stream'
 import type { FastifyRequest } from 'fastify'
 import type { Submittable } from 'pg'
-import t from 'tap'
-import { database, logLines, recordStatements, sendTo, signal, stage, test, transactional, until } from './harness.ts'
+import t, { type Test } from 'tap'
+import { database, logLines, poolDefaults, recordStatements, sendTo, signal, stage, test, transactional, until } from './harness.ts'
 
 const db = await database(t)
 const insert = (request: FastifyRequest, id: number) => request.transaction.query('insert into item values ($1)', [id])
@@ -381,7 +381,7 @@ test('slow clients hold no connection', async (t) => {
   t.equal((await send('GET', '/nowhere')).status, 404)
 })
 
-test('stream: true keeps the transaction while the reply is read from it', async (t) => {
+async function readsWhileOpen (t: Test): Promise<void> {
   const { lines, logger } = logLines()
   const rows = 20_000
   const text = `select n from generate_series(1, ${rows}) n`
@@ -442,7 +442,21 @@ test('stream: true keeps the transaction while the reply is read from it', async
   t.match(await send('GET', '/value'), { status: 500, json: { code: 'TX_ABORTED' } }, 'a reply that is no stream commits before its first byte as ever')
   t.equal((await send('GET', '/conflict')).status, 409)
   t.match(await send('POST', '/no-stream'), { status: 500, json: { code: 'TX_USAGE' } })
-})
+}
+
+async function refusesCursors (t: Test): Promise<void> {
+  const { send } = await stage(t, {
+    database: db,
+    routes: (app) => {
+      app.get('/rows', { config: { transaction: { stream: true, accessMode: 'read only' } } }, async (request) =>
+        Readable.from(await request.transaction.query(new QueryStream('select 1 as n'))))
+    }
+  })
+  t.equal((await send('GET', '/rows')).status, 500)
+}
+
+if (poolDefaults.pipeline === true) test('stream: true has no cursors on a pipelined connection', refusesCursors)
+else test('stream: true keeps the transaction while the reply is read from it', readsWhileOpen)
 
 test('closing the app lets open transactions end', async (t) => {
   const { app, send } = await stage(t, {
