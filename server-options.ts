@@ -48,7 +48,8 @@ const common = { removeAdditional: false, useDefaults: true, allErrors: true, st
 // A body is taken as it is; path, query and headers are text, so they are coerced.
 const buildValidator: Factory = (externalSchemas) => {
   const body = ajv(externalSchemas, { customOptions: { ...common, coerceTypes: false } })
-  const text = ajv(externalSchemas, { customOptions: { ...common, coerceTypes: 'array' } })
+  // With strictNumbers Ajv skips the bounds of what is not finite, and the text "Infinity" would be a valid integer.
+  const text = ajv(externalSchemas, { customOptions: { ...common, coerceTypes: 'array', strictNumbers: false } })
   return ((route: { httpPart?: string }) => (route.httpPart === 'body' ? body : text)(route)) as ReturnType<Factory>
 }
 

@@ -28,7 +28,7 @@ export const UserParamsSchema = Type.Object({ id: IdSchema })
 
 export const UserListQuerySchema = Type.Object({
   ...IdPageSchema.properties,
-  email: Type.Optional(Type.String({ minLength: 1, maxLength: 254, description: 'Only the user with this e-mail' }))
+  email: Type.Optional(text(1, 254, { description: 'Only the user with this e-mail' }))
 })
 
 export type User = Static<typeof UserSchema>
