@@ -1,0 +1,119 @@
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import type { CommandStartedEvent } from 'mongodb'
+import t, { type Test } from 'tap'
+import type { User } from '../../schemas/users.ts'
+import { build, databases } from '../helper.ts'
+
+/** Passes bytes on to PostgreSQL and notes what the client asks for: one entry for each time it waits for the server. */
+class Wiretap {
+  exchanges: string[] = []
+  readonly url: string
+  readonly #sockets: Socket[]
+
+  private constructor (url: string, sockets: Socket[]) {
+    this.url = url
+    this.#sockets = sockets
+  }
+
+  static async open (t: Test, target: string): Promise<Wiretap> {
+    const { hostname, port } = new URL(target)
+    const sockets: Socket[] = []
+    const server = createServer((client) => {
+      const upstream = connect(Number(port), hostname)
+      sockets.push(client, upstream)
+      client.pipe(upstream).pipe(client)
+      const read = reader((entry) => { tap.exchanges.push(entry) })
+      client.on('data', read)
+      for (const socket of [client, upstream]) socket.on('error', () => {})
+    })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    t.teardown(() => { tap.close(); server.close() })
+    const url = new URL(target)
+    url.host = `127.0.0.1:${(server.address() as AddressInfo).port}`
+    const tap = new Wiretap(url.href, sockets)
+    return tap
+  }
+
+  close (): void { for (const socket of this.#sockets) socket.destroy() }
+
+  /** What one piece of work asked for, without what runs beside it. */
+  async during (work: () => Promise<unknown>): Promise<string[]> {
+    this.exchanges = []
+    await work()
+    return this.exchanges.filter((entry) => !/outbox|change_streams|migrations/.test(entry)).map((entry) => entry.replace(/;.*/s, ''))
+  }
+}
+
+/** Splits the frontend protocol into messages: `Parse` where a statement is parsed, its name where it is run. */
+function reader (note: (entry: string) => void): (chunk: Buffer) => void {
+  let rest: Buffer = Buffer.alloc(0)
+  let isStarted = false
+  let current: string[] = []
+  return (chunk) => {
+    rest = Buffer.concat([rest, chunk])
+    for (;;) {
+      const header = isStarted ? 1 : 0 // the first message has no type
+      if (rest.length < header + 4) return
+      const length = header + rest.readInt32BE(header)
+      if (rest.length < length) return
+      const type = isStarted ? String.fromCharCode(rest[0] ?? 0) : 'startup'
+      const body = rest.subarray(header + 4, length)
+      rest = rest.subarray(length)
+      isStarted = true
+      if (type === 'Q') note(textAt(body, 0))
+      if (type === 'P') current.push('Parse')
+      if (type === 'B') current.push(textAt(body, body.indexOf(0) + 1))
+      if (type === 'S') {
+        note(current.join(' '))
+        current = []
+      }
+    }
+  }
+}
+
+function textAt (bytes: Buffer, at: number): string {
+  return bytes.toString('utf8', at, bytes.indexOf(0, at))
+}
+
+const item = { product: 'p', quantity: 1, unit_price: '1.00' }
+
+t.test('a request asks PostgreSQL as often as it must, and parses nothing twice', async (t) => {
+  const { databaseUrl } = await databases(t)
+  const tap = await Wiretap.open(t, databaseUrl)
+  const app = await build(t, { settings: { DATABASE_URL: tap.url, PROJECTIONS: false, DATABASE_PRE_PING: false, DATABASE_POOL_SIZE: 1, DATABASE_MAX_OVERFLOW: 0 } })
+  let count = 0
+  const addUser = () => app.inject({ method: 'POST', url: '/users', payload: { email: `${++count}@example.com`, name: 'n' } })
+  const addOrder = (length: number) => app.inject({ method: 'POST', url: '/orders', payload: { user_id: id, items: Array.from({ length }, () => item) } })
+
+  t.strictSame(await tap.during(addUser), ['BEGIN', 'Parse users_create', 'COMMIT'], 'the first time a statement is parsed')
+  const { id } = (await addUser()).json<User>()
+  for (const length of [1, 40]) await addOrder(length)
+  for (const url of [`/users/${id}`, '/users', '/orders', '/user-analytics', '/orders/1']) await app.inject({ url })
+
+  t.strictSame(await tap.during(() => app.inject({ url: `/users/${id}` })), ['users_by_id'])
+  t.strictSame(await tap.during(addUser), ['BEGIN', 'users_create', 'COMMIT'])
+  t.strictSame(await tap.during(() => addOrder(1)), ['BEGIN', 'orders_create', 'orders_add_items_1', 'COMMIT'])
+  t.strictSame(await tap.during(() => addOrder(40)), ['BEGIN', 'orders_create', 'orders_add_items_40', 'COMMIT'])
+  t.strictSame(await tap.during(() => app.inject({ url: '/users?limit=100' })), ['users_list'])
+  t.strictSame(await tap.during(() => app.inject({ url: '/orders' })), ['orders_list'])
+  t.strictSame(await tap.during(() => app.inject({ url: '/orders/1' })), ['orders_by_id'])
+  t.strictSame(await tap.during(() => app.inject({ url: '/user-analytics' })), ['user_analytics_list'])
+})
+
+t.test('a list is one command to MongoDB', async (t) => {
+  const app = await build(t, { settings: { PROJECTIONS: false, DATABASE_ECHO: true } })
+  const author_id = (await app.inject({ method: 'POST', url: '/users', payload: { email: 'a@example.com', name: 'n' } })).json<User>().id
+  for (let n = 0; n < 3; n++) await app.inject({ method: 'POST', url: '/posts', payload: { title: 't', content: 'c', category: 'k', author_id } })
+  const commands: string[] = []
+  const quiet = /^(hello|ping|isMaster|endSessions|killSessions|currentOp|getMore)$/
+  app.mongo.client.on('commandStarted', ({ commandName, command }: CommandStartedEvent) => {
+    const isOfTheService = 'find' in command || command.aggregate === 'users' || command.aggregate === 'posts'
+    if (!quiet.test(commandName) && isOfTheService) commands.push(commandName)
+  })
+  for (const [url, expected] of [['/posts', 'find'], ['/posts/summaries', 'find'], ['/posts/by-category/k', 'find'], ['/users/summary', 'aggregate'], [`/posts/${'f'.repeat(24)}`, 'find']] as const) {
+    commands.length = 0
+    await app.inject({ url })
+    t.strictSame(commands, [expected], url)
+  }
+})
