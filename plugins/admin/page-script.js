@@ -203,4 +203,4 @@ async function poll () {
   setTimeout(poll, POLL_MS)
 }
 
-poll()
+await poll()

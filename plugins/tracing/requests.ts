@@ -1,8 +1,9 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type * as FastifyOtel from '@fastify/otel'
 import type { Context, Span } from '@opentelemetry/api'
 import { importIfInstalled, type Tracing } from './sdk.ts'
 
-type Otel = { default: typeof import('@fastify/otel') }
+type Otel = { default: typeof FastifyOtel }
 type Finish = (status: number | undefined) => void
 
 const PROBES = new Set(['/livez', '/readyz', '/healthz'])

@@ -1,8 +1,10 @@
+import type * as OpenTelemetry from '@opentelemetry/api'
+
 /** OpenTelemetry's API, as the user has installed it. */
-export type Api = typeof import('@opentelemetry/api')
+export type Api = typeof OpenTelemetry
 
 /** What makes spans, where the user has started an SDK. */
-export interface Tracing { api: Api, tracer: import('@opentelemetry/api').Tracer }
+export interface Tracing { api: Api, tracer: OpenTelemetry.Tracer }
 
 /**
  * Finds the SDK that was started before the service, for example by `node --import ./telemetry.js`.
@@ -26,7 +28,8 @@ export async function importIfInstalled<Module> (name: string): Promise<Module |
   try {
     return await import(name) as Module
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND' && error.message.includes(`'${name}'`)) return undefined
+    // Not by its code: loaders that run in a thread of their own lose it.
+    if (error instanceof Error && /^Cannot find (?:package|module) /.test(error.message) && error.message.includes(`'${name}'`)) return undefined
     throw error
   }
 }

@@ -89,8 +89,8 @@ export class Browser {
     if (id !== undefined) this.#waiting.get(id)?.({ ...(result === undefined ? {} : { result }), ...(error === undefined ? {} : { error }) })
     if (method === 'Runtime.exceptionThrown') this.complaints.push(JSON.stringify(params?.exceptionDetails))
     if (method === 'Log.entryAdded') {
-      const { level, text } = params?.entry as { level: string, text: string }
-      if (level === 'error' || level === 'warning') this.complaints.push(text)
+      const { level, text } = (params?.entry ?? {}) as { level?: string, text?: string }
+      if (level === 'error' || level === 'warning') this.complaints.push(String(text))
     }
   }
 }

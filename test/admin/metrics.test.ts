@@ -45,7 +45,7 @@ async function routes (app: App): Promise<void> {
 }
 
 t.test('one app', async (t) => {
-  const app = await build(t, { plugins: routes, settings: { DATABASE_POOL_SIZE: 2, DATABASE_MAX_OVERFLOW: 0 } })
+  const app = await build(t, { plugins: routes })
   const origin = await listen(t, app)
   const post = async (url: string) => (await app.inject({ method: 'POST', url })).statusCode
   const http = async (labels: Labels) => await valueOf(app, 'http_server_request_duration_seconds_count', labels)
@@ -124,30 +124,11 @@ t.test('one app', async (t) => {
     t.equal(await http({ http_route: '/measure/refused', http_response_status_code: '409', error_type: '' }), 1)
   })
 
-  t.test('the SQL pool is measured while it is in use', async (t) => {
-    const pool = { db_client_connection_pool_name: 'postgresql' }
-    let finish: () => void = () => {}
-    const finished = new Promise<void>((resolve) => { finish = resolve })
-    const hold = async () => { await app.transaction(async (tx) => { await tx.query('select 1'); await finished }) }
-    await until(() => app.pg.pool.idleCount === app.pg.pool.totalCount)
-    const work = [hold(), hold(), hold()]
-    t.ok(await until(async () => await valueOf(app, 'db_client_connection_count', { ...pool, db_client_connection_state: 'used' }) === 2))
-    t.ok(await until(async () => await valueOf(app, 'db_client_connection_pending_requests', pool) >= 1))
-    t.equal(await valueOf(app, 'db_client_connection_max', pool), 2)
-    t.equal(await valueOf(app, 'tandem_transactions_open', { store: 'sql' }), 3)
-    t.ok(await valueOf(app, 'tandem_transaction_oldest_seconds', { store: 'sql' }) > 0)
-    finish()
-    await Promise.all(work)
-    t.equal(await valueOf(app, 'tandem_transactions_open', { store: 'sql' }), 0)
-    t.equal(await valueOf(app, 'tandem_transaction_oldest_seconds', { store: 'sql' }), 0)
-    t.ok(await until(async () => await valueOf(app, 'db_client_connection_count', { ...pool, db_client_connection_state: 'used' }) === 0))
-  })
-
   t.test('the MongoDB pool is measured by the driver\'s events', async (t) => {
     const most = { used: 0, waiting: 0 }
-    let isDone = false
-    const pings = Promise.allSettled(Array.from({ length: 60 }, () => app.mongo.client.db().command({ ping: 1 }))).then(() => { isDone = true })
-    while (!isDone) {
+    const progress = { isDone: false }
+    const pings = Promise.allSettled(Array.from({ length: 60 }, () => app.mongo.client.db().command({ ping: 1 }))).then(() => { progress.isDone = true })
+    while (!progress.isDone) {
       const { used, waiting } = app.mongoPool?.counts ?? { used: 0, waiting: 0 }
       most.used = Math.max(most.used, used)
       most.waiting = Math.max(most.waiting, waiting)
@@ -208,6 +189,50 @@ t.test('one app', async (t) => {
       }
     }
   })
+})
+
+t.test('the documentation lists every metric of the service with its labels', async (t) => {
+  const app = await build(t, { offline: true })
+  const rows = readFileSync(new URL('../../docs/observability.md', import.meta.url), 'utf8').matchAll(/^\| `([a-z_]+)` \| (\w+) \| (.*?) \|/gm)
+  const documented = [...rows].map(([, name = '', kind = '', labels = '']) => `${name} ${kind} ${[...labels.matchAll(/`(\w+)`/g)].map(([, label]) => label).join(' ')}`.trim())
+  const measured = app.metrics.registry.getMetricsAsArray().map((metric) => {
+    const { name, type, labelNames = [] } = metric as typeof metric & { labelNames?: string[] }
+    return `${name} ${String(type)} ${labelNames.join(' ')}`.trim()
+  })
+  t.same(documented.sort(), measured.sort())
+})
+
+t.test('the SQL pool is measured while it is in use', async (t) => {
+  const app = await build(t, { settings: { DATABASE_POOL_SIZE: 2, DATABASE_MAX_OVERFLOW: 0, DATABASE_POOL_MAX_WAITING: 1, PROJECTIONS: false } })
+  // One metric at a time: reading all of them asks the database how it is, which would wait in the same queue.
+  const read = async (name: string, labels: Labels) => {
+    const values = (await app.metrics.registry.getSingleMetric(name)?.get())?.values ?? []
+    return values.find((sample) => Object.entries(labels).every(([label, value]) => sample.labels[label] === value))?.value
+  }
+  const pool = { db_client_connection_pool_name: 'postgresql' }
+  const connections = async (state: string) => await read('db_client_connection_count', { ...pool, db_client_connection_state: state })
+  const waiting = async () => await read('db_client_connection_pending_requests', pool)
+  let finish: () => void = () => {}
+  const finished = new Promise<void>((resolve) => { finish = resolve })
+  const hold = async () => { await app.transaction(async (tx) => { await tx.query('select 1'); await finished }) }
+
+  const work = [hold(), hold()]
+  t.ok(await until(async () => await connections('used') === 2 && await waiting() === 0))
+  work.push(hold())
+  t.ok(await until(async () => await waiting() === 1))
+  t.equal(await read('db_client_connection_max', pool), 2)
+  t.equal(await read('tandem_transactions_open', { store: 'sql' }), 3)
+  const age = await read('tandem_transaction_oldest_seconds', { store: 'sql' }) ?? 0
+  t.ok(age > 0 && age < 60, `${age} s`)
+  await t.rejects(hold(), { code: 'TX_POOL_TIMEOUT' })
+  t.equal(await read('tandem_transactions_total', { store: 'sql', outcome: 'failed' }), 1, 'one that gets no connection has failed')
+
+  finish()
+  await Promise.all(work)
+  t.equal(await read('tandem_transactions_total', { store: 'sql', outcome: 'committed' }), 3)
+  t.equal(await read('tandem_transactions_open', { store: 'sql' }), 0)
+  t.equal(await read('tandem_transaction_oldest_seconds', { store: 'sql' }), 0)
+  t.ok(await until(async () => await connections('used') === 0 && await connections('idle') === 2))
 })
 
 t.test('two apps in one process measure apart, and leave the global registry alone', async (t) => {

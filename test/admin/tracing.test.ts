@@ -2,6 +2,8 @@ import t from 'tap'
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api'
 import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor, type ReadableSpan } from '@opentelemetry/sdk-trace-node'
 import { build, listen, until } from '../helper.ts'
+import FastifyOtel from '@fastify/otel'
+import { importIfInstalled } from '../../plugins/tracing/sdk.ts'
 import { summaryOf } from '../../plugins/tracing/summary.ts'
 import type { App } from '../../app.ts'
 
@@ -31,14 +33,11 @@ t.test('without an SDK nothing is traced', async (t) => {
   const app = await build(t, { plugins: routes })
   t.equal(app.tracing, undefined)
   t.notOk(app.hasRequestDecorator('opentelemetry'))
-  t.notOk(app.mongo.client.options.monitorCommands)
   t.equal((await app.inject({ method: 'POST', url: '/trace/sql' })).statusCode, 200)
 })
 
 t.test('with an SDK', async (t) => {
-  const provider = new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] })
-  provider.register()
-  t.teardown(async () => { await provider.shutdown() })
+  new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }).register()
   const app = await build(t, { plugins: routes, logger: { level: 'info', stream: { write: (line) => { lines.push(line) } } } })
   const origin = await listen(t, app)
   const post = async (path: string, headers: Record<string, string> = {}) => await fetch(origin + path, { method: 'POST', body: '{}', headers: { 'content-type': 'application/json', ...headers } })
@@ -112,6 +111,24 @@ t.test('with an SDK', async (t) => {
     await app.mongo.client.db().command({ ping: 1 })
     t.same(exporter.getFinishedSpans(), [])
   })
+})
+
+t.test('@fastify/otel that the user has put on every app is left as it is', async (t) => {
+  const instrumentation = new FastifyOtel.FastifyOtelInstrumentation({ registerOnInitialization: true })
+  instrumentation.enable()
+  t.teardown(() => { instrumentation.disable() })
+  const app = await build(t, { plugins: routes })
+  const origin = await listen(t, app)
+  const spans = await spansOf(() => fetch(`${origin}/trace/sql`, { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } }))
+  t.equal(spans.filter(({ kind }) => kind === SpanKind.SERVER).length, 1)
+  t.equal(new Set(spans.map((span) => span.spanContext().traceId)).size, 1, 'transaction and statements are in its trace')
+  t.match(named(spans, 'transaction sql').attributes, { 'tandem.transaction.outcome': 'committed' })
+})
+
+t.test('packages that are not installed are done without, broken ones are not', async (t) => {
+  t.equal(await importIfInstalled('@tandem/not-installed'), undefined)
+  const dir = t.testdir({ 'broken.mjs': "import '@tandem/not-installed'" })
+  await t.rejects(importIfInstalled(`${dir}/broken.mjs`), { message: /Cannot find package '@tandem\/not-installed'/ })
 })
 
 t.test('statements are named without their values', async (t) => {
