@@ -5,10 +5,12 @@ import path from 'node:path'
 import pg from 'pg'
 import { migrate } from '../../drizzle/migrate.ts'
 import { startEmbedded } from '../../scripts/embedded/index.ts'
+import { isAlive, markOf } from '../../scripts/embedded/processes.ts'
 import { forgetRun, writeRun } from './run.ts'
 
 const TEMPLATE = 'tandem_template'
 const tap = Number(process.argv[2])
+const tapMark = markOf(tap)
 const dataDir = mkdtempSync(path.join(tmpdir(), 'tandem-test-'))
 
 const servers = await startEmbedded({
@@ -31,7 +33,7 @@ process.send?.('ready')
 
 process.once('SIGTERM', () => { void stop() })
 // A run that was killed cannot say goodbye.
-setInterval(() => { if (!isAlive(tap)) void stop() }, 1000)
+setInterval(() => { if (!isAlive(tapMark)) void stop() }, 1000)
 
 async function makeTemplate (url: string): Promise<void> {
   const client = new pg.Client({ connectionString: url })
@@ -48,12 +50,4 @@ async function stop (): Promise<void> {
   await servers.stop()
   rmSync(dataDir, { recursive: true, force: true })
   process.exit(0)
-}
-
-function isAlive (pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
 }
