@@ -1,0 +1,82 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import t from 'tap'
+import { database, sendTo } from './harness.ts'
+import { commonJs, prelude, right, wrong } from './package/consumers.ts'
+import { foreignApp, pack, readmeBlocks } from './package/foreign-app.ts'
+
+const tarball = await pack(t)
+const needed = ['fastify', 'fastify-plugin', 'pg']
+
+await t.test('the tarball holds what was compiled, and asks for nothing but its peers', async (t) => {
+  const { folder } = await foreignApp(t, tarball, [])
+  const installed = path.join(folder, 'node_modules/@tandem/transaction')
+  t.same(readdirSync(installed).sort(), ['LICENSE', 'README.md', 'dist', 'package.json'])
+  const specifiers = new Set<string>()
+  for (const name of readdirSync(path.join(installed, 'dist'))) {
+    t.match(name, /\.(?:d\.ts|js)$/)
+    const text = readFileSync(path.join(installed, 'dist', name), 'utf8')
+    for (const [, specifier = ''] of text.matchAll(/\b(?:from|import)[ (]'([^']+)'/g)) specifiers.add(specifier)
+  }
+  const foreign = [...specifiers].filter((specifier) => !/^(?:node:|\.\/[\w-]+\.js$)/.test(specifier)).map((specifier) => specifier.split('/')[0])
+  t.same([...new Set(foreign)].sort(), ['drizzle-orm', 'fastify', 'fastify-plugin', 'mongodb', 'pg'])
+})
+
+await t.test('the smallest app of the README runs from JavaScript against PostgreSQL', async (t) => {
+  const { url, admin } = await database(t)
+  await admin.query("create table orders (id serial primary key, product text); create table stock (product text, pieces integer); insert into stock values ('chair', 1)")
+  const { folder, write, node } = await foreignApp(t, tarball, needed)
+  const [smallest = ''] = await readmeBlocks('js')
+  write('app.js', smallest)
+  const server = spawn(process.execPath, ['app.js'], { cwd: folder, env: { ...process.env, NODE_OPTIONS: '', DATABASE_URL: url, PORT: '0' } })
+  t.teardown(async () => {
+    server.kill()
+    await once(server, 'exit')
+  })
+  let complaint = ''
+  server.stderr.on('data', (chunk: Buffer) => { complaint += chunk.toString() })
+  let origin: string | undefined
+  for await (const line of createInterface({ input: server.stdout })) {
+    origin = /http:\/\/127\.0\.0\.1:\d+/.exec(line)?.[0]
+    if (origin !== undefined) break
+  }
+  if (origin === undefined) throw new Error(complaint)
+  server.stdout.resume()
+  const send = sendTo(origin)
+  t.match(await send('POST', '/orders', { product: 'chair' }), { status: 201, json: { id: 1 } })
+  t.match(await send('POST', '/orders', { product: 'chair' }), { status: 409, json: { message: 'chair is sold out' } })
+  const { rows } = await admin.query('select product from orders')
+  t.same(rows, [{ product: 'chair' }], 'the second order was taken back')
+  write('app.cjs', commonJs)
+  t.equal(await node('app.cjs', url), '{"n":1}', 'CommonJS can use it')
+})
+
+await t.test('TypeScript without Drizzle, MongoDB and @types/pg, libraries checked: right options compile, wrong ones do not', async (t) => {
+  const app = await foreignApp(t, tarball, [...needed, '@types/node'])
+  const untyped = (text: string) => text.replace("import pg from 'pg'", "// @ts-ignore: no types here\nimport pg from 'pg'")
+  app.write('right.ts', untyped(right))
+  app.write('wrong.ts', untyped(wrong))
+  t.equal(await app.check({ skipLibCheck: false }), '')
+})
+
+await t.test('TypeScript with all of them: the same, and every example of the README compiles', async (t) => {
+  const app = await foreignApp(t, tarball, [...needed, '@types/node', '@types/pg', 'drizzle-orm', 'mongodb', 'pg-query-stream'])
+  app.write('right.ts', right)
+  app.write('wrong.ts', wrong)
+  const blocks = await readmeBlocks('ts')
+  t.ok(blocks.length >= 8)
+  for (const [index, block] of blocks.entries()) app.write(`example-${index}.ts`, preludeOf(block) + block)
+  t.equal(await app.check({ skipLibCheck: true }), '')
+})
+
+/** The lines of the prelude that the example does not have itself. */
+function preludeOf (block: string): string {
+  return prelude.split('\n').filter((line) => {
+    const [, name] = /declare const (\w+)/.exec(line) ?? []
+    const [, from] = / from '([^']+)'/.exec(line) ?? []
+    return name === undefined ? !block.includes(` from '${from ?? 'nowhere'}'`) : !block.includes(`const ${name} `)
+  }).join('\n')
+}

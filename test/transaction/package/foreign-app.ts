@@ -1,0 +1,66 @@
+import { execFile } from 'node:child_process'
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import type { Test } from 'tap'
+
+const run = promisify(execFile)
+const root = path.join(import.meta.dirname, '../../..')
+const source = path.join(root, 'plugins/transaction')
+const env = { ...process.env, NODE_OPTIONS: '' }
+
+/** Packs the plugin as `npm publish` would. */
+export async function pack (t: Test): Promise<string> {
+  const folder = await temporary(t)
+  await run('npm', ['pack', source, '--pack-destination', folder, '--offline'], { cwd: root, env })
+  const [tarball = 'no tarball'] = readdirSync(folder)
+  return path.join(folder, tarball)
+}
+
+export interface ForeignApp {
+  folder: string
+  write: (name: string, text: string) => void
+  node: (name: string, ...args: string[]) => Promise<string>
+  /** What the compiler says about the files that were written; empty when it has nothing to say. */
+  check: (options?: object) => Promise<string>
+}
+
+/** An empty app in a folder of its own, with the tarball installed and nothing but the named packages beside it. */
+export async function foreignApp (t: Test, tarball: string, packages: string[]): Promise<ForeignApp> {
+  const folder = await temporary(t)
+  const installed = path.join(folder, 'node_modules/@tandem/transaction')
+  mkdirSync(installed, { recursive: true })
+  await run('tar', ['-xzf', tarball, '-C', installed, '--strip-components=1'])
+  for (const name of packages) {
+    const place = path.join(folder, 'node_modules', name)
+    mkdirSync(path.dirname(place), { recursive: true })
+    symlinkSync(path.join(root, 'node_modules', name), place, 'dir')
+  }
+  const write = (name: string, text: string) => { writeFileSync(path.join(folder, name), text) }
+  write('package.json', JSON.stringify({ name: 'foreign-app', type: 'module', private: true }))
+  return {
+    folder,
+    write,
+    node: async (name, ...args) => (await run(process.execPath, [name, ...args], { cwd: folder, env })).stdout.trim(),
+    async check (options = {}) {
+      const compilerOptions = { target: 'es2023', lib: ['es2023'], module: 'nodenext', strict: true, noEmit: true, types: ['node'], ...options }
+      write('tsconfig.json', JSON.stringify({ compilerOptions, include: ['*.ts'] }))
+      const tsc = path.join(root, 'node_modules/typescript/bin/tsc')
+      return await run(process.execPath, [tsc, '-p', folder], { cwd: folder, env }).then(() => '', (error: { stdout: string }) => error.stdout)
+    }
+  }
+}
+
+/** The code blocks of the plugin's README in one language, in order. */
+export async function readmeBlocks (language: 'js' | 'ts'): Promise<string[]> {
+  const text = await readFile(path.join(source, 'README.md'), 'utf8')
+  return [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].filter(([, name]) => name === language).map(([, , code]) => code ?? '')
+}
+
+async function temporary (t: Test): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'transaction-package-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
