@@ -1,7 +1,7 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import { TransactionUsageError } from './errors.ts'
-import type { Exchange } from './exchange.ts'
+import type { Scope } from './scope.ts'
 
 /** What a callback adds to a reply whose work is committed. */
 export interface ReplyAddition {
@@ -13,8 +13,14 @@ export interface ReplyAddition {
 /** Runs between COMMIT and first byte. */
 export type ReplyCallback = () => ReplyAddition | undefined | Promise<ReplyAddition | undefined>
 
+interface Settled {
+  readonly transaction: { readonly replyCallbacks: readonly ReplyCallback[] }
+  readonly scope: Scope
+  readonly reply: FastifyReply
+}
+
 /** Lets callbacks add to a reply whose work is committed; nothing waits where there are none. */
-export function completeReply ({ transaction, scope, reply }: Exchange, send: (additions: ReplyAddition[]) => void): void {
+export function completeReply ({ transaction, scope, reply }: Settled, send: (additions: ReplyAddition[]) => void): void {
   const { replyCallbacks } = transaction
   if (replyCallbacks.length === 0 || scope.state !== 'committed') return send([])
   collect(replyCallbacks, reply).then(send, () => { send([]) })

@@ -184,7 +184,8 @@ function write (exchange: Exchange, payload: unknown, done: Done): void {
     try {
       done(null, payload)
     } catch (error) {
-      if (raw.headersSent) throw error
+      // Once work is stored an error would deny it; a broken connection says that nobody knows.
+      if (raw.headersSent || (exchange.scope.state === 'committed' && exchange.scope.duration > 0)) throw error
       done(error instanceof Error ? error : new Error('the reply could not be written', { cause: error }))
     }
   } catch (error) {

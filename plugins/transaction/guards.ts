@@ -1,5 +1,18 @@
-import type { Exchange } from './exchange.ts'
+import type { FastifyReply } from 'fastify'
 import { TransactionUsageError } from './errors.ts'
+import type { TransactionRoute } from './route.ts'
+import type { Scope } from './scope.ts'
+
+/** What the guards need to know of an exchange while its transaction is open. */
+interface Guarded {
+  readonly reply: FastifyReply
+  readonly route: TransactionRoute
+  scope: Scope
+  pass: 'commit' | 'rollback' | undefined
+  isAnswering: boolean
+  mayRetry: (error: unknown) => boolean
+  rerun: () => void
+}
 
 /** Methods of Node's response that would put bytes on the wire past the gate. */
 const rawMethods = ['writeHead', 'write', 'end'] as const
@@ -11,7 +24,7 @@ const rawMethods = ['writeHead', 'write', 'end'] as const
  *
  * @returns a function that takes the guards off
  */
-export function guardReply (exchange: Exchange): () => void {
+export function guardReply (exchange: Guarded): () => void {
   const { reply, route } = exchange
   const { raw } = reply
   const guarded = route.options.stream === true ? [] : rawMethods
