@@ -33,14 +33,26 @@ export function readerOf ({ fields, joinsNotNullableMap, customResultMapper }: P
     targets: targets.filter((target) => target.group === group),
     isOptional: isOptional(fields.filter(({ path }) => path.length === 2 && path[0] === group), joinsNotNullableMap)
   }))
-  return (rows) => rows.map((row) => {
-    const result: Record<string, unknown> = {}
-    for (const { group, targets, isOptional } of groups) {
-      if (group === '') readInto(result, targets, row)
-      else result[group] = isOptional && targets.every(({ at }) => row[at] === null) ? null : readInto({}, targets, row)
+  return (rows) => {
+    const results: Array<Record<string, unknown>> = []
+    for (const [place, row] of rows.entries()) {
+      const result: Record<string, unknown> = {}
+      for (const { group, targets, isOptional } of groups) {
+        if (group === '') readInto(result, targets, row)
+        // A join repeats one side in row after row: what is the same is read once, and shared.
+        else if (isRepeated(targets, row, rows[place - 1])) result[group] = results[place - 1]?.[group]
+        else result[group] = isOptional && targets.every(({ at }) => row[at] === null) ? null : readInto({}, targets, row)
+      }
+      results.push(result)
     }
-    return result
-  })
+    return results
+  }
+}
+
+function isRepeated (targets: Target[], row: Row, previous: Row | undefined): boolean {
+  if (previous === undefined) return false
+  for (const { at } of targets) if (row[at] !== previous[at]) return false
+  return true
 }
 
 function readInto (result: Record<string, unknown>, targets: Target[], row: Row): Record<string, unknown> {
