@@ -57,7 +57,7 @@ export default fp(async function health (app) {
     return draining ? { ...report, status: 'draining' as const } : report
   })
   app.addHook('preClose', async () => { draining = true })
-  if (!app.doubles.db) app.addReadiness('sql', () => sqlCondition(app.db))
+  if (!app.doubles.db) app.addReadiness('sql', () => isFull(app) ? 'degraded' : sqlCondition(app.db))
   if (!app.doubles.mongo) app.addReadiness('mongodb', () => app.mongoState.state)
 
   app.addSchema(AliveSchema)
@@ -82,6 +82,13 @@ function describe (operationId: string, summary: string, response: Record<number
 
 function lags (app: FastifyInstance): Record<string, number> {
   return Object.fromEntries(projectionsOf(app).flatMap(({ name, lagSeconds }) => lagSeconds === undefined ? [] : [[name, lagSeconds]]))
+}
+
+/** With every connection in use a check would only wait in the queue, and take instances away just when they are needed. */
+function isFull ({ pg }: FastifyInstance): boolean {
+  if (pg === undefined) return false
+  const { idleCount, totalCount, waitingCount, options } = pg.pool
+  return idleCount - waitingCount <= 0 && totalCount >= options.max
 }
 
 async function sqlCondition (db: Database): Promise<Condition> {

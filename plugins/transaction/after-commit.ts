@@ -13,7 +13,7 @@ export class AfterCommit {
   readonly run = (callbacks: Array<() => unknown>): void => {
     const running = new Promise<void>((resolve) => { setImmediate(resolve) }).then(() => this.#runAll(callbacks))
     this.#running.add(running)
-    running.finally(() => { this.#running.delete(running) })
+    void running.finally(() => { this.#running.delete(running) })
   }
 
   /** Resolves when no callback is left, those that callbacks started included. */
