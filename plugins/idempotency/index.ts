@@ -36,8 +36,7 @@ export default fp(async function idempotency (app) {
     if (mode === false) return
     route.schema = { ...route.schema, headers: headersSchema(route, mode) }
     route.preHandler = [...[route.preHandler ?? []].flat(), claimKey]
-    route.onSend = [...[route.onSend ?? []].flat()]
-    route.onSend.splice(-1, 0, saveAnswer) // the last hook is the gate that commits
+    route.onSend = [route.onSend ?? []].flat().toSpliced(-1, 0, saveAnswer) // the last hook is the gate that commits
   })
   if (!app.offline) sweepRegularly(app)
 

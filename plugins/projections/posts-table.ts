@@ -14,8 +14,8 @@ export async function readRows (tx: Sql, after: string, last: string | undefined
 
 /** True when a row is stored as it should be. */
 export function isSame (row: PostRow, stored: StoredRow | undefined): boolean {
-  return stored !== undefined && row.author_id === Number(stored.author_id) && row.title === stored.title && row.category === stored.category &&
-    row.content_length === Number(stored.content_length) && Date.parse(row.created_at) === new Date(stored.created_at).getTime()
+  return stored !== undefined && row.author_id === stored.author_id && row.title === stored.title && row.category === stored.category &&
+    row.content_length === stored.content_length && Date.parse(row.created_at) === new Date(stored.created_at).getTime()
 }
 
 /** Deletes rows of the projection. */

@@ -1,0 +1,119 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createWriteStream, mkdirSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { migrate } from '../../drizzle/migrate.ts'
+import { startEmbedded, stopEmbedded } from '../embedded/index.ts'
+
+/** What a round may kill. */
+export type Victim = 'service' | 'postgres' | 'mongod'
+
+const ROOT = path.join(import.meta.dirname, '..', '..')
+const PATIENCE_MS = 60_000
+
+/** Both databases in a folder of their own, and processes of the service on them; each of them can be killed and started again. */
+export class Machines {
+  readonly #dataDir: string
+  readonly #ports: number[]
+  #services: ChildProcess[] = []
+  #postgres = { url: '', pid: 0 }
+  #mongodb = { url: '', pid: 0 }
+
+  private constructor (dataDir: string, ports: number[]) {
+    this.#dataDir = dataDir
+    this.#ports = ports
+  }
+
+  /** Starts everything; resolves when the services answer. */
+  static async start (dataDir: string, instances: number): Promise<Machines> {
+    mkdirSync(dataDir, { recursive: true })
+    const machines = new Machines(dataDir, await freePorts(instances))
+    await machines.startDatabases()
+    await migrate(machines.postgres)
+    machines.#services = machines.#ports.map((port) => machines.#spawn(port))
+    await machines.untilReady()
+    return machines
+  }
+
+  get postgres (): string { return this.#postgres.url }
+  get mongodb (): string { return this.#mongodb.url }
+  get urls (): string[] { return this.#ports.map((port) => `http://127.0.0.1:${port}`) }
+
+  /** Starts the databases, or those of them that were killed. */
+  async startDatabases (): Promise<void> {
+    const { postgres, mongodb } = await startEmbedded({ dataDir: path.join(this.#dataDir, 'databases'), postgres: true, mongodb: true })
+    if (postgres === undefined || mongodb === undefined || mongodb.how === 'missing') throw new Error('The ledger needs both databases: see npm start')
+    const moved = (old: string, now: string) => old !== '' && old !== now
+    if (moved(this.#postgres.url, postgres.url) || moved(this.#mongodb.url, mongodb.url)) throw new Error('A database had to move to another port: run the ledger again')
+    this.#postgres = postgres
+    this.#mongodb = mongodb
+  }
+
+  /** SIGKILL, now. */
+  async kill (victim: Victim): Promise<() => Promise<void>> {
+    if (victim !== 'service') {
+      process.kill(victim === 'postgres' ? this.#postgres.pid : this.#mongodb.pid, 'SIGKILL')
+      return () => this.startDatabases()
+    }
+    const at = Math.floor(Math.random() * this.#services.length)
+    const service = this.#services[at] as ChildProcess
+    service.kill('SIGKILL')
+    await gone(service)
+    return async () => { this.#services[at] = this.#spawn(this.#ports[at] as number) }
+  }
+
+  /** Waits until every service says that it is ready. */
+  async untilReady (): Promise<void> {
+    for (const url of this.urls) {
+      const isReady = async () => (await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(5000) }).catch(() => undefined))?.status === 200
+      for (const end = Date.now() + PATIENCE_MS; !await isReady(); await sleep(50)) {
+        if (Date.now() > end) throw new Error(`${url} did not become ready; see ${this.#dataDir}`)
+      }
+    }
+  }
+
+  /** Ends services and databases. */
+  async stop (): Promise<void> {
+    for (const service of this.#services) service.kill('SIGTERM')
+    await Promise.all(this.#services.map((service) => gone(service)))
+    await stopEmbedded({ dataDir: path.join(this.#dataDir, 'databases') })
+  }
+
+  // Node itself, not the tsx command: that would be a parent which dies in its place.
+  #spawn (port: number): ChildProcess {
+    const env = {
+      ...process.env,
+      NODE_OPTIONS: '',
+      FASTIFY_AUTOLOAD_TYPESCRIPT: '1',
+      NODE_ENV: 'test',
+      LOG_LEVEL: 'warn',
+      PORT: String(port),
+      DATABASE_URL: this.postgres,
+      MONGODB_URL: this.mongodb,
+      MONGODB_DATABASE: 'ledger'
+    }
+    const service = spawn(process.execPath, ['--import', 'tsx', path.join(ROOT, 'server.ts')], { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const log = createWriteStream(path.join(this.#dataDir, `service-${port}.log`), { flags: 'a' })
+    service.stdout.pipe(log, { end: false })
+    service.stderr.pipe(log, { end: false })
+    return service
+  }
+}
+
+async function gone (service: ChildProcess): Promise<void> {
+  if (service.exitCode === null && service.signalCode === null) await once(service, 'exit')
+}
+
+// All are held until each is known, so that no two are the same.
+async function freePorts (count: number): Promise<number[]> {
+  const servers = await Promise.all(Array.from({ length: count }, async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return server
+  }))
+  const ports = servers.map((server) => (server.address() as AddressInfo).port)
+  await Promise.all(servers.map((server) => once(server.close(), 'close')))
+  return ports
+}

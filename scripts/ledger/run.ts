@@ -1,0 +1,86 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { MongoClient } from 'mongodb'
+import pg from 'pg'
+import { audit, untilQuiet, type Stores } from './audit.ts'
+import { add, emptyTally, type Tally } from './book.ts'
+import { Machines, type Victim } from './machines.ts'
+import { Writer } from './writer.ts'
+
+export interface LedgerOptions {
+  /** Folder for databases and logs; must be empty or new. */
+  dataDir: string
+  /** What each round kills, in turn. */
+  victims: Victim[]
+  /** Processes of the service. Default 2. */
+  instances?: number
+  /** Clients that write at the same time. Default 6. */
+  writers?: number
+  /** Milliseconds of writing per round. Default 1500. */
+  writing?: number
+  /** Milliseconds until the victim is started again; default 100 to 700 at random. */
+  away?: number
+  /** Told a line for each round and each broken promise. */
+  say?: (line: string) => void
+}
+
+/** What came of it, by victim. */
+export interface LedgerResult {
+  tallies: Record<Victim, Tally & { rounds: number }>
+  /** Milliseconds from the end of writing until both stores agreed, for each round. */
+  catchUp: number[]
+}
+
+/**
+ * Random writes over HTTP while a process of the service, PostgreSQL or mongod is killed; after each round what clients were
+ * told is compared with both stores.
+ */
+export async function runLedger (options: LedgerOptions): Promise<LedgerResult> {
+  const { dataDir, victims, instances = 2, say = () => {} } = options
+  const tally = () => ({ ...emptyTally(), rounds: 0 })
+  const result: LedgerResult = { tallies: { service: tally(), postgres: tally(), mongod: tally() }, catchUp: [] }
+  const machines = await Machines.start(dataDir, instances)
+  try {
+    for (const [round, victim] of victims.entries()) {
+      const part = emptyTally()
+      const caughtUp = await runRound(machines, `r${round}x`, victim, part, options)
+      add(result.tallies[victim], part)
+      result.tallies[victim].rounds++
+      result.catchUp.push(caughtUp)
+      say(`round ${round + 1} of ${victims.length}, ${victim} killed: ${part.requests} requests, ${part.unknown} without an answer; both stores agreed after ${Math.round(caughtUp)} ms`)
+    }
+  } finally {
+    await machines.stop()
+  }
+  return result
+}
+
+async function runRound (machines: Machines, prefix: string, victim: Victim, tally: Tally, options: LedgerOptions): Promise<number> {
+  const { writers: count = 6, writing = 1500, away = 100 + Math.random() * 600, say = () => {} } = options
+  const writers = Array.from({ length: count }, (_, at) => new Writer(machines.urls, `${prefix}w${at}`, tally))
+  const stop = new AbortController()
+  const written = Promise.all(writers.map((writer) => writer.run(stop.signal)))
+  await sleep(Math.random() * writing * 0.8)
+  const revive = await machines.kill(victim)
+  await sleep(away)
+  await revive()
+  await sleep(writing * 0.2 + Math.random() * writing * 0.2)
+  stop.abort()
+  await written
+  await machines.untilReady()
+  return await withStores(machines, async (stores) => {
+    const caughtUp = await untilQuiet(stores, prefix)
+    await audit(stores, prefix, writers.flatMap(({ facts }) => facts), tally, say)
+    return caughtUp
+  })
+}
+
+async function withStores<Result> (machines: Machines, work: (stores: Stores) => Promise<Result>): Promise<Result> {
+  const sql = new pg.Client({ connectionString: machines.postgres })
+  const mongo = new MongoClient(machines.mongodb)
+  try {
+    await Promise.all([sql.connect(), mongo.connect()])
+    return await work({ sql, mongo: mongo.db('ledger') })
+  } finally {
+    await Promise.allSettled([sql.end(), mongo.close()])
+  }
+}
