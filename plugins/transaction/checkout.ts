@@ -17,6 +17,20 @@ export interface CheckoutOptions {
 const pauseBetweenConnections = 50
 
 /**
+ * Keeps the end of a connection from ending the process. pg may report both its beginning and its end from one packet, before
+ * a promise of `pool.connect()` is heard and whoever waits for it can listen; so each connection keeps one deaf listener.
+ */
+export function surviveLostConnections (pool: Pool, onIdleLost: (error: Error) => void): void {
+  const known = new WeakSet<PoolClient>()
+  pool.on('error', onIdleLost)
+  pool.on('acquire', (client) => {
+    if (known.has(client)) return
+    known.add(client)
+    client.on('error', () => {})
+  })
+}
+
+/**
  * Takes a connection from the pool; while the server is away, tries again until `until`. One that comes after the scope has
  * given up goes straight back.
  */

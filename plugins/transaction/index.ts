@@ -3,6 +3,7 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyRequest, RouteOptions }
 import type { Db, MongoClient } from 'mongodb'
 import type { Pool } from 'pg'
 import { AfterCommit } from './after-commit.ts'
+import { surviveLostConnections } from './checkout.ts'
 import type { Driver } from './driver.ts'
 import { TransactionUsageError } from './errors.ts'
 import { Exchange } from './exchange.ts'
@@ -103,7 +104,7 @@ async function transactionPlugin (app: FastifyInstance, options: TransactionPlug
   if (mistakes.length > 0) throw new TransactionUsageError(`transaction plugin: ${mistakes.join('; ')}`)
   const orphans = orphansOf(options, app.log)
   const drivers = createDrivers(options, orphans)
-  options.pool?.on('error', function onIdleError (error) { app.log.warn({ err: error }, 'an idle database connection was lost') })
+  if (options.pool !== undefined) surviveLostConnections(options.pool, function onIdleLost (error) { app.log.warn({ err: error }, 'an idle database connection was lost') })
   const callbacks = new AfterCommit(app.log)
   const prefix = applicationName === '' ? '' : `${applicationName} `
   const observe = options.observe && guardObserver(options.observe, app.log)

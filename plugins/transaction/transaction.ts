@@ -5,7 +5,7 @@ import type { SqlClient, SqlHandles, SqlTransaction } from './sql.ts'
 import type { TransactionalDatabase } from './mongo-facade.ts'
 import { bindDatabase, readOnlyDatabase } from './mongo-facade.ts'
 import { MongoTransaction } from './mongo.ts'
-import { TransactionUsageError } from './errors.ts'
+import { TransactionClosedError, TransactionUsageError } from './errors.ts'
 import type { ReplyCallback } from './before-reply.ts'
 import type { OpenTransaction } from './driver.ts'
 
@@ -109,8 +109,12 @@ export class Transaction {
   }
 
   /** Commits now, before the reply. What fails afterwards can no longer be taken back. */
-  commit (): Promise<void> {
-    return this.#scope.settle('commit')
+  async commit (): Promise<void> {
+    const scope = this.#scope
+    await scope.settle('commit')
+    if (scope.doom !== undefined) throw scope.doom
+    // Something else had settled it before.
+    if (scope.state !== 'committed' && !scope.rollbackOnly) throw new TransactionClosedError(scope.label, scope.state)
   }
 
   /** Rolls back now; the reply keeps its status. */

@@ -492,6 +492,17 @@ test('the handler may settle by itself', async (t) => {
         await request.transaction.commit().catch(() => {})
         return {}
       })
+      app.post('/rollback-commit', transactional, async (request) => {
+        await insert(request, 4)
+        await request.transaction.rollback()
+        await request.transaction.commit()
+      })
+      app.post('/too-late-to-commit', { config: { transaction: { deadline: 20 } } }, async (request) => {
+        await insert(request, 4)
+        await until(() => request.transaction.state === 'rolled back')
+        const error = await request.transaction.commit().catch((thrown: Error) => thrown)
+        throw error ?? new Error('commit() resolved')
+      })
       app.post('/late', transactional, async (request) => {
         await insert(request, 5)
         await request.transaction.commit()
@@ -525,6 +536,8 @@ test('the handler may settle by itself', async (t) => {
   t.match(await send('POST', '/dry-commit'), { status: 200, json: { state: 'rolled back' } })
   t.equal((await send('POST', '/failed-commit')).status, 500, 'a failed commit() that was swallowed is no success')
   t.same(await db.ids(), [1])
+  t.match(await send('POST', '/rollback-commit'), { status: 500, json: { code: 'TX_CLOSED' } }, 'commit() does not pretend')
+  t.match(await send('POST', '/too-late-to-commit'), { status: 504, json: { code: 'TX_TIMEOUT' } })
   t.match(await send('POST', '/late'), { status: 500, json: { code: 'TX_CLOSED', message: /POST \/late req-\S+ is committed/ } })
   t.same(await db.ids(), [1, 5])
   t.match(await send('POST', '/late-callback'), { status: 500, json: { code: 'TX_CLOSED' } })
