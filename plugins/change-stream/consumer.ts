@@ -7,6 +7,7 @@ import type { Log, Position, StreamOptions, StreamStore } from './types.ts'
 
 type Change = ChangeStreamDocument
 
+const firstCopy = 'no position was stored'
 const FIRST_BACK_OFF = 50
 const LONGEST_BACK_OFF = 5000
 /** Milliseconds after which even an unmoved position is written, so that other processes see that the stream is followed. */
@@ -101,7 +102,7 @@ export class Consumer {
     if (this.#setbacks === 0) this.#state = 'waiting to lead'
     const leadership = await store.lead(name, this.#stop.signal)
     try {
-      const position = await store.read(name) ?? await this.#copy('no position was stored')
+      const position = await store.read(name) ?? await this.#copy(firstCopy)
       await this.#follow(position, AbortSignal.any([this.#stop.signal, leadership.lost]))
     } finally {
       await leadership.resign()
@@ -210,7 +211,9 @@ export class Consumer {
     this.#state = 'copying'
     const { position, report } = await copyCollection(store, name, stream)
     this.#copies++
-    log.warn({ changeStream: { stream: name, reason, ...report } }, 'the collection of a change stream was copied anew')
+    // The first copy is how every stream begins; a later one means that history was lost.
+    const level = reason === firstCopy ? 'info' : 'warn'
+    log[level]({ changeStream: { stream: name, reason, ...report } }, 'the collection of a change stream was copied anew')
     this.#moved(position)
     return position
   }
