@@ -7,7 +7,7 @@ import type { Log, Position, StreamOptions, StreamStore } from './types.ts'
 
 type Change = ChangeStreamDocument
 
-const firstCopy = 'no position was stored'
+const firstCopy = 'no position was stored' // how every stream begins; a later copy means that history was lost
 const FIRST_BACK_OFF = 50
 const LONGEST_BACK_OFF = 5000
 /** Milliseconds after which even an unmoved position is written, so that other processes see that the stream is followed. */
@@ -211,9 +211,7 @@ export class Consumer {
     this.#state = 'copying'
     const { position, report } = await copyCollection(store, name, stream)
     this.#copies++
-    // The first copy is how every stream begins; a later one means that history was lost.
-    const level = reason === firstCopy ? 'info' : 'warn'
-    log[level]({ changeStream: { stream: name, reason, ...report } }, 'the collection of a change stream was copied anew')
+    log[reason === firstCopy ? 'info' : 'warn']({ changeStream: { stream: name, reason, ...report } }, 'the collection of a change stream was copied anew')
     this.#moved(position)
     return position
   }
