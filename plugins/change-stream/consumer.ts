@@ -6,7 +6,6 @@ import { before, quietUntil, timeOf, wallTimeOf, type ClusterTime } from './time
 import type { Log, Position, StreamOptions, StreamStore } from './types.ts'
 
 type Change = ChangeStreamDocument
-
 const firstCopy = 'no position was stored' // how every stream begins; a later copy means that history was lost
 const FIRST_BACK_OFF = 50
 const LONGEST_BACK_OFF = 5000
