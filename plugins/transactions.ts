@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Database } from '../drizzle/index.ts'
-import { mongoDatabase } from './mongo/index.ts'
+import { mongoDatabase, mongoInstance } from './mongo/index.ts'
 import { sqlStore } from './sql/store.ts'
 import transaction, { type Observe, type TransactionPluginOptions } from './transaction/index.ts'
 
@@ -46,5 +46,5 @@ function together (observers: Observe[]): Observe {
 }
 
 function mongoOptions (app: FastifyInstance): Pick<TransactionPluginOptions, 'mongo'> {
-  return { mongo: { client: app.mongo.client, db: mongoDatabase(app) } }
+  return { mongo: { client: app.mongo.client, db: mongoDatabase(app), instance: mongoInstance(app) } }
 }

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import fastifyMongo from '@fastify/mongodb'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
@@ -68,10 +69,20 @@ function open (url: string, app: FastifyInstance): MongoClient {
   const { DATABASE_ECHO, NODE_ENV } = app.config
   // Outside production the transaction plugin watches for operations that forget their session.
   const monitorCommands = DATABASE_ECHO || NODE_ENV !== 'production' || app.tracing !== undefined
-  const named = /[?&]appName=/i.test(url) ? {} : { appName: 'tandem' }
+  const named = /[?&]appName=/i.test(url) ? {} : { appName: mongoInstance(app) ?? 'tandem' }
   const client = new MongoClient(url, { ...OPTIONS, ...named, monitorCommands })
   if (DATABASE_ECHO) echo(client, app)
   return client
+}
+
+/**
+ * The name that this instance alone connects to MongoDB under, the same from start to start: what a killed run left open
+ * is found by it. Undefined where no server is used, any free port is taken, or MONGODB_URL chooses the name.
+ */
+export function mongoInstance ({ config, offline, doubles }: FastifyInstance): string | undefined {
+  const { MONGODB_URL, PORT } = config
+  const isShared = offline || doubles.mongo || MONGODB_URL === undefined || PORT === 0 || /[?&]appName=/i.test(MONGODB_URL)
+  return isShared ? undefined : `tandem ${hostname()}:${PORT}`
 }
 
 /**

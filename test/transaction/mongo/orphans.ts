@@ -36,7 +36,7 @@ async function otherProcess (t: Test, url: string, appName: string): Promise<{ k
 export async function orphans (t: Test, server: Server): Promise<void> {
   async function boot (t: Test, appName: string, url = server.url) {
     const { lines, logger } = logLines()
-    const client = new MongoClient(url, { appName, w: 'majority', monitorCommands: true, serverSelectionTimeoutMS: 500 })
+    const client = new MongoClient(url, { appName, w: 'majority', readConcernLevel: 'majority', monitorCommands: true, serverSelectionTimeoutMS: 500 })
     const app = Fastify({ logger })
     await app.register(transaction, { mongo: { client, db: client.db(appName), instance: appName } })
     app.post('/:id', onMongo, async function insert (request) {
