@@ -12,6 +12,16 @@ export type PageQuery = { filter: Document, sort: Record<string, 1 | -1>, skip?:
 
 interface Raw { command: (command: Document, options?: { raw: true }) => Promise<{ cursor: Uint8Array }>, readConcern?: { level: string } }
 type Reader<Item> = (db: Documents, query: PageQuery, limit: number) => Promise<Page<Item>>
+/** What is known of a list before the first request. */
+interface List<Item> {
+  collection: string
+  /** Names of the JSON; `id` is the document's `_id`. */
+  names: string[]
+  dates: string[]
+  projection: Record<string, 1>
+  toJson: ReturnType<typeof compileBatch>
+  cursorOf: (last: Item) => string
+}
 
 const MAX_TIME_MS = 5000
 const INT64 = 0x12
@@ -21,58 +31,65 @@ const PASSING = new Set<unknown>([91, 189, 10_107, 11_600, 11_602, 13_435, 13_43
 /**
  * Prepares reading a list from MongoDB, always one command for a page. Here is decided how: a plain database is asked for
  * raw bytes, which become JSON text without objects in between. On a transaction, where only collections can be used, and
- * on a double of a test the driver decodes; so it does when the server went away, because it repeats a find by itself.
+ * on a double of a test the driver decodes; so it does when the server went away, because it repeats a find by itself, and when
+ * a page does not fit into one reply of 16 MB.
  * @param collection name of the collection
  * @param schema what an item looks like to a client; `id` is the document's `_id`
  * @param cursorOf makes the cursor that follows an item
  */
 export function mongoPages<T extends TObject> (collection: string, schema: T, cursorOf: (last: Static<T>) => string): Reader<Static<T>> {
-  const toJson = compileBatch(schema, { id: '_id' })
   const names = Object.keys(schema.properties)
-  const dates = names.filter((name) => (schema.properties[name] as TSchema)['format'] === 'date-time')
-  const projection = Object.fromEntries(names.map((name) => [fieldOf(name), 1]))
-
-  async function readDecoded (db: Documents, query: PageQuery, limit: number): Promise<Page<Static<T>>> {
-    const documents = await ('stages' in query
-      ? db.collection(collection).aggregate(query.stages, { maxTimeMS: MAX_TIME_MS })
-      : db.collection(collection).find(query.filter, { ...optionsOf(query), projection, limit: limit + 1, maxTimeMS: MAX_TIME_MS })).toArray()
-    const items = documents.slice(0, limit).map((document) => itemOf<Static<T>>(document, names))
-    const last = items.at(-1)
-    return { items, next: documents.length > limit && last !== undefined ? cursorOf(last) : undefined }
+  const list: List<Static<T>> = {
+    collection,
+    names,
+    dates: names.filter((name) => (schema.properties[name] as TSchema)['format'] === 'date-time'),
+    projection: Object.fromEntries(names.map((name) => [fieldOf(name), 1])),
+    toJson: compileBatch(schema, { id: '_id' }),
+    cursorOf
   }
+  return async function readPage (db, query, limit) {
+    const raw = isPlain(db) ? await readRaw(db, list, query, limit) : undefined
+    return raw ?? await readDecoded(db, list, query, limit)
+  }
+}
 
-  async function readRaw (db: Documents & Raw, query: PageQuery, limit: number): Promise<Page<Static<T>>> {
-    db.collection(collection) // refuses at once while MongoDB is known to be down
-    const { level } = db.readConcern ?? {}
-    const command = 'stages' in query
-      ? { aggregate: collection, pipeline: query.stages, cursor: { batchSize: limit + 1 } }
-      : { find: collection, filter: query.filter, ...optionsOf(query), projection, limit: limit + 1, batchSize: limit + 1 }
+// Undefined where the driver shall read instead: the server went away, or the page is larger than a reply.
+async function readRaw<Item> (db: Documents & Raw, list: List<Item>, query: PageQuery, limit: number): Promise<Page<Item> | undefined> {
+  const cursor = await sendRaw(db, list, query, limit + 1)
+  if (cursor === undefined) return undefined
+  const { json, last, hasMore } = list.toJson(cursor, limit)
+  return {
+    json,
+    get items () { return (JSON.parse(json) as object[]).map((item) => revive<Item>(item, list.dates)) },
+    next: hasMore && last !== undefined ? list.cursorOf(revive<Item>(JSON.parse(last) as object, list.dates)) : undefined
+  }
+}
+
+async function sendRaw<Item> (db: Documents & Raw, { collection, projection }: List<Item>, query: PageQuery, limit: number): Promise<Uint8Array | undefined> {
+  db.collection(collection) // refuses at once while MongoDB is known to be down
+  const command = 'stages' in query
+    ? { aggregate: collection, pipeline: query.stages, cursor: { batchSize: limit } }
+    : { find: collection, filter: query.filter, ...optionsOf(query), projection, limit, batchSize: limit }
+  const { level } = db.readConcern ?? {}
+  try {
     const { cursor } = await db.command({ ...command, maxTimeMS: MAX_TIME_MS, ...(level === undefined ? {} : { readConcern: { level } }) }, { raw: true })
     const open = openCursor(cursor)
-    if (open !== undefined) return await readLarge(db, query, limit, open)
-    const { json, last, hasMore } = toJson(cursor, limit)
-    return {
-      json,
-      get items () { return (JSON.parse(json) as object[]).map((item) => revive<Static<T>>(item, dates)) },
-      next: hasMore && last !== undefined ? cursorOf(revive<Static<T>>(JSON.parse(last) as object, dates)) : undefined
-    }
-  }
-
-  // A reply holds 16 MB at most; the rest of a larger page is fetched by the driver.
-  async function readLarge (db: Documents & Raw, query: PageQuery, limit: number, open: Long): Promise<Page<Static<T>>> {
+    if (open === undefined) return cursor
     await db.command({ killCursors: collection, cursors: [open] }).catch(() => {}) // it would end by itself in ten minutes
-    return await readDecoded(db, query, limit)
+    return undefined
+  } catch (error) {
+    if (hasGoneAway(error)) return undefined
+    throw error
   }
+}
 
-  return async function readPage (db, query, limit) {
-    if (!isPlain(db)) return await readDecoded(db, query, limit)
-    try {
-      return await readRaw(db, query, limit)
-    } catch (error) {
-      if (!hasGoneAway(error)) throw error
-      return await readDecoded(db, query, limit)
-    }
-  }
+async function readDecoded<Item> (db: Documents, { collection, names, projection, cursorOf }: List<Item>, query: PageQuery, limit: number): Promise<Page<Item>> {
+  const documents = await ('stages' in query
+    ? db.collection(collection).aggregate(query.stages, { maxTimeMS: MAX_TIME_MS })
+    : db.collection(collection).find(query.filter, { ...optionsOf(query), projection, limit: limit + 1, maxTimeMS: MAX_TIME_MS })).toArray()
+  const items = documents.slice(0, limit).map((document) => itemOf<Item>(document, names))
+  const last = items.at(-1)
+  return { items, next: documents.length > limit && last !== undefined ? cursorOf(last) : undefined }
 }
 
 function isPlain (db: object): db is Documents & Raw {

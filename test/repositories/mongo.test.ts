@@ -186,7 +186,7 @@ t.test('user summaries: counted for the page only, deleted users left out', asyn
   }
   commands.length = 0
   await createUserSummaryRepository(db).list({ limit: 2 })
-  const { pipeline } = commands[0]?.command as Document
+  const { pipeline } = (commands[0]?.command ?? {}) as Document
   const { stages } = await db.command({ explain: { aggregate: 'users', pipeline, cursor: {} }, verbosity: 'executionStats' })
   const lookup = stages.find((stage: Document) => '$lookup' in stage)
   t.strictSame(lookup.indexesUsed, ['posts_author_id_created_at_idx'])

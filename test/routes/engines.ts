@@ -1,4 +1,4 @@
-import type { Response } from 'light-my-request'
+import type { LightMyRequestResponse as Response } from 'fastify'
 import type { Test } from 'tap'
 import type { App } from '../../app.ts'
 import { dialectOf } from '../../drizzle/index.ts'
