@@ -87,6 +87,8 @@ function settings (folder: string, port: number): string[] {
     '--dbpath', folder, '--port', String(port), '--bind_ip', '127.0.0.1', '--replSet', REPLICA_SET, '--quiet',
     // A development machine has better uses for its memory and disk.
     '--oplogSize', '64', '--wiredTigerCacheSizeGB', '0.25', '--setParameter', 'diagnosticDataCollectionEnabled=false',
+    // A killed service's open transaction blocks its documents for that long; none of ours may last longer.
+    '--setParameter', 'transactionLifetimeLimitSeconds=10',
     ...(process.platform === 'win32' ? [] : ['--nounixsocket'])
   ]
 }
