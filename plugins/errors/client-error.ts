@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { STATUS_CODES } from 'node:http'
+import { STATUS_CODES, type IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { CATALOG, typeOfStatus } from './catalog.ts'
@@ -10,12 +10,20 @@ const STATUS: Record<string, number> = {
   HPE_CHUNK_EXTENSIONS_OVERFLOW: 413
 }
 
+/** Node keeps the reply that is being made on the socket, without declaring it. */
+type BusySocket = Socket & { _httpMessage?: { req: IncomingMessage } | null }
+
 /**
  * Answers what Node's HTTP parser refuses, before there is a request, with a problem body; then closes the connection.
  * Given to Fastify as `clientErrorHandler`.
  */
-export function answerClientError (this: FastifyInstance, error: Error & { code?: string }, socket: Socket): void {
+export function answerClientError (this: FastifyInstance, error: Error & { code?: string }, socket: BusySocket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return
+  // The request before the broken one is not answered yet: its client would take our answer for that of its own.
+  if (socket._httpMessage?.req.complete === true) {
+    socket.destroy()
+    return
+  }
   const status = STATUS[error.code ?? ''] ?? 400
   const type = typeOfStatus(status)
   const instance = randomUUID()

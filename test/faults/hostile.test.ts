@@ -1,11 +1,16 @@
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
 import { ObjectId } from 'mongodb'
 import t from 'tap'
 import type { App } from '../../app.ts'
 import { mongoDatabase } from '../../plugins/mongo/index.ts'
 import type { Problem } from '../../schemas/problem.ts'
-import { build } from '../helper.ts'
+import { SettingsSchema } from '../../schemas/settings.ts'
+import { build, listen } from '../helper.ts'
 import { hostilePayloads, validPayloads, type Payload } from './payloads.ts'
+import { garbageBehind, rawSheet, slowHeaders, slowReader, slowUploads } from './raw.ts'
+import { isWell } from './well.ts'
 
 const EXAMPLE_ID = 42
 const EXAMPLE_POST = '66f1c0a5e4b0a1b2c3d4e5f6'
@@ -78,4 +83,77 @@ t.test('F43 hostile input', async (t) => {
   t.same(faults, [])
   t.equal(await fingerprint(app), before, 'reads changed nothing')
   t.comment(JSON.stringify(Object.fromEntries(statuses)))
+})
+
+t.test('connections', async (t) => {
+  const app = await build(t, {
+    settings: { PROJECTIONS: false },
+    plugins: async (app) => {
+      app.get('/large', { config: { transaction: true } }, async (request) => {
+        await request.transaction.query('select 1')
+        return Buffer.alloc(40_000_000, 'x')
+      })
+    }
+  })
+  const origin = await listen(t, app)
+  const port = Number(new URL(origin).port)
+  await t.test('F44 raw sockets', (t) => rawSheet(t, app, port))
+  await t.test('F44 garbage behind a write', (t) => garbageBehind(t, app, port))
+  await t.test('F44 slow headers', (t) => slowHeaders(t, app, port))
+  await t.test('F32 slow uploads', (t) => slowUploads(t, app, port))
+  await t.test('F33 a slow reader', (t) => slowReader(t, app, port))
+  const { pool } = app.pg
+  await isWell(t, {
+    pool,
+    databaseUrl: String(app.config.DATABASE_URL),
+    send: async (method, url, body) => (await app.inject({ method, url, ...(body && { payload: body }) })).statusCode
+  })
+})
+
+t.test('F46 what the log must not say', async (t) => {
+  const SECRET = 's3cret-value'
+  const log: string[] = []
+  const app = await build(t, { logger: { level: 'trace', stream: { write: (line) => { log.push(line) } } } })
+  const email = `${SECRET}@example.com`
+  const headers = { authorization: `Bearer ${SECRET}`, cookie: `session=${SECRET}`, 'x-request-id': `${SECRET}\u001b[2J`.repeat(300), 'x-api-key': SECRET }
+  const ask = async (method: 'GET' | 'POST' | 'PATCH', url: string, payload?: object) => (await app.inject({ method, url, headers, ...(payload && { payload }) })).statusCode
+  t.equal(await ask('POST', `/users?token=${SECRET}`, { name: `${SECRET}\n{"level":60,"msg":"forged"}\u001b[2J`, email }), 201)
+  t.equal(await ask('POST', '/users', { name: SECRET, email }), 409)
+  t.equal(await ask('PATCH', '/users/1', { email: SECRET }), 400)
+  t.equal(await ask('GET', `/users?email=${email}`), 200)
+  t.equal(await ask('POST', '/posts', { title: SECRET, content: SECRET, category: SECRET, author_id: 1, slug: 'a-b' }), 201)
+  t.equal(await ask('POST', '/posts', { title: SECRET, content: SECRET, category: SECRET, author_id: 1, slug: 'a-b' }), 409)
+  t.equal(await ask('POST', '/orders', { user_id: 1, items: [{ product: SECRET, quantity: 0, unit_price: SECRET }] }), 400)
+  t.ok(log.length > 10)
+  for (const line of log) {
+    t.match(line, /^\{[^\n]*\}\n$/, 'a line is one JSON object')
+    t.doesNotThrow(() => { JSON.parse(line) })
+    t.notMatch(line, SECRET)
+  }
+})
+
+t.test('bounds', async (t) => {
+  const table = readFileSync(path.join(import.meta.dirname, '..', '..', 'docs', 'faults.md'), 'utf8')
+  const { properties } = SettingsSchema
+  const order = ['DATABASE_LOCK_TIMEOUT_MS', 'DATABASE_STATEMENT_TIMEOUT_MS', 'DATABASE_TRANSACTION_TIMEOUT_MS', 'HANDLER_TIMEOUT_MS', 'SHUTDOWN_GRACE_MS'] as const
+  const defaults = order.map((name) => properties[name].default as number)
+  t.strictSame([...new Set(defaults)].sort((one, other) => one - other), defaults, 'lock < statement < transaction < request < grace')
+  const app = await build(t, { settings: { PROJECTIONS: false } })
+  const { server } = app
+  t.ok(server.headersTimeout < server.requestTimeout, 'headers < request on the wire')
+  t.ok(app.config.HANDLER_TIMEOUT_MS < server.timeout, 'a silent handler < a silent connection')
+  const timeouts = app.mongo.client.options
+  t.ok(timeouts.waitQueueTimeoutMS < app.config.HANDLER_TIMEOUT_MS && timeouts.serverSelectionTimeoutMS < app.config.HANDLER_TIMEOUT_MS && timeouts.socketTimeoutMS < app.config.HANDLER_TIMEOUT_MS)
+  for (const [name, value] of Object.entries({
+    ...Object.fromEntries(order.map((name) => [name, properties[name].default as number])),
+    DATABASE_POOL_TIMEOUT_MS: properties.DATABASE_POOL_TIMEOUT_MS.default as number,
+    headersTimeout: server.headersTimeout,
+    requestTimeout: server.requestTimeout,
+    connectionTimeout: server.timeout,
+    keepAliveTimeout: server.keepAliveTimeout,
+    waitQueueTimeoutMS: timeouts.waitQueueTimeoutMS,
+    serverSelectionTimeoutMS: timeouts.serverSelectionTimeoutMS,
+    connectTimeoutMS: timeouts.connectTimeoutMS,
+    socketTimeoutMS: timeouts.socketTimeoutMS
+  })) t.match(table, `| \`${name}\` | ${value} |`, `docs/faults.md lists ${name} as it is`)
 })
