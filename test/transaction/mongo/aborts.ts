@@ -146,7 +146,7 @@ export async function aborts (t: Test, server: Server): Promise<void> {
     const { admin } = server
     const limit = (seconds: number) => admin.db('admin').command({ setParameter: 1, transactionLifetimeLimitSeconds: seconds })
     await limit(1)
-    t.teardown(() => limit(10))
+    t.teardown(() => limit(60))
     const { send, ids, openTransactions } = await stage(t, {
       server,
       routes (app) {
