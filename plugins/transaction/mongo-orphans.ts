@@ -67,7 +67,7 @@ async function endOrphans (client: MongoClient, instance: string): Promise<numbe
     { $currentOp: { allUsers: false, idleConnections: true, idleSessions: true } },
     { $match: { appName: instance } },
     { $project: { connectionId: 1, lsid: 1, transaction: 1, isConnected: { $eq: ['$type', 'op'] } } }
-  ], { maxTimeMS: longestSearch, readConcern: { level: 'local' } }).toArray()
+  ], { readConcern: { level: 'local' } }).toArray()
   const connected = new Set(operations.filter(({ isConnected }) => isConnected).map(({ connectionId }) => connectionId))
   const orphans = operations.flatMap(({ connectionId, lsid, transaction }) =>
     transaction === undefined || lsid === undefined || connected.has(connectionId) ? [] : [{ id: lsid.id }])

@@ -52,7 +52,7 @@ export class MongoDriver implements Driver<TransactionOptions, MongoTransaction>
   }
 
   isRetriable (error: unknown): boolean {
-    return hasLabel(error, 'TransientTransactionError') && !hasLabel(error, 'UnknownTransactionCommitResult')
+    return hasLabel(error, 'TransientTransactionError')
   }
 }
 

@@ -103,6 +103,25 @@ export async function orphans (t: Test, server: Server): Promise<void> {
     t.equal(said().filter((line) => line.startsWith('could not look for transactions')).length, 1)
   })
 
+  await t.test('a search that takes too long ends nothing any more: by then the process may have transactions of its own', async (t) => {
+    const name = `late_${randomBytes(4).toString('hex')}`
+    await server.admin.db(name).createCollection('item')
+    const other = await otherProcess(t, server.url, name)
+    await other.kill()
+    const { app, client, send, said } = await boot(t, name)
+    await client.connect()
+    const answered = { aggregate: 0, killSessions: 0 }
+    client.on('commandSucceeded', ({ commandName }) => { if (commandName === 'aggregate' || commandName === 'killSessions') answered[commandName]++ })
+    await server.admin.db('admin').command({ configureFailPoint: 'failCommand', mode: { times: 2 }, data: { failCommands: ['aggregate'], appName: name, blockConnection: true, blockTimeMS: 2500 } })
+    await app.ready()
+    t.ok(said().some((line) => line.startsWith('MongoDB is away')), 'boot has not waited longer')
+    t.equal(await send(2), 200, 'nor does the first transaction')
+    t.equal(said().filter((line) => line.startsWith('could not look for transactions')).length, 1, 'the second time it is given up')
+    t.ok(await until(() => answered.aggregate === 2))
+    t.same(answered, { aggregate: 2, killSessions: 0 })
+    t.equal(await openCount(server, name), 1)
+  })
+
   await t.test('a transaction before boot has ended waits for the search: it must not be taken for an orphan', async (t) => {
     const name = `waits_${randomBytes(4).toString('hex')}`
     const { app, client } = await boot(t, name)

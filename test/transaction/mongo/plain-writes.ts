@@ -1,7 +1,7 @@
-import type { FastifyRequest } from 'fastify'
+import Fastify, { type FastifyRequest } from 'fastify'
 import { MongoBulkWriteError, MongoClient, MongoNetworkError, MongoServerSelectionError, MongoWriteConcernError } from 'mongodb'
 import type { Test } from 'tap'
-import { answerFor, confirmedWrites } from '../../../plugins/transaction/index.ts'
+import transaction, { answerFor, confirmedWrites } from '../../../plugins/transaction/index.ts'
 import { mongod, stage, type Item, type Server } from './stage.ts'
 
 /** Writes on routes without a transaction. */
@@ -61,6 +61,24 @@ export async function plainWrites (t: Test, server: Server): Promise<void> {
     process.kill(own.pid, 'SIGKILL')
     await t.rejects(sent, { name: 'UnconfirmedWriteError', code: 'TX_OUTCOME_UNKNOWN', message: /insertOne on item, which was sent without a transaction/ })
     await t.rejects(items.insertOne({ _id: 4 }), { name: 'MongoServerSelectionError' }, 'now it is known to be away')
+  })
+
+  await t.test('a server that dies during a commit, and is away when the driver asks again: unknown', async (t) => {
+    const own = await mongod(t)
+    const client = await new MongoClient(own.url, { serverSelectionTimeoutMS: 300, heartbeatFrequencyMS: 500 }).connect()
+    const app = Fastify()
+    t.teardown(async () => {
+      await app.close()
+      await client.close()
+    })
+    await app.register(transaction, { mongo: { client, db: client.db('dying') }, commitTimeout: 1000 })
+    await own.admin.db('admin').command({ configureFailPoint: 'failCommand', mode: { times: 1 }, data: { failCommands: ['commitTransaction'], blockConnection: true, blockTimeMS: 5000 } })
+    const worked = app.transaction(async ({ mongo }) => {
+      await mongo.collection<Item>('item').insertOne({ _id: 1 })
+      client.once('connectionCheckedOut', () => { setTimeout(() => { process.kill(own.pid, 'SIGKILL') }, 50) })
+    }, { store: 'mongo' })
+    await t.rejects(worked, { code: 'TX_OUTCOME_UNKNOWN' })
+    await t.rejects(app.transaction(async ({ mongo }) => await mongo.collection('item').findOne({}), { store: 'mongo' }), { name: 'MongoServerSelectionError' })
   })
 
   await t.test('everything that is no write stays as it was', async (t) => {
