@@ -14,7 +14,10 @@ const titles = ['On naming things', 'What a transaction promises', 'The year the
 const products = ['Punched cards', 'Slide rule', 'Magnetic core', 'Notebook', 'Pencil']
 const prices = ['0.10', '2.50', '19.90', '149.00', '0.99']
 
+const DUPLICATE_KEY = 11_000
+
 const emailOf = (name: string): string => `${name.toLowerCase().replace(' ', '.')}@example.com`
+const slugOf = (text: string): string => text.toLowerCase().replace(/[^a-z]+/g, '-')
 const pick = <T>(from: T[], at: number): T => from[at % from.length] as T
 
 /**
@@ -65,18 +68,24 @@ async function seedPosts (app: FastifyInstance): Promise<number> {
     const author = await app.repositories.users(app.db).getByEmail(emailOf(name))
     for (let post = 0; author !== null && post < at % 5; post++) {
       const title = pick(titles, at + post)
-      await posts.create({
-        title, content: `${name} on this: ${title.toLowerCase()}. `.repeat(3 + (at + post) % 5), category: pick(categories, at + post), author_id: author.id
-      })
-      count++
+      const content = `${name} on this: ${title.toLowerCase()}. `.repeat(3 + (at + post) % 5)
+      // The slug keeps a second process, which found no posts either, from adding them again.
+      const slug = `${slugOf(name)}-${slugOf(title)}`
+      const isNew = await posts.create({ title, content, category: pick(categories, at + post), author_id: author.id, slug }).then(() => true, ifTaken)
+      if (isNew) count++
     }
   }
   return count
 }
 
+function ifTaken (error: unknown): false {
+  if (isTaken(error)) return false
+  throw error
+}
+
 function isTaken (error: unknown): boolean {
-  const { constraint, cause } = error as { constraint?: unknown, cause?: unknown }
-  return constraint === 'users_email_key' || (cause instanceof Error && isTaken(cause))
+  const { constraint, code, cause } = error as { constraint?: unknown, code?: unknown, cause?: unknown }
+  return constraint === 'users_email_key' || code === DUPLICATE_KEY || (cause instanceof Error && isTaken(cause))
 }
 
 async function run (): Promise<void> {
