@@ -1,0 +1,58 @@
+import { request as httpRequest } from 'node:http'
+import { connect } from 'node:net'
+
+/** What a request should lead to. */
+export interface Expected {
+  /** Rows that its handler stores, all or none. Default none. */
+  writes?: number[]
+  /** Rows that come after the reply, which must never be stored. Default none. */
+  late?: number[]
+  /** Answers that are right. Default: any that goes with what is stored. */
+  answers?: Array<number | 'none'>
+  /** Text that the body must contain. Default none. */
+  text?: string
+  /** True where rows may be stored although the client is told nothing. Default false. */
+  mayStore?: boolean
+  /** Milliseconds that the answer may take. Default 5000. */
+  within?: number
+}
+
+/** What a client was told: a status, or `none` when it left, was cut off or had to wait too long. */
+export interface Told { status: number | 'none', text: string, milliseconds: number, expected: Expected }
+
+const PATIENCE_MS = 6000
+
+/** Sends a request over a socket of its own. `told` never rejects. */
+export function sendRequest (origin: string, method: string, path: string, expected: Expected): { told: Promise<Told>, destroy: () => void } {
+  const hasBody = !['GET', 'HEAD'].includes(method)
+  const body = hasBody ? '{"some":"body"}' : ''
+  const headers = hasBody ? { 'content-type': 'application/json', 'content-length': body.length } : {}
+  const request = httpRequest(origin + path, { method, agent: false, headers })
+  const start = performance.now()
+  const told = new Promise<Told>((resolve) => {
+    const end = (status: Told['status'], text = ''): void => { resolve({ status, text, milliseconds: performance.now() - start, expected }) }
+    request.setTimeout(PATIENCE_MS, () => { request.destroy() })
+    request.on('error', () => { end('none') })
+    request.on('close', () => { end('none') })
+    request.on('response', (response) => {
+      let text = ''
+      response.setEncoding('utf8')
+      response.on('data', (chunk: string) => { text += chunk })
+      response.on('error', () => { end('none') })
+      response.on('end', () => { end(response.statusCode ?? 'none', text) })
+    })
+  })
+  request.end(body)
+  return { told, destroy: () => { request.destroy() } }
+}
+
+/** A socket that says what it is told to say. */
+export function rawSocket (origin: string, bytes: string): { first: Promise<unknown>, write: (bytes: string) => void, destroy: () => void } {
+  const { hostname, port } = new URL(origin)
+  const socket = connect(Number(port), hostname)
+  socket.on('error', () => { /* the server may close it */ })
+  // 'readable' without reading: the rest stays where it is, so that the server has to wait.
+  const first = new Promise((resolve) => { socket.once('readable', resolve).once('close', resolve) })
+  socket.write(bytes)
+  return { first, write: (more) => { socket.write(more) }, destroy: () => { socket.destroy() } }
+}

@@ -1,0 +1,57 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import pg from 'pg'
+import { startEmbedded } from '../embedded/index.ts'
+import { SCHEMA } from './stage.ts'
+
+/** A PostgreSQL server for one run. */
+export interface Server {
+  version: string
+  /** Makes a database with the tables of the scenarios; gives its URL. */
+  create: () => Promise<string>
+  /** Drops what was made, and stops the server if it was started for this run. */
+  stop: () => Promise<void>
+}
+
+/**
+ * The server of a URL, else one that is started in a temporary folder.
+ * @param url server whose user may create databases
+ */
+export async function startServer (url: string | undefined): Promise<Server> {
+  if (url !== undefined && url !== '') return await databases(url, async () => {})
+  const dataDir = mkdtempSync(path.join(tmpdir(), 'tandem-scenarios-'))
+  const embedded = await startEmbedded({ dataDir, postgres: true, mongodb: false, postgresFlags: ['fsync=off'] })
+  return await databases(embedded.postgres?.url ?? '', async () => {
+    await embedded.stop()
+    rmSync(dataDir, { recursive: true, force: true })
+  })
+}
+
+async function databases (url: string, end: () => Promise<void>): Promise<Server> {
+  const admin = new pg.Client({ connectionString: url })
+  await admin.connect()
+  const { rows } = await admin.query<{ version: string }>("select current_setting('server_version') as version")
+  const names: string[] = []
+  return {
+    version: rows[0]?.version ?? '',
+    async create () {
+      const name = `scenarios_${randomBytes(6).toString('hex')}`
+      await admin.query(`create database ${name}`)
+      names.push(name)
+      const own = new URL(url)
+      own.pathname = `/${name}`
+      const client = new pg.Client({ connectionString: own.href })
+      await client.connect()
+      await client.query(SCHEMA)
+      await client.end()
+      return own.href
+    },
+    async stop () {
+      for (const name of names) await admin.query(`drop database ${name} with (force)`)
+      await admin.end()
+      await end()
+    }
+  }
+}

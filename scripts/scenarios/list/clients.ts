@@ -1,0 +1,109 @@
+import type { Scenario, Scene } from '../scenario.ts'
+
+type Request = Parameters<Parameters<Scene['route']>[0]>[0]
+
+const wrote = { writes: [1] }
+
+/** The client goes away between a statement and the rest of the handler. */
+function leaves (name: string, method: 'GET' | 'POST', rest: (scene: Scene, request: Request) => unknown, ids = [1]): Scenario {
+  return {
+    name,
+    routes: (scene) => {
+      scene.route(async (request) => {
+        await scene.insert(request, 1)
+        scene.step('inserted').reached()
+        await scene.step('gone').wait
+        return await rest(scene, request)
+      }, { method })
+    },
+    act: async (actor) => {
+      const sent = actor.send(method, '/', { writes: ids })
+      await actor.step('inserted').wait
+      await sent.abort()
+      actor.step('gone').reached()
+    }
+  }
+}
+
+/** Nobody answers until Fastify's connectionTimeout cuts the connection. */
+function cutOff (method: 'GET' | 'POST'): Scenario {
+  return {
+    name: `the handler never ends, connectionTimeout (${method === 'GET' ? 'no body' : 'body'})`,
+    server: { connectionTimeout: 300 },
+    routes: (scene) => {
+      scene.route(async (request) => {
+        await scene.insert(request, 1)
+        await new Promise(() => {})
+      }, { method })
+    },
+    act: (actor) => actor.send(method, '/', wrote).told
+  }
+}
+
+const never = (): Promise<never> => new Promise(() => {})
+
+/** Clients that go away. */
+export const clients: Scenario[] = [
+  leaves('the client leaves, the handler returns (no body)', 'GET', () => ({})),
+  leaves('the client leaves, the handler returns (body)', 'POST', () => ({})),
+  leaves('the client leaves, the handler returns undefined', 'POST', () => undefined),
+  leaves('the client leaves, the handler writes again', 'POST', async (scene, request) => { await scene.insert(request, 2) }, [1, 2]),
+  leaves('the client leaves, the handler never ends (no body)', 'GET', never),
+  leaves('the client leaves, the handler never ends (body)', 'POST', never),
+  cutOff('GET'),
+  cutOff('POST'),
+  {
+    name: 'the client leaves during a statement of 3 s',
+    routes: (scene) => {
+      scene.route(async (request) => {
+        await scene.insert(request, 1)
+        await scene.query(request, 'select pg_sleep(3)')
+        return {}
+      })
+    },
+    act: async (actor) => {
+      const sent = actor.send('POST', '/', wrote)
+      await actor.until(() => actor.isRunning('pg_sleep(3)'))
+      await sent.abort()
+    }
+  },
+  {
+    name: 'the client leaves while its request waits for a connection',
+    pool: { max: 1 },
+    routes: (scene) => {
+      scene.route(async (request) => {
+        await scene.insert(request, 1)
+        await scene.step('free').wait
+        return {}
+      }, { url: '/holds' })
+      scene.route(async (request) => {
+        await scene.insert(request, 2)
+        return {}
+      }, { url: '/waits' })
+    },
+    act: async (actor) => {
+      const holder = actor.send('POST', '/holds', { ...wrote, answers: [200] })
+      await actor.until(() => actor.pool().checkedOut === 1)
+      const waiter = actor.send('POST', '/waits', { writes: [2] })
+      await actor.until(() => actor.pool().waiting === 1)
+      await waiter.abort()
+      actor.step('free').reached()
+      await holder.told
+    }
+  },
+  {
+    name: 'the client leaves during COMMIT',
+    routes: (scene) => {
+      scene.route(async (request) => {
+        await scene.insert(request, 1)
+        await scene.query(request, 'insert into slow values (1, 400)')
+        return {}
+      })
+    },
+    act: async (actor) => {
+      const sent = actor.send('POST', '/', { ...wrote, mayStore: true })
+      await actor.until(() => actor.isRunning('commit'))
+      await sent.abort()
+    }
+  }
+]

@@ -1,0 +1,73 @@
+// `npm run scenarios`: plays the same requests with this plugin, @fastify/postgres, plain hooks and, with --app, a plugin of your own.
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { startServer, type Server } from './database.ts'
+import { scenarios } from './list/index.ts'
+import { subjectFiles } from './subject.ts'
+import { countNotOk, markdown, writeBetweenMarkers, type Column } from './table.ts'
+import { Worker } from './worker-process.ts'
+
+const USAGE = `npm run scenarios -- [--app ./their-plugin.ts] [--only <text of a scenario's name>] [--subject <text of a subject's name>] [--details] [--write]
+  --app      also a module that exports subject: { name, register (app, pool), config, query (request, text, values) }
+  --details  what clients were told and what is stored, wherever it is not ok
+  --write    puts the table into plugins/transaction/README.md
+  DATABASE_URL: a PostgreSQL server whose user may create databases; default: one is started for the run`
+const ROOT = path.join(import.meta.dirname, '..', '..')
+
+async function main (): Promise<void> {
+  const { values } = parseArgs({ options: { app: { type: 'string', multiple: true, default: [] }, only: { type: 'string', default: '' }, subject: { type: 'string', default: '' }, details: { type: 'boolean', default: false }, write: { type: 'boolean', default: false } } })
+  const { app, only, subject, details, write } = values
+  if (write && [only, subject, ...app].some((text) => text !== '')) throw new RangeError('--write wants the whole table: leave out --app, --only and --subject')
+  const chosen = scenarios.filter(({ name }) => name.includes(only)).map(({ name }) => name)
+  if (chosen.length === 0) throw new RangeError(`no scenario's name contains ${only}`)
+  const server = await startServer(process.env['DATABASE_URL'])
+  try {
+    const files = subjectFiles(app, process.env['INIT_CWD'] ?? process.cwd())
+    const columns = (await Promise.all(files.map((file) => column(file, subject, chosen, server)))).filter((made) => made !== undefined)
+    if (columns.length === 0) throw new RangeError(`no subject's name contains ${subject}`)
+    const table = markdown(chosen, columns, versions(server))
+    console.log(table)
+    if (details) describe(columns)
+    if (write) writeBetweenMarkers(path.join(ROOT, 'plugins', 'transaction', 'README.md'), table)
+    const ours = columns.find(({ name }) => name === 'this plugin')
+    process.exitCode = ours !== undefined && countNotOk(ours) > 0 ? 1 : 0
+  } finally {
+    await server.stop()
+  }
+}
+
+async function column (file: string, wanted: string, names: string[], server: Server): Promise<Column | undefined> {
+  const worker = new Worker(file, await server.create())
+  try {
+    await worker.start()
+    if (!worker.name.includes(wanted)) return undefined
+    const verdicts: Column['verdicts'] = new Map()
+    for (const [at, { name }] of scenarios.entries()) {
+      if (names.includes(name)) verdicts.set(name, await worker.play(at))
+    }
+    return { name: worker.name, verdicts }
+  } finally {
+    await worker.stop()
+  }
+}
+
+function describe (columns: Column[]): void {
+  for (const { name, verdicts } of columns) {
+    for (const [scenario, { codes, detail }] of verdicts) {
+      if (codes.length > 0) console.log(`${name}, ${scenario}: ${codes.join(' ')} (${detail})`)
+    }
+  }
+}
+
+function versions (server: Server): string {
+  const { dependencies } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as { dependencies: Record<string, string> }
+  const packages = ['fastify', 'pg', '@fastify/postgres'].map((name) => `${name} ${dependencies[name]}`)
+  return [`PostgreSQL ${server.version}`, ...packages].join(', ')
+}
+
+main().catch((error: unknown) => {
+  const isUsage = error instanceof RangeError || (error instanceof TypeError && 'code' in error)
+  console.error(isUsage ? `${error.message}\n${USAGE}` : error)
+  process.exitCode = isUsage ? 2 : 1
+})

@@ -1,0 +1,79 @@
+import type { FastifyReply, FastifyRequest, FastifyServerOptions, RouteOptions } from 'fastify'
+import type { PoolConfig } from 'pg'
+import type { Expected, Told } from './client.ts'
+import type { Rows } from './subject.ts'
+
+/** One thing that happens to requests with a transaction: what the routes do, and how clients act. */
+export interface Scenario {
+  /** Row of the table. Unique. */
+  name: string
+  /** Options of the Fastify app. Default none. */
+  server?: FastifyServerOptions
+  /** Options of the pool. Default: five connections, three seconds of waiting for one. */
+  pool?: PoolConfig
+  /** Adds the routes. */
+  routes: (scene: Scene) => void
+  /** What the clients do. Default: one POST with a JSON body to `/`, of which this is expected. */
+  act: Expected | ((actor: Actor) => Promise<unknown>)
+  /** True where no connection is needed, or none while the clients act. Default false. */
+  needsNoConnection?: boolean
+}
+
+type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown
+
+/** What routes are made with. */
+export interface Scene {
+  /** Adds a route with the subject's options; by default POST to `/`. */
+  route: (handler: Handler, options?: Partial<RouteOptions>) => void
+  /** The same, serializable and run again after a conflict where the subject can do that. */
+  retriedRoute: (handler: Handler, options?: Partial<RouteOptions>) => void
+  /** One statement in the request's transaction. */
+  query: (request: FastifyRequest, text: string) => Promise<Rows>
+  /** Stores a row in the request's transaction; the verdict is about these rows. */
+  insert: (request: FastifyRequest, id: number) => Promise<Rows>
+  /** A point in time that routes and clients wait for by its name. */
+  step: (name: string) => Step
+  /** Closes the app, as on SIGTERM. */
+  close: () => Promise<void>
+}
+
+/** `reached()` once or more; whoever awaits `wait` goes on then, or after five seconds. */
+export interface Step { reached: () => void, wait: Promise<unknown> }
+
+/** A request on its way. */
+export interface Sent { told: Promise<Told>, abort: () => Promise<void> }
+
+/** What clients act with. */
+export interface Actor extends Pick<Scene, 'step'> {
+  /** Sends a request over a socket of its own; every method but GET and HEAD carries a JSON body. */
+  send: (method: string, path: string, expected: Expected) => Sent
+  /** Opens a socket and writes bytes to it. `first` resolves with the first byte of the answer. */
+  raw: (bytes: string) => { first: Promise<unknown>, write: (bytes: string) => void, destroy: () => void }
+  /** Waits until something is true, for at most five seconds. */
+  until: (isTrue: () => boolean | Promise<boolean>) => Promise<boolean>
+  /** Connections that are checked out, and requests that wait for one. */
+  pool: () => { checkedOut: number, waiting: number }
+  /** Adds a code to the verdict. */
+  note: (code: Code) => void
+  /** Is a statement of the app running that contains this text? */
+  isRunning: (text: string) => Promise<boolean>
+  /** Ends the app's database sessions that are in a state, and whose statement contains a text. */
+  kill: (state: 'active' | 'idle' | 'idle in transaction', text?: string) => Promise<void>
+  /** Rows of a statement over a connection that is not the app's. */
+  look: (text: string) => Promise<Array<Record<string, unknown>>>
+}
+
+/** What may be wrong, and what it means; the order is that of the table. */
+export const CODES = {
+  LIE: 'told 2xx, and not everything is stored',
+  P: 'not told 2xx, and yet something is stored',
+  LATE: 'stored what was written after the reply',
+  O: 'told 2xx before COMMIT was answered',
+  X: 'the process crashed',
+  K: 'a connection is left checked out or in an open transaction, or the next request gets none',
+  S: 'the answer comes late, or a statement runs on that nobody waits for',
+  E: 'another answer than the right one, for example 500 where another try would work',
+  C: 'a connection is taken or held that is not needed'
+} as const
+
+export type Code = keyof typeof CODES

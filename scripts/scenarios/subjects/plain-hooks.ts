@@ -1,0 +1,33 @@
+import type { FastifyRequest } from 'fastify'
+import type { PoolClient } from 'pg'
+import type { Subject } from '../subject.ts'
+
+interface WithClient extends FastifyRequest { client: PoolClient | null }
+
+/** BEGIN in preHandler, COMMIT or ROLLBACK by status in onSend: hooks as they are usually written. */
+export const subject: Subject = {
+  name: 'plain hooks',
+  register (app, pool) {
+    app.decorateRequest('client', null)
+    app.addHook('preHandler', async function begin (request) {
+      const client = await pool.connect()
+      Object.assign(request, { client })
+      await client.query('BEGIN')
+    })
+    app.addHook('onSend', async function end (request, reply) {
+      const { client } = request as WithClient
+      if (client === null) return
+      Object.assign(request, { client: null })
+      try {
+        await client.query(reply.statusCode < 400 ? 'COMMIT' : 'ROLLBACK')
+      } finally {
+        client.release()
+      }
+    })
+  },
+  async query (request, text, values = []) {
+    const { client } = request as WithClient
+    if (client === null) throw new Error('the transaction has ended')
+    return await client.query(text, values)
+  }
+}

@@ -1,0 +1,37 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import type { Verdict } from './judge.ts'
+import { CODES } from './scenario.ts'
+
+/** Verdicts of one subject by the scenario's name. */
+export interface Column { name: string, verdicts: Map<string, Verdict> }
+
+const START = '<!-- scenarios:start -->'
+const END = '<!-- scenarios:end -->'
+
+/** How many scenarios are not ok. */
+export function countNotOk ({ verdicts }: Column): number {
+  return [...verdicts.values()].filter(({ codes }) => codes.length > 0).length
+}
+
+/** The table as Markdown with its legend. */
+export function markdown (names: string[], columns: Column[], versions: string): string {
+  const row = (...cells: string[]): string => `| ${cells.join(' | ')} |`
+  const rows = names.map((name) => row(name, ...columns.map(({ verdicts }) => verdicts.get(name)?.codes.join(' ') || 'ok')))
+  const legend = Object.entries(CODES).map(([code, meaning]) => `**${code}** ${meaning}`).join('; ')
+  return [
+    `${names.length} scenarios over real sockets, on ${versions}. **ok** told what is stored, and left nothing behind; ${legend}.`,
+    '',
+    row('scenario', ...columns.map(({ name }) => name)),
+    row('---', ...columns.map(() => '---')),
+    ...rows,
+    row(`**not ok, of ${names.length}**`, ...columns.map((column) => `**${countNotOk(column)}**`))
+  ].join('\n')
+}
+
+/** Puts the table between the markers of a file. */
+export function writeBetweenMarkers (file: string, table: string): void {
+  const text = readFileSync(file, 'utf8')
+  const [start, end] = [text.indexOf(START), text.indexOf(END)]
+  if (start < 0 || end < start) throw new Error(`${file} has no line ${START} before a line ${END}: add both`)
+  writeFileSync(file, `${text.slice(0, start + START.length)}\n${table}\n${text.slice(end)}`)
+}
