@@ -61,8 +61,16 @@ export function guardReply (exchange: Guarded): () => void {
       exchange.rerun()
       return reply
     }
+    const isSecond = exchange.isAnswering
     exchange.isAnswering = true
-    return Reflect.apply(send, reply, args)
+    try {
+      return Reflect.apply(send, reply, args)
+    } catch (error) {
+      // Fastify refuses a reply while onError hooks of another one run, and would let that end the process.
+      if (!isSecond) throw error
+      reply.log.warn({ err: error }, 'a second reply was dropped')
+      return reply
+    }
   }
   return unguard
 }

@@ -32,6 +32,7 @@ interface Plan { id: number, route: string, steps: Array<{ name: StepName, accou
 /** What a handler has done: the rows of its last attempt, and what it settled itself. */
 interface Account { rows: number[], attempts: number, isDry: boolean, committed: boolean }
 
+t.setTimeout(Math.max(60, rounds * 10) * 1000)
 const db = await database(t)
 await db.admin.query(`
   create table ledger (request integer, seq integer, amount integer not null, primary key (request, seq));

@@ -215,6 +215,11 @@ test('deadlines', async (t) => {
       app.post('/slow-error-hook', { ...options, onError: async () => { await sleep(100) } }, async (request) => {
         await request.transaction.query('select pg_sleep(60)')
       })
+      app.post('/returns-in-error-hook', { ...options, onError: async () => { await sleep(150) } }, async (request) => {
+        await insert(request, 1)
+        await sleep(200)
+        return {}
+      })
       app.post('/slow-send-hook', { ...options, onSend: async () => { await sleep(200) } }, async (request) => {
         await insert(request, 1)
         return {}
@@ -226,7 +231,7 @@ test('deadlines', async (t) => {
       })
     }
   })
-  for (const path of ['/sleeps', '/idle', '/late-query', '/late-value', '/swallows', '/floating', '/no-statement', '/silent-stream', '/slow-error-hook', '/slow-send-hook']) {
+  for (const path of ['/sleeps', '/idle', '/late-query', '/late-value', '/swallows', '/floating', '/no-statement', '/silent-stream', '/slow-error-hook', '/returns-in-error-hook', '/slow-send-hook']) {
     const answer = await send('POST', path)
     t.match(answer, { status: 504, json: { code: 'TX_TIMEOUT' } }, path)
     t.match(answer.json['message'], /deadline of 120 ms/)
