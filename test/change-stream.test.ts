@@ -118,7 +118,7 @@ t.test('PostgreSQL', async (t) => {
     const { token } = await saved()
     await things.insertOne({ _id: 1, n: 1 })
     await until('it backs off', () => stateOf(app) === 'backing off')
-    t.match(app.changeStream.stats(), [{ stream: 'things', error: 'TypeError', lagMs: undefined }])
+    t.match(app.changeStream.stats(), [{ stream: 'things', error: 'TypeError', lagMs: Number }])
     t.same(await seen(), [])
     t.same((await saved()).token, token)
     await equals([{ id: 1, n: 1 }])

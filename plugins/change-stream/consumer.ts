@@ -60,14 +60,14 @@ export class Consumer {
   }
 
   get stats (): ConsumerStats {
-    const isLeader = this.#state === 'following' || this.#state === 'copying'
+    const knows = this.#currentAt > 0 && this.#state !== 'waiting to lead' && this.#state !== 'stopped'
     return {
       stream: this.#options.name,
       state: this.#state,
       applied: this.#applied,
       copies: this.#copies,
       position: this.#position,
-      lagMs: isLeader && this.#currentAt > 0 ? Math.max(0, Date.now() - this.#currentAt) : undefined,
+      lagMs: knows ? Math.max(0, Date.now() - this.#currentAt) : undefined,
       error: this.#error
     }
   }

@@ -7,8 +7,8 @@ const TRY_EVERY = 500
 const PING_EVERY = 5000
 const PING_TIMEOUT = 5000
 
-// The server ends the session of a machine that vanished after about ten seconds, and with it the lock.
-const KEEP_ALIVE = 'SET tcp_keepalives_idle = 4; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3'
+// The server ends the session, and with it the lock, about ten seconds after a machine vanished, and fifteen after a process stopped answering.
+const KEEP_ALIVE = 'SET tcp_keepalives_idle = 4; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3; SET idle_session_timeout = 15000'
 
 /**
  * Waits for the advisory lock of a stream, on a connection of its own: the lock ends with the session, so with the process.

@@ -36,7 +36,7 @@ export default fp(async function consistency (app) {
   app.decorate('awaitProjections', (wanted, ms) => awaitProjections(app, wanted, ms))
   app.addHook('onRoute', (route) => {
     const methods = [route.method].flat() as HTTPMethods[]
-    if (methods.every((method) => SAFE.includes(method))) return route.config?.transaction === undefined ? addReader(route) : undefined
+    if (methods.every((method) => SAFE.includes(method))) return addReader(route)
     if (!isTransactional(route)) return
     // SQLite's triggers run after RETURNING has read the row.
     if (app.sqlite === undefined) route.preSerialization = [...[route.preSerialization ?? []].flat(), noteVersion]
