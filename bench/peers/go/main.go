@@ -35,9 +35,13 @@ type postSummary struct {
 }
 
 type post struct {
-	postSummary `bson:",inline"`
-	Content     string    `bson:"content" json:"content"`
-	UpdatedAt   time.Time `bson:"updated_at" json:"updated_at"`
+	ID        bson.ObjectID `bson:"_id" json:"id"`
+	Title     string        `bson:"title" json:"title"`
+	Content   string        `bson:"content" json:"content"`
+	Category  string        `bson:"category" json:"category"`
+	AuthorID  int           `bson:"author_id" json:"author_id"`
+	CreatedAt time.Time     `bson:"created_at" json:"created_at"`
+	UpdatedAt time.Time     `bson:"updated_at" json:"updated_at"`
 }
 
 type storedPost struct {
