@@ -311,7 +311,9 @@ test('serialization failures and deadlocks run the handler again', async (t) => 
   }
   const answers = await both('/deadlock')
   t.same(answers.map(({ status }) => status), [200, 200])
-  t.same(Object.values(attempts).map((list) => list.length).sort(), [1, 2], 'the victim of the deadlock ran again')
+  const [survivor, victim] = Object.values(attempts).map((list) => list.length).sort((a, b) => a - b)
+  t.equal(survivor, 1)
+  t.ok(Number(victim) > 1, 'the victim of the deadlock ran again')
 })
 
 test('retries end, and what may not run again does not', async (t) => {
