@@ -417,6 +417,13 @@ test('replies sent in unusual ways', async (t) => {
           await sleep(30)
           throw new Error('much too late')
         })
+        app.post(`/${name}/throws-before-bytes`, options, async (request, reply) => {
+          await insert(request, 11)
+          request.transaction.beforeReply(async () => { await sleep(60); return { headers: { 'x-first': 'yes' } } })
+          reply.code(201).send({ first: true })
+          await sleep(30)
+          throw new Error('between COMMIT and first byte')
+        })
         app.post(`/${name}/sends-twice`, options, async (request, reply) => {
           await insert(request, 4)
           reply.code(201).header('x-first', 'yes').send({ first: true })
@@ -441,7 +448,7 @@ test('replies sent in unusual ways', async (t) => {
       }
     }
   })
-  for (const [path, id] of [['unreturned', 1], ['throws-after', 2], ['throws-later', 3], ['sends-twice', 4], ['writes-after', 5], ['changes-after', 10]] as const) {
+  for (const [path, id] of [['unreturned', 1], ['throws-after', 2], ['throws-later', 3], ['sends-twice', 4], ['writes-after', 5], ['changes-after', 10], ['throws-before-bytes', 11]] as const) {
     await db.admin.query('truncate item')
     const answer = await send('POST', `/plain/${path}`)
     t.equal(answer.status, 201, path)
@@ -460,6 +467,30 @@ test('replies sent in unusual ways', async (t) => {
   }
   for (const path of ['/plain/error-twice', '/hook/error-twice']) t.ok((await send('POST', path)).status >= 400, path)
   t.same(await db.ids(), [])
+})
+
+test('an error that Fastify writes past every hook cannot overtake a COMMIT', async (t) => {
+  const { send } = await stage(t, {
+    database: db,
+    routes: (app) => {
+      const failing = { ...transactional, onSend: async (_request: FastifyRequest, reply: FastifyReply) => { if (reply.statusCode >= 400) throw new Error('the hook fails for errors') } }
+      app.post('/committing', failing, async (request, reply) => {
+        await insert(request, 1)
+        await request.transaction.query('insert into slow values (1, 150)')
+        reply.code(201).header('x-first', 'yes').send({ first: true })
+        await sleep(50)
+        throw new Error('while COMMIT runs')
+      })
+      app.post('/open', failing, async (request) => {
+        await insert(request, 2)
+        throw new Error('before any reply')
+      })
+    }
+  })
+  t.match(await send('POST', '/committing'), { status: 201, headers: { 'x-first': 'yes' }, json: { first: true } })
+  t.same(await db.ids(), [1])
+  t.equal((await send('POST', '/open')).status, 500, 'where nothing is committed it is written')
+  t.same(await db.ids(), [1])
 })
 
 test('the handler may settle by itself', async (t) => {
