@@ -30,8 +30,7 @@ export async function startServer (url: string | undefined): Promise<Server> {
 }
 
 async function databases (url: string, end: () => Promise<void>): Promise<Server> {
-  const admin = new pg.Client({ connectionString: url })
-  await admin.connect()
+  const admin = new pg.Pool({ connectionString: url, max: 1 })
   const { rows } = await admin.query<{ version: string }>("select current_setting('server_version') as version")
   const names: string[] = []
   return {

@@ -11,7 +11,9 @@ const GRACE_MS = 60
 
 /** Plays one scenario with one subject. */
 export async function play (subject: Subject, scenario: Scenario, admin: pg.Pool, databaseUrl: string): Promise<Verdict> {
-  const stage = await openStage(subject, scenario, admin, databaseUrl)
+  const stage = await openStage(subject, scenario, admin, databaseUrl).catch((error: unknown) => {
+    throw new Error(`the app does not start: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+  })
   const told: Array<Promise<Told>> = []
   const noted = new Set<Code>()
   const actor = createActor(stage, told, noted)
@@ -20,8 +22,9 @@ export async function play (subject: Subject, scenario: Scenario, admin: pg.Pool
   else await actor.send('POST', '/', act).told
   const answers = await Promise.all(told)
   if (scenario.needsNoConnection === true && stage.witness.checkouts > 0) noted.add('C')
-  const seen = { ...stage.witness, firstBytes: [...stage.witness.firstBytes] }
   for (const code of await settle(stage)) noted.add(code)
+  const seen = { ...stage.witness, firstBytes: [...stage.witness.firstBytes] }
+  if (!noted.has('K') && !await nextWorks(stage)) noted.add('K')
   const { rows } = await admin.query<{ id: number }>('select id from item order by id')
   const verdict = judge({ told: answers, stored: rows.map(({ id }) => id), witness: seen, noted })
   await stage.end()
@@ -71,11 +74,12 @@ async function settle (stage: Stage): Promise<Code[]> {
     if (!await until(isIdle, SETTLE_MS / 3)) codes.push('K')
   }
   await sleep(GRACE_MS)
-  if (stage.app.server.listening && !codes.includes('K')) {
-    const { status } = await sendRequest(stage.origin, 'POST', '/next', {}).told
-    if (status !== 200) codes.push('K')
-  }
   return codes
+}
+
+/** Does the next request get a connection? A scenario may have closed the app. */
+async function nextWorks ({ app, origin }: Stage): Promise<boolean> {
+  return !app.server.listening || (await sendRequest(origin, 'POST', '/next', {}).told).status === 200
 }
 
 interface Session { pid: number, state: string, query: string }

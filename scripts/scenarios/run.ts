@@ -13,6 +13,7 @@ const USAGE = `npm run scenarios -- [--app ./their-plugin.ts] [--only <text of a
   --details  what clients were told and what is stored, wherever it is not ok
   --write    puts the table into plugins/transaction/README.md
   DATABASE_URL: a PostgreSQL server whose user may create databases; default: one is started for the run`
+const OURS = 'this plugin'
 const ROOT = path.join(import.meta.dirname, '..', '..')
 
 async function main (): Promise<void> {
@@ -22,34 +23,33 @@ async function main (): Promise<void> {
   const chosen = scenarios.filter(({ name }) => name.includes(only)).map(({ name }) => name)
   if (chosen.length === 0) throw new RangeError(`no scenario's name contains ${only}`)
   const server = await startServer(process.env['DATABASE_URL'])
+  const exit = (): never => process.exit(130)
+  process.once('SIGINT', () => { server.stop().then(exit, exit) })
+  const workers: Worker[] = []
   try {
-    const files = subjectFiles(app, process.env['INIT_CWD'] ?? process.cwd())
-    const columns = (await Promise.all(files.map((file) => column(file, subject, chosen, server)))).filter((made) => made !== undefined)
-    if (columns.length === 0) throw new RangeError(`no subject's name contains ${subject}`)
+    for (const file of subjectFiles(app)) workers.push(new Worker(file, await server.create()))
+    await Promise.all(workers.map((worker) => worker.start()))
+    const wanted = workers.filter(({ name }) => name.includes(subject))
+    if (wanted.length === 0) throw new RangeError(`no subject's name contains ${subject}`)
+    const columns = await Promise.all(wanted.map((worker) => column(worker, chosen)))
     const table = markdown(chosen, columns, versions(server))
     console.log(table)
     if (details) describe(columns)
     if (write) writeBetweenMarkers(path.join(ROOT, 'plugins', 'transaction', 'README.md'), table)
-    const ours = columns.find(({ name }) => name === 'this plugin')
+    const ours = columns.find(({ name }) => name === OURS)
     process.exitCode = ours !== undefined && countNotOk(ours) > 0 ? 1 : 0
   } finally {
+    await Promise.all(workers.map((worker) => worker.stop()))
     await server.stop()
   }
 }
 
-async function column (file: string, wanted: string, names: string[], server: Server): Promise<Column | undefined> {
-  const worker = new Worker(file, await server.create())
-  try {
-    await worker.start()
-    if (!worker.name.includes(wanted)) return undefined
-    const verdicts: Column['verdicts'] = new Map()
-    for (const [at, { name }] of scenarios.entries()) {
-      if (names.includes(name)) verdicts.set(name, await worker.play(at))
-    }
-    return { name: worker.name, verdicts }
-  } finally {
-    await worker.stop()
+async function column (worker: Worker, names: string[]): Promise<Column> {
+  const verdicts: Column['verdicts'] = new Map()
+  for (const [at, { name }] of scenarios.entries()) {
+    if (names.includes(name)) verdicts.set(name, await worker.play(at))
   }
+  return { name: worker.name, verdicts }
 }
 
 function describe (columns: Column[]): void {
@@ -68,6 +68,6 @@ function versions (server: Server): string {
 
 main().catch((error: unknown) => {
   const isUsage = error instanceof RangeError || (error instanceof TypeError && 'code' in error)
-  console.error(isUsage ? `${error.message}\n${USAGE}` : error)
+  console.error(isUsage ? `${error.message}\n${USAGE}` : error instanceof Error ? error.message : error)
   process.exitCode = isUsage ? 2 : 1
 })

@@ -1,5 +1,5 @@
 import path from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
 import type { Pool } from 'pg'
 
@@ -26,19 +26,29 @@ export interface Subject {
   query: (request: FastifyRequest, text: string, values?: unknown[]) => Promise<Rows>
 }
 
-const BUILT_IN = ['this-plugin', 'fastify-postgres', 'plain-hooks']
+const BUILT_IN = [
+  new URL('./subjects/this-plugin.ts', import.meta.url),
+  new URL('./subjects/fastify-postgres.ts', import.meta.url),
+  new URL('./subjects/plain-hooks.ts', import.meta.url)
+]
 
-/** Files of the subjects: ours first, then the foreign ones of `--app`, which are looked for from `folder`. */
-export function subjectFiles (apps: string[], folder: string): string[] {
-  return [...BUILT_IN.map((name) => path.join(import.meta.dirname, 'subjects', `${name}.ts`)), ...apps.map((file) => path.resolve(folder, file))]
+/** Where the command was called; npm changes to the package's folder first. */
+function callersFolder (): string { return process.env['INIT_CWD'] ?? process.cwd() }
+
+/** Files of the subjects: ours first, then the foreign ones of `--app`. */
+export function subjectFiles (apps: string[]): string[] {
+  return [...BUILT_IN.map((url) => fileURLToPath(url)), ...apps.map((file) => path.resolve(callersFolder(), file))]
 }
 
 /** Loads a subject. Rejects with one line when the module cannot be loaded or exports none. */
 export async function loadSubject (file: string): Promise<Subject> {
   const loaded = await import(pathToFileURL(file).href).catch((error: unknown) => {
-    throw new Error(`${file} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`)
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new Error(`${nameOf(file)} cannot be loaded: ${reason.replace(/ imported from .*/, '')}`)
   }) as { subject?: Partial<Subject> }
   const { subject } = loaded
   if (typeof subject?.name === 'string' && typeof subject.register === 'function' && typeof subject.query === 'function') return subject as Subject
-  throw new Error(`${file} must export subject: { name, register (app, pool), config, query (request, text, values) }`)
+  throw new Error(`${nameOf(file)} must export subject: { name, register (app, pool), config, query (request, text, values) }`)
 }
+
+function nameOf (file: string): string { return path.relative(callersFolder(), file) }

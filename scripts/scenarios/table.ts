@@ -13,25 +13,30 @@ export function countNotOk ({ verdicts }: Column): number {
   return [...verdicts.values()].filter(({ codes }) => codes.length > 0).length
 }
 
-/** The table as Markdown with its legend. */
+/**
+ * The table as Markdown with its legend.
+ * @param names scenarios that were played, in the order of the rows
+ * @param versions what they were played on, in words
+ */
 export function markdown (names: string[], columns: Column[], versions: string): string {
   const row = (...cells: string[]): string => `| ${cells.join(' | ')} |`
   const rows = names.map((name) => row(name, ...columns.map(({ verdicts }) => verdicts.get(name)?.codes.join(' ') || 'ok')))
-  const legend = Object.entries(CODES).map(([code, meaning]) => `**${code}** ${meaning}`).join('; ')
   return [
-    `${names.length} scenarios over real sockets, on ${versions}. **ok** told what is stored, and left nothing behind; ${legend}.`,
+    `${names.length} scenarios over real sockets, on ${versions}. \`ok\`: the client was told what is stored, and nothing was left behind.`,
     '',
     row('scenario', ...columns.map(({ name }) => name)),
     row('---', ...columns.map(() => '---')),
     ...rows,
-    row(`**not ok, of ${names.length}**`, ...columns.map((column) => `**${countNotOk(column)}**`))
+    row(`**not ok, of ${names.length}**`, ...columns.map((column) => `**${countNotOk(column)}**`)),
+    '',
+    ...Object.entries(CODES).map(([code, meaning]) => `- \`${code}\`: ${meaning}`)
   ].join('\n')
 }
 
-/** Puts the table between the markers of a file. */
+/** Puts the table between the markers of a file. Throws with one line when the file has none. */
 export function writeBetweenMarkers (file: string, table: string): void {
   const text = readFileSync(file, 'utf8')
   const [start, end] = [text.indexOf(START), text.indexOf(END)]
-  if (start < 0 || end < start) throw new Error(`${file} has no line ${START} before a line ${END}: add both`)
+  if (start < 0 || end < start) throw new Error(`the file has no line ${START} before a line ${END}: add both`)
   writeFileSync(file, `${text.slice(0, start + START.length)}\n${table}\n${text.slice(end)}`)
 }

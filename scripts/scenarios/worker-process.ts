@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Verdict } from './judge.ts'
 
 /** What a worker is asked: the scenario at this place of the list. */
@@ -17,6 +17,7 @@ const HUNG: Verdict = { codes: ['K'], detail: `no end within ${LIMIT_MS / 1000} 
 export class Worker {
   readonly #arguments: [file: string, databaseUrl: string]
   #child: ChildProcess | undefined
+  #isOver = false
   /** The subject's name. */
   name = ''
 
@@ -30,8 +31,9 @@ export class Worker {
 
   /** Starts the process unless it runs. Rejects with one line when the subject cannot be loaded. */
   async start (): Promise<void> {
+    if (this.#isOver) throw new Error('the run is over')
     if (this.#child !== undefined) return
-    const child = fork(path.join(import.meta.dirname, 'worker.ts'), this.#arguments, { execArgv: ['--import', 'tsx'], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+    const child = fork(fileURLToPath(new URL('./worker.ts', import.meta.url)), this.#arguments, { execArgv: ['--import', 'tsx'], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
     this.#child = child
     child.stderr?.setEncoding('utf8')
     const reply = await next(child, LIMIT_MS)
@@ -52,15 +54,20 @@ export class Worker {
     if (typeof reply === 'object') {
       if (!('verdict' in reply)) throw new Error('refused' in reply ? reply.refused : 'the worker answers out of turn')
       // What was left behind must not touch the next scenario.
-      if (reply.verdict.codes.includes('K')) await this.stop()
+      if (reply.verdict.codes.includes('K')) await this.#kill()
       return reply.verdict
     }
-    await this.stop()
+    await this.#kill()
     return reply === 'hung' ? HUNG : { ...CRASHED, detail: `${CRASHED.detail}: ${/^\w*Error.*$/m.exec(said)?.[0] ?? 'without a word'}` }
   }
 
-  /** Ends the process. */
+  /** Ends the process, for good. */
   async stop (): Promise<void> {
+    this.#isOver = true
+    await this.#kill()
+  }
+
+  async #kill (): Promise<void> {
     const child = this.#child
     this.#child = undefined
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return

@@ -24,12 +24,12 @@ function sends (name: string, before: string, after: (scene: Scene, request: Req
 /** Async handlers that call reply.send() and do not return it. */
 export const unreturned: Scenario[] = [
   sends('reply.send() that is not returned', 'insert into slow values (1, 100)', () => {}),
-  sends('… and COMMIT fails', 'insert into child values (1, 99)', () => {}),
-  sends('… and the handler throws while COMMIT runs', 'insert into slow values (1, 200)', async () => {
+  sends('reply.send() that is not returned, and COMMIT fails', 'insert into child values (1, 99)', () => {}),
+  sends('the handler throws after reply.send(), while COMMIT runs', 'insert into slow values (1, 200)', async () => {
     await sleep(60)
     throw new Error('too late')
   }),
-  sends('… and the handler writes after the reply', '', async (scene, request) => {
+  sends('the handler writes after its reply', '', async (scene, request) => {
     await scene.step('answered').wait
     await scene.insert(request, 2).catch(() => {})
     scene.step('tried').reached()

@@ -11,7 +11,7 @@ interface WithClient extends FastifyRequest { pg: pg.PoolClient }
 export const subject: Subject = {
   name: '@fastify/postgres transact',
   register (app, pool) {
-    class GivenPool { constructor () { return pool } }
+    function GivenPool () { return pool }
     return app.register(fastifyPostgres, { pg: Object.assign({}, pg, { Pool: GivenPool }) as unknown as typeof pg })
   },
   config,
