@@ -76,7 +76,7 @@ function waitForFirstByte (exchange: Exchange, first: Reply, stream: Readable): 
   }
   stopWaiting = awaitFirstByte(stream, {
     onReady: proceed,
-    onError: (error) => { end(() => { first.done(exchange.scope.doom ?? error) })() }
+    onError: (error) => { end(() => { destroy(); first.done(exchange.scope.doom ?? error) })() }
   })
 }
 

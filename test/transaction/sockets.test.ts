@@ -309,6 +309,7 @@ test('streamed replies', async (t) => {
     '/locked': () => { const stream = web('one'); stream.getReader(); return stream },
     '/response-404': () => new Response('no', { status: 404 }),
     '/response-used': () => { const response = new Response('one'); void response.text(); return response },
+    '/objects': () => Readable.from([{ an: 'object' }, { another: 1 }]),
     '/fails-after': () => failing('one ')
   }
   const { send } = await stage(t, {
@@ -344,7 +345,7 @@ test('streamed replies', async (t) => {
     t.same(await db.ids(), [1], `${path} is committed`)
   }
   await db.admin.query('truncate item')
-  for (const path of ['/fails-before', '/web-fails-before', '/destroyed', '/destroyed-soon', '/locked', '/response-404', '/response-used', '/throws-before']) {
+  for (const path of ['/fails-before', '/web-fails-before', '/destroyed', '/destroyed-soon', '/locked', '/response-404', '/response-used', '/objects', '/throws-before']) {
     t.equal((await send('POST', path)).status, path === '/response-404' ? 404 : 500, path)
     t.same(await db.ids(), [], `${path} is rolled back`)
   }
@@ -363,6 +364,12 @@ test('slow clients hold no connection', async (t) => {
       app.post('/download', transactional, async (request) => {
         await insert(request, 2)
         return Buffer.alloc(40_000_000, 'x')
+      })
+      app.post('/throws-later', transactional, async (request, reply) => {
+        await insert(request, 3)
+        reply.send(Buffer.alloc(20_000_000, 'x'))
+        await sleep(100)
+        throw new Error('while the client reads')
       })
     }
   })
@@ -384,6 +391,12 @@ test('slow clients hold no connection', async (t) => {
   t.same(await db.ids(), [1, 2])
   reader.destroy()
   t.equal((await send('GET', '/nowhere')).status, 404)
+  const late = connect(Number(port), hostname)
+  late.pause().write('POST /throws-later HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}')
+  await sleep(200)
+  let read = 0
+  for await (const chunk of late) read += (chunk as Buffer).length
+  t.ok(read > 20_000_000, 'a handler that throws while its reply is read does not break it off')
 })
 
 async function readsWhileOpen (t: Test): Promise<void> {
@@ -418,6 +431,7 @@ async function readsWhileOpen (t: Test): Promise<void> {
       app.get('/breaks-first', options, async (request) => Readable.from(json(await request.transaction.query(new QueryStream('select 1 / 0 as n')))))
       app.get('/deadline', { config: { transaction: { ...options.config.transaction, deadline: 100 } } }, async (request) =>
         Readable.from(json(await request.transaction.query(new QueryStream('select pg_sleep(60), 1 as n')))))
+      app.get('/objects', options, async (request) => await request.transaction.query(new QueryStream(text)))
       app.get('/value', options, async (request) => {
         await request.transaction.query('select 1 / 0').catch(() => {})
         return {}
@@ -446,6 +460,7 @@ async function readsWhileOpen (t: Test): Promise<void> {
   t.match(await send('GET', '/deadline'), { status: 504, json: { code: 'TX_TIMEOUT' } })
   t.match(await send('GET', '/value'), { status: 500, json: { code: 'TX_ABORTED' } }, 'a reply that is no stream commits before its first byte as ever')
   t.equal((await send('GET', '/conflict')).status, 409)
+  t.match(await send('GET', '/objects'), { status: 500, json: { code: 'TX_USAGE', message: /made of objects/ } })
   t.match(await send('POST', '/no-stream'), { status: 500, json: { code: 'TX_USAGE' } })
 }
 
