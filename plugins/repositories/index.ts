@@ -35,4 +35,7 @@ declare module 'fastify' {
 export default fp(async function decorateRepositories (app) {
   if (!app.hasDecorator('repositories')) app.decorate('repositories', repositories)
   else Object.assign(app.repositories, { ...repositories, ...app.repositories })
-}, { name: 'repositories', fastify: '5.x' })
+  if (app.doubles.db) return
+  // Builds every query now: a wrong one stops the boot, and no request pays for it.
+  for (const create of [createUserRepository, createOrderRepository, createUserAnalyticsRepository]) create(app.db)
+}, { name: 'repositories', dependencies: ['sql'], fastify: '5.x' })
