@@ -32,7 +32,7 @@ export default fp(async function transactions (app) {
     detectStrays: config.NODE_ENV !== 'production',
     observe: together(observers)
   })
-}, { name: 'transactions', dependencies: ['config', 'tracing', 'sql', 'mongo'], fastify: '5.x' })
+}, { name: 'transactions', dependencies: ['config', 'tracing', 'sql', 'mongo', 'idempotency'], fastify: '5.x' })
 
 function together (observers: Observe[]): Observe {
   return (begun) => {

@@ -199,6 +199,9 @@ t.test('own routes', async (t) => {
       app.post('/off', { schema: { response }, config: { idempotency: false } }, async (_request, reply) => { reply.code(201); return { run: ++runs } })
       app.post('/plain', { schema: { response }, config: { transaction: false } }, async (_request, reply) => { reply.code(201); return { run: ++runs } })
       app.put('/asked', { schema: { response }, config: { idempotency: true } }, async (_request, reply) => { reply.code(201); return { run: ++runs } })
+      app.post('/callback', { schema: { response } }, (_request, reply) => { setTimeout(() => { reply.code(201).send({ run: ++runs }) }, 20) })
+      app.post('/sends', { schema: { response } }, async (_request, reply) => { await reply.code(201).send({ run: ++runs }) })
+      app.post('/empty', async (_request, reply) => { runs++; reply.code(204) })
       app.post('/stream', async () => Readable.from(['a', 'b']))
       app.post('/dry', { schema: { response } }, async (request, reply) => {
         await request.transaction.query('SELECT 1')
@@ -233,6 +236,15 @@ t.test('own routes', async (t) => {
     const key = newKey()
     const put = async () => (await app.inject({ method: 'PUT', url: '/asked', payload: {}, headers: { 'idempotency-key': key } })).body
     t.equal(await put(), await put())
+  })
+
+  t.test('handlers of every style', async (t) => {
+    for (const url of ['/callback', '/sends', '/empty']) {
+      const [key, before] = [newKey(), runs]
+      const [first, again] = [await post(app, url, {}, key), await post(app, url, {}, key)]
+      t.match(again, { status: url === '/empty' ? 204 : 201, text: first.text, headers: { 'idempotency-replayed': 'true' } }, url)
+      t.equal(runs, before + 1)
+    }
   })
 
   t.test('a dry run is not kept', async (t) => {

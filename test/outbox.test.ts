@@ -4,10 +4,11 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from '@libsql/client'
 import Fastify, { type FastifyInstance } from 'fastify'
+import { MongoClient } from 'mongodb'
 import type pg from 'pg'
 import t, { type Test } from 'tap'
 import outbox, {
-  outboxSql, postgresStore, projectToMongo, sqliteStore,
+  isTransient, outboxSql, postgresStore, projectToMongo, sqliteStore,
   type Apply, type NewEvent, type OutboxEvent, type OutboxOptions, type OutboxStore, type OutboxTransaction, type Projected, type TopicOptions
 } from '../plugins/outbox/index.ts'
 import { freshMongo, freshPostgres, until } from './stores.ts'
@@ -290,11 +291,14 @@ t.test('PostgreSQL', async (t) => {
     const holder = await startHolder(t, url, 'things')
     const { app } = await appWith(t, store, { topics: { things: apply } })
     app.outbox.kick()
+    const [free] = await publish(app, pool, [event('free')])
+    app.outbox.kick()
+    t.equal(await app.outbox.applied(String(free), 5000), true, 'others flow past what it holds')
     t.equal(await app.outbox.applied(String(id), 300), false, 'held by the other process')
-    t.same(keys, [])
+    t.same(keys, ['free'])
     holder.kill('SIGKILL')
     t.equal(await app.outbox.applied(String(id), 5000), true)
-    t.same(keys, ['held'])
+    t.same(keys, ['free', 'held'])
     await Promise.all([writer.app.close(), app.close()])
   })
 
@@ -449,6 +453,11 @@ t.test('PostgreSQL', async (t) => {
     t.type((await things.findOne({ _id: 'b' }))?._deleted_at, Date)
 
     await db.command({ collMod: 'things', validator: { $jsonSchema: { properties: { name: { maxLength: 5 } } } } })
+    const nowhere = await new MongoClient('mongodb://127.0.0.1:1', { serverSelectionTimeoutMS: 50 }).connect().catch((error: unknown) => error)
+    t.ok(isTransient(nowhere), 'a server that is away')
+    t.ok(isTransient(Object.assign(new Error('bulk'), { name: 'MongoBulkWriteError', errorResponse: nowhere })), 'also inside a bulk write')
+    t.notOk(isTransient(Object.assign(new Error('E11000'), { name: 'MongoBulkWriteError', code: 11000, errorResponse: { code: 11000 } })))
+
     const failures = await run(made(20, 'c', { name: 'good' }), made(21, 'd', { name: 'too long' }), made(22, 'd', { name: 'too long again' }), made(23, 'e', { name: 'good' }))
     t.same((failures ?? []).map(({ id }) => id), ['21', '22'], 'every event about the refused document is blamed')
     t.same((await read()).map(({ _id }) => _id), ['a', 'b', 'c', 'e'])

@@ -1,10 +1,8 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
+import type { FastifyInstance, HTTPMethods, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
-import { tokenOf } from '../consistency/index.ts'
-import { mongoKeyStore } from './mongo-store.ts'
-import { KEY_SCHEMA, keyedRequest, type KeyedRequest } from './request.ts'
-import { sqlKeyStore, sweepKeys } from './sql-store.ts'
-import type { KeyStore, StoredAnswer } from './store.ts'
+import { Keyed, type Handler } from './keyed.ts'
+import { KEY_SCHEMA } from './request.ts'
+import { sweepKeys } from './sql-store.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -16,53 +14,24 @@ declare module 'fastify' {
   }
 }
 
-type Done = (error: Error | null, payload?: unknown) => void
-
-const LIFETIME_MS = 24 * 3600 * 1000
 const SWEEP_EVERY_MS = 10 * 60 * 1000
-/** What of a first answer a repeat is given, beside status and body. */
-const KEPT = ['content-type', 'location', 'content-location', 'link', 'etag', 'last-modified']
 
 /**
  * Idempotency-Key (draft-ietf-httpapi-idempotency-key-header). Key and answer are stored in the request's own transaction: after a
  * crash at any moment either both the work and its answer are there, or neither. Answers that roll back are not kept.
+ * Comes before the transactions plugin, which then runs the claim with each attempt of the handler and commits after all else.
  */
 export default fp(async function idempotency (app) {
-  const stores: Record<'sql' | 'mongo', KeyStore> = { sql: sqlKeyStore(app.sqlite !== undefined), mongo: mongoKeyStore(app) }
-  const claimed = new WeakMap<FastifyRequest, KeyedRequest>()
-
+  const keys = new Keyed(app)
   app.addHook('onRoute', function takeKeys (route) {
     const mode = modeOf(route)
     if (mode === false) return
     route.schema = { ...route.schema, headers: headersSchema(route, mode) }
-    route.preHandler = [...[route.preHandler ?? []].flat(), claimKey]
-    route.onSend = [route.onSend ?? []].flat().toSpliced(-1, 0, saveAnswer) // the last hook is the gate that commits
+    route.handler = keys.wrap(route.handler as Handler)
+    route.onSend = [...[route.onSend ?? []].flat(), keys.saveAnswer]
   })
   if (!app.offline) sweepRegularly(app)
-
-  function claimKey (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
-    const keyed = keyedRequest(request)
-    if (keyed === undefined) return done()
-    stores[request.transaction.store].claim(request, keyed).then((known) => {
-      if (known === 'running') return done(refusal(app, 409, 'A request with this Idempotency-Key is being processed'))
-      if (known !== 'new' && known.fingerprint !== keyed.fingerprint) return done(refusal(app, 422, 'This Idempotency-Key was used for another request'))
-      if (known !== 'new') return replay(reply, known.answer)
-      claimed.set(request, keyed)
-      done()
-    }, done)
-  }
-
-  function saveAnswer (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: Done): void {
-    const keyed = claimed.get(request)
-    if (keyed === undefined || reply.statusCode >= 400) return done(null, payload)
-    const answer = answerOf(request, reply, payload)
-    if (answer === undefined) return done(new TypeError('an answer that is streamed cannot be kept for an Idempotency-Key; set config.idempotency to false'))
-    stores[request.transaction.store].save(request, keyed, answer, new Date(Date.now() + LIFETIME_MS)).then((isFirst) => {
-      if (isFirst) done(null, payload)
-      else done(refusal(app, 409, 'A request with this Idempotency-Key is being processed'))
-    }, done)
-  }
-}, { name: 'idempotency', dependencies: ['errors', 'sql', 'mongo', 'transactions', 'consistency'], fastify: '5.x' })
+}, { name: 'idempotency', dependencies: ['config', 'errors', 'sql', 'mongo'], fastify: '5.x' })
 
 function modeOf ({ config, method, url }: RouteOptions): boolean | 'required' {
   const methods = [method].flat() as HTTPMethods[]
@@ -82,26 +51,6 @@ function headersSchema ({ schema }: RouteOptions, mode: true | 'required'): obje
     properties: { ...properties, 'idempotency-key': KEY_SCHEMA },
     ...(mode === 'required' || required.length > 0 ? { required: [...required, ...(mode === 'required' ? ['idempotency-key'] : [])] } : {})
   }
-}
-
-function answerOf (request: FastifyRequest, reply: FastifyReply, payload: unknown): StoredAnswer | undefined {
-  const isEmpty = payload === undefined || payload === null
-  if (!isEmpty && typeof payload !== 'string' && !Buffer.isBuffer(payload)) return undefined
-  const headers: Record<string, string> = {}
-  for (const name of KEPT) {
-    const value = reply.getHeader(name)
-    if (value !== undefined) headers[name] = String(value)
-  }
-  const token = tokenOf(request.transaction)
-  return { status: reply.statusCode, headers: { ...headers, ...(token && { 'consistency-token': token }) }, body: isEmpty ? '' : String(payload) }
-}
-
-function replay (reply: FastifyReply, { status, headers, body }: StoredAnswer): void {
-  reply.code(status).headers(headers).header('idempotency-replayed', 'true').send(body === '' ? undefined : body)
-}
-
-function refusal (app: FastifyInstance, status: 409 | 422, message: string): Error {
-  return app.httpErrors.createError(status, message, { type: status === 409 ? 'conflict' : 'unprocessable' })
 }
 
 function sweepRegularly (app: FastifyInstance): void {
