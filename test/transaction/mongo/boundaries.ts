@@ -160,6 +160,7 @@ export async function boundaries (t: Test, server: Server): Promise<void> {
           await request.mongo.collection<Item>('item').insertOne({ _id: Number((request.params as { id: string }).id), note: 'same' }))
         app.post('/big', onMongo, async (request) => await request.mongo.collection<Item>('item').insertOne({ _id: 9, note: 'x'.repeat(17 * 2 ** 20) }))
         app.post('/commit', onMongo, async (request) => await request.mongo.collection<Item>('item').insertOne({ _id: 10 }))
+        app.post('/many', onMongo, async (request) => await request.mongo.collection<Item>('item').insertMany([{ _id: 11 }, { _id: 12 }]))
       }
     })
     t.equal((await send('POST', '/insert/1')).status, 200)
@@ -171,5 +172,7 @@ export async function boundaries (t: Test, server: Server): Promise<void> {
     t.match(await send('POST', '/insert/4'), { status: 504, json: { type: 'database-timeout' } })
     await failCommand(['commitTransaction'], { errorCode: 251, errorLabels: ['TransientTransactionError'] })
     t.match(await send('POST', '/commit'), { status: 503, json: { type: 'write-conflict' } })
+    await failCommand(['insert'], { closeConnection: true })
+    t.match(await send('POST', '/many'), { status: 503, json: { type: 'write-conflict' } }, 'inside a transaction nothing is in doubt')
   })
 }

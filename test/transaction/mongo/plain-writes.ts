@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import Fastify, { type FastifyRequest } from 'fastify'
 import { MongoBulkWriteError, MongoClient, MongoNetworkError, MongoServerSelectionError, MongoWriteConcernError } from 'mongodb'
 import type { Test } from 'tap'
@@ -61,6 +62,24 @@ export async function plainWrites (t: Test, server: Server): Promise<void> {
     process.kill(own.pid, 'SIGKILL')
     await t.rejects(sent, { name: 'UnconfirmedWriteError', code: 'TX_OUTCOME_UNKNOWN', message: /insertOne on item, which was sent without a transaction/ })
     await t.rejects(items.insertOne({ _id: 4 }), { name: 'MongoServerSelectionError' }, 'now it is known to be away')
+  })
+
+  await t.test('a write that was sent, ran into the socket timeout, and found no connection to be sent again is unknown', async (t) => {
+    const appName = `repeated_${process.pid}`
+    const client = await new MongoClient(server.url, { appName, maxPoolSize: 1, socketTimeoutMS: 1500, waitQueueTimeoutMS: 1000 }).connect()
+    t.teardown(() => client.close())
+    const items = confirmedWrites(client, client.db(appName)).collection<Item>('item')
+    await items.insertOne({ _id: 1 })
+    await server.admin.db('admin').command({ configureFailPoint: 'failCommand', mode: { times: 1 }, data: { failCommands: ['insert'], appName, blockConnection: true, blockTimeMS: 5000 } })
+    const sent = items.insertOne({ _id: 2 })
+    sent.catch(() => {})
+    await sleep(1000)
+    // Takes the only place in the pool when the first attempt gives it up, for longer than the second one waits.
+    const other = items.find({ $where: 'sleep(4000) || true' }).toArray()
+    other.catch(() => {})
+    await t.rejects(sent, { code: 'TX_OUTCOME_UNKNOWN', cause: { name: 'MongoWaitQueueTimeoutError' } })
+    await t.rejects(other)
+    await server.admin.db(appName).dropDatabase()
   })
 
   await t.test('a server that dies during a commit, and is away when the driver asks again: unknown', async (t) => {
