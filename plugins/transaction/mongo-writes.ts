@@ -51,7 +51,7 @@ function mayBeStored (error: unknown, client: MongoClient, since: { losses: numb
   if (!isUnanswered(error)) return false
   if (!isUnreached(error)) return true
   // Nothing was sent, unless the driver was repeating a first attempt: that one broke, which lost the server, or ran into the socket's timeout.
-  const { socketTimeoutMS = 0 } = client.options
+  const { socketTimeoutMS } = client.options
   return since.losses > 0 || (socketTimeoutMS > 0 && since.time >= socketTimeoutMS)
 }
 

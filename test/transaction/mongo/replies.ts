@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import type { FastifyRequest } from 'fastify'
 import type { Test } from 'tap'
 import { logLines, signal } from '../harness.ts'
 import { mongoRoute, onMongo, stage, type Item, type Server } from './stage.ts'
@@ -31,7 +32,7 @@ export async function replies (t: Test, server: Server): Promise<void> {
     const { send, ids } = await stage(t, {
       server,
       routes (app) {
-        const insert = (_id: number) => async (request: { mongo: import('../../../plugins/transaction/index.ts').TransactionalDatabase }) => {
+        const insert = (_id: number) => async (request: FastifyRequest) => {
           await request.mongo.collection<Item>('item').insertOne({ _id })
           return {}
         }
@@ -95,7 +96,7 @@ export async function replies (t: Test, server: Server): Promise<void> {
       server,
       fastify: { logger },
       routes (app) {
-        async function swallow (request: import('fastify').FastifyRequest): Promise<object> {
+        async function swallow (request: FastifyRequest): Promise<object> {
           runs++
           const items = request.mongo.collection<Item>('item')
           await items.insertOne({ _id: 1 })
