@@ -72,7 +72,8 @@ export default fp(async function health (app) {
   async function answerReadiness (_request: unknown, reply: FastifyReply): Promise<Readiness> {
     const report = await app.readiness()
     reply.code(report.status === 'ready' ? 200 : 503).header('cache-control', 'no-store')
-    return { ...report, lag_seconds: lags(app) }
+    const lag = lags(app)
+    return Object.keys(lag).length === 0 ? report : { ...report, lag_seconds: lag }
   }
 }, { name: 'health', dependencies: ['config', 'errors', 'openapi', 'sql', 'mongo'], fastify: '5.x' })
 
