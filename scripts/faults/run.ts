@@ -19,6 +19,7 @@ const results = new Map<string, string[]>()
 for await (const line of createInterface(tap.stdout)) {
   const [, result, name = ''] = /^\s*(ok|not ok) \d+ - (.*)$/.exec(line) ?? []
   const ids = name.match(/\bF\d+\b/g) ?? []
+  if (result === 'not ok' && ids.length === 0) console.log(`        ${name}`)
   if (result === undefined || ids.length === 0) continue
   const title = name.replace(/ # time=.*$/, '')
   console.log(`${result === 'ok' ? 'passed' : 'FAILED'}  ${title}`)
