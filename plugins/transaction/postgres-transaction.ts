@@ -174,7 +174,7 @@ const rollbackOfAll = /\b(?:abort|rollback(?!\s+(?:work\s+|transaction\s+)?to))\
 function hasEnded (result: unknown, text: string): boolean {
   if (!Array.isArray(result)) return false
   const commands = result.map(({ command }: QueryResult) => command)
-  return commands.includes('COMMIT') || commands.includes('BEGIN') || (commands.includes('ROLLBACK') && rollbackOfAll.test(text))
+  return commands.includes('COMMIT') || (commands.includes('ROLLBACK') && rollbackOfAll.test(text))
 }
 
 function ended (): TransactionUsageError {

@@ -598,6 +598,11 @@ test('a statement that hides transaction control is detected', async (t) => {
           return {}
         })
       }
+      app.post('/commit-fails', transactional, async (request) => {
+        await request.transaction.query('select 1; commit; select 1 / 0').catch(() => {})
+        await insert(request, 2).catch(() => {})
+        return {}
+      })
       app.post('/harmless', transactional, async (request) => {
         await request.transaction.query("savepoint one; insert into item values (3, 'commit; begin'); rollback to one; insert into item values (4)")
         return {}
@@ -609,6 +614,8 @@ test('a statement that hides transaction control is detected', async (t) => {
     t.match(await send('POST', `${path}/swallowed`), { status: 500, json: { code: 'TX_USAGE' } }, `${path}, swallowed`)
     t.same(await db.ids(), [], 'nothing after it runs outside a transaction')
   }
+  t.equal((await send('POST', '/commit-fails')).status, 500)
+  t.same(await db.ids(), [], 'also where the text fails after its COMMIT')
   t.equal((await send('POST', '/harmless')).status, 200)
   t.same(await db.ids(), [4])
 })

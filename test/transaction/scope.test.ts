@@ -1,4 +1,6 @@
+import { EventEmitter } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Pool } from 'pg'
 import t from 'tap'
 import { beginSql, applicationNameSql, settingsSql } from '../../plugins/transaction/begin.ts'
 import type { Driver, OpenContext, OpenTransaction } from '../../plugins/transaction/driver.ts'
@@ -6,6 +8,7 @@ import { OutcomeUnknownError, TransactionAbortedError } from '../../plugins/tran
 import { isConnectionProblem, isRetriable, sqlState } from '../../plugins/transaction/postgres-errors.ts'
 import { mayRunAgain } from '../../plugins/transaction/run-again.ts'
 import { Scope, type ScopeOptions } from '../../plugins/transaction/scope.ts'
+import { singleStatementDriver } from '../../plugins/transaction/single-statement.ts'
 import { refuseTransactionControl } from '../../plugins/transaction/statement-text.ts'
 import { within } from '../../plugins/transaction/within.ts'
 import { signal } from './harness.ts'
@@ -302,6 +305,22 @@ t.test('errors of PostgreSQL and of the network', async (t) => {
   t.equal(isRetriable(fault('40001', 'ERROR')), true)
   t.equal(isRetriable(fault('40P01', 'ERROR')), true)
   t.equal(isRetriable(fault('23505', 'ERROR')), false)
+})
+
+t.test("a single statement's connection that dies is given to nobody else", async (t) => {
+  const released: unknown[] = []
+  for (const [error, expected] of [[Object.assign(new Error('terminating'), { code: '57P01', severity: 'FATAL' }), 'thrown away'], [Object.assign(new Error('duplicate'), { code: '23505', severity: 'ERROR' }), 'kept']] as const) {
+    const client = Object.assign(new EventEmitter(), {
+      query: async () => { throw error },
+      getTransactionStatus: () => 'I',
+      release: (reason?: unknown) => { released.push(reason instanceof Error || reason === true ? 'thrown away' : 'kept') }
+    })
+    const driver = singleStatementDriver({ pool: { connect: async () => client } as unknown as Pool, checkoutTimeout: 10, retryAfter: 1, unwatched: (work) => work() })
+    const statement = await driver.open(undefined, { label: 'x', settings: undefined, abandoned: () => false, onLost: () => {} })
+    await t.rejects(statement.query('insert'), expected === 'kept' ? error : { code: 'TX_OUTCOME_UNKNOWN' })
+    await statement.rollback(undefined)
+    t.same(released.splice(0), [expected], 'once')
+  }
 })
 
 t.test('within', async (t) => {

@@ -41,6 +41,12 @@ test('a client that goes away takes the work with it', async (t) => {
         waiting('/writes', (request) => insert(request, 2))
         waiting('/never', () => new Promise(() => {}))
       }
+      app.post('/before-its-first-statement', transactional, async (request) => {
+        step('arrived').give()
+        await step('left').given
+        await insert(request, 3)
+        return {}
+      })
     }
   })
   for (const path of ['/value', '/undefined', '/writes', '/never']) {
@@ -54,6 +60,15 @@ test('a client that goes away takes the work with it', async (t) => {
       t.same(await db.ids(), [], `${method} ${path}: nothing is stored`)
     }
   }
+  const before = pool.totalCount
+  const early = send('POST', '/before-its-first-statement')
+  await step('arrived').given
+  early.abort()
+  await sleep(50)
+  step('left').give()
+  await sleep(50)
+  t.same(await db.ids(), [], 'nor is anything begun for a client that has left')
+  t.equal(pool.totalCount, before)
 })
 
 test('a client that goes away while it is queued for a connection', async (t) => {
@@ -453,8 +468,10 @@ async function readsWhileOpen (t: Test): Promise<void> {
   t.ok(await until(() => broken.request.destroyed && pool.idleCount === 1), 'an aborted download frees the connection')
   t.match(await send('GET', '/cursor'), { status: 200, json: Array }, 'a cursor that is closed leaves the connection to the next statement')
   t.same(states, ['open'])
+  const pid = async () => (await pool.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]?.pid
+  const sameAsBefore = await pid()
   t.equal((await send('GET', '/open-cursor')).status, 200)
-  t.ok(await until(() => pool.idleCount === pool.totalCount), 'a cursor left open keeps nothing')
+  t.equal(await pid(), sameAsBefore, 'a cursor left open is closed, and its connection kept')
   await t.rejects(send('GET', '/breaks'), { code: 'ECONNRESET' })
   t.equal((await send('GET', '/breaks-first')).status, 500)
   t.match(await send('GET', '/deadline'), { status: 504, json: { code: 'TX_TIMEOUT' } })
