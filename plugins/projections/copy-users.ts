@@ -43,7 +43,8 @@ async function repairPage (context: Context, rows: UserRow[], _id: { $gt: number
  * replaces the document, but only the one that was compared.
  */
 async function repairUser (context: Context, id: number, seen: UserDocument | undefined): Promise<boolean> {
-  const [isPending, [row]] = await context.transaction(async (tx) => [await hasEvents(tx, id), await readUsers(tx, 'id = $1', id)] as const)
+  // In this order: a change that comes between the two is seen as an event.
+  const [[row], isPending] = await context.transaction(async (tx) => [await readUsers(tx, 'id = $1', id), await hasEvents(tx, id)] as const)
   if (isPending || (row !== undefined && isSame(row, seen)) || (row === undefined && seen === undefined)) return false
   const next = row === undefined
     ? { _v: seen?._v ?? 0, _deleted: true, _deleted_at: new Date() }

@@ -11,7 +11,7 @@ import { startEmbedded, stopEmbedded } from '../embedded/index.ts'
 export type Victim = 'service' | 'postgres' | 'mongod'
 
 const ROOT = path.join(import.meta.dirname, '..', '..')
-const PATIENCE_MS = 60_000
+const PATIENCE_MS = 120_000
 
 /** Both databases in a folder of their own, and processes of the service on them; each of them can be killed and started again. */
 export class Machines {
