@@ -24,6 +24,8 @@ export function sqlStore (app: FastifyInstance): StoreOptions {
     db: drizzleHandles(app.db),
     defaults: {
       ...defaults,
+      // Handlers touch nothing but their transaction, so a deadlock or a plan made stale by a migration is no reason to fail.
+      retries: 2,
       statementTimeout: config.DATABASE_STATEMENT_TIMEOUT_MS,
       lockTimeout: config.DATABASE_LOCK_TIMEOUT_MS,
       // Asks the server for its version at boot, which there is none of while routes are only read.

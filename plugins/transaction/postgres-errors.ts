@@ -17,8 +17,18 @@ export function isConnectionProblem (error: unknown): boolean {
   return /ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN|terminated|not queryable|Connection ended/i.test(`${code} ${error.message}`)
 }
 
-/** Serialization failure or deadlock: the whole transaction may succeed when it runs again. */
+/** Serialization failure, deadlock, or a plan that a migration made stale: the whole transaction may succeed when it runs again. */
 export function isRetriable (error: unknown): boolean {
   const state = sqlState(error)
-  return state === '40001' || state === '40P01'
+  return state === '40001' || state === '40P01' || (state === '0A000' && isStalePlan(error))
+}
+
+/** Where plancache.c of PostgreSQL refuses a named statement whose columns changed; unlike the message it is never translated. */
+function isStalePlan (error: unknown): boolean {
+  let current = error
+  while (current instanceof Error) {
+    if ('routine' in current && current.routine === 'RevalidateCachedQuery') return true
+    current = current.cause
+  }
+  return false
 }
