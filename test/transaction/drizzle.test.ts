@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { relations, sql, eq } from 'drizzle-orm'
 import { drizzle, NodePgSession, NodePgTransaction, type NodePgDatabase } from 'drizzle-orm/node-postgres'
 import { boolean, integer, PgDialect, pgTable, PgTransaction, text } from 'drizzle-orm/pg-core'
@@ -6,7 +7,7 @@ import type pg from 'pg'
 import t, { type Test } from 'tap'
 import { drizzleHandles } from '../../plugins/transaction/drizzle.ts'
 import type { SqlHandles } from '../../plugins/transaction/index.ts'
-import { database, recordStatements, stage, test, transactional } from './harness.ts'
+import { database, recordStatements, signal, stage, test, transactional } from './harness.ts'
 
 const parent = pgTable('parent', { id: integer().primaryKey() })
 const child = pgTable('child', { id: integer().primaryKey(), parentId: integer('parent_id') })
@@ -119,7 +120,14 @@ test('db.transaction inside is a savepoint', async (t) => {
       })
     })
     post('/beside', async (tx) => {
-      await Promise.allSettled([tx.transaction((inner) => fails(inner, 13)), add(tx, 14)])
+      const inside = signal()
+      const failing = tx.transaction(async (inner) => {
+        await add(inner, 13)
+        inside.give()
+        await sleep(20)
+        throw new Error('only this part')
+      })
+      await Promise.allSettled([failing, inside.given.then(() => add(tx, 14))])
     })
     post('/outer-inside', async (tx) => {
       await tx.transaction(async () => { await add(tx, 15) })

@@ -469,6 +469,29 @@ test('replies sent in unusual ways', async (t) => {
   t.same(await db.ids(), [])
 })
 
+test('what beforeReply adds can neither deny nor break the reply', async (t) => {
+  const { lines, logger } = logLines()
+  const wrong = [{ status: 500 }, { status: 404 }, { status: 99 }, { headers: { 'x-bad': 'two\nlines' } }, { headers: { 'x bad': 'a blank' } }]
+  const { send } = await stage(t, {
+    database: db,
+    fastify: { logger },
+    routes: (app) => {
+      for (const [id, addition] of wrong.entries()) {
+        app.post(`/${id}`, transactional, async (request, reply) => {
+          await insert(request, id)
+          request.transaction.beforeReply(() => addition)
+          request.transaction.beforeReply(() => ({ headers: { 'x-good': 'yes' } }))
+          reply.code(202)
+          return {}
+        })
+      }
+    }
+  })
+  for (const id of wrong.keys()) t.match(await send('POST', `/${id}`), { status: 202, headers: { 'x-good': 'yes', 'x-bad': undefined } })
+  t.same(await db.ids(), [...wrong.keys()])
+  t.equal(lines.filter((line) => line['msg'] === 'a beforeReply callback failed').length, wrong.length)
+})
+
 test('an error that Fastify writes past every hook cannot overtake a COMMIT', async (t) => {
   const { send } = await stage(t, {
     database: db,
@@ -494,6 +517,7 @@ test('an error that Fastify writes past every hook cannot overtake a COMMIT', as
 })
 
 test('the handler may settle by itself', async (t) => {
+  let commitError: unknown
   const { send } = await stage(t, {
     database: db,
     routes: (app) => {
@@ -533,8 +557,7 @@ test('the handler may settle by itself', async (t) => {
       app.post('/too-late-to-commit', { config: { transaction: { deadline: 20 } } }, async (request) => {
         await insert(request, 4)
         await until(() => request.transaction.state === 'rolled back')
-        const error = await request.transaction.commit().catch((thrown: Error) => thrown)
-        throw error ?? new Error('commit() resolved')
+        commitError = await request.transaction.commit().catch((thrown: unknown) => thrown)
       })
       app.post('/late', transactional, async (request) => {
         await insert(request, 5)
@@ -571,6 +594,8 @@ test('the handler may settle by itself', async (t) => {
   t.same(await db.ids(), [1])
   t.match(await send('POST', '/rollback-commit'), { status: 500, json: { code: 'TX_CLOSED' } }, 'commit() does not pretend')
   t.match(await send('POST', '/too-late-to-commit'), { status: 504, json: { code: 'TX_TIMEOUT' } })
+  t.ok(await until(() => commitError !== undefined))
+  t.match(commitError, { code: 'TX_TIMEOUT' }, 'it tells the handler why')
   t.match(await send('POST', '/late'), { status: 500, json: { code: 'TX_CLOSED', message: /POST \/late req-\S+ is committed/ } })
   t.same(await db.ids(), [1, 5])
   t.match(await send('POST', '/late-callback'), { status: 500, json: { code: 'TX_CLOSED' } })
