@@ -6,7 +6,7 @@ t.test('limits are off unless somebody asks', async (t) => {
   const { headers } = await app.inject('/users')
   t.notOk('ratelimit-limit' in headers)
   t.notOk(app.hasDecorator('rateLimit'))
-  t.notOk(app.hasDecorator('isUnderPressure'))
+  t.notOk(app.hasDecorator('isOverloaded'))
 })
 
 t.test('a client that asks too often', async (t) => {
@@ -64,7 +64,7 @@ t.test('while the event loop is late', async (t) => {
   t.ok(await until(async () => (await fetch(`${origin}/users`)).status === 200), 'requests are answered')
   await until(async () => {
     block(700)
-    return app.isUnderPressure()
+    return app.isOverloaded?.() === true
   })
   const shed = await fetch(`${origin}/users`)
   t.equal(shed.status, 503)
