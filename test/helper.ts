@@ -106,7 +106,8 @@ async function sessionsAfterClose (url: string | undefined): Promise<string[]> {
   const name = new URL(url).pathname.slice(1)
   return await onCluster(async (client) => {
     const count = async () => {
-      const { rows } = await client.query<{ n: number }>('select count(*)::int as n from pg_stat_activity where datname = $1', [name])
+      // Autovacuum visits databases too.
+      const { rows } = await client.query<{ n: number }>("select count(*)::int as n from pg_stat_activity where datname = $1 and backend_type = 'client backend'", [name])
       return rows[0]?.n ?? 0
     }
     await until(async () => await count() === 0)
