@@ -346,6 +346,20 @@ test('streamed replies', async (t) => {
         await sleep(20)
         throw new Error('too late')
       })
+      app.post('/response-throws-after', transactional, async (request, reply) => {
+        await insert(request, 1)
+        let pulls = 0
+        const slow = new ReadableStream({
+          async pull (controller) {
+            await sleep(30)
+            if (++pulls > 3) controller.close()
+            else controller.enqueue(new TextEncoder().encode(`${pulls} `))
+          }
+        })
+        reply.send(new Response(slow, { status: 201 }))
+        await sleep(70)
+        throw new Error('while it is read')
+      })
       app.post('/throws-before', transactional, async (request, reply) => {
         await insert(request, 1)
         reply.code(201).send(new Readable({ read () {} }))
@@ -354,7 +368,7 @@ test('streamed replies', async (t) => {
       })
     }
   })
-  for (const [path, status, text] of [['/node', 200, 'one two'], ['/empty', 200, ''], ['/web', 200, 'one two'], ['/response', 203, 'one two'], ['/response-stream', 200, 'one two'], ['/unreturned', 201, 'late'], ['/throws-after', 201, 'one two']] as const) {
+  for (const [path, status, text] of [['/node', 200, 'one two'], ['/empty', 200, ''], ['/web', 200, 'one two'], ['/response', 203, 'one two'], ['/response-stream', 200, 'one two'], ['/unreturned', 201, 'late'], ['/throws-after', 201, 'one two'], ['/response-throws-after', 201, '1 2 3 ']] as const) {
     await db.admin.query('truncate item')
     t.match(await send('POST', path), { status, text }, path)
     t.same(await db.ids(), [1], `${path} is committed`)
