@@ -27,6 +27,7 @@ export class PostgresTransaction implements OpenTransaction {
   #misuse: Error | undefined
   #reader: Submittable | undefined
   #isStuck = false
+  #isAnswered = false
   #isReleased = false
   readonly #onError = (error: Error): void => {
     this.#lost ??= error
@@ -62,7 +63,7 @@ export class PostgresTransaction implements OpenTransaction {
     const text = statementText(statement)
     refuseTransactionControl(text)
     try {
-      const result = await this.#client.query<Row>(statement, values)
+      const result = await this.#client.query<Row>(statement, values).finally(() => { this.#isAnswered = true })
       if (hasEnded(result, text) || this.#isOutside) throw this.#misuse = ended()
       return result
     } catch (error) {
@@ -73,9 +74,9 @@ export class PostgresTransaction implements OpenTransaction {
     }
   }
 
-  /** True when the server says that no transaction is open; on a pipelined connection its word may be old. */
+  /** True when the server says that no transaction is open. A pipelined BEGIN is answered with the first statement; before, its word is old. */
   get #isOutside (): boolean {
-    return !this.#client.pipeline && this.#client.getTransactionStatus() === 'I'
+    return (!this.#client.pipeline || this.#isAnswered) && this.#client.getTransactionStatus() === 'I'
   }
 
   /** Hands a cursor or query stream to the connection and tells when it is done with it. */
@@ -85,13 +86,10 @@ export class PostgresTransaction implements OpenTransaction {
   }
 
   async commit (): Promise<void> {
+    if (this.#isOutside) this.#misuse ??= ended()
     if (this.#misuse !== undefined) {
       await this.rollback(undefined)
       throw this.#misuse
-    }
-    if (this.#client.getTransactionStatus() === 'I') {
-      this.#release()
-      throw new TransactionAbortedError(this.#context.label, this.#failedStatement(), this.firstFailure?.error)
     }
     const warnings: string[] = []
     const onNotice = (notice: Notice) => { if (isOfTheServer(notice)) warnings.push(notice.message ?? '') }

@@ -354,6 +354,11 @@ test('retries end, and what may not run again does not', async (t) => {
         request.transaction.query(text).catch(() => {})
         return { run: runs[request.url] }
       })
+      app.post('/sent-error', retried(2), (request, reply) => {
+        count(request)
+        insert(request, 22).then(() => request.transaction.attempt === 1 ? request.transaction.query(conflict) : undefined)
+          .then(() => reply.send({ run: runs[request.url] }), (error: unknown) => reply.send(error))
+      })
       app.post('/hook-first', { ...retried(2), preHandler: async (request) => { await insert(request, 30) } }, async (request) => {
         count(request)
         if (request.transaction.attempt === 1) await request.transaction.query(conflict)
@@ -386,6 +391,7 @@ test('retries end, and what may not run again does not', async (t) => {
   t.match(await send('POST', '/sync-throw'), { status: 200, json: { own: true } })
   t.equal(runs['/sync-throw'], 2)
   t.match(await send('POST', '/sync-value'), { status: 200, json: { run: 2 } })
+  t.match(await send('POST', '/sent-error'), { status: 200, json: { run: 2 } }, 'also where the handler sends the conflict itself')
   t.equal((await send('POST', '/hook-first')).status, 500)
   t.equal(runs['/hook-first'], 1, 'a retry would not send what a hook had sent')
   t.notOk((await db.ids()).includes(30))
@@ -628,6 +634,10 @@ test('a statement that hides transaction control is detected', async (t) => {
         await insert(request, 2).catch(() => {})
         return {}
       })
+      app.post('/commit-fails-last', transactional, async (request) => {
+        await request.transaction.query('select 1; commit; select 1 / 0').catch(() => {})
+        return {}
+      })
       app.post('/harmless', transactional, async (request) => {
         await request.transaction.query("savepoint one; insert into item values (3, 'commit; begin'); rollback to one; insert into item values (4)")
         return {}
@@ -640,6 +650,7 @@ test('a statement that hides transaction control is detected', async (t) => {
     t.same(await db.ids(), [], 'nothing after it runs outside a transaction')
   }
   t.equal((await send('POST', '/commit-fails')).status, 500)
+  t.match(await send('POST', '/commit-fails-last'), { status: 500, json: { code: 'TX_USAGE' } })
   t.same(await db.ids(), [], 'also where the text fails after its COMMIT')
   t.equal((await send('POST', '/harmless')).status, 200)
   t.same(await db.ids(), [4])
@@ -678,6 +689,12 @@ test('hijack and raw replies are refused while the transaction is open', async (
         reply.raw.writeHead(202)
         reply.raw.end('by hand')
       })
+      app.post('/after-commit-without-hijack', transactional, async (request, reply) => {
+        await insert(request, 4)
+        await request.transaction.commit()
+        reply.raw.writeHead(202)
+        return { second: true }
+      })
       app.post('/before', transactional, async (_request, reply) => {
         reply.hijack()
         reply.raw.end('no transaction was opened')
@@ -697,9 +714,11 @@ test('hijack and raw replies are refused while the transaction is open', async (
   t.same(await db.ids(), [])
   t.match(await send('POST', '/after-commit'), { status: 202, text: 'by hand' })
   t.same(await db.ids(), [2])
+  await t.rejects(send('POST', '/after-commit-without-hijack'), { code: 'ECONNRESET' }, 'two replies break the connection, not the process')
+  t.same(await db.ids(), [2, 4])
   t.equal((await send('POST', '/before')).status, 200)
   t.equal((await send('POST', '/begun-before')).status, 200)
-  t.same(await db.ids(), [2], 'a reply that has begun lets no transaction begin')
+  t.same(await db.ids(), [2, 4], 'a reply that has begun lets no transaction begin')
 })
 
 test('no connection is taken without a statement', async (t) => {

@@ -143,8 +143,10 @@ test('a client that goes away during a statement, and during COMMIT', async (t) 
 
 test("clientAbort: 'continue' stores what the client did not wait for", async (t) => {
   const gone = signal()
+  const { lines, logger } = logLines()
   const { send } = await stage(t, {
     database: db,
+    fastify: { logger },
     routes: (app) => {
       const options = { config: { transaction: { clientAbort: 'continue', deadline: 5000 } } } as const
       const working = (path: string, id: number, rest: (request: FastifyRequest) => unknown) => {
@@ -163,6 +165,10 @@ test("clientAbort: 'continue' stores what the client did not wait for", async (t
         await gone.given
         reply.code(409)
       })
+      app.post('/orphan', options, async (request) => {
+        await request.transaction.query('insert into child values (1, 99)')
+        await gone.given
+      })
       app.post('/first-statement', options, async (request) => {
         await gone.given
         await insert(request, 6)
@@ -176,7 +182,7 @@ test("clientAbort: 'continue' stores what the client did not wait for", async (t
       })
     }
   })
-  const paths = ['/value', '/undefined', '/writes', '/throws', '/conflict', '/first-statement', '/callback', '/stream']
+  const paths = ['/value', '/undefined', '/writes', '/throws', '/conflict', '/orphan', '/first-statement', '/callback', '/stream']
   const all = paths.map((path) => send('POST', path))
   await sleep(150)
   for (const sent of all) sent.abort()
@@ -184,6 +190,7 @@ test("clientAbort: 'continue' stores what the client did not wait for", async (t
   gone.give()
   t.ok(await until(async () => JSON.stringify(await db.ids()) === '[1,2,3,6,7,8,30]'), 'successes are committed, the rest is not')
   t.same(await db.ids(), [1, 2, 3, 6, 7, 8, 30])
+  t.ok(await until(() => lines.some((line) => line['msg'] === 'the client had gone and the transaction could not be committed')), 'a COMMIT that fails for nobody is logged')
 })
 
 test('deadlines', async (t) => {
@@ -314,6 +321,7 @@ test('streamed replies', async (t) => {
   const payloads: Record<string, () => unknown> = {
     '/node': () => chunks('one ', 'two'),
     '/empty': () => chunks(),
+    '/buffered': () => { const stream = new Readable({ read () {} }); stream.push('one '); stream.push('two'); stream.push(null); return stream },
     '/web': () => web('one ', 'two'),
     '/response': () => new Response('one two', { status: 203, headers: { 'x-own': 'yes' } }),
     '/response-stream': () => new Response(web('one ', 'two')),
@@ -368,7 +376,7 @@ test('streamed replies', async (t) => {
       })
     }
   })
-  for (const [path, status, text] of [['/node', 200, 'one two'], ['/empty', 200, ''], ['/web', 200, 'one two'], ['/response', 203, 'one two'], ['/response-stream', 200, 'one two'], ['/unreturned', 201, 'late'], ['/throws-after', 201, 'one two'], ['/response-throws-after', 201, '1 2 3 ']] as const) {
+  for (const [path, status, text] of [['/node', 200, 'one two'], ['/empty', 200, ''], ['/buffered', 200, 'one two'], ['/web', 200, 'one two'], ['/response', 203, 'one two'], ['/response-stream', 200, 'one two'], ['/unreturned', 201, 'late'], ['/throws-after', 201, 'one two'], ['/response-throws-after', 201, '1 2 3 ']] as const) {
     await db.admin.query('truncate item')
     t.match(await send('POST', path), { status, text }, path)
     t.same(await db.ids(), [1], `${path} is committed`)
@@ -460,6 +468,16 @@ async function readsWhileOpen (t: Test): Promise<void> {
       app.get('/breaks-first', options, async (request) => Readable.from(json(await request.transaction.query(new QueryStream('select 1 / 0 as n')))))
       app.get('/deadline', { config: { transaction: { ...options.config.transaction, deadline: 100 } } }, async (request) =>
         Readable.from(json(await request.transaction.query(new QueryStream('select pg_sleep(60), 1 as n')))))
+      app.get('/killed', options, async (request) => {
+        const { rows } = await request.transaction.query<{ pid: number }>('select pg_backend_pid() as pid')
+        async function * text () {
+          yield 'one '
+          await db.admin.query('select pg_terminate_backend($1)', [rows[0]?.pid])
+          await until(() => request.transaction.state === 'lost')
+          yield 'two'
+        }
+        return Readable.from(text())
+      })
       app.get('/objects', options, async (request) => await request.transaction.query(new QueryStream(text)))
       app.get('/value', options, async (request) => {
         await request.transaction.query('select 1 / 0').catch(() => {})
@@ -491,6 +509,8 @@ async function readsWhileOpen (t: Test): Promise<void> {
   t.match(await send('GET', '/deadline'), { status: 504, json: { code: 'TX_TIMEOUT' } })
   t.match(await send('GET', '/value'), { status: 500, json: { code: 'TX_ABORTED' } }, 'a reply that is no stream commits before its first byte as ever')
   t.equal((await send('GET', '/conflict')).status, 409)
+  t.match(await send('GET', '/killed'), { status: 200, text: 'one two' })
+  t.ok(await until(() => lines.some((line) => line['msg'] === 'the transaction of a streamed reply could not be committed')), 'what was read may be wrong, and the log says so')
   t.match(await send('GET', '/objects'), { status: 500, json: { code: 'TX_USAGE', message: /made of objects/ } })
   t.match(await send('POST', '/no-stream'), { status: 500, json: { code: 'TX_USAGE' } })
 }
