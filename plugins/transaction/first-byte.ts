@@ -13,12 +13,12 @@ export interface FirstByte {
 /**
  * Waits until a streamed payload has its first byte or has ended, so that one that fails before can still roll back.
  *
- * @returns a function that stops waiting; undefined when there was nothing to wait for
+ * @returns a function that stops waiting
  */
-export function awaitFirstByte (stream: Readable, { onReady, onError }: FirstByte): (() => void) | undefined {
+export function awaitFirstByte (stream: Readable, { onReady, onError }: FirstByte): () => void {
   if (stream.readableLength > 0 || stream.readableEnded) {
     check(stream, { onReady, onError })
-    return undefined
+    return () => {}
   }
   function stop (): void {
     for (const [event, listener] of Object.entries(listeners)) stream.off(event, listener)

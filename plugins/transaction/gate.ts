@@ -56,10 +56,10 @@ export function createGate (context: GateContext): onSendHookHandler<unknown> {
 
 /** A stream that fails before its first byte can still roll back; and while nothing is committed, an error may take its place. */
 function waitForFirstByte (exchange: Exchange, first: Reply, stream: Readable): void {
-  let stopWaiting: (() => void) | undefined
+  let stopWaiting = (): void => {}
   const end = (next: () => void) => () => {
     exchange.wait = undefined
-    stopWaiting?.()
+    stopWaiting()
     next()
   }
   const proceed = end(() => {

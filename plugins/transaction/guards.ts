@@ -26,19 +26,26 @@ const rawMethods = ['writeHead', 'write', 'end'] as const
  */
 export function guardReply (exchange: Guarded): () => void {
   const { reply, route } = exchange
-  const { raw } = reply
-  const guarded = route.options.stream === true ? [] : rawMethods
-  const originals = guarded.map((method) => [method, raw[method], Object.hasOwn(raw, method)] as const)
+  const unguardRaw = route.options.stream === true ? () => {} : guardRaw(exchange, unguard)
 
   function unguard (): void {
     Reflect.deleteProperty(reply, 'hijack')
     Reflect.deleteProperty(reply, 'send')
-    for (const [method, original, wasOwn] of originals) {
-      if (wasOwn) Reflect.set(raw, method, original)
-      else Reflect.deleteProperty(raw, method)
-    }
+    unguardRaw()
   }
 
+  watchSend(exchange)
+  reply.hijack = function hijackWhileOpen () {
+    if (exchange.scope.isOpen) throw refusal('reply.hijack()')
+    unguard()
+    return reply.hijack()
+  }
+  return unguard
+}
+
+function guardRaw (exchange: Guarded, unguard: () => void): () => void {
+  const { raw } = exchange.reply
+  const originals = rawMethods.map((method) => [method, raw[method], Object.hasOwn(raw, method)] as const)
   for (const [method, original] of originals) {
     Reflect.set(raw, method, function guarded (...args: unknown[]): unknown {
       const status = method === 'writeHead' && typeof args[0] === 'number' ? args[0] : raw.statusCode
@@ -49,11 +56,17 @@ export function guardReply (exchange: Guarded): () => void {
       return Reflect.apply(original, raw, args)
     })
   }
-  reply.hijack = function hijackWhileOpen () {
-    if (exchange.scope.isOpen) throw refusal('reply.hijack()')
-    unguard()
-    return reply.hijack()
+  return function unguardRaw () {
+    for (const [method, original, wasOwn] of originals) {
+      if (wasOwn) Reflect.set(raw, method, original)
+      else Reflect.deleteProperty(raw, method)
+    }
   }
+}
+
+/** Runs the handler again where it sends a conflict itself, and knows that a reply is on its way. */
+function watchSend (exchange: Guarded): void {
+  const { reply } = exchange
   const { send } = reply
   reply.send = function sendWhileOpen (...args) {
     const [payload] = args as unknown[]
@@ -72,7 +85,6 @@ export function guardReply (exchange: Guarded): () => void {
       return reply
     }
   }
-  return unguard
 }
 
 function refusal (call: string): TransactionUsageError {

@@ -92,7 +92,7 @@ async function finish (request: FastifyRequest, reply: FastifyReply, { ending }:
   switch (ending) {
     case 'return': return { fine: true }
     case 'send': return await reply.code(201).send({ fine: true })
-    case 'unreturned': reply.code(202).send({ fine: true }); return
+    case 'unreturned': reply.code(202).send({ fine: true }); return undefined
     case 'stream': return Readable.from(['fi', 'ne'])
     case 'broken-stream': return new Readable({ read () { this.destroy(new Error('the source failed')) } })
     case 'nothing': return await reply.code(204).send()
@@ -102,11 +102,9 @@ async function finish (request: FastifyRequest, reply: FastifyReply, { ending }:
     case 'bad-header': reply.header('x-note', 'two\nlines'); return { fine: false }
     case 'dry-run': account.isDry = true; transaction.setRollbackOnly(); return { dry: true }
     case 'rollback': account.isDry = true; await transaction.rollback(); return { dry: true }
-    case 'commit-then-throw':
-      await transaction.commit()
-      account.committed = true
-      throw new Error('after the commit')
+    case 'commit-then-throw': await transaction.commit(); account.committed = true; break
   }
+  throw new Error('after the commit')
 }
 
 /** What is wrong with the rows that a request left, or undefined. */
