@@ -3,7 +3,7 @@ import type { OpenContext, OpenTransaction } from './driver.ts'
 import { cancelStatement } from './cancel.ts'
 import { OutcomeUnknownError, TransactionAbortedError, TransactionTimeoutError, TransactionUsageError } from './errors.ts'
 import { isConnectionProblem, sqlState } from './postgres-errors.ts'
-import { refuseTransactionControl, statementText } from './statement-text.ts'
+import { hidesTransactionControl, refuseTransactionControl, statementText } from './statement-text.ts'
 import { within } from './within.ts'
 
 type Statement = string | QueryConfig | QueryArrayConfig
@@ -64,11 +64,13 @@ export class PostgresTransaction implements OpenTransaction {
     refuseTransactionControl(text)
     try {
       const result = await this.#client.query<Row>(statement, values).finally(() => { this.#isAnswered = true })
-      if (hasEnded(result, text) || this.#isOutside) throw this.#misuse = ended()
+      if ((Array.isArray(result) && hidesTransactionControl(text)) || this.#isOutside) throw this.#misuse = ended()
       return result
     } catch (error) {
       // pg's query_timeout gives up waiting, not the statement.
       if (error instanceof Error && error.message === 'Query read timeout') this.#isStuck = true
+      // The server's word about the transaction may still be on its way.
+      if (hidesTransactionControl(text)) this.#misuse = ended()
       this.#note(text, error)
       throw error
     }
@@ -164,15 +166,6 @@ function isOfTheServer ({ severity, routine }: Notice): boolean {
 function closeReader (reader: object = {}): void {
   if ('destroy' in reader && typeof reader.destroy === 'function') reader.destroy()
   else if ('close' in reader && typeof reader.close === 'function') reader.close(ignore)
-}
-
-const rollbackOfAll = /\b(?:abort|rollback(?!\s+(?:work\s+|transaction\s+)?to))\b/i
-
-/** Several statements in one text may hide a COMMIT from the look at its beginning; their command tags do not. */
-function hasEnded (result: unknown, text: string): boolean {
-  if (!Array.isArray(result)) return false
-  const commands = result.map(({ command }: QueryResult) => command)
-  return commands.includes('COMMIT') || (commands.includes('ROLLBACK') && rollbackOfAll.test(text))
 }
 
 function ended (): TransactionUsageError {

@@ -14,3 +14,10 @@ export function refuseTransactionControl (text: string): void {
   if (match === null) return
   throw new TransactionUsageError(`${(match[1] ?? '').toUpperCase()} cannot be sent as a statement: the reply decides; use commit(), rollback() or setRollbackOnly() of the transaction`)
 }
+
+const literals = /\$(\w*)\$[\s\S]*?\$\1\$|'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*[\s\S]*?\*\//g
+
+/** True for several statements in one text of which a later one controls the transaction. */
+export function hidesTransactionControl (text: string): boolean {
+  return text.includes(';') && text.replace(literals, ' ').split(';').slice(1).some((statement) => transactionControl.test(statement))
+}
