@@ -4,7 +4,7 @@ import path from 'node:path'
 
 const root = path.join(import.meta.dirname, '..')
 const tsc = spawnSync(path.join(root, 'node_modules', '.bin', 'tsc'), [
-  '--ignoreConfig', '--outDir', path.join(root, '.bench', 'peers'), '--rootDir', path.join(import.meta.dirname, 'peers'),
+  '--outDir', path.join(root, '.bench', 'peers'), '--rootDir', path.join(import.meta.dirname, 'peers'),
   '--module', 'nodenext', '--target', 'es2023', '--skipLibCheck', '--rewriteRelativeImportExtensions', '--types', 'node',
   path.join(import.meta.dirname, 'peers', 'bare.ts')
 ], { stdio: 'inherit', cwd: root })
