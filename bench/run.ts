@@ -26,6 +26,8 @@ const rounds = Number(values.rounds)
 const canPin = process.platform === 'linux' && availableParallelism() > 1 && spawnSync('taskset', ['--version']).status === 0
 
 build()
+// What a test with doubles pays, measured alone in a process of its own.
+spawnSync(path.join(import.meta.dirname, '..', 'node_modules', '.bin', 'tsx'), [path.join(import.meta.dirname, 'doubles.ts')], { stdio: 'inherit' })
 const dataDir = mkdtempSync(path.join(tmpdir(), 'tandem-bench-'))
 const servers = await startEmbedded({ dataDir, postgres: true, mongodb: true, onProgress: console.error })
 try {
