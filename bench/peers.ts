@@ -13,7 +13,8 @@ export interface Peer {
 
 const root = path.join(import.meta.dirname, '..')
 const peers = path.join(import.meta.dirname, 'peers')
-const tsx = path.join(root, 'node_modules', '.bin', 'tsx')
+/** Runs TypeScript as it is. */
+export const tsx = path.join(root, 'node_modules', '.bin', 'tsx')
 
 /** What every peer is told about its databases, with the same switches for all: no logging, a pool of 20 without overflow. */
 export interface Databases { DATABASE_URL: string, MONGODB_URL: string, MONGODB_DATABASE: string }

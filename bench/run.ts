@@ -8,7 +8,7 @@ import { startEmbedded } from '../scripts/embedded/index.ts'
 import { migrate } from '../drizzle/migrate.ts'
 import { fill } from './data.ts'
 import { measure, type Sample } from './load.ts'
-import { allPeers, build, type Databases, type Peer } from './peers.ts'
+import { allPeers, build, tsx, type Databases, type Peer } from './peers.ts'
 import { startPeer, type Running } from './process.ts'
 import { chart, summarize, table, writeReport, type Measured } from './report.ts'
 import { routesOver, size, type Route } from './routes.ts'
@@ -27,7 +27,7 @@ const canPin = process.platform === 'linux' && availableParallelism() > 1 && spa
 
 build()
 // What a test with doubles pays, measured alone in a process of its own.
-spawnSync(path.join(import.meta.dirname, '..', 'node_modules', '.bin', 'tsx'), [path.join(import.meta.dirname, 'doubles.ts')], { stdio: 'inherit' })
+spawnSync(tsx, [path.join(import.meta.dirname, 'doubles.ts')], { stdio: 'inherit' })
 const dataDir = mkdtempSync(path.join(tmpdir(), 'tandem-bench-'))
 const servers = await startEmbedded({ dataDir, postgres: true, mongodb: true, onProgress: console.error })
 try {
