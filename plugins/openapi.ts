@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import swagger, { type FastifyDynamicSwaggerOptions, type SwaggerTransform } from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
@@ -28,7 +28,7 @@ export default fp(async function openapi (app) {
 }, { name: 'openapi', dependencies: ['config', 'errors'], fastify: '5.x' })
 
 function documentOptions (): FastifyDynamicSwaggerOptions {
-  const { version, description } = JSON.parse(readFileSync(packageFile(), 'utf8')) as { version: string, description: string }
+  const { version, description } = JSON.parse(readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8')) as { version: string, description: string }
   return {
     openapi: {
       openapi: '3.1.0',
@@ -45,12 +45,6 @@ function documentOptions (): FastifyDynamicSwaggerOptions {
     refResolver: { buildLocalReference: (json, _base, _fragment, index) => typeof json.$id === 'string' ? json.$id : `def-${index}` },
     transform: describe
   }
-}
-
-// The compiled service lives in dist/, one folder below package.json.
-function packageFile (): string {
-  const beside = join(import.meta.dirname, '..', 'package.json')
-  return existsSync(beside) ? beside : join(import.meta.dirname, '..', '..', 'package.json')
 }
 
 const describe: SwaggerTransform = ({ schema, url, route }) => {

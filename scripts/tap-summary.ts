@@ -1,4 +1,4 @@
-// `npm test`: runs tap with the given arguments and ends with a line that counts assertions.
+// `npm test`: runs tap with the given arguments, names again what failed, and ends with a line that counts assertions.
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
@@ -10,17 +10,18 @@ const run = spawnSync(process.execPath, [
   path.join(root, 'node_modules', '.bin', 'tap'), `--output-file=${results}`, '--reporter=terse', ...process.argv.slice(2)
 ], { stdio: 'inherit', cwd: root })
 
-const counts = readCounts()
+const text = read()
+for (const line of text.match(/^ *not ok .*$/gm) ?? []) console.log(line.replace(/ # time=.*/, ''))
+const counts = count(text)
 const skipped = counts.skip + counts.todo
 console.log(`${counts.pass} passed, ${counts.fail} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
 // A run without a single assertion has shown nothing.
 process.exit(run.status ?? (counts.pass > 0 ? 0 : 1))
 
-function readCounts (): Record<'pass' | 'fail' | 'skip' | 'todo', number> {
-  const text = read()
+function count (text: string): Record<'pass' | 'fail' | 'skip' | 'todo', number> {
   const last = [...text.matchAll(/^# \{ total: \d+(.*) \}$/gm)].at(-1)?.[1] ?? ''
-  const count = (name: string) => Number(new RegExp(`\\b${name}: (\\d+)`).exec(last)?.[1] ?? 0)
-  return { pass: count('pass'), fail: count('fail'), skip: count('skip'), todo: count('todo') }
+  const number = (name: string) => Number(new RegExp(`\\b${name}: (\\d+)`).exec(last)?.[1] ?? 0)
+  return { pass: number('pass'), fail: number('fail'), skip: number('skip'), todo: number('todo') }
 }
 
 function read (): string {

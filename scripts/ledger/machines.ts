@@ -17,19 +17,21 @@ const PATIENCE_MS = 120_000
 export class Machines {
   readonly #dataDir: string
   readonly #ports: number[]
+  readonly #command: string[]
   #services: ChildProcess[] = []
   #postgres = { url: '', pid: 0 }
   #mongodb = { url: '', pid: 0 }
 
-  private constructor (dataDir: string, ports: number[]) {
+  private constructor (dataDir: string, ports: number[], command: string[]) {
     this.#dataDir = dataDir
     this.#ports = ports
+    this.#command = command
   }
 
-  /** Starts everything; resolves when the services answer. */
-  static async start (dataDir: string, instances: number): Promise<Machines> {
+  /** Starts everything; resolves when the services answer. Without a compiled server, server.ts is run. */
+  static async start (dataDir: string, instances: number, server?: string): Promise<Machines> {
     mkdirSync(dataDir, { recursive: true })
-    const machines = new Machines(dataDir, await freePorts(instances))
+    const machines = new Machines(dataDir, await freePorts(instances), server === undefined ? ['--import', 'tsx', path.join(ROOT, 'server.ts')] : [server])
     await machines.startDatabases()
     await migrate(machines.postgres)
     machines.#services = machines.#ports.map((port) => machines.#spawn(port))
@@ -94,7 +96,7 @@ export class Machines {
       MONGODB_URL: this.mongodb,
       MONGODB_DATABASE: 'ledger'
     }
-    const service = spawn(process.execPath, ['--import', 'tsx', path.join(ROOT, 'server.ts')], { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const service = spawn(process.execPath, this.#command, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] })
     const log = createWriteStream(path.join(this.#dataDir, `service-${port}.log`), { flags: 'a' })
     service.stdout.pipe(log, { end: false })
     service.stderr.pipe(log, { end: false })

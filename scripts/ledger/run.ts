@@ -19,6 +19,8 @@ export interface LedgerOptions {
   writing?: number
   /** Milliseconds until the victim is started again; default 100 to 700 at random. */
   away?: number
+  /** The compiled service, to run instead of server.ts. */
+  server?: string | undefined
   /** Told a line for each round and each broken promise. */
   say?: (line: string) => void
 }
@@ -35,10 +37,10 @@ export interface LedgerResult {
  * told is compared with both stores.
  */
 export async function runLedger (options: LedgerOptions): Promise<LedgerResult> {
-  const { dataDir, victims, instances = 2, say = () => {} } = options
+  const { dataDir, victims, instances = 2, server, say = () => {} } = options
   const tally = () => ({ ...emptyTally(), rounds: 0 })
   const result: LedgerResult = { tallies: { service: tally(), postgres: tally(), mongod: tally() }, catchUp: [] }
-  const machines = await Machines.start(dataDir, instances)
+  const machines = await Machines.start(dataDir, instances, server)
   try {
     for (const [round, victim] of victims.entries()) {
       const part = emptyTally()

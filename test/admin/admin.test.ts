@@ -19,7 +19,6 @@ interface Series {
 interface Answer { status: number, headers: Record<string, unknown>, body: string }
 
 const admin = { ADMIN_PORT: 0 }
-const { addReading, formatNumber, formatSeconds, quantileOf, rateOf, readingBefore } = await import(new URL('../../plugins/admin/series.js', import.meta.url).href) as Series
 
 t.test('without ADMIN_PORT nothing listens', async (t) => {
   const app = await build(t)
@@ -164,6 +163,7 @@ t.test('while the service drains, the admin listener says so until the last requ
 })
 
 t.test('numbers of the page', async (t) => {
+  const { addReading, formatNumber, formatSeconds, quantileOf, rateOf, readingBefore } = await import(new URL('../../plugins/admin/series.js', import.meta.url).href) as Series
   const reading = (at: number, count: number, uptime = at) => ({ at: at * 1000, count, process: { uptime_seconds: uptime } })
   const count = (reading: { count: number }) => reading.count
 

@@ -6,7 +6,7 @@ import { DatabaseDownError, MongoState } from '../../plugins/mongo/state.ts'
 import { validators } from '../../plugins/mongo/validators.ts'
 import { mongoDatabase } from '../../plugins/mongo/index.ts'
 import { build, databases, until } from '../helper.ts'
-import { forward, freePort } from './process.ts'
+import { forward, freePort } from '../process.ts'
 
 async function emptyDatabase (t: Test): Promise<Db> {
   const { mongoUrl, mongoDatabase } = await databases(t)

@@ -1,4 +1,6 @@
-// Holds one PostgreSQL cluster and one mongod while tap runs; started by start.ts with tap's pid as argument.
+// Builds the service, and holds one PostgreSQL cluster and one mongod while tap runs; started by start.ts with tap's pid as argument.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -12,6 +14,11 @@ const TEMPLATE = 'tandem_template'
 const tap = Number(process.argv[2])
 const tapMark = markOf(tap)
 const dataDir = mkdtempSync(path.join(tmpdir(), 'tandem-test-'))
+const root = path.join(import.meta.dirname, '..', '..')
+// Inside the project: its imports are looked up from there.
+const built = path.join(root, '.tap', `built-${tap}`)
+
+const building = build()
 
 const servers = await startEmbedded({
   dataDir,
@@ -27,13 +34,18 @@ if (postgres === undefined || mongodb === undefined || mongodb.how === 'missing'
   await servers.stop()
   process.exit(1)
 }
-await makeTemplate(postgres.url)
-writeRun({ postgres: postgres.url, mongodb: mongodb.url, template: TEMPLATE, pid: process.pid }, tap)
+await Promise.all([makeTemplate(postgres.url), building])
+writeRun({ built, postgres: postgres.url, mongodb: mongodb.url, template: TEMPLATE, pid: process.pid }, tap)
 process.send?.('ready')
 
 process.once('SIGTERM', () => { void stop() })
 // A run that was killed cannot say goodbye.
 setInterval(() => { if (!isAlive(tapMark)) void stop() }, 1000)
+
+async function build (): Promise<void> {
+  const script = spawn(path.join(root, 'node_modules', '.bin', 'tsx'), ['scripts/build.ts', built, '--noCheck'], { cwd: root, stdio: 'inherit' })
+  if ((await once(script, 'exit'))[0] !== 0) throw new Error('The service could not be built')
+}
 
 async function makeTemplate (url: string): Promise<void> {
   const client = new pg.Client({ connectionString: url })
@@ -48,6 +60,6 @@ async function makeTemplate (url: string): Promise<void> {
 async function stop (): Promise<void> {
   forgetRun(tap)
   await servers.stop()
-  rmSync(dataDir, { recursive: true, force: true })
+  for (const folder of [dataDir, built]) rmSync(folder, { recursive: true, force: true })
   process.exit(0)
 }

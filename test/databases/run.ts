@@ -8,6 +8,8 @@ export interface Run {
   /** Database that tests clone. */
   template: string
   mongodb: string
+  /** Folder with the service as JavaScript, for tests that start it as a process. */
+  built: string
   /** Process that keeps the servers. */
   pid: number
 }

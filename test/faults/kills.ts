@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { Test } from 'tap'
-import { startServer, type ServerProcess } from '../app/process.ts'
+import { startServer, type ServerProcess } from '../process.ts'
 import { databases } from '../helper.ts'
 import { until } from '../stores.ts'
 import { isWell, newEmail } from './well.ts'

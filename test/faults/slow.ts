@@ -8,7 +8,8 @@ import { runInNewContext } from 'node:vm'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import t from 'tap'
-import { startServer } from '../app/process.ts'
+import { readRun } from '../databases/run.ts'
+import { startServer } from '../process.ts'
 import { build, databases } from '../helper.ts'
 import { until } from '../stores.ts'
 import { agree, ownServer, writers } from './servers.ts'
@@ -161,8 +162,8 @@ t.test('F39 the clock jumps by 400 days', async (t) => {
 
 t.test('F40 no file descriptor is left', async (t) => {
   const env = await production()
-  const child = spawn('sh', ['-c', 'ulimit -n 128 && exec "$0" "$@"', process.execPath, '--import', 'tsx', path.join(import.meta.dirname, '..', '..', 'server.ts')], {
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], FASTIFY_AUTOLOAD_TYPESCRIPT: '1', HOST: '127.0.0.1', PORT: '0', ...env }, stdio: ['ignore', 'pipe', 'inherit']
+  const child = spawn('sh', ['-c', 'ulimit -n 128 && exec "$0" "$@"', process.execPath, path.join(readRun().built, 'server.js')], {
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NODE_OPTIONS: '', HOST: '127.0.0.1', PORT: '0', ...env }, stdio: ['ignore', 'pipe', 'inherit']
   })
   t.teardown(() => { child.kill('SIGKILL') })
   let said = ''

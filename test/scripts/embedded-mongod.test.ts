@@ -10,7 +10,6 @@ import type { Test } from 'tap'
 import { resolveMongod } from '../../scripts/embedded/resolve-mongod.ts'
 import { freshFolder, leftovers, openFolder, program, setEnvironment, start } from './embedded-helper.ts'
 
-t.setTimeout(180_000)
 
 const silent = (): void => {}
 const fakeMongod = (file: string, version: string): string => program(file, `#!/bin/sh\necho "db version v${version}"\n`)

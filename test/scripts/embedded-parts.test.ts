@@ -10,7 +10,6 @@ import { findPostgres, installedRelease } from '../../scripts/embedded/postgres-
 import { explainPostgres } from '../../scripts/embedded/postgres-errors.ts'
 import { freshFolder, leftovers, openFolder, otherUser, program, setEnvironment, start } from './embedded-helper.ts'
 
-t.setTimeout(180_000)
 
 const isRoot = process.getuid?.() === 0
 const NOBODY = { uid: 65534, gid: 65534 }

@@ -9,7 +9,6 @@ import { startEmbedded, stopEmbedded } from '../../scripts/embedded/index.ts'
 import { freshFolder, isRunning, leftovers, note, notes, notice, otherUser, portOf, running, sql, start, until } from './embedded-helper.ts'
 
 // Alone it takes half a minute; machines that run tests are seldom idle.
-t.setTimeout(180_000)
 
 /** A process that has nothing to do with the databases. */
 function stranger (test: Test): { pid: number, isUnharmed: () => boolean, kill: () => Promise<unknown> } {

@@ -11,7 +11,8 @@ import { smallApp } from './small-app.ts'
 const pingAfter = 600
 
 // One database for all: no test here looks at what another has stored.
-const { databaseUrl } = await databases(t)
+let databaseUrl: string
+t.before(async () => { ({ databaseUrl } = await databases(t)) })
 
 async function poolOf (t: Test, settings: Partial<Settings> = {}) {
   const { app, log } = await smallApp(t, { DATABASE_URL: databaseUrl, ...settings })

@@ -2,9 +2,10 @@ import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyRequest } from 'fastify'
 import t from 'tap'
-import { database, logLines, recordStatements, signal, stage, test, transactional, until } from './harness.ts'
+import { database, logLines, recordStatements, signal, stage, test, transactional, until, type Database } from './harness.ts'
 
-const db = await database(t)
+let db: Database
+t.before(async () => { db = await database(t) })
 const insert = (request: FastifyRequest, id: number) => request.transaction.query('insert into item values ($1, $2)', [id, 'a note'])
 
 test('beforeReply runs between COMMIT and first byte, and adds status and headers', async (t) => {

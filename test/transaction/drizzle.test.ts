@@ -7,7 +7,7 @@ import type pg from 'pg'
 import t, { type Test } from 'tap'
 import { drizzleHandles } from '../../plugins/transaction/drizzle.ts'
 import type { SqlHandles } from '../../plugins/transaction/index.ts'
-import { database, recordStatements, signal, stage, test, transactional } from './harness.ts'
+import { database, recordStatements, signal, stage, test, transactional, type Database } from './harness.ts'
 
 const parent = pgTable('parent', { id: integer().primaryKey() })
 const child = pgTable('child', { id: integer().primaryKey(), parentId: integer('parent_id') })
@@ -23,7 +23,8 @@ const schema = {
 }
 type Db = NodePgDatabase<typeof schema>
 
-const db = await database(t)
+let db: Database
+t.before(async () => { db = await database(t) })
 const handleOf = (request: FastifyRequest) => request.db as unknown as Db
 
 const drizzleStage = (t: Test, routes: (app: FastifyInstance, pool: pg.Pool) => unknown) => stage(t, {

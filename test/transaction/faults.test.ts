@@ -3,9 +3,10 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import t, { type Test } from 'tap'
 import type { RouteTransactionOptions, TransactionPluginOptions } from '../../plugins/transaction/index.ts'
 import { Proxy } from '../proxy.ts'
-import { database, logLines, signal, stage, test, transactional, until, type Stage } from './harness.ts'
+import { database, logLines, signal, stage, test, transactional, until, type Stage, type Database } from './harness.ts'
 
-const db = await database(t)
+let db: Database
+t.before(async () => { db = await database(t) })
 const insert = (request: FastifyRequest, id: number) => request.transaction.query('insert into item values ($1)', [id])
 const pidOf = async (request: FastifyRequest) => (await request.transaction.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]?.pid
 const kill = (pid: number | undefined) => db.admin.query('select pg_terminate_backend($1)', [pid])

@@ -61,7 +61,7 @@ export function test (name: string, body: (t: Test) => Promise<void>): void {
   })
 }
 
-/** What every stage's pool is made with; pipeline.test.ts adds to it. */
+/** What every stage's pool is made with; transaction-pipeline.test.ts adds to it. */
 export const poolDefaults: pg.PoolConfig = { max: 5, application_name: 'app', connectionTimeoutMillis: 3000 }
 
 export interface StageOptions {

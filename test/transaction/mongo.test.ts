@@ -4,11 +4,12 @@ import { boundaries } from './mongo/boundaries.ts'
 import { commits } from './mongo/commits.ts'
 import { facade } from './mongo/facade.ts'
 import { replies } from './mongo/replies.ts'
-import { mongod } from './mongo/stage.ts'
+import { mongod, type Server } from './mongo/stage.ts'
 
-const server = await mongod(t)
-await t.test('replies', (t) => replies(t, server))
-await t.test('aborts', (t) => aborts(t, server))
-await t.test('commits', (t) => commits(t, server))
-await t.test('facade', (t) => facade(t, server))
-await t.test('boundaries', (t) => boundaries(t, server))
+let server: Server
+t.before(async () => { server = await mongod(t) })
+t.test('replies', (t) => replies(t, server))
+t.test('aborts', (t) => aborts(t, server))
+t.test('commits', (t) => commits(t, server))
+t.test('facade', (t) => facade(t, server))
+t.test('boundaries', (t) => boundaries(t, server))

@@ -3,9 +3,10 @@ import Fastify, { type FastifyInstance, type RouteOptions } from 'fastify'
 import pg from 'pg'
 import t from 'tap'
 import transaction, { type RouteTransactionOptions, type TransactionPluginOptions } from '../../plugins/transaction/index.ts'
-import { database, logLines, recordStatements, signal, stage, test, transactional, until } from './harness.ts'
+import { database, logLines, recordStatements, signal, stage, test, transactional, until, type Database } from './harness.ts'
 
-const db = await database(t)
+let db: Database
+t.before(async () => { db = await database(t) })
 const setting = (name: string) => `current_setting('${name}') as value`
 
 /** Boots an app on a pool that no server answers; gives what it refused with. */

@@ -8,10 +8,11 @@ import { database, sendTo } from './harness.ts'
 import { commonJs, prelude, right, wrong } from './package/consumers.ts'
 import { foreignApp, pack, readmeBlocks } from './package/foreign-app.ts'
 
-const tarball = await pack(t)
+let tarball: string
+t.before(async () => { tarball = await pack(t) })
 const needed = ['fastify', 'fastify-plugin', 'pg']
 
-await t.test('the tarball holds what was compiled, and asks for nothing but its peers', async (t) => {
+t.test('the tarball holds what was compiled, and asks for nothing but its peers', async (t) => {
   const { folder } = await foreignApp(t, tarball, [])
   const installed = path.join(folder, 'node_modules/@tandem/transaction')
   t.same(readdirSync(installed).sort(), ['LICENSE', 'README.md', 'dist', 'package.json'])
@@ -25,7 +26,7 @@ await t.test('the tarball holds what was compiled, and asks for nothing but its 
   t.same([...new Set(foreign)].sort(), ['drizzle-orm', 'fastify', 'fastify-plugin', 'mongodb', 'pg'])
 })
 
-await t.test('the smallest app of the README runs from JavaScript against PostgreSQL', async (t) => {
+t.test('the smallest app of the README runs from JavaScript against PostgreSQL', async (t) => {
   const { url, admin } = await database(t)
   await admin.query("create table orders (id serial primary key, product text); create table stock (product text, pieces integer); insert into stock values ('chair', 1)")
   const { folder, write, node } = await foreignApp(t, tarball, needed)
@@ -54,7 +55,7 @@ await t.test('the smallest app of the README runs from JavaScript against Postgr
   t.equal(await node('app.cjs', url), '{"n":1}', 'CommonJS can use it')
 })
 
-await t.test('TypeScript without Drizzle, MongoDB and @types/pg, libraries checked: right options compile, wrong ones do not', async (t) => {
+t.test('TypeScript without Drizzle, MongoDB and @types/pg, libraries checked: right options compile, wrong ones do not', async (t) => {
   const app = await foreignApp(t, tarball, [...needed, '@types/node'])
   const untyped = (text: string) => text.replace("import pg from 'pg'", "// @ts-ignore: no types here\nimport pg from 'pg'")
   app.write('right.ts', untyped(right))
@@ -62,7 +63,7 @@ await t.test('TypeScript without Drizzle, MongoDB and @types/pg, libraries check
   t.equal(await app.check({ skipLibCheck: false }), '')
 })
 
-await t.test('TypeScript with all of them: the same, and every example of the README compiles', async (t) => {
+t.test('TypeScript with all of them: the same, and every example of the README compiles', async (t) => {
   const app = await foreignApp(t, tarball, [...needed, '@types/node', '@types/pg', 'drizzle-orm', 'mongodb', 'pg-query-stream'])
   app.write('right.ts', right)
   app.write('wrong.ts', wrong)

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
 import type { RouteTransactionOptions } from '../../plugins/transaction/index.ts'
-import { database, stage, test, type Answer, type Send } from './harness.ts'
+import { database, stage, test, type Answer, type Send, type Database } from './harness.ts'
 
 const seed = Number(process.env['TRANSACTION_SEED'] ?? 20)
 const rounds = Number(process.env['TRANSACTION_ROUNDS'] ?? 3)
@@ -32,11 +32,14 @@ interface Plan { id: number, route: string, steps: Array<{ name: StepName, accou
 /** What a handler has done: the rows of its last attempt, and what it settled itself. */
 interface Account { rows: number[], attempts: number, isDry: boolean, committed: boolean }
 
-t.setTimeout(Math.max(60, rounds * 10) * 1000)
-const db = await database(t)
-await db.admin.query(`
-  create table ledger (request integer, seq integer, amount integer not null, primary key (request, seq));
-  create table account (id integer primary key, balance integer not null)`)
+t.setTimeout(Math.max(300, rounds * 10) * 1000)
+let db: Database
+t.before(async () => {
+  db = await database(t)
+  await db.admin.query(`
+    create table ledger (request integer, seq integer, amount integer not null, primary key (request, seq));
+    create table account (id integer primary key, balance integer not null)`)
+})
 
 /** A small random number generator: the same seed gives the same plans. */
 function randomFrom (start: number): (below: number) => number {

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
-import { database, logLines, recordStatements, signal, stage, test, transactional, until } from './harness.ts'
+import { database, logLines, recordStatements, signal, stage, test, transactional, until, type Database } from './harness.ts'
 
-const db = await database(t)
+let db: Database
+t.before(async () => { db = await database(t) })
 const insert = (request: FastifyRequest, id: number) => request.transaction.query('insert into item values ($1, $2)', [id, 'a note'])
 
 test('a reply that is no success, or never came to be, stores nothing', async (t) => {

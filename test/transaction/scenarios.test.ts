@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import type { Expected, Told } from '../../scripts/scenarios/client.ts'
-import { startServer } from '../../scripts/scenarios/database.ts'
+import { startServer, type Server } from '../../scripts/scenarios/database.ts'
 import { judge, type Verdict } from '../../scripts/scenarios/judge.ts'
 import { scenarios } from '../../scripts/scenarios/list/index.ts'
 import { loadSubject, subjectFiles } from '../../scripts/scenarios/subject.ts'
@@ -12,7 +12,8 @@ import { readRun } from '../databases/run.ts'
 
 const folder = mkdtempSync(path.join(import.meta.dirname, '../../.tap/scenarios-'))
 t.teardown(() => { rmSync(folder, { recursive: true }) })
-const server = await startServer(readRun().postgres)
+let server: Server
+t.before(async () => { server = await startServer(readRun().postgres) })
 t.teardown(() => server.stop())
 
 async function worker (t: Test, file: string): Promise<Worker> {

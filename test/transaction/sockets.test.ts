@@ -4,9 +4,10 @@ import QueryStream from 'pg-query-stream'
 import type { FastifyRequest } from 'fastify'
 import type { Submittable } from 'pg'
 import t, { type Test } from 'tap'
-import { database, logLines, poolDefaults, recordStatements, sendTo, signal, stage, test, transactional, until } from './harness.ts'
+import { database, logLines, poolDefaults, recordStatements, sendTo, signal, stage, test, transactional, until, type Database } from './harness.ts'
 
-const db = await database(t)
+let db: Database
+t.before(async () => { db = await database(t) })
 const insert = (request: FastifyRequest, id: number) => request.transaction.query('insert into item values ($1)', [id])
 const activity = async (text: string) => {
   const { rows } = await db.admin.query<{ pid: number }>("select pid from pg_stat_activity where datname = current_database() and state = 'active' and query like $1 and pid <> pg_backend_pid()", [`%${text}%`])

@@ -1,7 +1,7 @@
 // A process that claims the events of a topic and dies holding them: `tsx outbox-holder.ts <database url> <topic>`.
 import Fastify from 'fastify'
 import pg from 'pg'
-import outbox, { postgresStore } from '../plugins/outbox/index.ts'
+import outbox, { postgresStore } from '../../plugins/outbox/index.ts'
 
 const [url, topic] = process.argv.slice(2)
 const app = Fastify()

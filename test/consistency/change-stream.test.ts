@@ -9,8 +9,8 @@ import t, { type Test } from 'tap'
 import changeStream, {
   changeStreamSql, clusterTime, isClusterTime, postgresStore, sqliteStore,
   type ChangeStreamOptions, type CopySource, type Sql, type StreamOptions, type StreamStore
-} from '../plugins/change-stream/index.ts'
-import { freshMongo, freshPostgres, until } from './stores.ts'
+} from '../../plugins/change-stream/index.ts'
+import { freshMongo, freshPostgres, until } from '../stores.ts'
 
 interface Thing { _id: number, n: number, blob?: string }
 interface Line { level: number, msg: string, changeStream?: Record<string, unknown> }
@@ -149,7 +149,7 @@ t.test('PostgreSQL', async (t) => {
     await things.insertOne({ _id: 1, n: 1 })
     await equals([{ id: 1, n: 1 }])
     t.equal(stateOf(two.app), 'waiting to lead')
-    const { rowCount } = await pool.query("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+    const { rowCount } = await pool.query("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())")
     t.equal(rowCount, 1)
     await things.insertOne({ _id: 2, n: 2 })
     await equals([{ id: 1, n: 1 }, { id: 2, n: 2 }])

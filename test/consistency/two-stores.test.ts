@@ -1,9 +1,9 @@
 import { ObjectId } from 'mongodb'
 import t, { type Test } from 'tap'
-import { buildApp, type App, type BuildOptions } from '../app.ts'
-import { mongoDatabase } from '../plugins/mongo/index.ts'
-import { build } from './helper.ts'
-import { until } from './stores.ts'
+import { buildApp, type App, type BuildOptions } from '../../app.ts'
+import { mongoDatabase } from '../../plugins/mongo/index.ts'
+import { build } from '../helper.ts'
+import { until } from '../stores.ts'
 
 type Headers = Record<string, string>
 interface User { id: number, email: string, name: string, posts?: Array<{ id: string, title: string, author_id: number }> }
@@ -235,7 +235,7 @@ t.test('resync beside writers: nobody is called different who is merely on the w
 
 t.test('SQLite: the same promises for one process', async (t) => {
   const url = `file:${t.testdir()}/tandem.db`
-  const { migrate } = await import('../drizzle/migrate.ts')
+  const { migrate } = await import('../../drizzle/migrate.ts')
   await migrate(url)
   const app = await build(t, { settings: { DATABASE_URL: url } })
   const ada = await createUser(app, 'Ada', { prefer: 'wait=5' })

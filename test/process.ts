@@ -4,8 +4,7 @@ import { createServer, connect, type AddressInfo, type Server, type Socket } fro
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Test } from 'tap'
-
-const root = path.join(import.meta.dirname, '..', '..')
+import { readRun } from './databases/run.ts'
 
 /** A line of the service's log. */
 export interface LogLine { level: number, msg: string, [field: string]: unknown }
@@ -26,15 +25,15 @@ export interface ServerProcess {
 }
 
 /**
- * Runs server.ts in a process of its own, killed with the test.
+ * Runs the service as production does, compiled and in a process of its own, killed with the test.
  * @param env settings; nothing else of this process's environment than PATH and HOME
  * @param nodeArgs arguments of node, for example another module to import
  */
 export function startServer (t: Test, env: NodeJS.ProcessEnv, nodeArgs: string[] = []): ServerProcess {
-  const child = spawn(process.execPath, ['--import', 'tsx', ...nodeArgs, path.join(root, 'server.ts')], {
+  const child = spawn(process.execPath, [...nodeArgs, path.join(readRun().built, 'server.js')], {
     cwd: t.testdir({}),
-    // Autoload does not see that tsx is there when it is imported.
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], FASTIFY_AUTOLOAD_TYPESCRIPT: '1', HOST: '127.0.0.1', PORT: '0', ...env },
+    // tap's own loader is of no use to it.
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NODE_OPTIONS: '', HOST: '127.0.0.1', PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc']
   })
   t.teardown(() => { child.kill('SIGKILL') })

@@ -10,8 +10,8 @@ import t, { type Test } from 'tap'
 import outbox, {
   isTransient, outboxSql, postgresStore, projectToMongo, sqliteStore,
   type Apply, type NewEvent, type OutboxEvent, type OutboxOptions, type OutboxStore, type OutboxTransaction, type Projected, type TopicOptions
-} from '../plugins/outbox/index.ts'
-import { freshMongo, freshPostgres, until } from './stores.ts'
+} from '../../plugins/outbox/index.ts'
+import { freshMongo, freshPostgres, until } from '../stores.ts'
 
 type Given = Partial<OutboxOptions> & { topics?: Record<string, Apply | [Apply, TopicOptions]> }
 interface Line { level: number, msg: string, outbox?: Record<string, unknown> }

@@ -1,11 +1,11 @@
 import { Type } from '@sinclair/typebox'
 import t, { type Test } from 'tap'
-import type { App, BuildOptions } from '../app.ts'
-import { mongoDatabase } from '../plugins/mongo/index.ts'
-import { projectToMongo, type Projected } from '../plugins/outbox/index.ts'
-import { build, databases } from './helper.ts'
-import { Proxy } from './proxy.ts'
-import { until } from './stores.ts'
+import type { App, BuildOptions } from '../../app.ts'
+import { mongoDatabase } from '../../plugins/mongo/index.ts'
+import { projectToMongo, type Projected } from '../../plugins/outbox/index.ts'
+import { build, databases } from '../helper.ts'
+import { Proxy } from '../proxy.ts'
+import { until } from '../stores.ts'
 
 interface Summary { id: number, name: string, post_count: number }
 

@@ -2,7 +2,7 @@
 import Fastify from 'fastify'
 import { MongoClient } from 'mongodb'
 import pg from 'pg'
-import changeStream, { postgresStore } from '../plugins/change-stream/index.ts'
+import changeStream, { postgresStore } from '../../plugins/change-stream/index.ts'
 
 const [databaseUrl, mongoUrl, mongoDatabase] = process.argv.slice(2)
 const client = await new MongoClient(String(mongoUrl)).connect()

@@ -2,10 +2,10 @@ import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Type } from '@sinclair/typebox'
 import t, { type Test } from 'tap'
-import type { App, BuildOptions } from '../app.ts'
-import { sweepKeys } from '../plugins/idempotency/sql-store.ts'
-import { mongoDatabase } from '../plugins/mongo/index.ts'
-import { build } from './helper.ts'
+import type { App, BuildOptions } from '../../app.ts'
+import { sweepKeys } from '../../plugins/idempotency/sql-store.ts'
+import { mongoDatabase } from '../../plugins/mongo/index.ts'
+import { build } from '../helper.ts'
 
 type Headers = Record<string, string>
 interface Row { id: number | string }
@@ -175,7 +175,7 @@ t.test('MongoDB', async (t) => {
 })
 
 t.test('SQLite', async (t) => {
-  const { migrate } = await import('../drizzle/migrate.ts')
+  const { migrate } = await import('../../drizzle/migrate.ts')
   const url = `file:${t.testdir()}/tandem.db`
   await migrate(url)
   const app = await build(t, { settings: { DATABASE_URL: url } })

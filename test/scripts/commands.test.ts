@@ -3,15 +3,14 @@ import path from 'node:path'
 import { MongoClient } from 'mongodb'
 import pg from 'pg'
 import t, { type Test } from 'tap'
-import { databases } from './helper.ts'
+import { readRun } from '../databases/run.ts'
+import { databases } from '../helper.ts'
 
-const ROOT = path.join(import.meta.dirname, '..')
-
-/** Runs a command of the service as npm does; resolves to its exit code and what it printed. */
+/** Runs a command of the compiled service; resolves to its exit code and what it printed. */
 async function run (environment: NodeJS.ProcessEnv, script: string, ...words: string[]): Promise<{ code: number, out: string, err: string }> {
-  const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], NODE_ENV: 'test', FASTIFY_AUTOLOAD_TYPESCRIPT: '1', ...environment }
+  const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], NODE_ENV: 'test', NODE_OPTIONS: '', ...environment }
   return await new Promise((resolve) => {
-    execFile(process.execPath, ['--import', 'tsx', path.join(ROOT, 'scripts', script), ...words], { cwd: ROOT, env }, (error, out, err) => {
+    execFile(process.execPath, [path.join(readRun().built, 'scripts', script), ...words], { env }, (error, out, err) => {
       resolve({ code: error === null ? 0 : Number(error.code), out, err })
     })
   })
@@ -30,12 +29,12 @@ t.test('npm run outbox: lists, replays and discards parked events', async (t) =>
   const { environment, sql } = await stores(t)
   await sql.query(`INSERT INTO outbox (id, topic, key, payload, attempts, parked_at, last_error) VALUES
     (7, 'users', 'a', '{}', 8, now(), 'Error: refused'), (8, 'users', 'b', '{}', 8, now(), 'Error: refused'), (9, 'users', 'c', '{}', 0, NULL, NULL)`)
-  const [stats, list, wrong] = await Promise.all([run(environment, 'outbox.ts'), run(environment, 'outbox.ts', 'list'), run(environment, 'outbox.ts', 'replay', 'x')])
+  const [stats, list, wrong] = await Promise.all([run(environment, 'outbox.js'), run(environment, 'outbox.js', 'list'), run(environment, 'outbox.js', 'replay', 'x')])
   t.match(stats, { code: 0, out: /^users: 1 waiting, the oldest for \d+ ms; 2 parked\n$/ })
   t.match(list, { code: 0, out: /^7 users\/a, parked 20.* after 8 tries: Error: refused\n8 users\/b/ })
   t.match(wrong, { code: 2, err: /npm run outbox -- replay/ })
-  t.match(await run(environment, 'outbox.ts', 'replay', '7', '9'), { code: 1, out: 'replayed: 7\nnot parked: 9\n' })
-  t.match(await run(environment, 'outbox.ts', 'discard', '8'), { code: 0, out: 'discarded: 8\n' })
+  t.match(await run(environment, 'outbox.js', 'replay', '7', '9'), { code: 1, out: 'replayed: 7\nnot parked: 9\n' })
+  t.match(await run(environment, 'outbox.js', 'discard', '8'), { code: 0, out: 'discarded: 8\n' })
   const { rows } = await sql.query('SELECT id::int, attempts, parked_at, last_error FROM outbox ORDER BY id')
   t.same(rows, [{ id: 7, attempts: 0, parked_at: null, last_error: null }, { id: 9, attempts: 0, parked_at: null, last_error: null }])
 })
@@ -45,9 +44,9 @@ t.test('npm run resync: repairs both copies and says what it found', async (t) =
   await sql.query("INSERT INTO users (email, name) VALUES ('ada@example.com', 'Ada')")
   await sql.query('DELETE FROM outbox')
   await sql.query("INSERT INTO posts VALUES ('000000000000000000000000', 1, 'forged', 'x', 1, now())")
-  t.match(await run(environment, 'resync.ts'), { code: 0, out: 'users: repaired 1 missing, 0 different, 0 extra\nposts: repaired 0 missing, 0 different, 1 extra\n' })
+  t.match(await run(environment, 'resync.js'), { code: 0, out: 'users: repaired 1 missing, 0 different, 0 extra\nposts: repaired 0 missing, 0 different, 1 extra\n' })
   t.match(await mongo.db(database).collection('users').find().toArray(), [{ name: 'Ada', email: 'ada@example.com' }])
-  const [users, wrong] = await Promise.all([run(environment, 'resync.ts', 'users'), run(environment, 'resync.ts', 'orders')])
+  const [users, wrong] = await Promise.all([run(environment, 'resync.js', 'users'), run(environment, 'resync.js', 'orders')])
   t.match(users, { code: 0, out: 'users: equal\n' })
   t.match(wrong, { code: 2, err: /npm run resync -- users/ })
 })

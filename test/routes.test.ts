@@ -1,0 +1,10 @@
+// The routes on both engines, and the repositories under them.
+import './routes/users.test.ts'
+import './routes/orders.test.ts'
+import './routes/posts.test.ts'
+import './routes/wire.test.ts'
+import './repositories/queries.test.ts'
+import './repositories/sql.test.ts'
+import './repositories/mongo.test.ts'
+import './repositories/bson-json.test.ts'
+import './examples/doubles.test.ts'

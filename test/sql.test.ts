@@ -1,0 +1,5 @@
+// Pool, SQLite, migrations.
+import './sql/pool.test.ts'
+import './sql/engines.test.ts'
+import './sql/sqlite.test.ts'
+import './drizzle/migrations.test.ts'
