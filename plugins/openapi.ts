@@ -5,6 +5,7 @@ import swaggerUi from '@fastify/swagger-ui'
 import type { FastifySchema, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { problems, type ProblemStatus } from '../schemas/problem.ts'
+import { describeConsistency } from './consistency/document.ts'
 import { problemsPage } from './errors/page.ts'
 
 const WRITES = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
@@ -52,7 +53,8 @@ const describe: SwaggerTransform = ({ schema, url, route }) => {
   if (schema === undefined || schema.hide === true || schema.tags?.includes(HEALTH) === true) return { schema, url: plain }
   const response = { ...problems(...commonProblems(schema)), ...schema.response as object }
   const transaction = transactionOf(route)
-  return { schema: { ...schema, response, ...(transaction === undefined ? {} : { 'x-transaction': transaction }) }, url: plain }
+  const described = { ...schema, response, ...(transaction === undefined ? {} : { 'x-transaction': transaction }) }
+  return { schema: isWrite(route) && transaction === undefined ? described : describeConsistency(described, isWrite(route) ? 'write' : 'read'), url: plain }
 }
 
 // What a route can answer because of what it takes; the rest (404, 409, 422) each route says itself.
@@ -64,10 +66,14 @@ function commonProblems ({ params, querystring, body }: FastifySchema): ProblemS
   ]
 }
 
-function transactionOf ({ method, config }: RouteOptions): unknown {
-  const transaction = (config as { transaction?: unknown } | undefined)?.transaction
+function isWrite ({ method }: RouteOptions): boolean {
+  return [method].flat().some((name) => WRITES.has(name))
+}
+
+function transactionOf (route: RouteOptions): unknown {
+  const transaction = (route.config as { transaction?: unknown } | undefined)?.transaction
   if (transaction === false) return undefined
-  const asked = transaction ?? [method].flat().some((name) => WRITES.has(name))
+  const asked = transaction ?? isWrite(route)
   if (asked === false) return undefined
   return { store: 'sql', ...(typeof asked === 'object' ? asked === null ? {} : declared(asked) : {}) }
 }

@@ -60,7 +60,10 @@ export function cursorPage (pattern: string, examples: string[]) {
 }
 
 /** Headers of a created resource. */
-export const CREATED_HEADERS = { Location: { type: 'string', description: 'Path of the new resource' } }
+export const CREATED_HEADERS = {
+  Location: { type: 'string', description: 'Path of the new resource' },
+  'Idempotency-Replayed': { type: 'string', description: '`true`: the answer to an earlier request with the same Idempotency-Key' }
+}
 
 /** Headers of a list. */
 export const LIST_HEADERS = { Link: { type: 'string', description: 'Path of the next page, `rel="next"`; absent on the last one' } }

@@ -11,7 +11,7 @@ const committed = readFileSync(path.join(root, 'docs', 'openapi.json'), 'utf8')
 
 interface Operation {
   operationId?: string, summary?: string, tags?: string[], parameters?: Array<{ name: string, in: string }>, 'x-transaction'?: object
-  requestBody?: { content: Record<string, { schema: object }> }, responses: Record<string, { description: string, content?: Record<string, { schema: object }> }>
+  requestBody?: { content: Record<string, { schema: object }> }, responses: Record<string, { description: string, headers?: object, content?: Record<string, { schema: object }> }>
 }
 interface Document { openapi: string, paths: Record<string, Record<string, Operation>>, components: { schemas: Record<string, object> } }
 
@@ -64,6 +64,19 @@ t.test('writes say which store their transaction is in', async (t) => {
     const wanted = method === 'get' ? undefined : { store: url.startsWith('/posts') ? 'mongo' : 'sql' }
     if (wanted === undefined) t.equal(operation['x-transaction'], undefined, name)
     else t.match(operation['x-transaction'], wanted, name)
+  }
+})
+
+t.test('the headers of repeated requests and of own writes', async (t) => {
+  for (const { name, method, tags, parameters = [], responses } of operations) {
+    if (tags?.[0] === 'health') continue
+    const asks = parameters.filter((parameter) => parameter.in === 'header').map((parameter) => parameter.name).sort()
+    const [, success] = Object.entries(responses).find(([status]) => status.startsWith('2')) ?? []
+    const gives = Object.keys(success?.headers ?? {})
+    t.strictSame(asks, { get: ['consistency-token', 'prefer'], post: ['idempotency-key', 'prefer'] }[method] ?? ['prefer'], name)
+    t.ok(gives.includes('Consistency-Token'), name)
+    t.equal(gives.includes('Preference-Applied'), method !== 'get', name)
+    t.equal(gives.includes('Idempotency-Replayed'), method === 'post', name)
   }
 })
 

@@ -37,9 +37,9 @@ async function fingerprint (app: App): Promise<string> {
   return createHash('sha1').update(JSON.stringify([tables.rows, collections])).digest('hex')
 }
 
-async function send (app: App, { method, url, body, contentType = 'application/json' }: Payload) {
+async function send (app: App, { method, url, body, headers: others, contentType = 'application/json' }: Payload) {
   const hasBody = body !== undefined
-  const headers = hasBody && contentType !== '' ? { 'content-type': contentType } : {}
+  const headers = { ...others, ...(hasBody && contentType !== '' && { 'content-type': contentType }) }
   return await app.inject({ method, url, headers, ...(hasBody && { payload: body }) })
 }
 

@@ -28,6 +28,7 @@ export interface Payload {
   /** Raw text, because some of it is no value of JavaScript. */
   body?: string
   contentType?: string
+  headers?: Record<string, string>
   /** Statuses the document promises for the operation. */
   documented: number[]
 }
@@ -48,6 +49,10 @@ const IN_URL = [
   '', '%20', '0', '-1', '1.5', '1e3', '0x10', 'NaN', 'Infinity', 'null', 'undefined', '2147483648', '9007199254740993', '9223372036854775808', '1e308', '%00',
   '%ED%A0%80', '%E0%A4%A', '%F0%9F%A6%8A', '%27%20or%201=1--', '..%2F..%2Fetc', '%25', '_', '$where', 'zz', 'abcdefabcdef', 'ZZZZZZZZZZZZZZZZZZZZZZZZ',
   '66F1C0A5E4B0A1B2C3D4E5F6', '1738324800000_42', '99999999999999_1', '0_000000000000000000000000', '9999999999999_ffffffffffffffffffffffff', '(a%2B)%2B$', 'x'.repeat(600)
+]
+const IN_HEADER = [
+  '', ',', 'sql-0', 'sql--1', 'sql-99999999999999999999', 'sql-1e3', 'mongo-', 'mongo-zz', 'sql-1,'.repeat(9), 'sql-1; drop table users', 'wait=-1', 'wait=1e9', 'wait=0; wait=9999999999',
+  '"\\"', '{"$gt":""}', '__proto__', 'caf\u00e9', 'x'.repeat(5000)
 ]
 const QUERIES = ['limit=1&limit=2', 'limit[$gt]=1', 'email[$ne]=x', 'email=a&email=b', 'sort=id;drop', 'limit=1&__proto__[x]=1', 'skip=10000&limit=100', 'after=1&skip=1', 'user_id=1&user_id=2', '&&&===', '%00=%00']
 
@@ -80,6 +85,9 @@ export function hostilePayloads (): Payload[] {
     const withBody = valid === undefined ? {} : { body: text(valid) }
     return [
       ...(operation.parameters ?? []).flatMap((parameter) => some(urlsWith(route, operation, parameter)).map((bad) => ({ ...base, what: bad, url: bad, ...withBody }))),
+      ...(operation.parameters ?? []).filter((parameter) => parameter.in === 'header').flatMap(({ name }) => some(IN_HEADER).map((value) => (
+        { ...base, what: `${name}: ${value}`, url, headers: { [name]: value }, ...withBody }
+      ))),
       ...(base.method === 'GET' ? some(QUERIES).map((query) => ({ ...base, what: query, url: `${url}?${query}` })) : []),
       ...(valid === undefined ? [] : some(bodiesOf(valid)).map((bad) => ({ ...base, url, ...bad })))
     ]
