@@ -12,14 +12,20 @@ export interface Sample {
   errors: number
 }
 
-/** Sends requests for some seconds over keep-alive connections, each as soon as the last one was answered. */
-export async function measure (peer: Running, route: Route, connections: number, seconds: number): Promise<Sample> {
+/**
+ * Sends requests over keep-alive connections, each as soon as the last one was answered.
+ * @param amount how many. A number and not a time, so that none is cut off and rolled back while the next peer is measured
+ */
+export async function measure (peer: Running, route: Route, connections: number, amount: number): Promise<Sample> {
   const before = cpuTime(peer.pid)
+  const started = performance.now()
   const result = await autocannon({
     url: peer.origin,
     connections,
-    duration: seconds,
-    timeout: 30,
+    amount: Math.max(amount, connections),
+    timeout: 60,
+    // It ends at the next tick of its sampler, every second unless told otherwise.
+    sampleInt: 10,
     requests: [{
       method: route.method,
       path: route.path(0),
@@ -29,13 +35,21 @@ export async function measure (peer: Running, route: Route, connections: number,
       }
     }]
   })
+  const seconds = (performance.now() - started) / 1000
   const after = cpuTime(peer.pid)
   const answered = result['2xx']
   return {
-    requestsPerSecond: answered / result.duration,
+    requestsPerSecond: answered / seconds,
     cpu: before === undefined || after === undefined || answered === 0 ? undefined : (after - before) * 1000 / answered,
     p50: result.latency.p50,
     p99: result.latency.p99,
     errors: result.errors + result.non2xx
   }
+}
+
+/** How many requests take about so many seconds once the peer is warm; warms it up for about a second. */
+export async function amountFor (peer: Running, route: Route, connections: number, seconds: number): Promise<number> {
+  let perSecond = (await measure(peer, route, connections, 2 * connections)).requestsPerSecond
+  for (const part of [0.3, 0.6]) perSecond = (await measure(peer, route, connections, Math.ceil(perSecond * part))).requestsPerSecond
+  return Math.ceil(perSecond * seconds)
 }

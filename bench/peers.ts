@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import path from 'node:path'
 
 /** A server to measure. */
@@ -13,6 +14,7 @@ export interface Peer {
 
 const root = path.join(import.meta.dirname, '..')
 const peers = path.join(import.meta.dirname, 'peers')
+const nest = path.join(peers, 'nest')
 /** Runs TypeScript as it is. */
 export const tsx = path.join(root, 'node_modules', '.bin', 'tsx')
 
@@ -28,6 +30,7 @@ export function allPeers (): Peer[] {
     { name: 'bare', what: 'hand-written Fastify + pg with named statements + driver', command: [process.execPath, path.join(root, '.bench', 'peers', 'bare.js')], env: { NODE_ENV: 'production' }, missing: always },
     { name: 'service', what: 'this service, built, production settings', command: service, env, missing: always },
     { name: 'control', what: 'the service again', command: service, env, missing: always },
+    { name: 'nest', what: 'NestJS on Express, TypeORM and Mongoose as their guides write them', command: [process.execPath, path.join(nest, 'dist', 'main.js')], env: { NODE_ENV: 'production' }, missing: () => buildNest() },
     python('fastapi', 'FastAPI, SQLAlchemy and ODMantic as the patterns write them', 'fastapi_patterns.py', ['sqlalchemy', 'psycopg2', 'odmantic', 'motor']),
     python('fastapi-best', 'FastAPI with asyncpg and PyMongo async', 'fastapi_best.py', ['asyncpg', 'pymongo']),
     { name: 'go', what: 'Go net/http + pgx + mongo-driver, one core', command: [path.join(root, '.bench', 'go-peer')], env: { GOMAXPROCS: '1' }, missing: () => buildGo() }
@@ -51,6 +54,13 @@ function buildGo (): string | undefined {
   const built = spawnSync('go', ['build', '-o', path.join(root, '.bench', 'go-peer'), '.'], { cwd: path.join(peers, 'go'), encoding: 'utf8' })
   if (built.error !== undefined) return 'there is no go'
   return built.status === 0 ? undefined : `go build failed: ${built.stderr.slice(0, 300)}`
+}
+
+function buildNest (): string | undefined {
+  if (!existsSync(path.join(nest, 'node_modules'))) return 'its packages are not installed (npm ci --prefix bench/peers/nest)'
+  const built = spawnSync('npm', ['run', 'build'], { cwd: nest, encoding: 'utf8' })
+  if (built.error !== undefined) return 'there is no npm'
+  return built.status === 0 ? undefined : `npm run build failed: ${built.stdout.slice(0, 300)}`
 }
 
 /** Compiles the service and the hand-written peer, so that both run as plain JavaScript. */

@@ -1,36 +1,26 @@
 // `tsx bench/projections.ts [-- --writes 200 --backlog 5000]`: how soon each copy follows, and how much it can carry.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { loadavg, tmpdir } from 'node:os'
-import path from 'node:path'
+import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { ObjectId } from 'mongodb'
 import { buildApp, type App } from '../app.ts'
-import { migrate } from '../drizzle/migrate.ts'
 import { mongoDatabase } from '../plugins/mongo/index.ts'
-import { startEmbedded } from '../scripts/embedded/index.ts'
+import { startServers } from './databases.ts'
+import type { Databases } from './peers.ts'
 
 const { values } = parseArgs({ options: { writes: { type: 'string', default: '200' }, backlog: { type: 'string', default: '5000' } } })
 const [writes, backlog] = [Number(values.writes), Number(values.backlog)]
-const dataDir = mkdtempSync(path.join(tmpdir(), 'tandem-bench-'))
-const servers = await startEmbedded({ dataDir, postgres: true, mongodb: true, onProgress: console.error })
+const servers = await startServers()
 try {
   console.log(`load ${loadavg().map((load) => load.toFixed(1)).join(' ')}`)
-  await migrate(urls().DATABASE_URL)
-  console.table({ ...await latencies(), ...await throughputs() })
+  const databases = await servers.make('projections')
+  console.table({ ...await latencies(databases), ...await throughputs(databases) })
 } finally {
   await servers.stop()
-  rmSync(dataDir, { recursive: true, force: true })
 }
 
-function urls (): { DATABASE_URL: string, MONGODB_URL: string } {
-  const { postgres, mongodb } = servers
-  if (postgres === undefined || mongodb === undefined || mongodb.how === 'missing') throw new Error('the bench needs both databases')
-  return { DATABASE_URL: postgres.url, MONGODB_URL: mongodb.url }
-}
-
-async function withApp<Result> (isOn: boolean, work: (app: App) => Promise<Result>): Promise<Result> {
-  const app = await buildApp({ logger: false, settings: { NODE_ENV: 'test', PROJECTIONS: isOn, ...urls() } })
+async function withApp<Result> (databases: Databases, isOn: boolean, work: (app: App) => Promise<Result>): Promise<Result> {
+  const app = await buildApp({ logger: false, settings: { NODE_ENV: 'test', PROJECTIONS: isOn, ...databases } })
   try {
     return await work(app)
   } finally {
@@ -39,8 +29,8 @@ async function withApp<Result> (isOn: boolean, work: (app: App) => Promise<Resul
 }
 
 /** Milliseconds from the answer of a write until the other store has it. */
-async function latencies (): Promise<Record<string, object>> {
-  return await withApp(true, async (app) => {
+async function latencies (databases: Databases): Promise<Record<string, object>> {
+  return await withApp(databases, true, async (app) => {
     const author = (await app.inject({ method: 'POST', url: '/users', payload: { email: 'author@example.com', name: 'Author' }, headers: { prefer: 'wait=10' } })).json<{ id: number }>().id
     const users = await follow(app, (n) => ['/users', { email: `user${n}@example.com`, name: 'User' }])
     const posts = await follow(app, (n) => ['/posts', { title: `Post ${n}`, content: 'x'.repeat(500), category: 'bench', author_id: author }])
@@ -65,14 +55,14 @@ async function follow (app: App, write: (n: number) => [string, object]): Promis
 }
 
 /** A backlog that was written while nobody carried anything over. */
-async function throughputs (): Promise<Record<string, object>> {
-  await withApp(false, async (app) => {
+async function throughputs (databases: Databases): Promise<Record<string, object>> {
+  await withApp(databases, false, async (app) => {
     await app.pg.query("INSERT INTO users (email, name) SELECT 'backlog' || n || '@example.com', 'User' FROM generate_series(1, $1) AS n", [backlog])
     const moment = { created_at: new Date(), updated_at: new Date() }
     const posts = Array.from({ length: backlog }, () => ({ _id: new ObjectId(), title: 'Backlog', content: 'x'.repeat(500), category: 'bench', author_id: 1, ...moment }))
     await mongoDatabase(app).collection('posts').insertMany(posts)
   })
-  return await withApp(true, async (app) => {
+  return await withApp(databases, true, async (app) => {
     const started = performance.now()
     const perSecond = async (isDone: () => Promise<boolean>) => {
       while (!await isDone()) await sleep(10)

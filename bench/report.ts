@@ -1,30 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
 import path from 'node:path'
+import { barTable } from './bars.ts'
 import type { Sample } from './load.ts'
+import type { Conditions, Measured, Result } from './result.ts'
 import { ratios, spread, type Spread } from './statistics.ts'
 
-/** The samples of one peer on one route, a sample per round. */
-export interface Measured { peer: string, route: string, samples: Sample[] }
-
-interface Conditions { rounds: number, seconds: number, connections: number, skipped: Record<string, string>, load: number[][], cpu: string }
-interface Row {
-  route: string
-  peer: string
-  requestsPerSecond: Spread
-  cpu: Spread
-  p50: Spread
-  p99: Spread
-  errors: number
-  /** Throughput of the service as a multiple of this peer's. */
-  serviceOver: Spread
-  /** Processor time per request of the service as a multiple of this peer's. */
-  serviceCpuOver: Spread
-}
-
-/** What a run has found. */
-export interface Result extends Conditions { version: 1, node: string, rows: Row[] }
-
-const markers = ['<!-- bench:start -->', '<!-- bench:end -->'] as const
+const docs = path.join(import.meta.dirname, '..', 'docs')
 
 /** Medians over the rounds, and ratios of the service to each peer. */
 export function summarize (measured: Measured[], conditions: Conditions): Result {
@@ -81,17 +63,26 @@ export function chart ({ rows }: Result): string {
     `<rect width="860" height="${height}" fill="#fff"/><text x="230" y="18" font-weight="bold">Requests per second, the service = 1 (longer is faster)</text>${[...labels, ...bars].join('')}</svg>\n`
 }
 
-/** Writes the table into docs/performance.md between its markers, and the chart beside it. */
+/** Writes the bars and the table into docs/performance.md, and the chart beside it. */
 export function writeReport (result: Result, svg: string): void {
-  const docs = path.join(import.meta.dirname, '..', 'docs')
-  const file = path.join(docs, 'performance.md')
-  const text = readFileSync(file, 'utf8')
-  const [start, end] = markers
-  const before = text.slice(0, text.indexOf(start) + start.length)
-  const after = text.slice(text.indexOf(end))
   const skipped = Object.entries(result.skipped).map(([peer, reason]) => `Not run: ${peer}, ${reason}.`)
-  const conditions = `${new Date().toISOString().slice(0, 10)}, Node ${result.node}, ${result.cpu}, ${result.connections} connections, ` +
-    `${result.rounds} rounds of ${result.seconds} s, load ${result.load.map((load) => load[0]?.toFixed(1)).join(' to ')}. From this one machine only.`
-  writeFileSync(file, [before, conditions, '', table(result).trim(), '', ...skipped, after].join('\n'))
+  const conditions = `${machine()}, ${result.connections} connections, ${result.rounds} rounds of about ${result.seconds} s, ` +
+    `load ${result.load.map((load) => load[0]?.toFixed(1)).join(' to ')}. From this one machine only.`
+  const details = ['<details><summary>All routes and peers</summary>', '', table(result).trim(), '', '</details>']
+  writeBetween('bench', [conditions, ...skipped, '', barTable(result), '', '![Throughput of the peers, the service at 1](performance.svg)', '', ...details].join('\n'))
   writeFileSync(path.join(docs, 'performance.svg'), svg)
+}
+
+/** Replaces what stands between the markers of that name in docs/performance.md. */
+export function writeBetween (name: string, text: string): void {
+  const file = path.join(docs, 'performance.md')
+  const whole = readFileSync(file, 'utf8')
+  const [start, end] = [`<!-- ${name}:start -->`, `<!-- ${name}:end -->`]
+  const before = whole.slice(0, whole.indexOf(start) + start.length)
+  writeFileSync(file, [before, text, whole.slice(whole.indexOf(end))].join('\n'))
+}
+
+/** Date, Node and processor, for the record. */
+export function machine (): string {
+  return `${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}`
 }

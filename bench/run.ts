@@ -1,54 +1,54 @@
-// `npm run bench -- [--rounds 5] [--seconds 1] [--connections 16] [--peers bare,service,control] [--write]`
-import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+// `npm run bench -- [--rounds 5] [--seconds 0.5] [--connections 16] [--peers bare,service,control,…] [--write]`
+import { availableParallelism, loadavg } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { spawnSync } from 'node:child_process'
-import { startEmbedded } from '../scripts/embedded/index.ts'
-import { migrate } from '../drizzle/migrate.ts'
 import { fill } from './data.ts'
-import { measure, type Sample } from './load.ts'
+import { startServers } from './databases.ts'
+import { barTable } from './bars.ts'
+import { amountFor, measure, type Sample } from './load.ts'
 import { allPeers, build, tsx, type Databases, type Peer } from './peers.ts'
+import { measurePgbench, pgbenchMissing } from './pgbench.ts'
 import { startPeer, type Running } from './process.ts'
-import { chart, summarize, table, writeReport, type Measured } from './report.ts'
+import { chart, summarize, table, writeReport } from './report.ts'
+import type { Measured } from './result.ts'
 import { routesOver, size, type Route } from './routes.ts'
 
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '1' },
+    seconds: { type: 'string', default: '0.5' },
     connections: { type: 'string', default: '16' },
     peers: { type: 'string' },
     write: { type: 'boolean', default: false }
   }
 })
 const rounds = Number(values.rounds)
+const connections = Number(values.connections)
 const canPin = process.platform === 'linux' && availableParallelism() > 1 && spawnSync('taskset', ['--version']).status === 0
 
 build()
 // What a test with doubles pays, measured alone in a process of its own.
 spawnSync(tsx, [path.join(import.meta.dirname, 'doubles.ts')], { stdio: 'inherit' })
-const dataDir = mkdtempSync(path.join(tmpdir(), 'tandem-bench-'))
-const servers = await startEmbedded({ dataDir, postgres: true, mongodb: true, onProgress: console.error })
+const servers = await startServers()
 try {
   await bench()
 } finally {
   await servers.stop()
-  rmSync(dataDir, { recursive: true, force: true })
 }
 
 async function bench (): Promise<void> {
-  const databases = databasesOf()
-  await migrate(databases.DATABASE_URL)
+  const databases = await servers.make('bench')
   const load = loadavg()
   const { running, skipped } = await startAll(databases)
   try {
     const postIds = await fill(databases.DATABASE_URL, databases.MONGODB_URL, databases.MONGODB_DATABASE, size)
     const routes = routesOver(size, postIds)
     await compareBodies(running, routes)
-    const measured = await measureAll(running, routes)
-    const result = summarize(measured, { rounds, seconds: Number(values.seconds), connections: Number(values.connections), skipped, load: [load, loadavg()], cpu: cpus()[0]?.model ?? 'unknown' })
-    console.log(table(result))
+    const measured = await measureAll(running, routes, databases.DATABASE_URL, skipped)
+    const result = summarize(measured, { rounds, seconds: Number(values.seconds), connections, skipped, load: [load, loadavg()] })
+    console.log(table(result) + '\n\n' + barTable(result))
     writeFileSync(path.join(import.meta.dirname, 'result.json'), JSON.stringify(result, null, 2) + '\n')
     if (values.write) writeReport(result, chart(result))
   } finally {
@@ -56,22 +56,12 @@ async function bench (): Promise<void> {
   }
 }
 
-function databasesOf (): Databases {
-  const { postgres, mongodb } = servers
-  if (postgres === undefined || mongodb === undefined || mongodb.how === 'missing') throw new Error('the bench needs both databases')
-  return { DATABASE_URL: postgres.url, MONGODB_URL: mongodb.url, MONGODB_DATABASE: 'bench' }
-}
-
 async function startAll (databases: Databases): Promise<{ running: Running[], skipped: Record<string, string> }> {
   const skipped: Record<string, string> = {}
   const running: Running[] = []
-  const wanted = values.peers?.split(',')
   await fill(databases.DATABASE_URL, databases.MONGODB_URL, databases.MONGODB_DATABASE, { ...size, posts: 10 })
-  for (const peer of allPeers().filter(({ name }) => wanted === undefined || wanted.includes(name))) {
-    const reason = peer.missing() ?? await tryStart(peer, databases, running)
-    if (reason === undefined) continue
-    skipped[peer.name] = reason
-    console.error(`skipped ${peer.name}: ${reason}`)
+  for (const peer of allPeers().filter(({ name }) => wants(name))) {
+    isThere(peer.name, peer.missing() ?? await tryStart(peer, databases, running), skipped)
   }
   return { running, skipped }
 }
@@ -105,19 +95,45 @@ function normalize (value: unknown): string {
   })
 }
 
-async function measureAll (running: Running[], routes: Route[]): Promise<Measured[]> {
+/** Peers take turns at each route, in another order each round. */
+async function measureAll (running: Running[], routes: Route[], databaseUrl: string, skipped: Record<string, string>): Promise<Measured[]> {
   const samples = new Map<string, Sample[]>()
-  for (const peer of running) for (const route of routes) await measure(peer, route, 4, 0.5)
+  const add = (peer: string, route: Route, sample: Sample | undefined) => {
+    if (sample !== undefined) samples.set(`${peer} ${route.name}`, [...samples.get(`${peer} ${route.name}`) ?? [], sample])
+  }
+  const amounts = await warmUp(running, routes)
+  const hasPgbench = wants('pgbench') && isThere('pgbench', pgbenchMissing(), skipped)
   for (let round = 0; round < rounds; round++) {
     for (const route of routes) {
-      for (let turn = 0; turn < running.length; turn++) {
-        const peer = running[(turn + round) % running.length]
-        if (peer === undefined) continue
-        const key = `${peer.name} ${route.name}`
-        samples.set(key, [...samples.get(key) ?? [], await measure(peer, route, Number(values.connections), Number(values.seconds))])
-      }
+      for (const peer of rotated(running, round)) add(peer.name, route, await measure(peer, route, connections, amounts.get(`${peer.name} ${route.name}`) ?? connections))
+      if (hasPgbench) add('pgbench', route, await measurePgbench(servers.folder, databaseUrl, route.name, connections))
     }
     console.error(`round ${round + 1} of ${rounds}`)
   }
-  return running.flatMap((peer) => routes.map((route) => ({ peer: peer.name, route: route.name, samples: samples.get(`${peer.name} ${route.name}`) ?? [] })))
+  const names = [...running.map(({ name }) => name), 'pgbench']
+  return names.flatMap((peer) => routes.map((route) => ({ peer, route: route.name, samples: samples.get(`${peer} ${route.name}`) ?? [] })))
+    .filter(({ samples: taken }) => taken.length > 0)
+}
+
+async function warmUp (running: Running[], routes: Route[]): Promise<Map<string, number>> {
+  const amounts = new Map<string, number>()
+  for (const peer of running) {
+    for (const route of routes) amounts.set(`${peer.name} ${route.name}`, await amountFor(peer, route, connections, Number(values.seconds)))
+  }
+  return amounts
+}
+
+function rotated<T> (all: T[], by: number): T[] {
+  return all.map((_, turn) => all[(turn + by) % all.length] as T)
+}
+
+function wants (peer: string): boolean {
+  return values.peers === undefined || values.peers.split(',').includes(peer)
+}
+
+function isThere (peer: string, reason: string | undefined, skipped: Record<string, string>): boolean {
+  if (reason === undefined) return true
+  skipped[peer] = reason
+  console.error(`skipped ${peer}: ${reason}`)
+  return false
 }

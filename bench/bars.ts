@@ -1,0 +1,51 @@
+import type { Result } from './result.ts'
+import type { Spread } from './statistics.ts'
+
+const WRITES = ['POST /users/', 'POST /orders/']
+const CORE = ['GET /users/{id}', ...WRITES]
+const LISTS = ['GET /users/', 'GET /users/summary', 'GET /user-analytics', 'GET /posts/summaries', 'GET /posts/by-category/{category}']
+const MONGO_LISTS = ['GET /users/summary', 'GET /posts/summaries', 'GET /posts/by-category/{category}']
+
+/** What the service is held to: its median ratio to a peer, at least or at most so much. */
+interface Bar {
+  peer: string
+  routes: string[]
+  figure: 'throughput' | 'CPU'
+  floor: number
+  stretch: number
+}
+
+const BARS: Bar[] = [
+  { peer: 'bare', routes: CORE, figure: 'CPU', floor: 1.3, stretch: 1.15 },
+  { peer: 'fastapi', routes: CORE, figure: 'throughput', floor: 10, stretch: 15 },
+  { peer: 'fastapi', routes: [...LISTS, 'GET /posts/{id}'], figure: 'throughput', floor: 2, stretch: 3 },
+  { peer: 'fastapi-best', routes: CORE, figure: 'throughput', floor: 5, stretch: 8 },
+  { peer: 'fastapi-best', routes: LISTS, figure: 'throughput', floor: 1, stretch: 1.5 },
+  { peer: 'go', routes: CORE, figure: 'throughput', floor: 1 / 2, stretch: 1 },
+  { peer: 'go', routes: MONGO_LISTS, figure: 'throughput', floor: 3 / 4, stretch: 1 },
+  { peer: 'pgbench', routes: ['GET /users/{id}'], figure: 'throughput', floor: 1 / 4, stretch: 1 / 3 },
+  { peer: 'pgbench', routes: WRITES, figure: 'throughput', floor: 1 / 2, stretch: 2 / 3 }
+]
+
+/** A Markdown table of the bars, each route with what was measured; peers that did not run are left out. */
+export function barTable ({ rows }: Result): string {
+  const lines = BARS.flatMap((bar) => bar.routes.flatMap((route) => {
+    const row = rows.find((each) => each.peer === bar.peer && each.route === route)
+    if (row === undefined) return []
+    const ratio = bar.figure === 'CPU' ? row.serviceCpuOver : row.serviceOver
+    const sign = bar.figure === 'CPU' ? '≤' : '≥'
+    return [`| ${bar.figure} ÷ ${bar.peer} | ${route} | ${ratio.median.toFixed(2)} | ${sign} ${short(bar.floor)} | ${sign} ${short(bar.stretch)} | ${verdict(bar, ratio)} |`]
+  }))
+  return ['| bar | route | measured | floor | stretch | |', '| --- | --- | ---: | ---: | ---: | --- |', ...lines].join('\n')
+}
+
+function verdict ({ figure, floor, stretch }: Bar, { median }: Spread): string {
+  const reaches = (bar: number) => figure === 'CPU' ? median <= bar : median >= bar
+  if (Number.isNaN(median)) return 'not measured'
+  if (reaches(stretch)) return 'stretch'
+  return reaches(floor) ? 'met' : 'missed'
+}
+
+function short (figure: number): string {
+  return String(Number(figure.toFixed(2)))
+}

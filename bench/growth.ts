@@ -1,0 +1,123 @@
+// `npm run bench:growth -- [--requests 220000] [--write]`: what happens with more posts, more connections, more requests, and at the start.
+import { parseArgs } from 'node:util'
+import { startServers, type Servers } from './databases.ts'
+import { fill } from './data.ts'
+import { amountFor, measure, type Sample } from './load.ts'
+import { allPeers, build, type Databases, type Peer } from './peers.ts'
+import { memory, startPeer, type Running } from './process.ts'
+import { machine, writeBetween } from './report.ts'
+import { routesOver, size, type Route } from './routes.ts'
+import { ratios, spread } from './statistics.ts'
+
+const { values } = parseArgs({ options: { requests: { type: 'string', default: '220000' }, write: { type: 'boolean', default: false } } })
+const POSTS = [1000, 100_000] as const
+const CONNECTIONS = [16, 64, 256, 1000]
+const ROUNDS = 5
+const STARTS = 5
+const LISTS = ['GET /users/summary', 'GET /users/', 'GET /posts/summaries', 'GET /posts/by-category/{category}', 'GET /user-analytics']
+
+build()
+const servers = await startServers()
+try {
+  const sections = [await morePosts(servers), ...await oneDatabase(await servers.make('growth'))]
+  const text = sections.join('\n\n')
+  console.log(text)
+  if (values.write) writeBetween('growth', `${machine()}. From this one machine only.\n\n${text}`)
+} finally {
+  await servers.stop()
+}
+
+async function oneDatabase (databases: Databases): Promise<string[]> {
+  const postIds = await fill(databases.DATABASE_URL, databases.MONGODB_URL, databases.MONGODB_DATABASE, size)
+  const routes = routesOver(size, postIds)
+  const starts = await spawns(databases)
+  const service = await start(peerNamed('service'), databases)
+  try {
+    return [await moreConnections(service, routes), await moreRequests(service, routes), starts]
+  } finally {
+    await service.stop()
+  }
+}
+
+/** Two services on the same servers, one with a hundred times the posts of the other, measured in turns one request at a time. */
+async function morePosts ({ make }: Servers): Promise<string> {
+  const running: Running[] = []
+  try {
+    const routes: Route[][] = []
+    for (const posts of POSTS) {
+      const databases = await make(`posts_${posts}`)
+      routes.push(routesOver(size, await fill(databases.DATABASE_URL, databases.MONGODB_URL, databases.MONGODB_DATABASE, { ...size, posts })))
+      running.push(await start(peerNamed('service'), databases))
+    }
+    const lines: string[] = []
+    for (const name of LISTS) lines.push(await grown(name, running, routes.map((all) => all.find((route) => route.name === name) as Route)))
+    return ['| one request at a time | p50 with 1,000 posts | with 100,000 | ratio |', '| --- | ---: | ---: | ---: |', ...lines].join('\n')
+  } finally {
+    await Promise.all(running.map((peer) => peer.stop()))
+  }
+}
+
+async function grown (name: string, running: Running[], routes: Route[]): Promise<string> {
+  const times: number[][] = running.map(() => [])
+  for (const [at, peer] of running.entries()) await amountFor(peer, routes[at] as Route, 1, 0.1)
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [at, peer] of running.entries()) times[at]?.push(1000 / (await measure(peer, routes[at] as Route, 1, 100)).requestsPerSecond)
+  }
+  const [few = [], many = []] = times
+  const { median, min, max } = ratios(many, few)
+  return `| ${name} | ${spread(few).median.toFixed(1)} ms | ${spread(many).median.toFixed(1)} ms | ${median.toFixed(2)} [${min.toFixed(2)}–${max.toFixed(2)}] |`
+}
+
+/** Many connections share the pool of twenty, whose queue is as long as by default. */
+async function moreConnections (service: Running, routes: Route[]): Promise<string> {
+  const lines: string[] = []
+  for (const name of ['GET /users/{id}', 'POST /orders/']) {
+    const route = routes.find((each) => each.name === name) as Route
+    for (const connections of CONNECTIONS) {
+      const amount = await amountFor(service, route, connections, 2)
+      lines.push(load(name, connections, await measure(service, route, connections, amount)))
+    }
+  }
+  return ['| pool of 20 | connections | requests/s | p50 ms | p99 ms | errors |', '| --- | ---: | ---: | ---: | ---: | ---: |', ...lines].join('\n')
+}
+
+function load (name: string, connections: number, { requestsPerSecond, p50, p99, errors }: Sample): string {
+  return `| ${name} | ${connections} | ${Math.round(requestsPerSecond)} | ${p50} | ${p99} | ${errors} |`
+}
+
+/** Two reads for each order; the memory of the process after every tenth of the requests. */
+async function moreRequests (service: Running, routes: Route[]): Promise<string> {
+  const total = Number(values.requests)
+  const [read, order] = ['GET /users/{id}', 'POST /orders/'].map((name) => routes.find((route) => route.name === name) as Route) as [Route, Route]
+  const tenths: string[] = [`0: ${Math.round(memory(service.pid) ?? 0)}`]
+  let errors = 0
+  for (let tenth = 1; tenth <= 10; tenth++) {
+    const some = Math.round(total / 30)
+    errors += (await measure(service, read, 16, 2 * some)).errors + (await measure(service, order, 16, some)).errors
+    tenths.push(`${Math.round(total * tenth / 10).toLocaleString('en')}: ${Math.round(memory(service.pid) ?? 0)}`)
+  }
+  return `Resident memory in MiB after so many requests, ⅔ GET /users/{id}, ⅓ POST /orders/, ${errors} errors: ${tenths.join(', ')}.`
+}
+
+/** Milliseconds from the start of the process to its first answer out of PostgreSQL. */
+async function spawns (databases: Databases): Promise<string> {
+  const times: Record<string, number[]> = { bare: [], service: [] }
+  for (let turn = 0; turn < STARTS; turn++) {
+    for (const [name, taken] of Object.entries(times)) {
+      const began = performance.now()
+      const peer = await start(peerNamed(name), databases)
+      taken.push(performance.now() - began)
+      await peer.stop()
+    }
+  }
+  const said = Object.entries(times).map(([name, taken]) => `${name} ${Math.round(spread(taken).median)} ms`)
+  return `From the start of the process to the first answer out of PostgreSQL, median of ${STARTS}: ${said.join(', ')}.`
+}
+
+function peerNamed (name: string): Peer {
+  return allPeers().find((peer) => peer.name === name) as Peer
+}
+
+async function start (peer: Peer, databases: Databases): Promise<Running> {
+  return await startPeer(peer.name, peer.command, { ...databases, DATABASE_POOL_SIZE: '20', ...peer.env }, undefined)
+}
