@@ -23,8 +23,11 @@ declare module 'fastify' {
 const HEADER = 'consistency-token'
 /** How long a read waits for the writes it asks for, unless it prefers another time. */
 const READ_WAIT_MS = 1000
-/** A new attempt of a handler has a new transaction, and with it another event. */
-const events = new WeakMap<Transaction, string>()
+const announced = Symbol('consistency.announced')
+
+/** The event of a transaction: a new attempt of a handler has a new transaction, and with it another event. */
+interface WithEvent { [announced]: { transaction: Transaction, id: string } | null }
+
 const SAFE: HTTPMethods[] = ['GET', 'HEAD', 'OPTIONS', 'TRACE']
 
 /**
@@ -32,7 +35,8 @@ const SAFE: HTTPMethods[] = ['GET', 'HEAD', 'OPTIONS', 'TRACE']
  * other store has that write, and answers with the token if it has. `Prefer: wait=N` on a write waits there and then.
  */
 export default fp(async function consistency (app) {
-  app.decorateRequest('announceEvent', function announceEvent (id) { events.set(this.transaction, id) })
+  app.decorateRequest(announced, null)
+  app.decorateRequest('announceEvent', function announceEvent (id) { setEvent(this, id) })
   app.decorate('awaitProjections', (wanted, ms) => awaitProjections(app, wanted, ms))
   app.addHook('onRoute', (route) => {
     const methods = [route.method].flat() as HTTPMethods[]
@@ -80,7 +84,7 @@ async function awaitProjections (app: FastifyInstance, { sql, mongo }: Wanted, m
 /** Rows of tables whose triggers write events carry the event's id as `version`; it is not part of any answer. */
 function noteVersion (request: FastifyRequest, _reply: FastifyReply, payload: unknown, done: (error: null, payload: unknown) => void): void {
   if (typeof payload === 'object' && payload !== null && 'version' in payload && sqlToken(payload.version) !== undefined) {
-    events.set(request.transaction, String(payload.version))
+    setEvent(request, String(payload.version))
   }
   done(null, payload)
 }
@@ -89,11 +93,11 @@ function noteVersion (request: FastifyRequest, _reply: FastifyReply, payload: un
 function announce (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error: Error | null, payload?: unknown) => void): void {
   if (reply.statusCode >= 400) return done(null, payload)
   const { server, transaction } = request
-  const isUnknown = transaction.store === 'sql' && transaction.state === 'open' && !events.has(transaction)
+  const isUnknown = transaction.store === 'sql' && transaction.state === 'open' && eventOf(request) === undefined
   transaction.beforeReply(() => complete(request, reply, transaction))
   if (!isUnknown || (request.method !== 'DELETE' && server.sqlite === undefined)) return done(null, payload)
   ownEvent(server, transaction).then((id) => {
-    if (id !== undefined) events.set(transaction, id)
+    if (id !== undefined) setEvent(request, id)
     done(null, payload)
   }, done)
 }
@@ -110,7 +114,7 @@ async function ownEvent (app: FastifyInstance, transaction: Transaction): Promis
 /** After the COMMIT: has the event carried over at once, waits if the client prefers that, and hands out the token. */
 async function complete (request: FastifyRequest, reply: FastifyReply, transaction: Transaction): Promise<ReplyAddition | undefined> {
   const { server } = request
-  const wanted = writesOf(transaction)
+  const wanted = writesOf(request, transaction)
   if (wanted === undefined) return undefined
   if (wanted.sql.length > 0 && server.hasDecorator('outbox')) server.outbox.kick()
   const seconds = preferredWait(request.headers.prefer)
@@ -126,14 +130,14 @@ async function complete (request: FastifyRequest, reply: FastifyReply, transacti
 }
 
 /**
- * The token of what a transaction has written in SQL; undefined while nothing is known of it, and for MongoDB before the COMMIT.
+ * The token of what a request's transaction has written in SQL; undefined while nothing is known of it, and for MongoDB before the COMMIT.
  */
-export function tokenOf (transaction: Transaction): string | undefined {
-  return sqlToken(events.get(transaction))
+export function tokenOf (request: FastifyRequest): string | undefined {
+  return sqlToken(eventOf(request))
 }
 
-function writesOf (transaction: Transaction): Wanted | undefined {
-  const event = events.get(transaction)
+function writesOf (request: FastifyRequest, transaction: Transaction): Wanted | undefined {
+  const event = eventOf(request)
   if (event !== undefined) return { sql: [event], mongo: [] }
   const time = transaction.store === 'mongo' ? transaction.operationTime : undefined
   return time === undefined ? undefined : { sql: [], mongo: [clusterTime(time)] }
@@ -143,4 +147,14 @@ function writesOf (transaction: Transaction): Wanted | undefined {
 function agrees ({ routeOptions }: FastifyRequest): boolean {
   const { transaction } = routeOptions.config
   return typeof transaction === 'object' && transaction.agree === 'outbox'
+}
+
+// On the request and not in a WeakMap, whose entries make each garbage collection longer.
+function setEvent (request: FastifyRequest, id: string): void {
+  (request as FastifyRequest & WithEvent)[announced] = { transaction: request.transaction, id }
+}
+
+function eventOf (request: FastifyRequest): string | undefined {
+  const event = (request as FastifyRequest & WithEvent)[announced]
+  return event?.transaction === request.transaction ? event.id : undefined
 }

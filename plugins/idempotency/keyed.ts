@@ -77,7 +77,7 @@ function answerOf (request: FastifyRequest, reply: FastifyReply, payload: unknow
     const value = reply.getHeader(name)
     if (value !== undefined) headers[name] = String(value)
   }
-  const token = tokenOf(request.transaction)
+  const token = tokenOf(request)
   return { status: reply.statusCode, headers: { ...headers, ...(token && { 'consistency-token': token }) }, body: isEmpty ? '' : String(payload) }
 }
 

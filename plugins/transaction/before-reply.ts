@@ -52,8 +52,15 @@ async function collect (callbacks: readonly ReplyCallback[], reply: FastifyReply
 /** The work is stored: the reply must go out, and must not deny it. */
 function check ({ status = 200, headers = {} }: ReplyAddition): void {
   if (!Number.isInteger(status) || status < 200 || status >= 400) throw new TransactionUsageError(`a reply whose work is committed cannot have the status ${status}`)
-  for (const [name, value] of Object.entries(headers)) {
+  validateHeaders(headers)
+}
+
+/** Throws what Node would throw when it writes these headers. */
+export function validateHeaders (headers: Record<string, unknown>): void {
+  for (const name of Object.keys(headers)) {
+    const value = headers[name]
     validateHeaderName(name)
-    validateHeaderValue(name, value)
+    if (Array.isArray(value)) for (const each of value) validateHeaderValue(name, String(each))
+    else validateHeaderValue(name, String(value))
   }
 }

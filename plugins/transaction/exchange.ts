@@ -69,7 +69,7 @@ export class Exchange {
 
   /** Remembers the reply as it is before the handler runs, so that a retry starts from there. */
   rememberReply (): void {
-    if (this.scope.state === 'idle') this.#before = { status: this.reply.statusCode, headers: { ...this.reply.getHeaders() } }
+    if (this.scope.state === 'idle') this.#before = { status: this.reply.statusCode, headers: headersOf(this.reply) }
   }
 
   /** True when running the handler again may help and nothing has been sent. */
@@ -124,6 +124,7 @@ export class Exchange {
     const { scope, reply, route, wait } = this
     if (route.options.clientAbort === 'continue') return wait?.proceed()
     wait?.stop()
+    if (scope.state === 'committed' || scope.state === 'rolled back') return
     // A streamed reply that was read to its end is the one case where the transaction outlives the gate.
     const isHeld = this.answer !== undefined && scope.settled === undefined && scope.isOpen
     const settlement = isHeld && reply.raw.writableFinished && !scope.isBusy ? scope.settle('commit') : scope.abandon(this.#abortError())
@@ -151,8 +152,21 @@ export class Exchange {
   }
 }
 
-/** Puts status and headers of a reply back to what they were. */
+/** A copy of a reply's headers. Fastify adds cookies to the array that is there. */
+export function headersOf (reply: FastifyReply): Record<string, unknown> {
+  const headers = reply.getHeaders()
+  const cookies = headers['set-cookie']
+  return Array.isArray(cookies) ? { ...headers, 'set-cookie': [...cookies] } : headers
+}
+
+/** Puts status and headers of a reply back to what they were; nearly always they still are. */
 export function restoreReply (reply: FastifyReply, status: number, headers: Record<string, unknown>): void {
+  if (reply.statusCode === status && areSame(reply.getHeaders(), headers)) return
   for (const name of Object.keys(reply.getHeaders())) reply.removeHeader(name)
   reply.code(status).headers(headers as Parameters<FastifyReply['headers']>[0])
+}
+
+function areSame (some: Record<string, unknown>, others: Record<string, unknown>): boolean {
+  const names = Object.keys(some)
+  return names.length === Object.keys(others).length && names.every((name) => some[name] === others[name])
 }

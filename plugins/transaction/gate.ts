@@ -1,10 +1,10 @@
-import { validateHeaderName, validateHeaderValue } from 'node:http'
+import { validateHeaderValue } from 'node:http'
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest, onSendHookHandler } from 'fastify'
-import { addTo, completeReply, type ReplyAddition } from './before-reply.ts'
+import { addTo, completeReply, validateHeaders, type ReplyAddition } from './before-reply.ts'
 import { TransactionAbortedError, TransactionUsageError } from './errors.ts'
 import type { Exchange } from './exchange.ts'
-import { restoreReply } from './exchange.ts'
+import { headersOf, restoreReply } from './exchange.ts'
 import { awaitFirstByte, isReadable, nodeStream } from './first-byte.ts'
 import { logFailure, logOutcome } from './log.ts'
 
@@ -41,14 +41,15 @@ export function createGate (context: GateContext): onSendHookHandler<unknown> {
     if (exchange.pass !== undefined) return secondReply(exchange, payload, done)
     const { scope } = exchange
     if (scope.settled !== undefined) return afterSettlement(exchange, isSuccess, payload, done)
-    const mistake = isSuccess ? unsendable(reply, payload) : undefined
+    const headers = headersOf(reply)
+    const mistake = isSuccess ? unsendable(reply, headers, payload) : undefined
     if (mistake !== undefined) {
       // Node would refuse it with the error reply too.
       reply.raw.statusMessage = ''
       return done(mistake)
     }
     const body = isSuccess && scope.state !== 'idle' ? nodeStream(payload) : payload
-    const first: Reply = { isSuccess, status: reply.statusCode, headers: { ...reply.getHeaders() }, payload: body, done }
+    const first: Reply = { isSuccess, status: reply.statusCode, headers, payload: body, done }
     if (isSuccess && scope.state !== 'idle' && isReadable(body)) return waitForFirstByte(exchange, first, body)
     conclude(exchange, first)
   }
@@ -156,12 +157,9 @@ function statusOf (reply: FastifyReply, payload: unknown): number {
 }
 
 /** What would only fail after the COMMIT: a header Node refuses, a payload Fastify cannot write. */
-function unsendable (reply: FastifyReply, payload: unknown): Error | undefined {
+function unsendable (reply: FastifyReply, headers: Record<string, unknown>, payload: unknown): Error | undefined {
   try {
-    for (const [name, value] of Object.entries(reply.getHeaders())) {
-      validateHeaderName(name)
-      for (const each of [value].flat()) validateHeaderValue(name, String(each))
-    }
+    validateHeaders(headers)
     // Node checks the reason phrase by the rule of header values.
     validateHeaderValue('reason', reply.raw.statusMessage ?? '')
   } catch (error) {

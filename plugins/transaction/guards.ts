@@ -26,11 +26,13 @@ const rawMethods = ['writeHead', 'write', 'end'] as const
  */
 export function guardReply (exchange: Guarded): () => void {
   const { reply, route } = exchange
+  const { hijack, send } = reply
   const unguardRaw = route.options.stream === true ? () => {} : guardRaw(exchange, unguard)
 
+  // Set back and not deleted: V8 turns objects that lose a property into slow ones.
   function unguard (): void {
-    Reflect.deleteProperty(reply, 'hijack')
-    Reflect.deleteProperty(reply, 'send')
+    reply.hijack = hijack
+    reply.send = send
     unguardRaw()
   }
 
@@ -45,7 +47,7 @@ export function guardReply (exchange: Guarded): () => void {
 
 function guardRaw (exchange: Guarded, unguard: () => void): () => void {
   const { raw } = exchange.reply
-  const originals = rawMethods.map((method) => [method, raw[method], Object.hasOwn(raw, method)] as const)
+  const originals = rawMethods.map((method) => [method, raw[method]] as const)
   for (const [method, original] of originals) {
     Reflect.set(raw, method, function guarded (...args: unknown[]): unknown {
       const status = method === 'writeHead' && typeof args[0] === 'number' ? args[0] : raw.statusCode
@@ -57,10 +59,7 @@ function guardRaw (exchange: Guarded, unguard: () => void): () => void {
     })
   }
   return function unguardRaw () {
-    for (const [method, original, wasOwn] of originals) {
-      if (wasOwn) Reflect.set(raw, method, original)
-      else Reflect.deleteProperty(raw, method)
-    }
+    for (const [method, original] of originals) Reflect.set(raw, method, original)
   }
 }
 

@@ -136,7 +136,7 @@ function bracket (route: RouteOptions, planned: TransactionRoute, context: Const
 
   function beginTransaction (request: FastifyRequest, reply: ConstructorParameters<typeof Exchange>[2], done: () => void): void {
     const exchange = new Exchange(planned, request, reply, context, runAgain)
-    Object.assign(request, { [exchangeKey]: exchange })
+    ;(request as typeof request & WithExchange)[exchangeKey] = exchange
     inScope(exchange, done)
   }
   function runAgain (exchange: Exchange): void {

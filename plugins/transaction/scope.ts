@@ -57,7 +57,6 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
   #running: Promise<unknown> | undefined
   #isSealed = false
   #doom: Error | undefined
-  #doomed: Promise<undefined> | undefined
   #onDoom: (() => void) | undefined
   #callbacks: Array<() => unknown> = []
   #timer: NodeJS.Timeout | undefined
@@ -66,11 +65,11 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
   #endedAt = 0
 
   constructor (driver: Driver<Plan, Transaction>, options: ScopeOptions<Plan>) {
+    const { label, attempt, deadline, spent } = options
     this.driver = driver
     this.#options = options
-    this.label = options.label
-    this.attempt = options.attempt
-    const { deadline, spent } = options
+    this.label = label
+    this.attempt = attempt
     if (deadline > 0) this.#timer = setTimeout(() => { this.#expire() }, Math.max(1, deadline - spent)).unref()
   }
 
@@ -177,15 +176,11 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
     this.#isSealed = true
     if (this.#state === 'idle' && this.misuse === undefined) return this.#end('committed')
     await this.#unlessDoomed(this.#tail)
-    const refusal = this.#doom ?? this.misuse
-    if (refusal !== undefined) {
+    const { transaction } = this
+    const refusal = this.#doom ?? this.misuse ?? this.failure
+    if (refusal !== undefined || transaction === undefined) {
       await this.#undo()
-      throw refusal
-    }
-    const { transaction, failure } = this
-    if (failure !== undefined || transaction === undefined) {
-      await this.#undo()
-      throw failure ?? new TransactionClosedError(this.label, this.#state)
+      throw refusal ?? new TransactionClosedError(this.label, this.#state)
     }
     this.#state = 'committing'
     try {
@@ -240,10 +235,13 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
   }
 
   /** Waits, but no longer than until the scope is given up. */
-  async #unlessDoomed<Result> (waiting: Promise<Result>): Promise<Result | undefined> {
-    if (this.#doom !== undefined) return undefined
-    this.#doomed ??= new Promise((resolve) => { this.#onDoom = () => { resolve(undefined) } })
-    return await Promise.race([waiting, this.#doomed])
+  #unlessDoomed<Result> (waiting: Promise<Result>): Promise<Result | undefined> {
+    if (this.#doom !== undefined) return Promise.resolve(undefined)
+    const others = this.#onDoom
+    return new Promise((resolve, reject) => {
+      this.#onDoom = () => { others?.(); resolve(undefined) }
+      waiting.then(resolve, reject)
+    })
   }
 }
 
