@@ -23,11 +23,13 @@ export function serverOptions (settings: Settings, logger: LoggerOptions | undef
   return {
     logger: loggerOptions(settings, logger),
     genReqId: requestId,
+    ...(settings.TRUST_PROXY === undefined ? {} : { trustProxy: settings.TRUST_PROXY }),
     bodyLimit: 1_048_576,
     pluginTimeout: 60_000,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1000 },
-    // Node compares these once per interval, and a request timeout below the headers timeout never fires.
-    http: { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: CHECK_INTERVAL_MS },
+    // Node compares these once per interval, and a request timeout below the headers timeout never fires. A request without
+    // Host is refused by plugins/errors, because Node would answer it without a body.
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: CHECK_INTERVAL_MS, requireHostHeader: false },
     requestTimeout: REQUEST_TIMEOUT_MS,
     // A reader that takes nothing for this long is cut off; longer than any handler may work in silence.
     connectionTimeout: settings.HANDLER_TIMEOUT_MS * 2 + REQUEST_TIMEOUT_MS,

@@ -80,6 +80,9 @@ export function pendingOf (migrations: Migration[], applied: Applied[]): Migrati
 
 function unknown (applied: Applied[], migrations: Migration[]): MigrationError {
   const known = new Set(migrations.map(({ when }) => when))
-  const count = applied.filter(({ when }) => !known.has(when)).length
-  return new MigrationError('MIGRATION_AHEAD', `The database has ${count} migration${count === 1 ? '' : 's'} that this code does not know: start the version of the code that made ${count === 1 ? 'it' : 'them'}`)
+  const whens = applied.map(({ when }) => when).filter((when) => !known.has(when))
+  const them = whens.length === 1 ? 'it' : 'them'
+  // The database keeps no names; the journal of the version that made them does, beside the same number.
+  const which = whens.map((when) => `"when": ${when}`).join(', ')
+  return new MigrationError('MIGRATION_AHEAD', `The database has ${whens.length} migration${whens.length === 1 ? '' : 's'} that this code does not know (${which}): start the version of the code that made ${them}`)
 }

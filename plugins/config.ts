@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { envSchema } from 'env-schema'
 import fp from 'fastify-plugin'
 import { SettingsSchema, type ReadSettings, type Settings } from '../schemas/settings.ts'
@@ -18,6 +19,8 @@ const SECRET = new Set(['DATABASE_URL', 'MONGODB_URL'])
 const BOUNDS = [
   'DATABASE_LOCK_TIMEOUT_MS', 'DATABASE_STATEMENT_TIMEOUT_MS', 'DATABASE_TRANSACTION_TIMEOUT_MS', 'HANDLER_TIMEOUT_MS'
 ] as const
+// Names that Fastify knows for networks.
+const NETWORKS = new Set(['loopback', 'linklocal', 'uniquelocal'])
 
 /** Thrown when settings are wrong: `lines` has one sentence for each, none of them shows a secret. */
 export class SettingsError extends Error {
@@ -148,10 +151,21 @@ function contradictions (settings: ReadSettings, offline: boolean): Array<{ name
       found.push({ names: [inner, outer], line: `${inner} (${settings[inner]}) must be smaller than ${outer} (${settings[outer]}): each wait ends before the one around it` })
     }
   }
+  if (settings.TRUST_PROXY !== undefined && !settings.TRUST_PROXY.split(',').every(isNetwork)) {
+    found.push({ names: ['TRUST_PROXY'], line: `TRUST_PROXY must be the addresses or networks of your proxies, separated by commas, such as 10.1.2.3 or 10.0.0.0/8, not ${JSON.stringify(settings.TRUST_PROXY)}` })
+  }
   if (settings.ADMIN_PORT !== undefined && settings.ADMIN_PORT !== 0 && settings.ADMIN_PORT === settings.PORT) {
     found.push({ names: ['ADMIN_PORT', 'PORT'], line: `ADMIN_PORT and PORT are both ${settings.PORT}: give the admin listener a port of its own` })
   }
   return found
+}
+
+// A number of hops, or true, would believe whoever reaches the port directly.
+function isNetwork (text: string): boolean {
+  const [address = '', length, ...more] = text.trim().split('/')
+  if (length === undefined) return NETWORKS.has(address) || isIP(address) !== 0
+  const bits = isIP(address) === 4 ? 32 : 128
+  return isIP(address) !== 0 && /^[1-9]\d{0,2}$/.test(length) && Number(length) <= bits && more.length === 0
 }
 
 /** Options that `buildApp` hands to every plugin of this folder. */

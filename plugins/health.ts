@@ -1,20 +1,18 @@
 import { Type } from '@sinclair/typebox'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
-import type { Database } from '../drizzle/index.ts'
-import { MigrationError } from '../drizzle/journal.ts'
-import { pendingMigrations } from '../drizzle/migrate.ts'
 import { projectionsOf } from './metrics/projections.ts'
+import type { Fit } from './migrations.ts'
 
 /** What a dependency may say of itself; never a host, a version or the text of an error. */
-export type Condition = 'up' | 'degraded' | 'down' | 'no answer' | 'migrations pending' | 'migrations ahead' | 'migrations differ'
+export type Condition = 'up' | 'degraded' | 'down' | 'no answer' | Fit
 
 declare module 'fastify' {
   interface FastifyInstance {
     /**
      * Adds a dependency to /readyz.
      * @param name what it is called in the answer
-     * @param check its condition; the service is ready while all say `up`, `degraded` or `migrations ahead`. A throw or no answer within a second counts as down
+     * @param check its condition; the service is ready while all say `up`, `degraded` or `migrated meanwhile`. A throw or no answer within a second counts as down
      */
     addReadiness: (name: string, check: () => Condition | Promise<Condition>) => void
     /** What /readyz says, at most a second old. */
@@ -32,8 +30,7 @@ export interface Readiness {
 
 type Check = () => Condition | Promise<Condition>
 
-// While a new version is rolled out its migrations come first; the instances of the old one must not vanish.
-const READY = new Set<Condition>(['up', 'degraded', 'migrations ahead'])
+const READY = new Set<Condition>(['up', 'degraded', 'migrated meanwhile'])
 const CACHE_MS = 1000
 const CHECK_MS = 1000
 
@@ -57,7 +54,7 @@ export default fp(async function health (app) {
     return draining ? { ...report, status: 'draining' as const } : report
   })
   app.addHook('preClose', async () => { draining = true })
-  if (!app.doubles.db) app.addReadiness('sql', () => isFull(app) ? 'degraded' : sqlCondition(app.db))
+  if (!app.doubles.db) app.addReadiness('sql', () => isFull(app) ? 'degraded' : app.migrationFit())
   if (!app.doubles.mongo) app.addReadiness('mongodb', () => app.mongoState.state)
 
   app.addSchema(AliveSchema)
@@ -75,7 +72,7 @@ export default fp(async function health (app) {
     const lag = lags(app)
     return Object.keys(lag).length === 0 ? report : { ...report, lag_seconds: lag }
   }
-}, { name: 'health', dependencies: ['config', 'errors', 'openapi', 'sql', 'mongo'], fastify: '5.x' })
+}, { name: 'health', dependencies: ['config', 'errors', 'openapi', 'migrations', 'mongo'], fastify: '5.x' })
 
 function describe (operationId: string, summary: string, response: Record<number, object>) {
   return { operationId, summary, tags: ['health'], response }
@@ -90,15 +87,6 @@ function isFull ({ pg }: FastifyInstance): boolean {
   if (pg === undefined) return false
   const { idleCount, totalCount, waitingCount, options } = pg.pool
   return idleCount - waitingCount <= 0 && totalCount >= options.max
-}
-
-async function sqlCondition (db: Database): Promise<Condition> {
-  try {
-    return (await pendingMigrations(db)).length > 0 ? 'migrations pending' : 'up'
-  } catch (error) {
-    if (!(error instanceof MigrationError)) throw error
-    return error.code === 'MIGRATION_AHEAD' ? 'migrations ahead' : 'migrations differ'
-  }
 }
 
 async function reportOf (checks: Map<string, Check>): Promise<Readiness> {

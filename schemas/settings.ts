@@ -37,6 +37,7 @@ export const SettingsSchema = Type.Object({
   DATABASE_POOL_RECYCLE_S: Type.Integer({ minimum: 1, maximum: 31_536_000, default: 3600, description: 'Age at which a connection is replaced.' }),
   DATABASE_POOL_MAX_WAITING: Type.Integer({ minimum: 0, maximum: 1_000_000, default: 2000, description: 'Longer queues are refused at once.' }),
   DATABASE_PRE_PING: Type.Boolean({ default: true, description: 'Test a connection before it is used.' }),
+  DATABASE_PIPELINE: Type.Boolean({ default: false, description: 'Send statements ahead of answers: BEGIN travels with the first one, and tests no connection.' }),
   DATABASE_ECHO: Type.Boolean({ default: false, description: 'Log statements, without their values.' }),
   DATABASE_LOCK_TIMEOUT_MS: milliseconds(2000, 'Longest wait for a lock.'),
   DATABASE_STATEMENT_TIMEOUT_MS: milliseconds(5000, 'Longest statement in a transaction.'),
@@ -44,6 +45,9 @@ export const SettingsSchema = Type.Object({
   HANDLER_TIMEOUT_MS: milliseconds(15_000, 'Deadline of a request.'),
   SHUTDOWN_GRACE_MS: milliseconds(20_000, 'How long running requests may finish on SIGTERM.'),
   PROJECTIONS: Type.Boolean({ default: true, description: 'Carry users to MongoDB and posts to SQL in this process. False: leave it to others.' }),
+  TRUST_PROXY: Type.Optional(Type.String({
+    description: 'Addresses or networks of the proxies in front, separated by commas: only what comes from them may name its client in X-Forwarded-For. Unset: nobody.'
+  })),
   RATE_LIMIT_MAX: Type.Integer({ minimum: 0, maximum: 1_000_000, default: 0, description: 'Requests of one address per RATE_LIMIT_WINDOW_MS, then 429. 0: no limit.' }),
   RATE_LIMIT_WINDOW_MS: milliseconds(60_000, 'Window of RATE_LIMIT_MAX.'),
   MAX_EVENT_LOOP_DELAY_MS: Type.Optional(Type.Integer({ minimum: 0, maximum: 60_000, description: 'Requests get 503 while the event loop is later than this. 0: never. Default: 1000, outside production 0.' })),

@@ -16,7 +16,7 @@ interface Fault {
 
 /** A TCP proxy that breaks links in the ways networks do. Faults concern a link until it closes; new links are healthy unless it says so. */
 export class Proxy {
-  readonly #target: { host: string, port: number }
+  #target: { host: string, port: number }
   readonly #server = createServer({ allowHalfOpen: true }, (client) => { void this.#link(client) })
   readonly #links = new Set<Link>()
   #isPaused = false
@@ -43,6 +43,12 @@ export class Proxy {
     const led = new URL(url)
     led.host = `127.0.0.1:${this.port}`
     return led.href
+  }
+
+  /** Leads links that are opened from now on to the host and port of another URL; open ones stay where they are. */
+  switchTo (url: string): void {
+    const { hostname, port } = new URL(url)
+    this.#target = { host: hostname, port: Number(port) }
   }
 
   /** How many links are open. */

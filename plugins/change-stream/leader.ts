@@ -39,7 +39,10 @@ export async function leadByLock (connect: () => Client, stream: string, signal:
 }
 
 async function isLocked (client: Client, stream: string): Promise<boolean> {
-  const { rows } = await client.query<{ locked: boolean }>('SELECT pg_try_advisory_lock(hashtext($1), hashtext($2)) AS locked', ['change stream', stream])
+  // A replica gives locks too, which nobody on the primary knows of.
+  const { rows } = await client.query<{ locked: boolean | null }>(
+    'SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_try_advisory_lock(hashtext($1), hashtext($2)) END AS locked', ['change stream', stream])
+  if (rows[0]?.locked === null) throw new Error('the database is a replica: a change stream is led on the primary')
   return rows[0]?.locked === true
 }
 

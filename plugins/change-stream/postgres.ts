@@ -1,4 +1,4 @@
-import pg, { type Client, type Pool, type PoolClient } from 'pg'
+import pg, { type Client, type Pool } from 'pg'
 import { leadByLock } from './leader.ts'
 import { checkTable } from './schema.ts'
 import { dateOfPosition, decode, encode } from './position.ts'
@@ -46,6 +46,7 @@ export function postgresStore (pool: Pool, { table = 'change_streams', connect =
 /** One transaction on one connection: given back clean, or destroyed. */
 async function inTransaction<Result> (pool: Pool, timeout: number, fn: (tx: Sql) => Promise<Result>): Promise<Result> {
   const client = await pool.connect()
+  let isReplica = false
   client.on('error', ignore) // a broken session makes the next query fail; unheard, the event would end the process
   try {
     await client.query(`BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${timeout}${timeout === 0 ? '; SET LOCAL statement_timeout = 0' : ''}`)
@@ -54,16 +55,14 @@ async function inTransaction<Result> (pool: Pool, timeout: number, fn: (tx: Sql)
     if (command !== 'COMMIT') throw new Error('the transaction of a change stream was rolled back by the server')
     return result
   } catch (error) {
+    // Another session may lead to the primary; this one would refuse every change there is.
+    isReplica = error instanceof Error && 'code' in error && error.code === '25006'
     await client.query('ROLLBACK').catch(ignore)
     throw error
   } finally {
     client.removeListener('error', ignore)
-    release(client)
+    client.release(isReplica || client.getTransactionStatus() !== 'I')
   }
-}
-
-function release (client: PoolClient): void {
-  client.release(client.getTransactionStatus() !== 'I')
 }
 
 function ignore (): void {}

@@ -1,3 +1,4 @@
+import createError from '@fastify/error'
 import sensible from '@fastify/sensible'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
@@ -8,6 +9,8 @@ import { CATALOG } from './catalog.ts'
 import { problemOf, type ProblemReply } from './problem.ts'
 import { REQUEST_ID_HEADER } from './request-id.ts'
 import { collectRoutes } from './routes.ts'
+
+const HostMissingError = createError('HOST_MISSING', 'A request of HTTP/1.1 came without a Host header.', 400)
 
 const constraints = { ...constraintProblems, ...indexProblems }
 
@@ -22,7 +25,10 @@ export default fp(async function errors (app) {
   const methodsOf = collectRoutes(app)
   app.addHook('onRequest', (request, reply, done) => {
     reply.header(REQUEST_ID_HEADER, request.id)
-    done()
+    if (!lacksHost(request)) return done()
+    // What sends this is no client of HTTP/1.1: nothing that follows on its connection is believed (RFC 9112, 3.2).
+    reply.header('connection', 'close')
+    done(new HostMissingError())
   })
   app.setErrorHandler(answerError)
   app.setNotFoundHandler(function answerUnknown (request, reply) {
@@ -50,6 +56,10 @@ export function answerError (error: FastifyError, request: FastifyRequest, reply
   else request.log.debug({ err: error }, 'request refused')
   reply.header(REQUEST_ID_HEADER, request.id)
   return sendProblem(reply, problem)
+}
+
+function lacksHost ({ headers, raw }: FastifyRequest): boolean {
+  return headers.host === undefined && raw.httpVersion === '1.1'
 }
 
 function sendProblem (reply: FastifyReply, { body, retryAfter }: ProblemReply): FastifyReply {

@@ -79,6 +79,7 @@ function measureSql (table: string): string {
 async function inTransaction<Result> (pool: Pool, timeout: number, fn: (client: PoolClient) => Promise<Result>): Promise<Result> {
   const client = await pool.connect()
   client.on('error', ignore) // a broken session makes the next query fail; unheard, the event would end the process
+  let isReplica = false
   try {
     // A relay that hangs, or whose machine vanished, must not keep its rows for ever.
     await client.query(`BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${Math.ceil(timeout)}`)
@@ -87,12 +88,18 @@ async function inTransaction<Result> (pool: Pool, timeout: number, fn: (client: 
     if (command !== 'COMMIT') throw new Error('the outbox transaction was rolled back by the server')
     return result
   } catch (error) {
+    isReplica = refusesWrites(error)
     await client.query('ROLLBACK').catch(ignore)
     throw error
   } finally {
     client.removeListener('error', ignore)
-    client.release(client.getTransactionStatus() !== 'I')
+    client.release(isReplica || client.getTransactionStatus() !== 'I')
   }
+}
+
+/** Another session may lead to the primary; this one would refuse every event there is. */
+function refusesWrites (error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === '25006'
 }
 
 function ignore (): void {}

@@ -1,5 +1,6 @@
 import type { PoolClient, QueryConfig, QueryResult } from 'pg'
 import { TransactionError } from '../transaction/errors.ts'
+import { isOfReplica } from '../transaction/postgres-errors.ts'
 import { isRead } from './statement-text.ts'
 
 /** A statement as `pg` takes it: its text, or an object with the text. */
@@ -10,8 +11,8 @@ interface Connections {
 }
 
 /**
- * Runs one statement on a connection of its own. Unlike `pg.Pool.query`, a statement that fails does not cost the connection,
- * and a read that could not be sent is sent again.
+ * Runs one statement on a connection of its own. Unlike `pg.Pool.query`, a statement that fails does not cost the connection
+ * (unless it leads to a replica), and a read that could not be sent is sent again.
  *
  * @param connections where the connection comes from
  * @param statement the statement
@@ -31,6 +32,7 @@ export async function runAutocommit (connections: Connections, statement: Query,
 
 async function runOn (client: PoolClient, statement: Query, values: unknown[] | undefined, timeout: number): Promise<QueryResult> {
   let late: TransactionError | undefined
+  let replica: Error | undefined
   const timer = setTimeout(() => {
     late = new TransactionError('TX_TIMEOUT', 504, `The database did not answer a statement within ${timeout} ms.`)
     client.release(late)
@@ -38,10 +40,11 @@ async function runOn (client: PoolClient, statement: Query, values: unknown[] | 
   try {
     return await client.query(statement, values)
   } catch (error) {
+    if (isOfReplica(error) && error instanceof Error) replica = error
     throw late ?? error
   } finally {
     clearTimeout(timer)
-    if (late === undefined) client.release()
+    if (late === undefined) client.release(replica)
   }
 }
 

@@ -1,6 +1,7 @@
 import pg, { type PoolClient, type PoolConfig } from 'pg'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PoolTimeoutError, TransactionError } from '../transaction/errors.ts'
+import { isOfReplica } from '../transaction/postgres-errors.ts'
 import { runAutocommit, type Query } from './autocommit.ts'
 import { answers, becomesReady, destroy, isReady } from './connections.ts'
 
@@ -103,7 +104,7 @@ export class Pool extends pg.Pool {
   #giveBack (client: PoolClient, release: PoolClient['release'], reason: Error | boolean | undefined): void {
     if (reason !== undefined && reason !== false) {
       destroy(client, release, reason)
-      if (reason instanceof Error) void this.#sweep()
+      if (reason instanceof Error) void this.#sweep(reason)
       return
     }
     if (isReady(client)) this.#keep(client, release)
@@ -116,14 +117,16 @@ export class Pool extends pg.Pool {
     else release(this.#free >= this.#rules.size)
   }
 
-  /** One dead connection is seldom alone: pings all idle ones at once, so that no request has to find the others. */
-  async #sweep (): Promise<void> {
+  /** One useless connection is seldom alone: pings all idle ones at once, so that no request has to find the others. */
+  async #sweep (reason: Error): Promise<void> {
     if (this.#isSweeping || this.ending) return
     this.#isSweeping = true
     const idle = Array.from({ length: Math.max(this.#free, 0) }, () => super.connect())
+    // A replica answers pings; its other sessions would serve old rows to reads until a write finds them.
+    const isUseless = isOfReplica(reason)
     await Promise.allSettled(idle.map(async (checkout) => {
       const client = await checkout
-      if (await answers(client)) this.#keep(client, client.release)
+      if (!isUseless && await answers(client)) this.#keep(client, client.release)
       else destroy(client, client.release, true)
     }))
     this.#isSweeping = false

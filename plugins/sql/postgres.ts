@@ -51,6 +51,7 @@ export async function openPostgres (app: FastifyInstance, url: string): Promise<
 function clientConfig ({ config }: FastifyInstance, url: string, pgbouncer: boolean): ClientConfig {
   return {
     connectionString: url,
+    pipeline: config.DATABASE_PIPELINE,
     fallback_application_name: 'tandem',
     connectionTimeoutMillis: Math.min(connectTimeout, config.DATABASE_POOL_TIMEOUT_MS / 2),
     keepAlive: true,

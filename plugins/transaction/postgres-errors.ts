@@ -17,6 +17,11 @@ export function isConnectionProblem (error: unknown): boolean {
   return /ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN|terminated|not queryable|Connection ended/i.test(`${code} ${error.message}`)
 }
 
+/** True when the server refuses writes: it is a replica. Another connection may lead to the primary. */
+export function isOfReplica (error: unknown): boolean {
+  return sqlState(error) === '25006'
+}
+
 /** Serialization failure, deadlock, or a plan that a migration made stale: the whole transaction may succeed when it runs again. */
 export function isRetriable (error: unknown): boolean {
   const state = sqlState(error)

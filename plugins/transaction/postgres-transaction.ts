@@ -2,7 +2,7 @@ import type { PoolClient, QueryArrayConfig, QueryConfig, QueryResult, QueryResul
 import type { OpenContext, OpenTransaction } from './driver.ts'
 import { cancelStatement } from './cancel.ts'
 import { OutcomeUnknownError, TransactionAbortedError, TransactionTimeoutError, TransactionUsageError } from './errors.ts'
-import { isConnectionProblem, sqlState } from './postgres-errors.ts'
+import { isConnectionProblem, isOfReplica, sqlState } from './postgres-errors.ts'
 import { hidesTransactionControl, refuseTransactionControl, statementText } from './statement-text.ts'
 import { within } from './within.ts'
 
@@ -25,6 +25,8 @@ export class PostgresTransaction implements OpenTransaction {
   readonly #bounds: Bounds
   #lost: Error | undefined
   #misuse: Error | undefined
+  #replica: unknown
+  #mayWrite = true
   #reader: Submittable | undefined
   #isStuck = false
   #isAnswered = false
@@ -44,6 +46,7 @@ export class PostgresTransaction implements OpenTransaction {
 
   /** Sends BEGIN with its settings. The connection is thrown away when this fails. */
   async begin (message: string): Promise<void> {
+    this.#mayWrite = !/^BEGIN[^;]* READ ONLY/.test(message)
     if (this.#client.pipeline) {
       // On a pipelined connection BEGIN travels with the first statement, which fails too when BEGIN does.
       this.#client.query(message).catch((error: unknown) => { this.#note(message, error) })
@@ -132,6 +135,8 @@ export class PostgresTransaction implements OpenTransaction {
 
   #note (text: string, error: unknown): void {
     this.firstFailure ??= { statement: text, error }
+    // A session on a replica would refuse the next write as well, also after another server has become primary.
+    if (this.#mayWrite && isOfReplica(error)) this.#replica ??= error
   }
 
   async #commitError (error: unknown): Promise<unknown> {
@@ -151,7 +156,7 @@ export class PostgresTransaction implements OpenTransaction {
     this.#isReleased = true
     const client = this.#client
     client.removeListener('error', this.#onError)
-    const doubt = error ?? this.#lost ?? (client.getTransactionStatus() === 'I' ? undefined : true)
+    const doubt = error ?? this.#lost ?? this.#replica ?? (client.getTransactionStatus() === 'I' ? undefined : true)
     if (doubt !== undefined) client.on('error', ignore)
     client.release(doubt instanceof Error ? doubt : doubt !== undefined)
   }

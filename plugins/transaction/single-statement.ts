@@ -5,7 +5,7 @@ import type { CheckoutOptions } from './checkout.ts'
 import { checkout } from './checkout.ts'
 import { OutcomeUnknownError, TransactionUsageError } from './errors.ts'
 import type { TransactionOptions } from './options.ts'
-import { isConnectionProblem, isRetriable } from './postgres-errors.ts'
+import { isConnectionProblem, isOfReplica, isRetriable } from './postgres-errors.ts'
 import type { SqlDriver, SqlTransaction, Statement } from './sql.ts'
 import { refuseTransactionControl, statementText } from './statement-text.ts'
 import { within } from './within.ts'
@@ -65,8 +65,8 @@ class SingleStatement implements SqlTransaction {
       return await client.query<Row>(statement, values)
     } catch (error) {
       const isLost = isConnectionProblem(error)
-      // The error of a dying connection may come before its end does: nobody else must get it.
-      this.#release(isLost && error instanceof Error ? error : undefined)
+      // The error of a dying connection may come before its end does: nobody else must get it, nor one to a replica.
+      this.#release((isLost || isOfReplica(error)) && error instanceof Error ? error : undefined)
       const failure = isLost ? new OutcomeUnknownError(this.#context.label, error) : error
       this.firstFailure = { statement: text, error: failure }
       throw failure

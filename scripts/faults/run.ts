@@ -22,15 +22,16 @@ for await (const line of createInterface(tap.stdout)) {
   if (result === 'not ok' && ids.length === 0) console.log(`        ${name}`)
   if (result === undefined || ids.length === 0) continue
   const title = name.replace(/ # time=.*$/, '')
-  console.log(`${result === 'ok' ? 'passed' : 'FAILED'}  ${title}`)
-  for (const id of ids) results.set(id, [...results.get(id) ?? [], result === 'ok' ? 'passed' : 'FAILED'])
+  const outcome = / # SKIP/.test(name) ? 'skipped' : result === 'ok' ? 'passed' : 'FAILED'
+  console.log(`${outcome.padEnd(7)} ${title}`)
+  for (const id of ids) results.set(id, [...results.get(id) ?? [], outcome])
 }
 
 const catalogue = [...readFileSync(path.join(root, 'docs', 'faults.md'), 'utf8').matchAll(/^\| (F\d+) \| ([^|]+) \| [^|]+ \| ([^|]+) \|$/gm)]
 console.log()
 for (const [, id = '', fault = '', shown = ''] of catalogue) {
   const result = results.get(id)
-  const verdict = result === undefined ? 'elsewhere' : result.includes('FAILED') ? 'FAILED' : 'passed'
+  const verdict = result === undefined ? 'elsewhere' : ['FAILED', 'passed'].find((outcome) => result.includes(outcome)) ?? 'skipped'
   console.log(`${id.padEnd(4)} ${verdict.padEnd(10)} ${fault.padEnd(60)} ${result === undefined ? shown.replaceAll('`', '') : ''}`.trimEnd())
 }
 const failed = [...results].filter(([, all]) => all.includes('FAILED')).map(([id]) => id)

@@ -1,4 +1,5 @@
 import t from 'tap'
+import type { App } from '../../app.ts'
 import { build, listen, until } from '../helper.ts'
 
 t.test('limits are off unless somebody asks', async (t) => {
@@ -58,6 +59,30 @@ t.test('a client that asks too often', async (t) => {
   })
 })
 
+t.test('clients behind a proxy', async (t) => {
+  const settings = { RATE_LIMIT_MAX: 2, RATE_LIMIT_WINDOW_MS: 60_000, PROJECTIONS: false }
+  const sender = (app: App) => async (client: string, remoteAddress = '10.0.0.9') => {
+    const reply = await app.inject({ url: '/ip', remoteAddress, headers: { 'x-forwarded-for': client } })
+    return [reply.statusCode, reply.statusCode === 200 ? reply.body : '']
+  }
+  const plugins = async (app: App) => { app.get('/ip', (request) => request.ip) }
+
+  t.test('have budgets of their own where the proxy is trusted', async (t) => {
+    const send = sender(await build(t, { plugins, settings: { ...settings, TRUST_PROXY: '10.0.0.9, 10.1.0.0/16' } }))
+    for (const client of ['192.0.2.1', '192.0.2.2']) {
+      for (const expected of [[200, client], [200, client], [429, '']]) t.strictSame(await send(client), expected)
+    }
+    t.strictSame(await send('198.51.100.1, 192.0.2.1, 10.1.2.3'), [429, ''], 'the last address that no trusted proxy has is the client; what stands before is its own claim')
+    t.strictSame(await send('192.0.2.3', '203.0.113.1'), [200, '203.0.113.1'], 'who is no proxy of ours names nobody')
+  })
+
+  t.test('are one client otherwise', async (t) => {
+    const send = sender(await build(t, { plugins, settings }))
+    const seen = [await send('192.0.2.1'), await send('192.0.2.2'), await send('192.0.2.3')]
+    t.strictSame(seen, [[200, '10.0.0.9'], [200, '10.0.0.9'], [429, '']])
+  })
+})
+
 t.test('while the event loop is late', async (t) => {
   const app = await build(t, { settings: { MAX_EVENT_LOOP_DELAY_MS: 100 } })
   const origin = await listen(t, app)
@@ -75,6 +100,44 @@ t.test('while the event loop is late', async (t) => {
   t.equal((await fetch(`${origin}/readyz`)).status, 200)
   t.ok(await until(async () => (await fetch(`${origin}/users`)).status === 200), 'and requests again, once it keeps up')
 })
+
+t.test('F42 a route that blocks the event loop for 500 ms, again and again', async (t) => {
+  const app = await build(t, {
+    settings: { MAX_EVENT_LOOP_DELAY_MS: 100 },
+    plugins: async (app) => {
+      app.get('/block', () => {
+        block(500)
+        return 'done'
+      })
+    }
+  })
+  const origin = await listen(t, app)
+  const seen = { blocker: [] as Answer[], other: [] as Answer[], probe: [] as Answer[] }
+  let isOver = false
+  const ask = async (who: keyof typeof seen, path: string) => {
+    while (!isOver) seen[who].push(await answer(`${origin}${path}`))
+  }
+  const all = [ask('blocker', '/block'), ask('other', '/users'), ask('probe', '/livez'), ask('probe', '/readyz')]
+  const refused = () => seen.other.filter(({ status }) => status === 503)
+  const wasRefused = await until(() => refused().length >= 3)
+  isOver = true
+  await Promise.all(all)
+  t.ok(wasRefused, 'others are refused while shedding is on')
+  t.ok(refused().every(({ retryAfter }) => Number(retryAfter) > 0), 'and told when to come back')
+  t.ok([...seen.blocker, ...seen.other].every(({ status }) => status === 200 || status === 503), 'everything is answered')
+  t.ok(seen.blocker.some(({ status }) => status === 200), 'the blocking route was at work')
+  t.ok(seen.probe.length > 0 && seen.probe.every(({ status }) => status === 200), 'probes are answered all the time, so that nobody kills the process')
+  t.ok(await until(() => app.isOverloaded?.() === false), 'shedding ends by itself')
+  for (const path of ['/livez', '/readyz', '/users', '/block']) t.equal((await answer(`${origin}${path}`)).status, 200, `${path} works again`)
+})
+
+interface Answer { status: number, retryAfter: string | null }
+
+async function answer (url: string): Promise<Answer> {
+  const reply = await fetch(url)
+  await reply.arrayBuffer()
+  return { status: reply.status, retryAfter: reply.headers.get('retry-after') }
+}
 
 function block (milliseconds: number): void {
   for (const end = performance.now() + milliseconds; performance.now() < end;);

@@ -1,6 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { createClient } from '@libsql/client'
 import pg from 'pg'
-import t from 'tap'
+import t, { type Test } from 'tap'
+import { migrate } from '../../drizzle/migrate.ts'
+import type { LoggerOptions } from '../../server-options.ts'
 import { build, databases } from '../helper.ts'
 
 t.test('a service whose databases answer is ready', async (t) => {
@@ -15,23 +18,69 @@ t.test('a service whose databases answer is ready', async (t) => {
   t.equal((await app.inject({ method: 'HEAD', url: '/livez' })).statusCode, 200)
 })
 
+const AHEAD = "insert into drizzle.__drizzle_migrations (hash, created_at) values ('newer', 9999999999999)"
+
+async function change (url: string, statement: string): Promise<void> {
+  if (url.startsWith('file:')) {
+    const client = createClient({ url })
+    await client.execute(statement.replace('drizzle.', ''))
+    client.close()
+    return
+  }
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  await client.query(statement)
+  await client.end()
+}
+
+/** What the log has warned of, line by line: message and reason. */
+function warnings (): { logger: LoggerOptions, said: string[] } {
+  const said: string[] = []
+  const write = (line: string): void => {
+    const { level, msg, reason = '' } = JSON.parse(line) as { level: number, msg: string, reason?: string }
+    if (level === 40) said.push(`${msg}: ${reason}`)
+  }
+  return { said, logger: { level: 'warn', stream: { write } } }
+}
+
+async function migratedFile (t: Test): Promise<string> {
+  const url = `file:${t.testdir({})}/app.db`
+  await migrate(url)
+  return url
+}
+
 t.test('a database whose migrations do not fit', async (t) => {
-  const cases: Array<[string, number, string]> = [
-    ['drop schema drizzle cascade', 503, 'migrations pending'],
-    ["update drizzle.__drizzle_migrations set hash = 'edited'", 503, 'migrations differ'],
-    ["insert into drizzle.__drizzle_migrations (hash, created_at) values ('newer', 9999999999999)", 200, 'migrations ahead']
+  const cases: Array<[string, string, RegExp]> = [
+    ['drop table drizzle.__drizzle_migrations', 'migrations pending', /0000_\w+.*: run npm run db:migrate/],
+    ["update drizzle.__drizzle_migrations set hash = 'edited'", 'migrations differ', /Migration 0000_\w+ was edited/],
+    [AHEAD, 'migrations ahead', /1 migration that this code does not know \("when": 9999999999999\)/]
   ]
-  for (const [change, status, condition] of cases) {
-    const { databaseUrl } = await databases(t)
-    const client = new pg.Client({ connectionString: databaseUrl })
-    await client.connect()
-    await client.query(change)
-    await client.end()
-    const app = await build(t, { settings: { DATABASE_URL: databaseUrl, PROJECTIONS: false } })
+  for (const engine of ['PostgreSQL', 'SQLite']) {
+    for (const [statement, condition, reason] of cases) {
+      const url = engine === 'SQLite' ? await migratedFile(t) : (await databases(t)).databaseUrl
+      await change(url, statement)
+      const { said, logger } = warnings()
+      const app = await build(t, { logger, settings: { DATABASE_URL: url, PROJECTIONS: false } })
+      const reply = await app.inject('/readyz')
+      t.equal(reply.statusCode, 503, `${engine}: ${condition}`)
+      t.match(reply.json(), { status: 'not ready', checks: { sql: condition, mongodb: 'up' } })
+      t.notMatch(reply.body, /9999|0000_/, 'the answer names no migration')
+      t.match(said.filter((line) => line.startsWith(condition)), [reason], 'the log says which, once')
+      t.equal((await app.inject('/livez')).statusCode, 200)
+    }
+  }
+})
+
+t.test('a newer version migrates while this one runs', async (t) => {
+  for (const engine of ['PostgreSQL', 'SQLite']) {
+    const url = engine === 'SQLite' ? await migratedFile(t) : (await databases(t)).databaseUrl
+    const { said, logger } = warnings()
+    const app = await build(t, { logger, settings: { DATABASE_URL: url, PROJECTIONS: false } })
+    await change(url, AHEAD)
     const reply = await app.inject('/readyz')
-    t.equal(reply.statusCode, status, condition)
-    t.match(reply.json(), { checks: { sql: condition, mongodb: 'up' } })
-    t.equal((await app.inject('/livez')).statusCode, 200)
+    t.equal(reply.statusCode, 200, `${engine}: it stays until the newer one takes over`)
+    t.match(reply.json(), { status: 'ready', checks: { sql: 'migrated meanwhile' } })
+    t.match(said.filter((line) => line.startsWith('migrated meanwhile')), [/9999999999999/])
   }
 })
 

@@ -28,6 +28,7 @@ t.test('defaults are those of the documentation', async (t) => {
     DATABASE_POOL_TIMEOUT_MS: 30_000,
     DATABASE_POOL_RECYCLE_S: 3600,
     DATABASE_PRE_PING: true,
+    DATABASE_PIPELINE: false,
     DATABASE_ECHO: false,
     DATABASE_POOL_MAX_WAITING: 2000,
     DATABASE_LOCK_TIMEOUT_MS: 2000,
@@ -124,6 +125,15 @@ t.test('the place of a database is its host and name', async (t) => {
   t.equal(whereOf('postgres://user:p@ss@db.example.com/app'), 'db.example.com/app', 'also when the password holds an @')
   t.equal(whereOf('postgres://user:p/a?s#s@db.example.com/app?x=1'), 'db.example.com/app', 'or any other character')
   t.equal(whereOf('file:app.db'), 'file:app.db')
+})
+
+t.test('only proxies that are named are trusted', async (t) => {
+  for (const good of ['10.0.0.1', '10.0.0.0/8, 2001:db8::/32', 'loopback,uniquelocal']) t.strictSame(linesOf({ TRUST_PROXY: good }), [], good)
+  for (const bad of ['true', '1', '10.0.0.0/33', '10.0.0.0/0', '10.0.0.1,', 'proxy.example.com', '10.0.0.0/8/8', '::1/129']) {
+    t.strictSame(linesOf({ TRUST_PROXY: bad }), [
+      `TRUST_PROXY must be the addresses or networks of your proxies, separated by commas, such as 10.1.2.3 or 10.0.0.0/8, not "${bad}"`
+    ])
+  }
 })
 
 t.test('two listeners need two ports', async (t) => {

@@ -144,6 +144,49 @@ t.test('F6 the session is killed in a transaction', async (t) => {
   await isWell(t, survivor(app, String(app.config.DATABASE_URL)))
 })
 
+t.test('F9 sessions on a replica are not kept', async (t) => {
+  const { databaseUrl } = await databases(t)
+  const insert = "insert into users (name, email) values ('x', gen_random_uuid() || '@example.com')"
+  const app = await build(t, {
+    settings: { ...SMALL, DATABASE_URL: databaseUrl },
+    plugins: async (app) => {
+      app.post('/transaction', async (request) => await request.transaction.query(insert))
+      app.post('/statement', { config: { transaction: 'statement' }, schema: { response: { 200: { type: 'object' } } } }, async (request) => await request.transaction.query(insert))
+      app.post('/autocommit', { config: { transaction: false } }, async () => await app.pg.query(insert))
+      app.post('/read-only', { config: { transaction: { accessMode: 'read only' } } }, async (request) => await request.transaction.query(insert))
+    }
+  })
+  const client = await admin(t, databaseUrl)
+  // Sessions that begin while the database is read only stay so, as those to a server that is a replica.
+  const begin = async (setting: string) => await client.query(`alter database ${new URL(databaseUrl).pathname.slice(1)} ${setting}`)
+  const { pool } = app.pg
+  let removed = 0
+  pool.on('remove', () => { removed++ })
+  /** What all sessions of the pool say, with three of them open. */
+  const sessions = async (): Promise<string[]> => {
+    const taken = await Promise.all([pool.connect(), pool.connect(), pool.connect()])
+    const said = await Promise.all(taken.map((one) => one.query<{ state: string }>('select current_setting(\'default_transaction_read_only\') as state')))
+    for (const one of taken) one.release()
+    return said.map(({ rows }) => rows[0]?.state ?? '')
+  }
+  for (const url of ['/transaction', '/statement', '/autocommit']) {
+    await begin('set default_transaction_read_only = on')
+    await client.query("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'")
+    await until('the pool is empty', () => pool.totalCount === 0)
+    t.same(await sessions(), ['on', 'on', 'on'])
+    await begin('reset default_transaction_read_only')
+    t.match(await post(app, url, {}), { status: 503, type: 'database-unavailable', retryAfter: /\d/ }, url)
+    t.equal((await post(app, url, {})).status, 200, 'the next write finds a session that may write')
+    await until('all are idle', () => pool.idleCount === pool.totalCount)
+    t.same(await sessions(), ['off', 'off', 'off'], 'and no other is left')
+  }
+  removed = 0
+  t.equal((await post(app, '/read-only', {})).status, 503)
+  await until('all are idle', () => pool.idleCount === pool.totalCount)
+  t.equal(removed, 0, 'a transaction that asked to be read only says nothing about its session')
+  await isWell(t, survivor(app, databaseUrl))
+})
+
 t.test('F11 PostgreSQL goes silent', async (t) => {
   const { app, proxy, url } = await behindProxy(t, {
     settings: { DATABASE_LOCK_TIMEOUT_MS: 300, DATABASE_STATEMENT_TIMEOUT_MS: 500, DATABASE_TRANSACTION_TIMEOUT_MS: 800, HANDLER_TIMEOUT_MS: 1500, DATABASE_POOL_TIMEOUT_MS: 1000 }

@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -13,6 +14,8 @@ type Name = 'postgres' | 'mongodb'
 /** A database server that only this test uses, so that it may be stopped and killed. */
 export interface OwnServer {
   url: string
+  /** Folder its data is in, as `dataDir` of scripts/embedded. */
+  dataDir: string
   /** Ends it by a signal, and waits until it is gone. PostgreSQL: SIGINT is a fast, SIGQUIT an immediate shutdown. */
   down: (signal: NodeJS.Signals) => Promise<void>
   /** Starts it again, on the same port with the same data. */
@@ -24,7 +27,34 @@ export interface OwnServer {
  * @param flags as `postgresFlags` of scripts/embedded
  */
 export async function ownServer (t: Test, name: Name, flags: string[] = []): Promise<OwnServer> {
-  const dataDir = mkdtempSync(path.join(tmpdir(), 'tandem-fault-'))
+  const server = await serverIn(t, newFolder(), name, flags)
+  if (name === 'postgres') await migrate(server.url)
+  return server
+}
+
+/**
+ * A read-only PostgreSQL that follows `primary`, until `pg_promote()`. There is no pg_basebackup: the primary is stopped in order
+ * for a moment, and its folder copied.
+ * @param application how the primary calls it in `pg_stat_replication` and `synchronous_standby_names`
+ */
+export async function standbyOf (t: Test, primary: OwnServer, application: string): Promise<OwnServer> {
+  const { username, port } = new URL(primary.url)
+  const dataDir = newFolder()
+  await primary.down('SIGINT')
+  for (const name of readdirSync(primary.dataDir).filter((name) => /^pg\d+$/.test(name))) {
+    const copied = spawnSync('cp', ['-Rp', path.join(primary.dataDir, name), dataDir], { encoding: 'utf8' })
+    if (copied.status !== 0) throw new Error(`cp: ${copied.error?.message ?? copied.stderr}`)
+    writeFileSync(path.join(dataDir, name, 'standby.signal'), '')
+  }
+  await primary.up()
+  return await serverIn(t, dataDir, 'postgres', [`primary_conninfo=host=127.0.0.1 port=${port} user=${username} application_name=${application}`])
+}
+
+function newFolder (): string {
+  return mkdtempSync(path.join(tmpdir(), 'tandem-fault-'))
+}
+
+async function serverIn (t: Test, dataDir: string, name: Name, flags: string[]): Promise<OwnServer> {
   const starts: EmbeddedDatabases[] = []
   t.teardown(async () => {
     for (const started of starts) await started.stop()
@@ -38,10 +68,9 @@ export async function ownServer (t: Test, name: Name, flags: string[] = []): Pro
     return server
   }
   let server = await up()
-  const { url } = server
-  if (name === 'postgres') await migrate(url)
   return {
-    url,
+    url: server.url,
+    dataDir,
     async up () { server = await up() },
     async down (signal) {
       process.kill(server.pid, signal)

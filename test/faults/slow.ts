@@ -14,7 +14,9 @@ import { build, databases } from '../helper.ts'
 import { until } from '../stores.ts'
 import { agree, ownServer, writers } from './servers.ts'
 import { isWell, newEmail } from './well.ts'
+import { fullDisk, noSmallDisk } from './disk.ts'
 import { killRounds } from './kills.ts'
+import { newPrimary } from './primary.ts'
 
 const rounds = Number(process.env['FAULT_ROUNDS'] ?? 25)
 const requests = Number(process.env['FAULT_REQUESTS'] ?? 100_000)
@@ -139,6 +141,10 @@ t.test('F8 PostgreSQL is away for 30 seconds, F49 and everybody retries when it 
   await client.end()
   await isWell(t, { databaseUrl: server.url, send: sender(origin), log: service.log, isAlive: () => service.child.exitCode === null })
 })
+
+t.test('F9 another PostgreSQL becomes primary', newPrimary)
+
+t.test('F38 the disk of PostgreSQL is full', { skip: noSmallDisk() }, fullDisk)
 
 t.test(`F28 F29 ${rounds} rounds of SIGKILL`, (t) => killRounds(t, rounds).then(() => {}))
 

@@ -13,11 +13,17 @@ export interface Service {
   send: (method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', url: string, body?: unknown) => Promise<Response>
 }
 
+const ENGINES = [
+  { name: 'postgres', engine: 'postgres', settings: {} },
+  { name: 'postgres, pipelined', engine: 'postgres', settings: { DATABASE_PIPELINE: true } },
+  { name: 'sqlite', engine: 'sqlite', settings: { DATABASE_URL: ':memory:' } }
+] as const
+
 /** Runs the same tests on PostgreSQL and on SQLite, each with databases of their own; nothing is carried between stores. */
 export function onEachEngine (t: Test, run: (t: Test, service: Service) => Promise<void>): void {
-  for (const engine of ['postgres', 'sqlite'] as const) {
-    t.test(engine, async (t) => {
-      const app = await build(t, { settings: { PROJECTIONS: false, ...(engine === 'sqlite' ? { DATABASE_URL: ':memory:' } : {}) } })
+  for (const { name, engine, settings } of ENGINES) {
+    t.test(name, async (t) => {
+      const app = await build(t, { settings: { PROJECTIONS: false, ...settings } })
       await run(t, {
         app,
         engine,
