@@ -21,7 +21,7 @@ const PATIENCE_MS = 3000
 export async function databases (_t: Test): Promise<Databases> {
   const run = readRun()
   const name = `test_${randomBytes(6).toString('hex')}`
-  await onCluster(async (client) => { await client.query(`create database ${name} template ${run.template}`) })
+  await onCluster(async (client) => { await client.query(`create database ${name} template ${run.template} strategy file_copy`) })
   const url = new URL(run.postgres)
   url.pathname = name
   // The name of the application tells this test's connections from those of others.

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 
 /** The servers of one test run. */
@@ -32,6 +32,11 @@ export function readRun (tap = process.ppid): Run {
   } catch (error) {
     throw new Error('No test databases: run test files with tap (npx tap test/…), which starts them.', { cause: error })
   }
+}
+
+/** Does the run's keeper still hold its servers? */
+export function isRunning (tap = process.ppid): boolean {
+  return existsSync(fileOf(tap))
 }
 
 /** Removes what `writeRun` left. */
