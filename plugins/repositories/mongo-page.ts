@@ -68,7 +68,8 @@ async function readRaw<Item> (db: Documents & Raw, list: List<Item>, query: Page
 async function sendRaw<Item> (db: Documents & Raw, { collection, projection }: List<Item>, query: PageQuery, limit: number): Promise<Uint8Array | undefined> {
   db.collection(collection) // refuses at once while MongoDB is known to be down
   const command = 'stages' in query
-    ? { aggregate: collection, pipeline: query.stages, cursor: { batchSize: limit } }
+    // One more than there can be: a batch that is full to the last place leaves its cursor open.
+    ? { aggregate: collection, pipeline: query.stages, cursor: { batchSize: limit + 1 } }
     : { find: collection, filter: query.filter, ...optionsOf(query), projection, limit, batchSize: limit }
   const { level } = db.readConcern ?? {}
   try {

@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
-import type { CommandStartedEvent } from 'mongodb'
+import { Long, type CommandStartedEvent } from 'mongodb'
 import t, { type Test } from 'tap'
+import { mongoDatabase } from '../../plugins/mongo/index.ts'
 import type { User } from '../../schemas/users.ts'
 import { build, databases } from '../helper.ts'
 
@@ -105,6 +106,7 @@ t.test('a list is one command to MongoDB', async (t) => {
   const app = await build(t, { settings: { PROJECTIONS: false, DATABASE_ECHO: true } })
   const author_id = (await app.inject({ method: 'POST', url: '/users', payload: { email: 'a@example.com', name: 'n' } })).json<User>().id
   for (let n = 0; n < 3; n++) await app.inject({ method: 'POST', url: '/posts', payload: { title: 't', content: 'c', category: 'k', author_id } })
+  await mongoDatabase(app).collection<{ _id: number }>('users').insertMany([7, 8, 9].map((_id) => ({ _id, name: 'n', email: `${_id}@example.com`, _v: Long.fromNumber(_id) })))
   const commands: string[] = []
   const quiet = /^(hello|ping|isMaster|endSessions|killSessions|currentOp|getMore)$/
   app.mongo.client.on('commandStarted', ({ commandName, command }: CommandStartedEvent) => {
@@ -112,8 +114,10 @@ t.test('a list is one command to MongoDB', async (t) => {
     if (!quiet.test(commandName) && isOfTheService) commands.push(commandName)
   })
   for (const [url, expected] of [['/posts', 'find'], ['/posts/summaries', 'find'], ['/posts/by-category/k', 'find'], ['/users/summary', 'aggregate'], [`/posts/${'f'.repeat(24)}`, 'find']] as const) {
-    commands.length = 0
-    await app.inject({ url })
-    t.strictSame(commands, [expected], url)
+    for (const page of ['', '?limit=2']) { // a whole list, and a page that another follows
+      commands.length = 0
+      const { statusCode } = await app.inject({ url: url + page })
+      t.strictSame(commands, [expected], `${url}${page}: ${statusCode}`)
+    }
   }
 })
