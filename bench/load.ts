@@ -47,9 +47,12 @@ export async function measure (peer: Running, route: Route, connections: number,
   }
 }
 
-/** How many requests take about so many seconds once the peer is warm; warms it up for about a second. */
-export async function amountFor (peer: Running, route: Route, connections: number, seconds: number): Promise<number> {
+/**
+ * How many requests take about so many seconds once the peer is warm.
+ * @param warmUp seconds of requests before: V8 has compiled what a request runs through only after some thousand of them
+ */
+export async function amountFor (peer: Running, route: Route, connections: number, seconds: number, warmUp: number): Promise<number> {
   let perSecond = (await measure(peer, route, connections, 2 * connections)).requestsPerSecond
-  for (const part of [0.3, 0.6]) perSecond = (await measure(peer, route, connections, Math.ceil(perSecond * part))).requestsPerSecond
+  for (const part of [0.1, 0.9]) perSecond = (await measure(peer, route, connections, Math.ceil(perSecond * warmUp * part))).requestsPerSecond
   return Math.ceil(perSecond * seconds)
 }
