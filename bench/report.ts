@@ -48,10 +48,11 @@ export function chart ({ rows }: Result): string {
   const peers = [...new Set(rows.map(({ peer }) => peer))].filter((peer) => peer !== 'control')
   const bar = 14
   const group = peers.length * bar + 18
-  const colours = ['#64748b', '#2563eb', '#d97706', '#9333ea', '#059669', '#dc2626']
+  const colours = ['#64748b', '#2563eb', '#d97706', '#9333ea', '#059669', '#dc2626', '#0f172a']
   const bars = routes.flatMap((route, at) => peers.map((peer, turn) => {
     const row = rows.find((each) => each.route === route && each.peer === peer)
-    const share = row === undefined ? 0 : 1 / row.serviceOver.median
+    if (row === undefined) return ''
+    const share = 1 / row.serviceOver.median
     const y = 30 + at * group + turn * bar
     const width = Math.round(Math.min(share, 3) * 160)
     return `<rect x="230" y="${y}" width="${width}" height="${bar - 2}" fill="${colours[turn % colours.length]}"/>` +
