@@ -18,7 +18,7 @@ import { fullDisk, noSmallDisk } from './disk.ts'
 import { killRounds } from './kills.ts'
 import { newPrimary } from './primary.ts'
 
-const rounds = Number(process.env['FAULT_ROUNDS'] ?? 25)
+const rounds = Number(process.env['FAULT_ROUNDS'] ?? 1000)
 const requests = Number(process.env['FAULT_REQUESTS'] ?? 100_000)
 
 const json = { 'content-type': 'application/json' }
