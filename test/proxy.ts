@@ -131,7 +131,9 @@ class Link {
   get isClosed (): boolean { return this.#client.destroyed || this.#server.destroyed }
 
   reset (): void {
-    this.#client.resetAndDestroy()
+    // What has been ended in order can no longer be reset, and Node 24 would not exit after an attempt.
+    if (this.#client.writableEnded) this.#client.destroy()
+    else this.#client.resetAndDestroy()
     this.#server.destroy()
   }
 
