@@ -1,5 +1,5 @@
 // npm run faults: runs the slow faults and those of test/faults, and prints every id of docs/faults.md with its result.
-// FAULT_ROUNDS (1000 kills of the service, most of an hour) and FAULT_REQUESTS (100000) say how long; names of files or `--slow` as arguments run only those.
+// FAULT_ROUNDS (1000 kills of the service) and FAULT_REQUESTS (100000) say how long; names of files or `--slow` as arguments run only those.
 import { spawn } from 'node:child_process'
 import { readFileSync, readdirSync } from 'node:fs'
 import path from 'node:path'
