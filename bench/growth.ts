@@ -31,7 +31,7 @@ async function oneDatabase (databases: Databases): Promise<string[]> {
   const postIds = await fill(databases.DATABASE_URL, databases.MONGODB_URL, databases.MONGODB_DATABASE, size)
   const routes = routesOver(size, postIds)
   const starts = await spawns(databases)
-  const service = await start(peerNamed('service'), databases)
+  const service = await start('service', databases)
   try {
     return [await moreConnections(service, routes), await moreRequests(service, routes), starts]
   } finally {
@@ -47,10 +47,10 @@ async function morePosts ({ make }: Servers): Promise<string> {
     for (const posts of POSTS) {
       const databases = await make(`posts_${posts}`)
       routes.push(routesOver(size, await fill(databases.DATABASE_URL, databases.MONGODB_URL, databases.MONGODB_DATABASE, { ...size, posts })))
-      running.push(await start(peerNamed('service'), databases))
+      running.push(await start('service', databases))
     }
     const lines: string[] = []
-    for (const name of LISTS) lines.push(await grown(name, running, routes.map((all) => all.find((route) => route.name === name) as Route)))
+    for (const name of LISTS) lines.push(await grown(name, running, routes.map((all) => routeNamed(all, name))))
     return ['| one request at a time | p50 with 1,000 posts | with 100,000 | ratio |', '| --- | ---: | ---: | ---: |', ...lines].join('\n')
   } finally {
     await Promise.all(running.map((peer) => peer.stop()))
@@ -72,7 +72,7 @@ async function grown (name: string, running: Running[], routes: Route[]): Promis
 async function moreConnections (service: Running, routes: Route[]): Promise<string> {
   const lines: string[] = []
   for (const name of ['GET /users/{id}', 'POST /orders/']) {
-    const route = routes.find((each) => each.name === name) as Route
+    const route = routeNamed(routes, name)
     for (const connections of CONNECTIONS) {
       const amount = await amountFor(service, route, connections, 2, 2)
       lines.push(load(name, connections, await measure(service, route, connections, amount)))
@@ -88,7 +88,7 @@ function load (name: string, connections: number, { requestsPerSecond, p50, p99,
 /** Two reads for each order; the memory of the process after every tenth of the requests. */
 async function moreRequests (service: Running, routes: Route[]): Promise<string> {
   const total = Number(values.requests)
-  const [read, order] = ['GET /users/{id}', 'POST /orders/'].map((name) => routes.find((route) => route.name === name) as Route) as [Route, Route]
+  const [read, order] = [routeNamed(routes, 'GET /users/{id}'), routeNamed(routes, 'POST /orders/')]
   const tenths: string[] = [`0: ${Math.round(memory(service.pid) ?? 0)}`]
   let errors = 0
   for (let tenth = 1; tenth <= 10; tenth++) {
@@ -105,7 +105,7 @@ async function spawns (databases: Databases): Promise<string> {
   for (let turn = 0; turn < STARTS; turn++) {
     for (const [name, taken] of Object.entries(times)) {
       const began = performance.now()
-      const peer = await start(peerNamed(name), databases)
+      const peer = await start(name, databases)
       taken.push(performance.now() - began)
       await peer.stop()
     }
@@ -114,10 +114,11 @@ async function spawns (databases: Databases): Promise<string> {
   return `From the start of the process to the first answer out of PostgreSQL, median of ${STARTS}: ${said.join(', ')}.`
 }
 
-function peerNamed (name: string): Peer {
-  return allPeers().find((peer) => peer.name === name) as Peer
+/** The peer of that name, free to run on any core. */
+async function start (name: string, databases: Databases): Promise<Running> {
+  return await startPeer(allPeers().find((peer) => peer.name === name) as Peer, databases)
 }
 
-async function start (peer: Peer, databases: Databases): Promise<Running> {
-  return await startPeer(peer.name, peer.command, { ...databases, DATABASE_POOL_SIZE: '20', ...peer.env }, undefined)
+function routeNamed (routes: Route[], name: string): Route {
+  return routes.find((route) => route.name === name) as Route
 }

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Databases, Peer } from './peers.ts'
 
 /** A server that is being measured. */
 export interface Running {
@@ -16,10 +17,10 @@ const startLimit = 30_000
 const ticksPerSecond = 100
 
 /** Starts a peer on its own port and waits until it answers. `cpu` pins it to a core where the system can. */
-export async function startPeer (name: string, command: string[], env: Record<string, string>, cpu: number | undefined): Promise<Running> {
+export async function startPeer ({ name, command, env: own }: Peer, databases: Databases, cpu?: number): Promise<Running> {
   const port = await freePort()
   const [program = '', ...args] = cpu === undefined ? command : ['taskset', '-c', String(cpu), ...command]
-  const child = spawn(program, args, { env: { ...process.env, ...env, PORT: String(port) }, stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(program, args, { env: { ...process.env, ...databases, DATABASE_POOL_SIZE: '20', ...own, PORT: String(port) }, stdio: ['ignore', 'ignore', 'pipe'] })
   let complaint = ''
   child.stderr?.on('data', (chunk: Buffer) => { complaint = (complaint + chunk.toString()).slice(-2000) })
   const origin = `http://127.0.0.1:${port}`

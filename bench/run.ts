@@ -70,7 +70,7 @@ async function startAll (databases: Databases): Promise<{ running: Running[], sk
 
 async function tryStart (peer: Peer, databases: Databases, running: Running[]): Promise<string | undefined> {
   try {
-    running.push(await startPeer(peer.name, peer.command, { ...databases, DATABASE_POOL_SIZE: '20', ...peer.env }, canPin ? 0 : undefined))
+    running.push(await startPeer(peer, databases, canPin ? 0 : undefined))
     return undefined
   } catch (error) {
     if (peer.name === 'bare' || peer.name === 'service') throw error

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { createClient, type Client } from '@libsql/client'
 import { MongoClient, type Db } from 'mongodb'
 import pg from 'pg'
 import type { Test } from 'tap'
@@ -19,6 +20,39 @@ export async function freshMongo (t: Test): Promise<{ url: string, client: Mongo
   const client = await new MongoClient(mongoUrl, { w: 'majority' }).connect()
   t.teardown(() => client.close())
   return { url: mongoUrl, client, db: client.db(mongoDatabase) }
+}
+
+/** What runs inside a transaction of `freshSqlite`; as both islands take it. */
+interface SqliteTransaction { state: 'open', query: (text: string, values?: unknown[]) => Promise<{ rows: object[] }> }
+
+/**
+ * A SQLite file of this test's own, closed with the test.
+ * @param schema statements that make its tables
+ * @returns its client, and a function that runs another one in a write transaction, one at a time
+ */
+export async function freshSqlite (t: Test, schema: string): Promise<{ client: Client, transaction: <Result>(fn: (tx: SqliteTransaction) => Promise<Result>) => Promise<Result> }> {
+  const client = createClient({ url: `file:${t.testdir()}/test.db` })
+  t.teardown(() => { client.close() })
+  await client.executeMultiple(schema)
+  let tail: Promise<unknown> = Promise.resolve()
+  async function inTransaction<Result> (fn: (tx: SqliteTransaction) => Promise<Result>): Promise<Result> {
+    const tx = await client.transaction('write')
+    try {
+      const result = await fn({ state: 'open', query: async (text, values = []) => ({ rows: [...(await tx.execute({ sql: text, args: values as string[] })).rows] }) })
+      await tx.commit()
+      return result
+    } finally {
+      tx.close()
+    }
+  }
+  return {
+    client,
+    transaction: async (fn) => {
+      const run = tail.then(() => inTransaction(fn))
+      tail = run.catch(() => {})
+      return await run
+    }
+  }
 }
 
 /** Waits until a condition holds; fails with `what` when it does not within `ms` milliseconds. */

@@ -40,7 +40,7 @@ async function runOn (client: PoolClient, statement: Query, values: unknown[] | 
   try {
     return await client.query(statement, values)
   } catch (error) {
-    if (isOfReplica(error) && error instanceof Error) replica = error
+    if (isOfReplica(error)) replica = error
     throw late ?? error
   } finally {
     clearTimeout(timer)

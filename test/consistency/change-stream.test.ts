@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createClient } from '@libsql/client'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { MongoServerError, type ChangeStreamDocument, type Collection } from 'mongodb'
 import t, { type Test } from 'tap'
@@ -10,7 +9,7 @@ import changeStream, {
   changeStreamSql, clusterTime, isClusterTime, postgresStore, sqliteStore,
   type ChangeStreamOptions, type CopySource, type Sql, type StreamOptions, type StreamStore
 } from '../../plugins/change-stream/index.ts'
-import { freshMongo, freshPostgres, until } from '../stores.ts'
+import { freshMongo, freshPostgres, freshSqlite, until } from '../stores.ts'
 
 interface Thing { _id: number, n: number, blob?: string }
 interface Line { level: number, msg: string, changeStream?: Record<string, unknown> }
@@ -363,24 +362,7 @@ t.test('PostgreSQL', async (t) => {
 t.test('SQLite', async (t) => {
   const { db } = await freshMongo(t)
   const things = db.collection<Thing>('things')
-  const client = createClient({ url: `file:${t.testdir()}/streams.db` })
-  t.teardown(() => { client.close() })
-  await client.executeMultiple(`${changeStreamSql('sqlite')} CREATE TABLE things (id integer PRIMARY KEY, n integer); CREATE TABLE seen (what text)`)
-  let tail: Promise<unknown> = Promise.resolve()
-  const transaction = async <Result>(fn: (tx: Sql) => Promise<Result>): Promise<Result> => {
-    const run = tail.then(async () => {
-      const tx = await client.transaction('write')
-      try {
-        const result = await fn({ query: async (text, values = []) => ({ rows: [...(await tx.execute({ sql: text, args: values as string[] })).rows] }) })
-        await tx.commit()
-        return result
-      } finally {
-        tx.close()
-      }
-    })
-    tail = run.catch(() => {})
-    return await run
-  }
+  const { client, transaction } = await freshSqlite(t, `${changeStreamSql('sqlite')} CREATE TABLE things (id integer PRIMARY KEY, n integer); CREATE TABLE seen (what text)`)
   const read = async (sql: string) => (await client.execute(sql)).rows.map((row) => ({ ...row }))
   const store = sqliteStore(transaction)
   await things.insertOne({ _id: 1, n: 1 })

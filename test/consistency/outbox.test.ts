@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createClient } from '@libsql/client'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { MongoClient } from 'mongodb'
 import type pg from 'pg'
@@ -11,7 +10,7 @@ import outbox, {
   isTransient, outboxSql, postgresStore, projectToMongo, sqliteStore,
   type Apply, type NewEvent, type OutboxEvent, type OutboxOptions, type OutboxStore, type OutboxTransaction, type Projected, type TopicOptions
 } from '../../plugins/outbox/index.ts'
-import { freshMongo, freshPostgres, until } from '../stores.ts'
+import { freshMongo, freshPostgres, freshSqlite, until } from '../stores.ts'
 
 type Given = Partial<OutboxOptions> & { topics?: Record<string, Apply | [Apply, TopicOptions]> }
 interface Line { level: number, msg: string, outbox?: Record<string, unknown> }
@@ -465,25 +464,7 @@ t.test('PostgreSQL', async (t) => {
 })
 
 t.test('SQLite', async (t) => {
-  const client = createClient({ url: `file:${t.testdir()}/outbox.db` })
-  t.teardown(() => { client.close() })
-  await client.executeMultiple(outboxSql('sqlite'))
-  let tail: Promise<unknown> = Promise.resolve()
-  const transaction = async <Result>(fn: (tx: OutboxTransaction) => Promise<Result>): Promise<Result> => {
-    const run = tail.then(async () => {
-      const tx = await client.transaction('write')
-      try {
-        const query = async (text: string, values: unknown[]) => ({ rows: [...(await tx.execute({ sql: text, args: values as string[] })).rows] })
-        const result = await fn({ query, state: 'open' })
-        await tx.commit()
-        return result
-      } finally {
-        tx.close()
-      }
-    })
-    tail = run.catch(() => {})
-    return await run
-  }
+  const { client, transaction } = await freshSqlite(t, outboxSql('sqlite'))
   const count = async () => Number((await client.execute('SELECT count(*) AS n FROM outbox')).rows[0]?.n)
   const store = sqliteStore(transaction)
 

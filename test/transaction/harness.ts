@@ -3,20 +3,14 @@ import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastif
 import pg from 'pg'
 import tap, { type Test } from 'tap'
 import transaction, { type TransactionPluginOptions } from '../../plugins/transaction/index.ts'
+import { SCHEMA } from '../../scripts/scenarios/stage.ts'
 import { readRun } from '../databases/run.ts'
 import { sendTo, until, type Send } from './http.ts'
 
 export { sendTo, signal, until, type Answer, type Send } from './http.ts'
 
-/** Tables of these tests: `slow` sleeps in COMMIT, `child` finds a missing parent only there. */
-const schema = `
-  create table item (id integer primary key, note text);
-  create table parent (id integer primary key);
-  create table child (id integer primary key, parent_id integer references parent deferrable initially deferred);
-  create table doctor (id integer primary key, on_call boolean not null);
-  create table slow (id integer primary key, milliseconds integer not null);
-  create function nap() returns trigger language plpgsql as 'begin perform pg_sleep(new.milliseconds / 1000.0); return null; end';
-  create constraint trigger nap after insert on slow deferrable initially deferred for each row execute function nap();`
+/** The tables of the scenarios, and a note on each item. */
+const schema = `${SCHEMA} alter table item add note text;`
 
 type Tables = 'item' | 'parent' | 'child' | 'doctor' | 'slow'
 
