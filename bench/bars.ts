@@ -2,7 +2,8 @@ import type { Result } from './result.ts'
 import type { Spread } from './statistics.ts'
 
 const WRITES = ['POST /users/', 'POST /orders/']
-const CORE = ['GET /users/{id}', ...WRITES]
+/** The three routes that most bars are about. */
+export const CORE = ['GET /users/{id}', ...WRITES]
 const LISTS = ['GET /users/', 'GET /users/summary', 'GET /user-analytics', 'GET /posts/summaries', 'GET /posts/by-category/{category}']
 const MONGO_LISTS = ['GET /users/summary', 'GET /posts/summaries', 'GET /posts/by-category/{category}']
 

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util'
 import { spawnSync } from 'node:child_process'
 import { fill } from './data.ts'
 import { startServers } from './databases.ts'
-import { barTable } from './bars.ts'
+import { barTable, CORE } from './bars.ts'
 import { amountFor, measure, type Sample } from './load.ts'
 import { allPeers, build, tsx, type Databases, type Peer } from './peers.ts'
 import { measurePgbench, pgbenchMissing } from './pgbench.ts'
@@ -97,31 +97,34 @@ function normalize (value: unknown): string {
   })
 }
 
-/** Peers take turns at each route, in another order each round. */
+/**
+ * Peers take turns at each route, in another order each round. All rounds of a route follow its warm-up: a process that did
+ * something else meanwhile, or nothing, needs twice the processor time for its next thousand requests.
+ */
 async function measureAll (running: Running[], routes: Route[], databaseUrl: string, skipped: Record<string, string>): Promise<Measured[]> {
   const samples = new Map<string, Sample[]>()
   const add = (peer: string, route: Route, sample: Sample | undefined) => {
     if (sample !== undefined) samples.set(`${peer} ${route.name}`, [...samples.get(`${peer} ${route.name}`) ?? [], sample])
   }
-  const amounts = await warmUp(running, routes)
   const hasPgbench = wants('pgbench') && isThere('pgbench', pgbenchMissing(), skipped)
-  for (let round = 0; round < rounds; round++) {
-    for (const route of routes) {
-      for (const peer of rotated(running, round)) add(peer.name, route, await measure(peer, route, connections, amounts.get(`${peer.name} ${route.name}`) ?? connections))
+  for (const route of routes) {
+    const amounts = await warmUp(running, route)
+    for (let round = 0; round < rounds; round++) {
+      for (const peer of rotated(running, round)) add(peer.name, route, await measure(peer, route, connections, amounts.get(peer.name) ?? connections))
       if (hasPgbench) add('pgbench', route, await measurePgbench(servers.folder, databaseUrl, route.name, connections))
     }
-    console.error(`round ${round + 1} of ${rounds}`)
+    console.error(route.name)
   }
   const names = [...running.map(({ name }) => name), 'pgbench']
   return names.flatMap((peer) => routes.map((route) => ({ peer, route: route.name, samples: samples.get(`${peer} ${route.name}`) ?? [] })))
     .filter(({ samples: taken }) => taken.length > 0)
 }
 
-async function warmUp (running: Running[], routes: Route[]): Promise<Map<string, number>> {
+/** V8 takes some ten thousand requests to compile what a short one runs through; of long ones it sees the same code sooner. */
+async function warmUp (running: Running[], route: Route): Promise<Map<string, number>> {
   const amounts = new Map<string, number>()
-  for (const peer of running) {
-    for (const route of routes) amounts.set(`${peer.name} ${route.name}`, await amountFor(peer, route, connections, Number(values.seconds), NODE_PEERS.has(peer.name) ? 2.5 : 0.5))
-  }
+  const nodeTime = CORE.includes(route.name) ? 5 : 1.5
+  for (const peer of running) amounts.set(peer.name, await amountFor(peer, route, connections, Number(values.seconds), NODE_PEERS.has(peer.name) ? nodeTime : 0.5))
   return amounts
 }
 

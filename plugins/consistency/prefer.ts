@@ -7,7 +7,8 @@ const LONGEST = 10
  * @returns seconds, at most 10; undefined when the client states no such preference
  */
 export function preferredWait (header: string | string[] | undefined): number | undefined {
-  const text = [header ?? ''].flat().join(',')
+  if (header === undefined) return undefined
+  const text = [header].flat().join(',')
   const match = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,9})"?\s*(?:$|[,;])/i.exec(text)
   return match === null ? undefined : Math.min(Number(match[1]), LONGEST)
 }

@@ -53,7 +53,8 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
 
   readonly #options: ScopeOptions<Plan>
   #state: State = 'idle'
-  #tail: Promise<unknown> = Promise.resolve()
+  /** The last statement of the queue; undefined while none waits or runs. */
+  #tail: Promise<unknown> | undefined
   #running: Promise<unknown> | undefined
   #isSealed = false
   #doom: Error | undefined
@@ -92,8 +93,10 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
     const refusal = this.#refusal()
     if (refusal !== undefined) return Promise.reject(refusal)
     if (this.#state === 'idle') this.#tail = this.#open()
-    const result = this.#tail.then(() => this.#perform(statement))
-    this.#tail = result.then(ignore, ignore)
+    const result = this.#tail === undefined ? this.#perform(statement) : this.#tail.then(() => this.#perform(statement))
+    const isOver = () => { if (this.#tail === tail) this.#tail = undefined }
+    const tail = result.then(isOver, isOver)
+    this.#tail = tail
     return result
   }
 
@@ -175,7 +178,7 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
   async #commit (): Promise<void> {
     this.#isSealed = true
     if (this.#state === 'idle' && this.misuse === undefined) return this.#end('committed')
-    await this.#unlessDoomed(this.#tail)
+    if (this.#tail !== undefined) await this.#unlessDoomed(this.#tail)
     const { transaction } = this
     const refusal = this.#doom ?? this.misuse ?? this.failure
     if (refusal !== undefined || transaction === undefined) {
