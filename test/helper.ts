@@ -11,7 +11,7 @@ export interface Databases { databaseUrl: string, mongoUrl: string, mongoDatabas
 /** The engines that routes are tested on: settings for `build`, by name. */
 export const engines = { PostgreSQL: {}, SQLite: { DATABASE_URL: ':memory:' } } as const
 
-const PATIENCE_MS = 3000
+const PATIENCE_MS = 10_000
 
 /**
  * A migrated PostgreSQL database of its own, cloned from the template, and the name of an empty MongoDB database. They are
@@ -65,7 +65,7 @@ export async function listen (_t: Test, app: App): Promise<string> {
   return await app.listen({ host: '127.0.0.1', port: 0 })
 }
 
-/** Waits until `isTrue`, up to three seconds. */
+/** Waits until `isTrue`, up to ten seconds. */
 export async function until (isTrue: () => boolean | Promise<boolean>): Promise<boolean> {
   for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await sleep(20)) {
     if (await isTrue()) return true

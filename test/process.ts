@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Test } from 'tap'
@@ -57,35 +57,9 @@ export function startServer (t: Test, env: NodeJS.ProcessEnv, nodeArgs: string[]
   return { child, log, errors: () => errors, origin, ended, logged }
 }
 
-/** A port that is free now. */
-export async function freePort (): Promise<number> {
-  const server = await listenOn(0)
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
 /** A server on a port of 127.0.0.1 that does nothing with its connections. */
 export async function listenOn (port: number, onConnection: (socket: Socket) => void = () => {}): Promise<Server> {
   const server = createServer(onConnection).listen(port, '127.0.0.1')
   await once(server, 'listening')
   return server
-}
-
-/** Passes what arrives on a port on to another one. */
-export async function forward (t: Test, from: number, to: number): Promise<void> {
-  const sockets = new Set<Socket>()
-  const server = await listenOn(from, (client) => {
-    const upstream = connect(to, '127.0.0.1')
-    for (const socket of [client, upstream]) {
-      sockets.add(socket)
-      socket.on('error', () => {}).once('close', () => { sockets.delete(socket) })
-    }
-    client.pipe(upstream).pipe(client)
-  })
-  t.teardown(() => {
-    for (const socket of sockets) socket.destroy()
-    server.close()
-  })
 }

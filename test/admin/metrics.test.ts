@@ -155,8 +155,7 @@ t.test('one app', async (t) => {
   })
 
   t.test('dependencies are what readiness says', async (t) => {
-    t.equal(await valueOf(app, 'tandem_dependency_up', { dependency: 'sql' }), 1)
-    t.equal(await valueOf(app, 'tandem_dependency_up', { dependency: 'mongodb' }), 1)
+    for (const dependency of ['sql', 'mongodb']) t.ok(await until(async () => await valueOf(app, 'tandem_dependency_up', { dependency }) === 1), dependency)
     t.equal(await valueOf(app, 'tandem_draining', {}), 0)
     app.addReadiness('billing', () => 'down')
     t.ok(await until(async () => (await samples(app)).some(({ name, labels, value }) => name === 'tandem_dependency_up' && labels.dependency === 'billing' && value === 0)))

@@ -68,8 +68,8 @@ t.test('PostgreSQL', async (t) => {
     await pool.query(`DROP TABLE IF EXISTS things, seen, change_streams; ${TABLES}`)
   })
   t.afterEach(async () => {
-    await until('every connection is back in the pool', () => pool.totalCount === pool.idleCount && pool.waitingCount === 0, 2000)
-    await until('no lock is left', async () => (await pool.query("SELECT FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())")).rowCount === 0, 2000)
+    await until('every connection is back in the pool', () => pool.totalCount === pool.idleCount && pool.waitingCount === 0)
+    await until('no lock is left', async () => (await pool.query("SELECT FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())")).rowCount === 0)
   })
 
   t.test('the first start copies what is there, then changes follow: insert, update, replace, delete', async (t) => {
@@ -106,11 +106,12 @@ t.test('PostgreSQL', async (t) => {
   })
 
   t.test('effect and position are one transaction: a batch that fails halfway leaves neither', async (t) => {
-    let fails = 2
+    let isBroken = true
     const { app, lines } = await appWith(t, store, things, {
+      saveInterval: 60_000,
       apply: async (tx, changes) => {
         await carry(tx, changes)
-        if (fails-- > 0) throw new TypeError('halfway through {secret}')
+        if (isBroken) throw new TypeError('halfway through {secret}')
       }
     })
     await follows(app)
@@ -120,6 +121,7 @@ t.test('PostgreSQL', async (t) => {
     t.match(app.changeStream.stats(), [{ stream: 'things', error: 'TypeError', lagMs: Number }])
     t.same(await seen(), [])
     t.same((await saved()).token, token)
+    isBroken = false
     await equals([{ id: 1, n: 1 }])
     t.same(await seen(), ['insert 1'])
     await follows(app)
@@ -322,17 +324,22 @@ t.test('PostgreSQL', async (t) => {
   })
 
   t.test('close finishes the running batch, and does not wait for one that hangs', async (t) => {
-    const slow = await appWith(t, store, things, { apply: async (tx, changes) => { await sleep(150); await carry(tx, changes) } })
+    let begun = 0
+    const slow = await appWith(t, store, things, { apply: async (tx, changes) => { begun++; await sleep(150); await carry(tx, changes) } })
     await follows(slow.app)
     await things.insertOne({ _id: 1, n: 1 })
-    await sleep(70)
+    await until('it runs', () => begun === 1)
     await slow.app.close()
     t.same(await rows(), [{ id: 1, n: 1 }])
     const release = new AbortController()
-    const hanging = await appWith(t, store, things, { stopTimeout: 100, apply: () => new Promise((_resolve, reject) => { release.signal.addEventListener('abort', () => { reject(new Error('released')) }) }) })
+    const hang = () => new Promise<void>((_resolve, reject) => {
+      begun++
+      release.signal.addEventListener('abort', () => { reject(new Error('released')) })
+    })
+    const hanging = await appWith(t, store, things, { stopTimeout: 100, apply: hang })
     await follows(hanging.app)
     await things.insertOne({ _id: 2, n: 2 })
-    await sleep(70)
+    await until('it hangs', () => begun === 2)
     await hanging.app.close()
     t.same(await rows(), [{ id: 1, n: 1 }])
     release.abort()

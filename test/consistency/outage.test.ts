@@ -40,7 +40,7 @@ t.test('MongoDB away: writes to users go on, nothing is parked, all follows when
   t.match(await app.outbox.store.measure(), [{ topic: 'users', waiting: 20, parked: 0 }])
   mongo.accept()
   await until('all users are in MongoDB', async () => (await app.inject('/users/summary')).statusCode === 200 && (await summaries(app)).length === 21, 30_000)
-  t.equal(await waiting(app), 0)
+  await until('no event is left', async () => await waiting(app) === 0)
   await post(app, '/posts', { title: 't', content: 'c', category: 'x', author_id: author })
   await until('posts follow again', async () => await sqlPosts(app) === 1)
   t.match(app.outbox.stats(), [{ failed: 0, state: 'working' }])
@@ -71,7 +71,7 @@ t.test('connections that break again and again lose and double nothing', async (
     }
   })()
   const made = { users: 0, posts: 0 }
-  for (let n = 0; n < 60; n++) {
+  for (let n = 0; n < 60 || (n < 600 && Math.min(made.users, made.posts) <= 5); n++) {
     if ((await post(app, '/users', newUser())).statusCode === 201) made.users++
     if ((await post(app, '/posts', { title: `${n}`, content: 'c', category: 'x', author_id: author })).statusCode === 201) made.posts++
   }

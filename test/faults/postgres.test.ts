@@ -13,6 +13,11 @@ import { isWell, newEmail, type Survivor } from './well.ts'
 
 const SMALL = { DATABASE_POOL_SIZE: 5, DATABASE_MAX_OVERFLOW: 5, PROJECTIONS: false }
 
+// For floods: what is measured is what they leave behind, not how long a busy machine takes.
+const PATIENT = {
+  DATABASE_LOCK_TIMEOUT_MS: 40_000, DATABASE_STATEMENT_TIMEOUT_MS: 50_000, DATABASE_TRANSACTION_TIMEOUT_MS: 60_000, HANDLER_TIMEOUT_MS: 90_000, DATABASE_POOL_TIMEOUT_MS: 90_000
+}
+
 function survivor (app: App, databaseUrl: string, rest: Partial<Survivor> = {}): Survivor {
   const send: Survivor['send'] = async (method, url, body) => (await app.inject({ method, url, ...(body && { payload: body }) })).statusCode
   return { databaseUrl, send, pool: app.pg.pool, ...rest }
@@ -93,20 +98,20 @@ t.test('a PostgreSQL of its own, the service in a process of its own', async (t)
     await until('it is ready again', async () => await send('GET', '/readyz') === 200)
     agree(t, await stop(), await stored())
     const client = await admin(t, server.url)
-    const { rows } = await client.query<{ n: string }>("select count(*) as n from pg_stat_activity where application_name like 'tandem%'")
-    t.ok(Number(rows[0]?.n) <= 14, `no stampede: ${rows[0]?.n} connections`)
+    const connections = async () => Number((await client.query<{ n: string }>("select count(*) as n from pg_stat_activity where application_name like 'tandem%'")).rows[0]?.n)
+    await until('no stampede: no more than the pool of ten, that of the projections and the leader', async () => await connections() <= 15)
     await isWell(t, alive)
   })
   await t.test('F16 no connection is left at the server', async (t) => {
     const client = await admin(t, server.url)
-    await client.query("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'tandem%'")
+    await client.query("select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name like 'tandem%'")
     const taken: pg.Client[] = []
     for (;;) {
       const one = new pg.Client({ connectionString: server.url })
       one.on('error', () => {})
       try { await one.connect(); taken.push(one) } catch { break }
     }
-    await client.query("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'tandem%'")
+    await client.query("select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name like 'tandem%'")
     // Whatever was freed is taken again.
     for (;;) {
       const one = new pg.Client({ connectionString: server.url })
@@ -191,7 +196,7 @@ t.test('F11 PostgreSQL goes silent', async (t) => {
   const { app, proxy, url } = await behindProxy(t, {
     settings: { DATABASE_LOCK_TIMEOUT_MS: 300, DATABASE_STATEMENT_TIMEOUT_MS: 500, DATABASE_TRANSACTION_TIMEOUT_MS: 800, HANDLER_TIMEOUT_MS: 1500, DATABASE_POOL_TIMEOUT_MS: 1000 }
   })
-  t.equal((await app.inject('/users')).statusCode, 200)
+  await until('it works', async () => (await app.inject('/users')).statusCode === 200)
   proxy.pause()
   const answers = await Promise.all([app.inject('/users'), app.inject('/users/1'), app.inject({ method: 'POST', url: '/users', payload: { name: 'Ada', email: newEmail() } })])
   for (const { statusCode } of answers) t.ok(statusCode === 503 || statusCode === 504, String(statusCode))
@@ -251,28 +256,29 @@ t.test('F14 the connection is reset in each phase of a write', async (t) => {
 })
 
 t.test('F15 the pool is exhausted', async (t) => {
-  const app = await build(t, { settings: { PROJECTIONS: false, DATABASE_POOL_SIZE: 2, DATABASE_MAX_OVERFLOW: 0, DATABASE_POOL_TIMEOUT_MS: 1500, DATABASE_LOCK_TIMEOUT_MS: 4900 } })
+  const app = await build(t, { settings: { ...PATIENT, PROJECTIONS: false, DATABASE_POOL_SIZE: 2, DATABASE_MAX_OVERFLOW: 0, DATABASE_POOL_TIMEOUT_MS: 1500 } })
   const url = String(app.config.DATABASE_URL)
+  const { pool } = app.pg
+  // The pool timeout bounds connecting too, and that failure has another type.
+  await until('both connections are open', async () => {
+    for (const taken of await Promise.allSettled([pool.connect(), pool.connect()])) if (taken.status === 'fulfilled') taken.value.release()
+    return pool.totalCount === 2
+  })
   const holder = await admin(t, url)
   await holder.query('begin; lock table users in access exclusive mode')
   const waiting = Array.from({ length: 50 }, () => post(app, '/users', { name: 'Ada', email: newEmail() }))
-  const refused = Promise.all(waiting.map(async (one) => await Promise.race([one, sleep(4000, undefined)])))
-  await until('both connections are taken', () => app.pg.pool.waitingCount > 0)
+  const answers: Array<Awaited<ReturnType<typeof post>>> = []
+  for (const one of waiting) one.then((answer) => { answers.push(answer) }, () => {})
+  await until('both connections are taken', () => pool.waitingCount > 0)
   for (const [method, path, status] of [['GET', '/livez', 200], ['GET', '/nowhere', 404], ['GET', '/users/x', 400], ['OPTIONS', '/users', 405], ['POST', '/users', 400]] as const) {
     t.equal((await app.inject({ method, url: path, ...(method === 'POST' && { payload: {} }) })).statusCode, status, `${method} ${path} needs no connection`)
   }
-  const answers = (await refused).filter((answer) => answer !== undefined)
-  t.equal(answers.length, 48)
+  await until('all but two are answered', () => answers.length === 48)
   t.ok(answers.every(({ status, type, retryAfter }) => status === 503 && type === 'pool-exhausted' && retryAfter !== undefined), JSON.stringify(answers[0]))
   await holder.query('rollback')
   t.equal((await Promise.all(waiting)).filter(({ status }) => status === 201).length, 2)
   await isWell(t, survivor(app, url))
 })
-
-// For floods: what is measured is what they leave behind, not how long a busy machine takes.
-const PATIENT = {
-  DATABASE_LOCK_TIMEOUT_MS: 40_000, DATABASE_STATEMENT_TIMEOUT_MS: 50_000, DATABASE_TRANSACTION_TIMEOUT_MS: 60_000, HANDLER_TIMEOUT_MS: 90_000, DATABASE_POOL_TIMEOUT_MS: 90_000
-}
 
 t.test('F20 F21 deadlocks and serialization failures', async (t) => {
   const { databaseUrl } = await databases(t)
@@ -313,7 +319,8 @@ t.test('F22 many want the same e-mail, and the same slug', async (t) => {
   const users = await Promise.all(Array.from({ length: 1000 }, () => post(app, '/users', { name: 'Ada', email: 'ada@example.com' })))
   t.equal(users.filter(({ status }) => status === 201).length, 1)
   t.equal(users.filter(({ status, type }) => status === 409 && type === 'duplicate').length, 999)
-  t.ok(opened <= 10, `no connection was lost to an error: ${opened} opened`)
+  // A ROLLBACK that takes a second costs a connection; errors that did would cost one each.
+  t.ok(opened <= 50, `no connection was lost to an error: ${opened} opened`)
   const { rows } = await app.pg.query<{ id: number }>('select id from users')
   const posts = await Promise.all(Array.from({ length: 100 }, () => post(app, '/posts', { title: 'On', content: 'x', category: 'x', author_id: rows[0]?.id, slug: 'on' })))
   t.equal(posts.filter(({ status }) => status === 201).length, 1)

@@ -107,11 +107,12 @@ export async function garbageBehind (t: Test, app: App, port: number): Promise<v
 export async function slowHeaders (t: Test, app: App, port: number): Promise<void> {
   const { server } = app
   t.ok(server.headersTimeout > 0 && server.headersTimeout <= server.requestTimeout, 'the bounds are set, and in the order in which they work')
-  server.headersTimeout = 1500
   const slow = Array.from({ length: 300 }, () => open(port))
   for (const { socket } of slow) socket.write('GET /livez HTTP/1.1\r\nhost: x\r\n')
   await until('all are connected', async () => await new Promise<boolean>((resolve) => { server.getConnections((_, count) => { resolve(count >= 300) }) }))
   t.equal((await fetch(`http://127.0.0.1:${port}/users?limit=1`)).status, 200, 'others are served meanwhile')
+  // Read at each check; before all are connected it could end the first ones.
+  server.headersTimeout = 1500
   await Promise.all(slow.map(({ closed }) => closed))
   t.ok(slow.every(({ text }) => statusesOf(text()).join() === '408'), 'each is told 408 and closed')
   server.headersTimeout = 10_000

@@ -141,7 +141,9 @@ async function withMongo<T> (server: Server, use: (client: MongoClient) => Promi
   }
 }
 
-/** Waits until something is so. */
-export async function until (check: () => boolean): Promise<void> {
-  while (!check()) await sleep(50)
+/** Waits until something is so, up to a minute; fails with `what` when it is not. */
+export async function until (what: string, check: () => boolean): Promise<void> {
+  for (const end = Date.now() + 60_000; !check(); await sleep(50)) {
+    if (Date.now() > end) throw new Error(`still not true after a minute: ${what}`)
+  }
 }

@@ -18,14 +18,14 @@ const killRunning = async (text: string) => {
 
 interface Faulty extends Stage { proxy: Proxy }
 
-/** A stage whose pool reaches the server through a proxy; its bounds are short. */
+/** A stage whose pool reaches the server through a proxy. */
 async function behindProxy (t: Test, routes: (app: FastifyInstance, proxy: Proxy) => unknown, plugin: Partial<TransactionPluginOptions> = {}, max = 5): Promise<Faulty> {
   const proxy = await Proxy.start(db.url)
   t.teardown(() => proxy.close())
   const opened = await stage(t, {
     database: db,
     pool: { connectionString: proxy.through(db.url), max, connectionTimeoutMillis: 1000 },
-    plugin: (pool) => ({ pool, checkoutTimeout: 2000, beginTimeout: 150, commitTimeout: 200, ...plugin }),
+    plugin: (pool) => ({ pool, checkoutTimeout: 10_000, beginTimeout: 150, commitTimeout: 5000, ...plugin }),
     routes: (app) => routes(app, proxy)
   })
   return { ...opened, proxy }
@@ -156,7 +156,7 @@ test('a server that stays away', async (t) => {
 
 test('silence while BEGIN, a statement, ROLLBACK or COMMIT is on its way', async (t) => {
   let runs = 0
-  const bounded: RouteTransactionOptions = { deadline: 150 }
+  const bounded: RouteTransactionOptions = { deadline: 800 }
   const { proxy, send, pool } = await behindProxy(t, (app, proxy) => {
     app.post('/begin', { config: { transaction: { deadline: 50 } } }, async (request) => {
       proxy.pause()
@@ -189,7 +189,7 @@ test('silence while BEGIN, a statement, ROLLBACK or COMMIT is on its way', async
       await insert(request, 5)
       await request.transaction.query(Object.assign({ text: 'select pg_sleep(60)' }, { query_timeout: 50 }))
     })
-  }, {}, 1)
+  }, { commitTimeout: 500 }, 1)
   for (const [path, status, code] of [['/begin', 504, 'TX_TIMEOUT'], ['/statement', 504, 'TX_TIMEOUT'], ['/rollback', 409, undefined], ['/commit', 500, 'TX_OUTCOME_UNKNOWN']] as const) {
     const answer = await send('POST', path)
     t.equal(answer.status, status, path)
@@ -238,19 +238,25 @@ test('a COMMIT that comes back with a warning', async (t) => {
   t.equal(pool.idleCount, pool.totalCount)
 })
 
-test("'statement' and its connection", async (t) => {
-  const { proxy, send, pool } = await behindProxy(t, (app, proxy) => {
-    const options = { config: { transaction: 'statement' }, schema: { response: { 200: { type: 'object', properties: {} } } } } as const
-    app.post('/killed', options, async (request) => await request.transaction.query('insert into item select 1 from pg_sleep(63)'))
-    app.post('/silent', options, async (request) => {
-      proxy.pause()
-      return await request.transaction.query('insert into item values (2)')
-    })
-    app.post('/away', options, async (request) => await request.transaction.query('insert into item values (3)'))
-  }, { defaults: { deadline: 400 } }, 1)
+const single = { config: { transaction: 'statement' }, schema: { response: { 200: { type: 'object', properties: {} } } } } as const
+
+test("'statement' on a connection that is killed", async (t) => {
+  const { send } = await behindProxy(t, (app) => {
+    app.post('/killed', single, async (request) => await request.transaction.query('insert into item select 1 from pg_sleep(63)'))
+  }, {}, 1)
   const killed = send('POST', '/killed')
   await killRunning('pg_sleep(63)')
   t.match(await killed, { status: 500, json: { code: 'TX_OUTCOME_UNKNOWN' } })
+})
+
+test("'statement' on a connection that goes silent", async (t) => {
+  const { proxy, send, pool } = await behindProxy(t, (app, proxy) => {
+    app.post('/silent', single, async (request) => {
+      proxy.pause()
+      return await request.transaction.query('insert into item values (2)')
+    })
+    app.post('/away', single, async (request) => await request.transaction.query('insert into item values (3)'))
+  }, { defaults: { deadline: 400 } }, 1)
   await warm({ pool } as Stage, 1)
   t.match(await send('POST', '/silent'), { status: 504 })
   t.ok(await until(() => pool.totalCount === 0), 'a silent connection is thrown away')

@@ -35,8 +35,8 @@ function answerOf (status: number, headers: IncomingHttpHeaders, text: string): 
   return { status, headers, text, json: isJson ? JSON.parse(text) as Record<string, unknown> : {} }
 }
 
-/** Waits until something is true; tells whether it became so in time (milliseconds, default five seconds). */
-export async function until (isTrue: () => boolean | Promise<boolean>, time = 5000): Promise<boolean> {
+/** Waits until something is true; tells whether it became so in time (milliseconds, default ten seconds). */
+export async function until (isTrue: () => boolean | Promise<boolean>, time = 10_000): Promise<boolean> {
   for (const end = performance.now() + time; performance.now() < end; await sleep(10)) {
     if (await isTrue()) return true
   }

@@ -11,6 +11,7 @@ const seed = Number(process.env['TRANSACTION_SEED'] ?? 20)
 const rounds = Number(process.env['TRANSACTION_ROUNDS'] ?? 3)
 const requestsPerRound = 120
 const concurrency = 24
+const answersPerKill = 9
 const accounts = 4
 
 const steps = ['add', 'add', 'add', 'move', 'move', 'move', 'pause', 'sleep', 'floating', 'savepoint', 'swallowed', 'failing', 'suicide'] as const
@@ -125,7 +126,7 @@ function verdict (plan: Plan, account: Account, answer: Answer | undefined, stor
   return (mustBeStored ? found === all : found === '[]') ? undefined : wrong
 }
 
-async function runAll (plans: Plan[], send: Send, answers: Map<number, Answer | undefined>): Promise<void> {
+async function runAll (plans: Plan[], send: Send, answers: Map<number, Answer | undefined>, kill: () => void): Promise<void> {
   const queue = [...plans]
   await Promise.all(Array.from({ length: concurrency }, async () => {
     for (let plan = queue.shift(); plan !== undefined; plan = queue.shift()) {
@@ -134,6 +135,7 @@ async function runAll (plans: Plan[], send: Send, answers: Map<number, Answer | 
       const timer = leavesAfter === undefined ? undefined : setTimeout(() => { sent.abort() }, leavesAfter)
       answers.set(plan.id, await sent.catch(() => undefined))
       clearTimeout(timer)
+      if (answers.size % answersPerKill === 0) kill()
     }
   }))
 }
@@ -171,17 +173,13 @@ test(`a ledger under ${rounds} rounds of ${requestsPerRound} random requests, se
   const answers = new Map<number, Answer | undefined>()
   const plans: Plan[] = []
   await db.admin.query('insert into account select n, 0 from generate_series(0, $1::integer - 1) n', [accounts])
-  const killer = setInterval(() => {
+  const kill = () => {
     db.admin.query("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name similar to 'app|POST %' order by random() limit 1").catch(() => {})
-  }, 60)
-  try {
-    for (let round = 0; round < rounds; round++) {
-      const next = plansFor(random, plans.length)
-      plans.push(...next)
-      await runAll(next, send, answers)
-    }
-  } finally {
-    clearInterval(killer)
+  }
+  for (let round = 0; round < rounds; round++) {
+    const next = plansFor(random, plans.length)
+    plans.push(...next)
+    await runAll(next, send, answers, kill)
   }
   await sleep(100)
   while (pool.idleCount !== pool.totalCount) await sleep(10)

@@ -562,7 +562,7 @@ test('the handler may settle by itself', async (t) => {
         await request.transaction.commit()
       })
       app.post('/too-late-to-commit', { config: { transaction: { deadline: 20 } } }, async (request) => {
-        await insert(request, 4)
+        await insert(request, 4).catch(() => {})
         await until(() => request.transaction.state === 'rolled back')
         commitError = await request.transaction.commit().catch((thrown: unknown) => thrown)
       })
@@ -752,7 +752,7 @@ test('an exhausted pool is 503 and says when to come back', async (t) => {
   const free = signal()
   const { send, pool } = await stage(t, {
     database: db,
-    pool: { max: 1, connectionTimeoutMillis: 100 },
+    pool: { max: 1 },
     plugin: (pool) => ({ pool, retryAfter: 7 }),
     routes: (app) => {
       app.post('/holds', transactional, async (request) => {
@@ -768,6 +768,9 @@ test('an exhausted pool is 503 and says when to come back', async (t) => {
       app.post('/waits-longer', { config: { transaction: { deadline: 2000 } } }, async (request) => await insert(request, 3))
     }
   })
+  // Short for those who wait; opening the connection may take longer.
+  await pool.query('select 1')
+  pool.options.connectionTimeoutMillis = 100
   const holder = send('POST', '/holds')
   await until(async () => pool.totalCount === 1 && pool.idleCount === 0)
   t.match(await send('POST', '/waits'), { status: 503, headers: { 'retry-after': '7' }, json: { code: 'TX_POOL_TIMEOUT' } })
@@ -876,7 +879,7 @@ test('the log line of the request tells about its transaction', async (t) => {
   const { send, pool } = await stage(t, {
     database: db,
     fastify: { logger },
-    pool: { max: 1, connectionTimeoutMillis: 50 },
+    pool: { max: 1 },
     routes: (app) => {
       app.post('/two', transactional, async (request) => {
         await insert(request, 1)
@@ -900,6 +903,7 @@ test('the log line of the request tells about its transaction', async (t) => {
   await send('POST', '/quiet')
   t.equal(completed(), undefined, 'no statement, nothing to tell')
   const holder = await pool.connect()
+  pool.options.connectionTimeoutMillis = 50
   await send('POST', '/starved')
   t.match(completed(), { outcome: 'failed', statements: 0 }, 'a transaction that could not begin is told too')
   holder.release()

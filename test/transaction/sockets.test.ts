@@ -121,7 +121,7 @@ test('a client that goes away during a statement, and during COMMIT', async (t) 
       })
       app.post('/slow-commit', transactional, async (request) => {
         await insert(request, 2)
-        await request.transaction.query('insert into slow values (1, 300)')
+        await request.transaction.query('insert into slow values (1, 800)')
         return {}
       })
     }
@@ -145,15 +145,26 @@ test('a client that goes away during a statement, and during COMMIT', async (t) 
 test("clientAbort: 'continue' stores what the client did not wait for", async (t) => {
   const gone = signal()
   const { lines, logger } = logLines()
+  let arrived = 0
+  let waiting = 0
+  let left = 0
+  const untilGone = () => {
+    waiting++
+    return gone.given
+  }
   const { send } = await stage(t, {
     database: db,
     fastify: { logger },
     routes: (app) => {
-      const options = { config: { transaction: { clientAbort: 'continue', deadline: 5000 } } } as const
+      const options = { config: { transaction: { clientAbort: 'continue', deadline: 20_000 } } } as const
+      app.addHook('preHandler', async (_request, reply) => {
+        arrived++
+        reply.raw.once('close', () => { left++ })
+      })
       const working = (path: string, id: number, rest: (request: FastifyRequest) => unknown) => {
         app.post(path, options, async (request) => {
           await insert(request, id)
-          await gone.given
+          await untilGone()
           return await rest(request)
         })
       }
@@ -163,31 +174,32 @@ test("clientAbort: 'continue' stores what the client did not wait for", async (t
       working('/throws', 4, () => { throw new Error('no') })
       app.post('/conflict', options, async (request, reply) => {
         await insert(request, 5)
-        await gone.given
+        await untilGone()
         reply.code(409)
       })
       app.post('/orphan', options, async (request) => {
         await request.transaction.query('insert into child values (1, 99)')
-        await gone.given
+        await untilGone()
       })
       app.post('/first-statement', options, async (request) => {
-        await gone.given
+        await untilGone()
         await insert(request, 6)
       })
       app.post('/callback', options, (request, reply) => {
-        insert(request, 7).then(() => gone.given).then(() => reply.send({}), () => {})
+        insert(request, 7).then(untilGone).then(() => reply.send({}), () => {})
       })
       app.post('/stream', options, async (request) => {
         await insert(request, 8)
-        return new Readable({ read () { gone.given.then(() => { this.push('late'); this.push(null) }, () => {}) } })
+        return new Readable({ read () { untilGone().then(() => { this.push('late'); this.push(null) }, () => {}) } })
       })
     }
   })
   const paths = ['/value', '/undefined', '/writes', '/throws', '/conflict', '/orphan', '/first-statement', '/callback', '/stream']
   const all = paths.map((path) => send('POST', path))
-  await sleep(150)
+  // Five hold a connection, one needs none yet, the others are queued.
+  await until(() => arrived === all.length && waiting >= 6)
   for (const sent of all) sent.abort()
-  await sleep(30)
+  await until(() => left === all.length)
   gone.give()
   t.ok(await until(async () => JSON.stringify(await db.ids()) === '[1,2,3,6,7,8,30]'), 'successes are committed, the rest is not')
   t.same(await db.ids(), [1, 2, 3, 6, 7, 8, 30])
@@ -247,9 +259,9 @@ test('deadlines', async (t) => {
         await insert(request, 1)
         return {}
       })
-      app.post('/slow-commit', options, async (request) => {
+      app.post('/slow-commit', { config: { transaction: { deadline: 700 } } }, async (request) => {
         await insert(request, 9)
-        await request.transaction.query('insert into slow values (1, 300)')
+        await request.transaction.query('insert into slow values (1, 1000)')
         return { own: true }
       })
     }
@@ -266,14 +278,13 @@ test('deadlines', async (t) => {
 })
 
 test("Fastify's own timeouts", async (t) => {
-  const { send } = await stage(t, {
+  const { send, pool } = await stage(t, {
     database: db,
-    fastify: { connectionTimeout: 400 },
     routes: (app) => {
       // With a parsed body Fastify's handlerTimeout does not fire; see the README.
-      app.get('/slow-commit', { ...transactional, handlerTimeout: 100 }, async (request, reply) => {
+      app.get('/slow-commit', { ...transactional, handlerTimeout: 700 }, async (request, reply) => {
         await insert(request, 1)
-        await request.transaction.query('insert into slow values (1, 250)')
+        await request.transaction.query('insert into slow values (1, 1000)')
         reply.code(201).header('x-own', 'yes')
         return { own: true }
       })
@@ -290,18 +301,30 @@ test("Fastify's own timeouts", async (t) => {
         await insert(request, 2)
         return new Readable({ read () {} })
       })
+    }
+  })
+  await pool.query('select 1')
+  t.match(await send('GET', '/slow-commit'), { status: 201, headers: { 'x-own': 'yes' }, json: { own: true } }, 'the reply that is committing answers')
+  t.same(await db.ids(), [1])
+  for (const path of ['/sleeps', '/late-write', '/silent-stream']) t.equal((await send('GET', path)).status, 503, path)
+  await sleep(150)
+  t.same(await db.ids(), [1])
+})
+
+test('connectionTimeout ends a handler that never does', async (t) => {
+  const { send, pool } = await stage(t, {
+    database: db,
+    fastify: { connectionTimeout: 400 },
+    routes: (app) => {
       app.post('/never', transactional, async (request) => {
         await insert(request, 2)
         await new Promise(() => {})
       })
     }
   })
-  t.match(await send('GET', '/slow-commit'), { status: 201, headers: { 'x-own': 'yes' }, json: { own: true } }, 'the reply that is committing answers')
-  t.same(await db.ids(), [1])
-  for (const path of ['/sleeps', '/late-write', '/silent-stream']) t.equal((await send('GET', path)).status, 503, path)
-  await t.rejects(send('POST', '/never'), { code: 'ECONNRESET' }, 'connectionTimeout ends a handler that never does')
-  await sleep(150)
-  t.same(await db.ids(), [1])
+  await t.rejects(send('POST', '/never'), { code: 'ECONNRESET' })
+  t.ok(await until(() => pool.idleCount === pool.totalCount), 'its connection is back')
+  t.same(await db.ids(), [])
 })
 
 test('streamed replies', async (t) => {

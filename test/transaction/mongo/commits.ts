@@ -31,7 +31,7 @@ export async function commits (t: Test, server: Server): Promise<void> {
     let runs = 0
     const { send, ids, failCommand, openTransactions } = await stage(t, {
       server,
-      plugin: { commitTimeout: 400 },
+      plugin: { commitTimeout: 700 },
       routes (app) {
         app.post('/:id', mongoRoute({ retries: 3 }), async (request) => {
           runs++
@@ -183,7 +183,7 @@ export async function commits (t: Test, server: Server): Promise<void> {
   })
 
   await t.test('app.transaction commits, rolls back and runs again on the same engine', async (t) => {
-    const { app, ids, failCommand, openTransactions } = await stage(t, { server, plugin: { commitTimeout: 400 }, routes () {} })
+    const { app, ids, failCommand } = await stage(t, { server, routes () {} })
     const options = { store: 'mongo', retries: 2 } as const
     let attempts = 0
     await failCommand(['commitTransaction'], { errorCode: 251, errorLabels: ['TransientTransactionError'] })
@@ -197,11 +197,16 @@ export async function commits (t: Test, server: Server): Promise<void> {
       await transaction.mongo.collection<Item>('item').insertOne({ _id: 2 })
       throw new Error('mine')
     }, options), { message: 'mine' })
+    t.same(await ids(), [1])
+  })
+
+  await t.test('app.transaction: a commit that is never confirmed is outcome unknown', async (t) => {
+    const { app, ids, failCommand, openTransactions } = await stage(t, { server, plugin: { commitTimeout: 400 }, routes () {} })
     await failCommand(['commitTransaction'], { closeConnection: true }, Infinity)
     await t.rejects(app.transaction(async (transaction) => {
-      await transaction.mongo.collection<Item>('item').insertOne({ _id: 3 })
-    }, options), { code: 'TX_OUTCOME_UNKNOWN' })
+      await transaction.mongo.collection<Item>('item').insertOne({ _id: 1 })
+    }, { store: 'mongo', retries: 2 }), { code: 'TX_OUTCOME_UNKNOWN' })
     t.ok(await until(async () => await openTransactions() === 0))
-    t.same(await ids(), [1])
+    t.same(await ids(), [])
   })
 }

@@ -219,7 +219,7 @@ export async function facade (t: Test, server: Server): Promise<void> {
     const release = signal()
     const { send, ids } = await stage(t, {
       server,
-      client: { maxPoolSize: 1, waitQueueTimeoutMS: 200 },
+      client: { maxPoolSize: 1, waitQueueTimeoutMS: 1000 },
       routes (app) {
         app.post('/many', onMongo, async (request) => {
           for (const _id of [1, 2, 3]) await request.mongo.collection<Item & { text: string }>('item').insertOne({ _id, text: megabytes(6) })

@@ -7,7 +7,7 @@ import { MongoClient } from 'mongodb'
 import type { Test } from 'tap'
 import transaction from '../../../plugins/transaction/index.ts'
 import { logLines, until } from '../harness.ts'
-import { mongod, onMongo, type Item, type Server } from './stage.ts'
+import { connected, mongod, onMongo, type Item, type Server } from './stage.ts'
 
 const tsx = path.join(import.meta.dirname, '../../../node_modules/tsx/dist/loader.mjs')
 
@@ -34,9 +34,9 @@ async function otherProcess (t: Test, url: string, appName: string): Promise<{ k
 
 /** Transactions of a process that was killed. */
 export async function orphans (t: Test, server: Server): Promise<void> {
-  async function boot (t: Test, appName: string, url = server.url) {
+  async function boot (t: Test, appName: string, url = server.url, serverSelectionTimeoutMS = 5000) {
     const { lines, logger } = logLines()
-    const client = new MongoClient(url, { appName, w: 'majority', readConcernLevel: 'majority', monitorCommands: true, serverSelectionTimeoutMS: 500 })
+    const client = new MongoClient(url, { appName, w: 'majority', readConcernLevel: 'majority', monitorCommands: true, serverSelectionTimeoutMS })
     const app = Fastify({ logger })
     await app.register(transaction, { mongo: { client, db: client.db(appName), instance: appName } })
     app.post('/:id', onMongo, async function insert (request) {
@@ -81,13 +81,13 @@ export async function orphans (t: Test, server: Server): Promise<void> {
     const other = await otherProcess(t, own.url, name)
     await other.kill()
     process.kill(own.pid, 'SIGSTOP')
-    const { app, client, send, said } = await boot(t, name, own.url)
+    const { app, client, send, said } = await boot(t, name, own.url, 500)
     const connecting = client.connect().catch(() => {})
     await app.ready()
     t.ok(said().some((line) => line.startsWith('MongoDB is away')))
     process.kill(own.pid, 'SIGCONT')
     await connecting
-    await client.connect()
+    await connected(client)
     t.ok(await until(async () => await openCount(own, name) === 1))
     t.equal(await send(1), 200)
     t.equal(await openCount(own, name), 0)

@@ -3,7 +3,7 @@ import Fastify, { type FastifyRequest } from 'fastify'
 import { MongoBulkWriteError, MongoClient, MongoNetworkError, MongoServerSelectionError, MongoWriteConcernError } from 'mongodb'
 import type { Test } from 'tap'
 import transaction, { answerFor, confirmedWrites } from '../../../plugins/transaction/index.ts'
-import { mongod, stage, type Item, type Server } from './stage.ts'
+import { connected, mongod, stage, type Item, type Server } from './stage.ts'
 
 /** Writes on routes without a transaction. */
 export async function plainWrites (t: Test, server: Server): Promise<void> {
@@ -49,7 +49,7 @@ export async function plainWrites (t: Test, server: Server): Promise<void> {
 
   await t.test('a full pool and a server that is away have taken nothing; a server lost meanwhile may have', async (t) => {
     const own = await mongod(t)
-    const client = await new MongoClient(own.url, { serverSelectionTimeoutMS: 500, waitQueueTimeoutMS: 100, maxPoolSize: 1, heartbeatFrequencyMS: 500 }).connect()
+    const client = await connected(new MongoClient(own.url, { serverSelectionTimeoutMS: 500, waitQueueTimeoutMS: 100, maxPoolSize: 1, heartbeatFrequencyMS: 500 }))
     t.teardown(() => client.close())
     const items = confirmedWrites(client, client.db('plain')).collection<Item>('item')
     await items.insertOne({ _id: 1 })
@@ -66,25 +66,27 @@ export async function plainWrites (t: Test, server: Server): Promise<void> {
 
   await t.test('a write that was sent, ran into the socket timeout, and found no connection to be sent again is unknown', async (t) => {
     const appName = `repeated_${process.pid}`
-    const client = await new MongoClient(server.url, { appName, maxPoolSize: 1, socketTimeoutMS: 1500, waitQueueTimeoutMS: 1000 }).connect()
+    const client = await new MongoClient(server.url, { appName, maxPoolSize: 1, socketTimeoutMS: 2500, waitQueueTimeoutMS: 1700 }).connect()
     t.teardown(() => client.close())
     const items = confirmedWrites(client, client.db(appName)).collection<Item>('item')
     await items.insertOne({ _id: 1 })
     await server.admin.db('admin').command({ configureFailPoint: 'failCommand', mode: { times: 1 }, data: { failCommands: ['insert'], appName, blockConnection: true, blockTimeMS: 5000 } })
     const sent = items.insertOne({ _id: 2 })
     sent.catch(() => {})
-    await sleep(1000)
+    await sleep(1650)
     // Takes the only place in the pool when the first attempt gives it up, for longer than the second one waits.
-    const other = items.find({ $where: 'sleep(4000) || true' }).toArray()
+    const stop = new AbortController()
+    const other = items.find({ $where: 'sleep(4000) || true' }, { signal: stop.signal }).toArray()
     other.catch(() => {})
     await t.rejects(sent, { code: 'TX_OUTCOME_UNKNOWN', cause: { name: 'MongoWaitQueueTimeoutError' } })
+    stop.abort()
     await t.rejects(other)
     await server.admin.db(appName).dropDatabase()
   })
 
   await t.test('a server that dies during a commit, and is away when the driver asks again: unknown', async (t) => {
     const own = await mongod(t)
-    const client = await new MongoClient(own.url, { serverSelectionTimeoutMS: 300, heartbeatFrequencyMS: 500 }).connect()
+    const client = await connected(new MongoClient(own.url, { serverSelectionTimeoutMS: 300, heartbeatFrequencyMS: 500 }))
     const app = Fastify()
     t.teardown(async () => {
       await app.close()

@@ -33,6 +33,13 @@ export async function mongod (t: Test): Promise<Server> {
   return { url: mongodb.url, pid: mongodb.pid, admin }
 }
 
+/** Connects a client whose bounds are short: on a busy machine the first attempts may exceed them. */
+export async function connected (client: MongoClient): Promise<MongoClient> {
+  const answers = () => client.connect().then(() => client.db('admin').command({ ping: 1 })).then(() => true, () => false)
+  if (!await until(answers)) throw new Error('The client could not be connected')
+  return client
+}
+
 /** Documents of these tests. */
 export interface Item { _id: number, note?: string, n?: number }
 
