@@ -1,8 +1,10 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
+import { until } from '../helper.ts'
+import { isRemoved } from '../remove.ts'
 
 type Params = Record<string, unknown>
 interface Message { id?: number, method?: string, params?: Params, result?: Params, error?: { message: string } }
@@ -73,7 +75,8 @@ export class Browser {
     const exited = new Promise((resolve) => { this.#process.once('exit', resolve) })
     this.#process.kill('SIGKILL')
     await exited
-    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5 })
+    // Its helpers outlive it for a moment, and go on writing.
+    await until(() => isRemoved(this.#profile))
   }
 
   async #send (method: string, params: Params = {}): Promise<Params> {

@@ -6,9 +6,8 @@ import path from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
 import { startEmbedded, stopEmbedded } from '../../scripts/embedded/index.ts'
+import { isRemoved } from '../remove.ts'
 import { freshFolder, isRunning, leftovers, note, notes, notice, otherUser, portOf, running, sql, start, until } from './embedded-helper.ts'
-
-// Alone it takes half a minute; machines that run tests are seldom idle.
 
 /** A process that has nothing to do with the databases. */
 function stranger (test: Test): { pid: number, isUnharmed: () => boolean, kill: () => Promise<unknown> } {
@@ -19,12 +18,6 @@ function stranger (test: Test): { pid: number, isUnharmed: () => boolean, kill: 
     isUnharmed: () => child.exitCode === null && child.signalCode === null,
     kill: () => { child.kill('SIGKILL'); return once(child, 'exit') }
   }
-}
-
-/** Removes a folder; false when those who still write there were faster. */
-function isRemoved (folder: string): boolean {
-  try { rmSync(folder, { recursive: true, force: true }) } catch {}
-  return !existsSync(folder)
 }
 
 /** Another program that listens on a port and speaks another language. */
