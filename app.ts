@@ -1,4 +1,6 @@
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import autoload from '@fastify/autoload'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance } from 'fastify'
@@ -27,6 +29,8 @@ export interface BuildOptions {
 /** The service: a Fastify instance whose routes are typed by TypeBox. */
 export type App = ReturnType<typeof construct>
 
+/** Files that autoload takes for a plugin. */
+const ENTRY = /(^[^\\/]+|[\\/]index)\.[jt]s$/
 const ISLANDS = /^(transaction|outbox|change-stream)(\/|$)/
 
 /** Databases that this process has started because no URL was set. */
@@ -86,7 +90,18 @@ async function startMissing (settings: Settings, { offline, overrides, onProgres
   if (offline === true || overrides !== undefined || !(postgres || mongodb)) return { stop: async () => {} }
   // Imported only here: a service with both URLs set needs no development package.
   const { startEmbedded } = await import('./scripts/embedded/index.ts')
+  // Databases take as long to start as the plugins to be read; what goes wrong with a plugin is told when it is loaded.
+  readAhead().catch(() => undefined)
   return await startEmbedded({ dataDir: settings.DATA_DIR, postgres, mongodb, ...(onProgress === undefined ? {} : { onProgress }) })
+}
+
+/** Imports what autoload will import. */
+async function readAhead (): Promise<void> {
+  for (const folder of ['plugins', 'routes']) {
+    const dir = join(import.meta.dirname, folder)
+    const files = readdirSync(dir, { recursive: true, encoding: 'utf8' })
+    for (const file of files.filter((file) => ENTRY.test(file))) await import(pathToFileURL(join(dir, file)).href)
+  }
 }
 
 function urlsOf ({ postgres, mongodb }: Embedded): Partial<Settings> {

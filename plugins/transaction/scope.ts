@@ -53,8 +53,7 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
 
   readonly #options: ScopeOptions<Plan>
   #state: State = 'idle'
-  /** The last statement of the queue; undefined while none waits or runs. */
-  #tail: Promise<unknown> | undefined
+  #tail: Promise<unknown> = Promise.resolve()
   #running: Promise<unknown> | undefined
   #isSealed = false
   #doom: Error | undefined
@@ -93,10 +92,8 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
     const refusal = this.#refusal()
     if (refusal !== undefined) return Promise.reject(refusal)
     if (this.#state === 'idle') this.#tail = this.#open()
-    const result = this.#tail === undefined ? this.#perform(statement) : this.#tail.then(() => this.#perform(statement))
-    const isOver = () => { if (this.#tail === tail) this.#tail = undefined }
-    const tail = result.then(isOver, isOver)
-    this.#tail = tail
+    const result = this.#tail.then(() => this.#perform(statement))
+    this.#tail = result.then(ignore, ignore)
     return result
   }
 
@@ -178,7 +175,7 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
   async #commit (): Promise<void> {
     this.#isSealed = true
     if (this.#state === 'idle' && this.misuse === undefined) return this.#end('committed')
-    if (this.#tail !== undefined) await this.#unlessDoomed(this.#tail)
+    await this.#unlessDoomed(this.#tail)
     const { transaction } = this
     const refusal = this.#doom ?? this.misuse ?? this.failure
     if (refusal !== undefined || transaction === undefined) {

@@ -4,7 +4,7 @@ import { EmbeddedError } from './errors.ts'
 import { readJson, writeJson } from './json-files.ts'
 import { launch } from './launch.ts'
 import { explainMongod } from './mongod-errors.ts'
-import { choosePort } from './ports.ts'
+import { choosePort, isListening } from './ports.ts'
 import { isAlive, markOf, poll } from './processes.ts'
 import { ensurePrimary, REPLICA_SET } from './replica-set.ts'
 import { resolveMongod } from './resolve-mongod.ts'
@@ -71,10 +71,13 @@ async function start (what: Launch, lastPort: number | undefined, remember: (rec
     const { child, exited, said } = launch(binary, [...settings(folder, port), ...flags], log)
     const record = { ...markOf(child.pid ?? 0), port, version, source, folder, signals: SIGNALS }
     remember(record)
-    let complaint = ''
-    const answer = await poll(READY_MS, 25, () => exited() === undefined
-      ? ensurePrimary(port, 500).then(() => true, (error: unknown) => { complaint = String(error) })
-      : false)
+    let complaint = 'it does not listen'
+    const answer = await poll(READY_MS, 25, async () => {
+      if (exited() !== undefined) return false
+      // The driver would look again only after half a second.
+      if (!await isListening(port)) return undefined
+      return await ensurePrimary(port, 500).then(() => true, (error: unknown) => { complaint = String(error) })
+    })
     if (answer === true) return record
     // Somebody may have taken the port between our look and the server's.
     if (attempt < PORT_ATTEMPTS && /Address already in use/i.test(said())) continue

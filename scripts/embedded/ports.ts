@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import type { Progress } from './types.ts'
 
 /** Below the ports systems give to outgoing connections, so that a port is still free after a reboot. */
@@ -15,6 +15,18 @@ export async function choosePort (server: string, last: number | undefined, onPr
     if (last !== undefined) onProgress(`Port ${last} is taken by another program: ${server} moves to ${port}`)
     return port
   }
+}
+
+/** Does a server listen on this port of 127.0.0.1? */
+export function isListening (port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1')
+    const end = (answer: boolean) => () => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket.once('connect', end(true)).once('error', end(false))
+  })
 }
 
 /** Can a server listen on this port of 127.0.0.1 now? */
