@@ -10,7 +10,7 @@ import { problemOf, type ProblemReply } from './problem.ts'
 import { REQUEST_ID_HEADER } from './request-id.ts'
 import { collectRoutes } from './routes.ts'
 
-const HostMissingError = createError('HOST_MISSING', 'A request of HTTP/1.1 came without a Host header.', 400)
+const HostError = createError('HOST_HEADER', 'A request of HTTP/1.1 carries one Host header.', 400)
 
 const constraints = { ...constraintProblems, ...indexProblems }
 
@@ -25,10 +25,10 @@ export default fp(async function errors (app) {
   const methodsOf = collectRoutes(app)
   app.addHook('onRequest', (request, reply, done) => {
     reply.header(REQUEST_ID_HEADER, request.id)
-    if (!lacksHost(request)) return done()
+    if (hasOneHost(request)) return done()
     // What sends this is no client of HTTP/1.1: nothing that follows on its connection is believed (RFC 9112, 3.2).
     reply.header('connection', 'close')
-    done(new HostMissingError())
+    done(new HostError())
   })
   app.setErrorHandler(answerError)
   app.setNotFoundHandler(function answerUnknown (request, reply) {
@@ -58,8 +58,15 @@ export function answerError (error: FastifyError, request: FastifyRequest, reply
   return sendProblem(reply, problem)
 }
 
-function lacksHost ({ headers, raw }: FastifyRequest): boolean {
-  return headers.host === undefined && raw.httpVersion === '1.1'
+// Node keeps the first of several, and a proxy in front may have gone by another. HTTP/1.0 knows none.
+function hasOneHost ({ headers, raw: { rawHeaders, httpVersion } }: FastifyRequest): boolean {
+  if (headers.host === undefined) return httpVersion !== '1.1'
+  let count = 0
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]
+    if (name?.length === 4 && name.toLowerCase() === 'host') count++
+  }
+  return count === 1
 }
 
 function sendProblem (reply: FastifyReply, { body, retryAfter }: ProblemReply): FastifyReply {

@@ -25,7 +25,7 @@ const BY_CODE: Record<string, Omit<Parts, 'errors'>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: { status: 413, type: 'body-too-large' },
   FST_ERR_CTP_INVALID_MEDIA_TYPE: { status: 415, type: 'unsupported-media-type' },
   FST_ERR_MAX_PARAM_LENGTH: { status: 414, type: 'uri-too-long' },
-  HOST_MISSING: { status: 400, type: 'bad-request', detail: 'A request of HTTP/1.1 needs a Host header' },
+  HOST_HEADER: { status: 400, type: 'bad-request', detail: 'A request of HTTP/1.1 needs one Host header' },
   OVERLOADED: { status: 503, type: 'unavailable', retryAfter: 10 },
   DATABASE_DOWN: { status: 503, type: 'database-unavailable', retryAfter: 1 }
 }

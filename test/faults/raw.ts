@@ -24,6 +24,8 @@ const REFUSED: Array<[string, string, number?]> = [
   ['a folded header', `${POST}x: 1\r\n folded\r\ncontent-length: 2\r\n\r\n{}`],
   ['no host', 'GET /livez HTTP/1.1\r\n\r\n'],
   ['a body but no host', 'POST /users HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}'],
+  ['two hosts', 'GET /livez HTTP/1.1\r\nhost: x\r\nHost: y\r\n\r\n'],
+  ['the same host twice', 'GET /livez HTTP/1.1\r\nhost: x\r\nhost: x\r\n\r\n'],
   ['bare line feeds', 'GET /livez HTTP/1.1\nhost: x\n\n'],
   ['a bare carriage return', 'GET /livez HTTP/1.1\r\nhost: x\rx: y\r\n\r\n'],
   ['a line feed in a chunk extension', `${POST}transfer-encoding: chunked\r\n\r\n2;x\n\r\n{}\r\n0\r\n\r\n`],
