@@ -31,11 +31,16 @@ export function summarize (measured: Measured[], conditions: Conditions): Result
 /** A Markdown table, a line for each route and peer. */
 export function table ({ rows }: Result): string {
   const lines = rows.toSorted((a, b) => a.route < b.route ? -1 : Number(a.route > b.route)).map((row) => [
-    row.route, row.peer, Math.round(row.requestsPerSecond.median), Math.round(row.cpu.median), row.p50.median, row.p99.median,
+    row.route, row.peer, Math.round(row.requestsPerSecond.median), figure(Math.round(row.cpu.median)), figure(row.p50.median), figure(row.p99.median),
     ratio(row.serviceOver), ratio(row.serviceCpuOver), row.errors
   ].join(' | '))
   const head = 'route | peer | requests/s | CPU µs | p50 ms | p99 ms | service ÷ peer, throughput | service ÷ peer, CPU | errors'
   return ['', head, '--- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---:', ...lines].map((line) => line === '' ? line : `| ${line} |`).join('\n')
+}
+
+// pgbench tells neither its processor time nor a p99.
+function figure (value: number): string {
+  return Number.isNaN(value) ? '–' : String(value)
 }
 
 function ratio ({ median, min, max }: Spread): string {

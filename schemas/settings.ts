@@ -33,7 +33,7 @@ export const SettingsSchema = Type.Object({
   LOG_LEVEL: oneOf(LOG_LEVELS, 'info', 'Lowest level that is logged.'),
   DATABASE_POOL_SIZE: Type.Integer({ minimum: 1, maximum: 10_000, default: 20, description: 'Connections kept open.' }),
   DATABASE_MAX_OVERFLOW: Type.Integer({ minimum: 0, maximum: 10_000, default: 30, description: 'Extra connections under load.' }),
-  DATABASE_POOL_TIMEOUT_MS: milliseconds(30_000, 'Longest wait for a connection; the deadline of a request ends it sooner.'),
+  DATABASE_POOL_TIMEOUT_MS: milliseconds(30_000, 'Longest wait for a connection; the deadline of a request that has a transaction ends it sooner.'),
   DATABASE_POOL_RECYCLE_S: Type.Integer({ minimum: 1, maximum: 31_536_000, default: 3600, description: 'Age at which a connection is replaced.' }),
   DATABASE_POOL_MAX_WAITING: Type.Integer({ minimum: 0, maximum: 1_000_000, default: 2000, description: 'Longer queues are refused at once.' }),
   DATABASE_PRE_PING: Type.Boolean({ default: true, description: 'Test a connection before it is used.' }),
@@ -42,7 +42,7 @@ export const SettingsSchema = Type.Object({
   DATABASE_LOCK_TIMEOUT_MS: milliseconds(2000, 'Longest wait for a lock.'),
   DATABASE_STATEMENT_TIMEOUT_MS: milliseconds(5000, 'Longest statement in a transaction.'),
   DATABASE_TRANSACTION_TIMEOUT_MS: milliseconds(10_000, 'Longest transaction.'),
-  HANDLER_TIMEOUT_MS: milliseconds(15_000, 'Deadline of a request.'),
+  HANDLER_TIMEOUT_MS: milliseconds(15_000, 'Deadline of a request that has a transaction.'),
   SHUTDOWN_GRACE_MS: milliseconds(20_000, 'How long running requests may finish on SIGTERM.'),
   PROJECTIONS: Type.Boolean({ default: true, description: 'Carry users to MongoDB and posts to SQL in this process. False: leave it to others.' }),
   TRUST_PROXY: Type.Optional(Type.String({

@@ -9,6 +9,7 @@ import { explainBoot } from '../plugins/errors/boot.ts'
  */
 export async function runCommand (command: (app: App, words: string[]) => Promise<boolean>, usage: string[]): Promise<void> {
   let app: App | undefined
+  delete process.env['ADMIN_PORT'] // the service that runs beside this listens there
   try {
     app = await buildApp({ logger: false, settings: { PROJECTIONS: false }, onProgress: console.error })
     if (!await command(app, process.argv.slice(2))) {

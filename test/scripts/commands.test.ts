@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
 import path from 'node:path'
 import { MongoClient } from 'mongodb'
 import pg from 'pg'
@@ -29,7 +31,11 @@ t.test('npm run outbox: lists, replays and discards parked events', async (t) =>
   const { environment, sql } = await stores(t)
   await sql.query(`INSERT INTO outbox (id, topic, key, payload, attempts, parked_at, last_error) VALUES
     (7, 'users', 'a', '{}', 8, now(), 'Error: refused'), (8, 'users', 'b', '{}', 8, now(), 'Error: refused'), (9, 'users', 'c', '{}', 0, NULL, NULL)`)
-  const [stats, list, wrong] = await Promise.all([run(environment, 'outbox.js'), run(environment, 'outbox.js', 'list'), run(environment, 'outbox.js', 'replay', 'x')])
+  const service = createServer().listen(0, '127.0.0.1')
+  await once(service, 'listening')
+  t.teardown(() => service.close())
+  const besideService = { ...environment, ADMIN_PORT: String((service.address() as AddressInfo).port) }
+  const [stats, list, wrong] = await Promise.all([run(besideService, 'outbox.js'), run(environment, 'outbox.js', 'list'), run(environment, 'outbox.js', 'replay', 'x')])
   t.match(stats, { code: 0, out: /^users: 1 waiting, the oldest for \d+ ms; 2 parked\n$/ })
   t.match(list, { code: 0, out: /^7 users\/a, parked 20.* after 8 tries: Error: refused\n8 users\/b/ })
   t.match(wrong, { code: 2, err: /npm run outbox -- replay/ })
