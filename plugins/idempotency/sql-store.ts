@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify'
+import type { Transaction } from '../transaction/index.ts'
 import type { KeyStore, StoredAnswer } from './store.ts'
 
-interface Row { is_free: boolean | number, fingerprint: string | null, status: number, headers: StoredAnswer['headers'] | string, body: string }
+interface Row { fingerprint: string, status: number, headers: StoredAnswer['headers'] | string, body: string }
 
 /** Rows deleted at a time, so that no lock is held for long. */
 const SWEEP = 5000
@@ -11,14 +12,14 @@ const SWEEP = 5000
  * a second request with it is told so instead of waiting; SQLite has one writer at a time anyway.
  */
 export function sqlKeyStore (isSqlite: boolean): KeyStore {
-  const free = isSqlite ? '1' : "pg_try_advisory_xact_lock(hashtextextended($1 || ' ' || $2, 0))"
-  const claimSql = `SELECT ${free} AS is_free, k.fingerprint, k.status, k.headers, k.body
-    FROM (SELECT 1 AS one) AS request LEFT JOIN idempotency_keys AS k ON k.key = $1 AND k.route = $2 AND k.expires_at > $3`
   return {
     async claim ({ transaction }, { key, route }) {
-      const { rows } = await transaction.query<Row & Record<string, unknown>>(claimSql, [key, route, new Date().toISOString()])
-      const [row] = rows
-      if (row === undefined || row.fingerprint === null) return row?.is_free ? 'new' : 'running'
+      // Looked up after the lock and not with it: a statement sees what was stored when it began, and another request may commit its answer while this one locks.
+      const isFree = isSqlite || await takesLock(transaction, key, route)
+      const { rows: [row] } = await transaction.query<Row & Record<string, unknown>>(
+        'SELECT fingerprint, status, headers, body FROM idempotency_keys WHERE key = $1 AND route = $2 AND expires_at > $3',
+        [key, route, new Date().toISOString()])
+      if (row === undefined) return isFree ? 'new' : 'running'
       const { fingerprint, status, headers, body } = row
       return { fingerprint, answer: { status, headers: typeof headers === 'string' ? JSON.parse(headers) as StoredAnswer['headers'] : headers, body } }
     },
@@ -32,6 +33,12 @@ export function sqlKeyStore (isSqlite: boolean): KeyStore {
       return rowCount === 1
     }
   }
+}
+
+/** True when this transaction holds the key now; false when another one does. */
+async function takesLock (transaction: Transaction, key: string, route: string): Promise<boolean> {
+  const { rows } = await transaction.query<{ is_free: boolean }>("SELECT pg_try_advisory_xact_lock(hashtextextended($1 || ' ' || $2, 0)) AS is_free", [key, route])
+  return rows[0]?.is_free === true
 }
 
 /** Deletes keys whose time is over; resolves to their number. */

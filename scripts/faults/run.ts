@@ -11,7 +11,7 @@ const quick = readdirSync(path.join(root, 'test', 'faults')).filter((name) => na
 const asked = process.argv.slice(2)
 const files = asked.includes('--slow') ? [slow] : asked.length > 0 ? asked : [...quick, slow]
 
-const tap = spawn(process.execPath, [path.join(root, 'node_modules', 'tap', 'dist', 'esm', 'run.mjs'), '--disable-coverage', '--reporter=tap', '--timeout=3600', '--jobs=1', ...files], {
+const tap = spawn(process.execPath, [path.join(root, 'node_modules', 'tap', 'dist', 'esm', 'run.mjs'), '--disable-coverage', '--reporter=tap', '--timeout=10800', '--jobs=1', ...files], {
   cwd: root, stdio: ['ignore', 'pipe', 'inherit']
 })
 /** Result and place of each id that ran. */

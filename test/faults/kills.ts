@@ -18,6 +18,7 @@ async function order (origin: string, key: string, body: string): Promise<Sent> 
   }
 }
 
+const keyOf = (round: number): string => `kill-${round}-`
 const bodyOf = (key: string): string => JSON.stringify({ user_id: 1, items: ['first', 'second', 'third'].map((name) => ({ product: `${key} ${name}`, quantity: 1, unit_price: '1.00' })) })
 
 /**
@@ -39,7 +40,7 @@ export async function killRounds (t: Test, rounds: number): Promise<{ sent: numb
   for (let round = 0; round < rounds; round++) {
     const ledger = await writeUntilKilled(service, round)
     await until('its sessions are gone', async () => (await admin.query("select 1 from pg_stat_activity where datname = current_database() and application_name like 'tandem%'")).rowCount === 0)
-    const { rows } = await admin.query<{ product: string }>('select product from order_items')
+    const { rows } = await admin.query<{ product: string }>('select product from order_items where starts_with(product, $1)', [keyOf(round)])
     const items = new Set(rows.map(({ product }) => product))
     const isStored = ({ key }: Sent) => items.has(`${key} first`)
     t.same(ledger.filter((sent) => sent.status === 201 && !isStored(sent)), [], 'no acknowledged order is lost')
@@ -71,7 +72,7 @@ async function writeUntilKilled (service: ServerProcess, round: number): Promise
   let isKilled = false
   const clients = Promise.all(Array.from({ length: 8 }, async (_, me) => {
     for (let n = 0; !isKilled; n++) {
-      const key = `kill-${round}-${me}-${n}`
+      const key = `${keyOf(round)}${me}-${n}`
       ledger.push(await order(origin, key, bodyOf(key)))
     }
   }))

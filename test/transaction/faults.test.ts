@@ -209,11 +209,12 @@ test('silence while BEGIN, a statement, ROLLBACK or COMMIT is on its way', async
 test('a COMMIT that comes back with a warning', async (t) => {
   await db.admin.query(`create function warn() returns trigger language plpgsql as 'begin raise warning ''a warning of the application''; return null; end';
     create constraint trigger warn after insert on parent deferrable initially deferred for each row execute function warn()`)
+  let sent = 0
   const { send, pool } = await stage(t, {
     database: db,
     routes: (app) => {
       app.post('/standby', { config: { transaction: { settings: () => ({ synchronous_commit: 'on' }) } } }, async (request) => {
-        await insert(request, 1)
+        await insert(request, sent)
         return {}
       })
       app.post('/trigger', transactional, async (request) => {
@@ -225,8 +226,17 @@ test('a COMMIT that comes back with a warning', async (t) => {
   await db.admin.query("alter system set synchronous_standby_names = 'nobody'")
   await db.admin.query('select pg_reload_conf()')
   try {
-    const waiting = send('POST', '/standby')
-    t.ok(await until(async () => (await db.admin.query("select 1 from pg_stat_activity where datname = current_database() and wait_event = 'SyncRep'")).rowCount === 1))
+    let isAnswered = true
+    let waiting: ReturnType<typeof send> | undefined
+    // Until the server has heard of its new setting, no COMMIT waits.
+    t.ok(await until(async () => {
+      if (isAnswered) {
+        isAnswered = false
+        sent++
+        waiting = send('POST', '/standby').finally(() => { isAnswered = true })
+      }
+      return (await db.admin.query("select 1 from pg_stat_activity where datname = current_database() and wait_event = 'SyncRep'")).rowCount === 1
+    }))
     await db.admin.query("select pg_cancel_backend(pid) from pg_stat_activity where datname = current_database() and wait_event = 'SyncRep'")
     t.match(await waiting, { status: 500, json: { code: 'TX_OUTCOME_UNKNOWN' } }, 'stored here, perhaps not on the standby')
   } finally {
