@@ -227,7 +227,7 @@ test('a COMMIT that comes back with a warning', async (t) => {
   await db.admin.query('select pg_reload_conf()')
   try {
     let isAnswered = true
-    let waiting: ReturnType<typeof send> | undefined
+    let waiting: Promise<unknown> | undefined
     // Until the server has heard of its new setting, no COMMIT waits.
     t.ok(await until(async () => {
       if (isAnswered) {
