@@ -54,7 +54,9 @@ export async function killRounds (t: Test, rounds: number): Promise<{ sent: numb
   }
   const { rows } = await admin.query<{ n: number, whole: number, keys: number }>(`select count(*)::int as n, count(*) filter (where items = 3)::int as whole, count(distinct key)::int as keys
     from (select order_id, count(*) as items, min(split_part(product, ' ', 1)) as key from order_items group by order_id) o`)
-  t.same(rows[0], { n: total.sent, whole: total.sent, keys: total.sent }, 'every order is there once, and whole')
+  // A busy machine may have refused some (503): those are not there.
+  const made = total.acked + total.unanswered
+  t.same(rows[0], { n: made, whole: made, keys: made }, 'every order is there once, and whole, and nothing that was refused')
   const origin = await service.origin
   await isWell(t, {
     databaseUrl,
