@@ -4,14 +4,14 @@ import { outsideTransaction } from '../../plugins/transaction/index.ts'
 import { build } from '../helper.ts'
 
 t.test('an answer that is stored while its key is being locked is given to the repeat', async (t) => {
-  let storeAnswer: (() => Promise<unknown>) | undefined
+  const rival: { store?: () => Promise<unknown> } = {}
   const app = await build(t, {
     plugins: async (app) => {
       const storeBehindTheLock: preHandlerAsyncHookHandler = async ({ transaction }) => {
         const query = transaction.query.bind(transaction)
         const spied = async (text: string, values: unknown[]) => {
           const result = await query(text, values)
-          if (text.includes('pg_try_advisory_xact_lock')) await outsideTransaction(async () => await storeAnswer?.())
+          if (text.includes('pg_try_advisory_xact_lock')) await outsideTransaction(async () => await rival.store?.())
           return result
         }
         Object.assign(transaction, { query: spied })
@@ -29,7 +29,7 @@ t.test('an answer that is stored while its key is being locked is given to the r
   const { rows: [row] } = await app.pg.query<Record<string, unknown>>('DELETE FROM idempotency_keys RETURNING *')
   const columns = Object.keys(row ?? {})
   const insert = `INSERT INTO idempotency_keys (${columns.join()}) VALUES (${columns.map((_, at) => `$${at + 1}`).join()})`
-  storeAnswer = async () => await app.pg.query(insert, columns.map((column) => column === 'headers' ? JSON.stringify(row?.[column]) : row?.[column]))
+  rival.store = async () => await app.pg.query(insert, columns.map((column) => column === 'headers' ? JSON.stringify(row?.[column]) : row?.[column]))
   const again = await send()
   t.match(again, { statusCode: 201, body: first.body, headers: { 'idempotency-replayed': 'true' } })
 })
