@@ -36,8 +36,6 @@ export default fp(async function transactions (app) {
 
 function together (observers: Observe[]): Observe {
   return (begun) => {
-    const [only] = observers
-    if (observers.length === 1) return only?.(begun)
     const all = observers.map((observe) => observe(begun)).filter((observation) => observation !== undefined)
     const arounds = all.flatMap(({ around }) => around ?? [])
     return {

@@ -66,12 +66,10 @@ export class PostgresTransaction implements OpenTransaction {
     const text = statementText(statement)
     refuseTransactionControl(text)
     try {
-      const result = await this.#client.query<Row>(statement, values)
-      this.#isAnswered = true
+      const result = await this.#client.query<Row>(statement, values).finally(() => { this.#isAnswered = true })
       if ((Array.isArray(result) && hidesTransactionControl(text)) || this.#isOutside) throw this.#misuse = ended()
       return result
     } catch (error) {
-      this.#isAnswered = true
       // pg's query_timeout gives up waiting, not the statement.
       if (error instanceof Error && error.message === 'Query read timeout') this.#isStuck = true
       // The server's word about the transaction may still be on its way.
