@@ -4,13 +4,13 @@ import { once } from 'node:events'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { MongoClient } from 'mongodb'
 import { Client } from 'pg'
 import type { Test } from 'tap'
 import { startEmbedded } from '../../scripts/embedded/index.ts'
 import type { EmbeddedDatabases, EmbeddedOptions, EmbeddedServer, MissingServer } from '../../scripts/embedded/index.ts'
 import { isAlive } from '../../scripts/embedded/processes.ts'
+import { until as untilIn } from '../stores.ts'
 
 type Server = EmbeddedServer | MissingServer | undefined
 
@@ -143,7 +143,5 @@ async function withMongo<T> (server: Server, use: (client: MongoClient) => Promi
 
 /** Waits until something is so, up to a minute; fails with `what` when it is not. */
 export async function until (what: string, check: () => boolean): Promise<void> {
-  for (const end = Date.now() + 60_000; !check(); await sleep(50)) {
-    if (Date.now() > end) throw new Error(`still not true after a minute: ${what}`)
-  }
+  await untilIn(what, check, 60_000)
 }
