@@ -1,4 +1,4 @@
-import pg, { type Client, type Pool } from 'pg'
+import pg, { type Client, type Pool, type PoolClient } from 'pg'
 import { leadByLock } from './leader.ts'
 import { checkTable } from './schema.ts'
 import { dateOfPosition, decode, encode } from './position.ts'
@@ -43,11 +43,24 @@ export function postgresStore (pool: Pool, { table = 'change_streams', connect =
 }
 
 
+/**
+ * Takes a connection. A broken one makes the next query fail; its event, unheard, would end the process. Listens before a promise
+ * could: pg may report that a session began and that it was killed from one packet.
+ */
+function connection (pool: Pool): Promise<PoolClient> {
+  return new Promise((resolve, reject) => {
+    pool.connect((error, client) => {
+      client?.on('error', ignore)
+      if (client === undefined) reject(error as Error)
+      else resolve(client)
+    })
+  })
+}
+
 /** One transaction on one connection: given back clean, or destroyed. */
 async function inTransaction<Result> (pool: Pool, timeout: number, fn: (tx: Sql) => Promise<Result>): Promise<Result> {
-  const client = await pool.connect()
+  const client = await connection(pool)
   let isReplica = false
-  client.on('error', ignore) // a broken session makes the next query fail; unheard, the event would end the process
   try {
     await client.query(`BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${timeout}${timeout === 0 ? '; SET LOCAL statement_timeout = 0' : ''}`)
     const result = await fn(client)

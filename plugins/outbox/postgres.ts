@@ -75,10 +75,23 @@ function measureSql (table: string): string {
     FROM (SELECT topic, parked_at, created_at FROM ${table} ORDER BY id LIMIT ${COUNTED}) AS counted GROUP BY topic`
 }
 
+/**
+ * Takes a connection. A broken one makes the next query fail; its event, unheard, would end the process. Listens before a promise
+ * could: pg may report that a session began and that it was killed from one packet.
+ */
+function connection (pool: Pool): Promise<PoolClient> {
+  return new Promise((resolve, reject) => {
+    pool.connect((error, client) => {
+      client?.on('error', ignore)
+      if (client === undefined) reject(error as Error)
+      else resolve(client)
+    })
+  })
+}
+
 /** One transaction on one connection: given back clean, or destroyed. */
 async function inTransaction<Result> (pool: Pool, timeout: number, fn: (client: PoolClient) => Promise<Result>): Promise<Result> {
-  const client = await pool.connect()
-  client.on('error', ignore) // a broken session makes the next query fail; unheard, the event would end the process
+  const client = await connection(pool)
   let isReplica = false
   try {
     // A relay that hangs, or whose machine vanished, must not keep its rows for ever.
