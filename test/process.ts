@@ -5,6 +5,7 @@ import path from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Test } from 'tap'
 import { readRun } from './databases/run.ts'
+import { newFolder } from './folder.ts'
 
 /** A line of the service's log. */
 export interface LogLine { level: number, msg: string, [field: string]: unknown }
@@ -31,7 +32,7 @@ export interface ServerProcess {
  */
 export function startServer (t: Test, env: NodeJS.ProcessEnv, nodeArgs: string[] = []): ServerProcess {
   const child = spawn(process.execPath, [...nodeArgs, path.join(readRun().built, 'server.js')], {
-    cwd: t.testdir({}),
+    cwd: newFolder(t),
     // tap's own loader is of no use to it.
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NODE_OPTIONS: '', HOST: '127.0.0.1', PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc']

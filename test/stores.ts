@@ -3,6 +3,7 @@ import { createClient, type Client } from '@libsql/client'
 import { MongoClient, type Db } from 'mongodb'
 import pg from 'pg'
 import type { Test } from 'tap'
+import { newFolder } from './folder.ts'
 import { databases } from './helper.ts'
 
 /** A PostgreSQL database of this test's own, with a pool on it that is ended with the test. */
@@ -31,7 +32,7 @@ interface SqliteTransaction { state: 'open', query: (text: string, values?: unkn
  * @returns its client, and a function that runs another one in a write transaction, one at a time
  */
 export async function freshSqlite (t: Test, schema: string): Promise<{ client: Client, transaction: <Result>(fn: (tx: SqliteTransaction) => Promise<Result>) => Promise<Result> }> {
-  const client = createClient({ url: `file:${t.testdir()}/test.db` })
+  const client = createClient({ url: `file:${newFolder(t)}/test.db` })
   t.teardown(() => { client.close() })
   await client.executeMultiple(schema)
   let tail: Promise<unknown> = Promise.resolve()

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { until } from '../helper.ts'
-import { isRemoved } from '../remove.ts'
+import { isRemoved } from '../folder.ts'
 
 type Params = Record<string, unknown>
 interface Message { id?: number, method?: string, params?: Params, result?: Params, error?: { message: string } }

@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import { register } from 'prom-client'
+import { newFolder } from '../folder.ts'
 import { build, listen, until } from '../helper.ts'
 import type { App } from '../../app.ts'
 
@@ -248,7 +249,7 @@ t.test('two apps in one process measure apart, and leave the global registry alo
 t.test('pools of SQLite', async (t) => {
   const memory = await build(t, { settings: { DATABASE_URL: ':memory:' } })
   t.same(await poolNames(memory), ['sqlite', 'mongodb'])
-  const file = await build(t, { settings: { DATABASE_URL: `file:${t.testdir()}/app.db` } })
+  const file = await build(t, { settings: { DATABASE_URL: `file:${newFolder(t)}/app.db` } })
   t.same(await poolNames(file), ['sqlite writer', 'sqlite readers', 'mongodb'])
   t.equal(await valueOf(file, 'db_client_connection_max', { db_client_connection_pool_name: 'sqlite writer' }), 1)
 })

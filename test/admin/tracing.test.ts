@@ -1,6 +1,8 @@
+import { writeFileSync } from 'node:fs'
 import t from 'tap'
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api'
 import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor, type ReadableSpan } from '@opentelemetry/sdk-trace-node'
+import { newFolder } from '../folder.ts'
 import { build, listen, until } from '../helper.ts'
 import FastifyOtel from '@fastify/otel'
 import { importIfInstalled } from '../../plugins/tracing/sdk.ts'
@@ -127,7 +129,8 @@ t.test('@fastify/otel that the user has put on every app is left as it is', asyn
 
 t.test('packages that are not installed are done without, broken ones are not', async (t) => {
   t.equal(await importIfInstalled('@tandem/not-installed'), undefined)
-  const dir = t.testdir({ 'broken.mjs': "import '@tandem/not-installed'" })
+  const dir = newFolder(t)
+  writeFileSync(`${dir}/broken.mjs`, "import '@tandem/not-installed'")
   await t.rejects(importIfInstalled(`${dir}/broken.mjs`), { message: /Cannot find package '@tandem\/not-installed'/ })
 })
 

@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import type { App } from '../../app.ts'
 import { migrate } from '../../drizzle/migrate.ts'
 import type { LoggerOptions } from '../../server-options.ts'
+import { newFolder } from '../folder.ts'
 import { build, databases, until } from '../helper.ts'
 
 /** What readiness says once every check was made in time: on a busy machine one may take longer than its second. */
@@ -56,7 +57,7 @@ function warnings (): { logger: LoggerOptions, said: string[] } {
 }
 
 async function migratedFile (t: Test): Promise<string> {
-  const url = `file:${t.testdir({})}/app.db`
+  const url = `file:${newFolder(t)}/app.db`
   await migrate(url)
   return url
 }

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { buildApp } from '../../app.ts'
+import { newFolder } from '../folder.ts'
 import { build } from '../helper.ts'
 
 const root = path.join(import.meta.dirname, '..', '..')
@@ -81,7 +82,7 @@ t.test('the headers of repeated requests and of own writes', async (t) => {
 })
 
 t.test('openapi-typescript makes a client of it that type-checks', async (t) => {
-  const dir = t.testdir({})
+  const dir = newFolder(t)
   const bin = (name: string) => path.join(root, 'node_modules', '.bin', name)
   const file = path.join(dir, 'client.ts')
   const run = promisify(execFile)

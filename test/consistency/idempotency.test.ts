@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import type { App, BuildOptions } from '../../app.ts'
 import { sweepKeys } from '../../plugins/idempotency/sql-store.ts'
 import { mongoDatabase } from '../../plugins/mongo/index.ts'
+import { newFolder } from '../folder.ts'
 import { build } from '../helper.ts'
 
 type Headers = Record<string, string>
@@ -176,7 +177,7 @@ t.test('MongoDB', async (t) => {
 
 t.test('SQLite', async (t) => {
   const { migrate } = await import('../../drizzle/migrate.ts')
-  const url = `file:${t.testdir()}/tandem.db`
+  const url = `file:${newFolder(t)}/tandem.db`
   await migrate(url)
   const app = await build(t, { settings: { DATABASE_URL: url } })
   await holdsOn(t, app, '/users', newUser, async () => Number((await app.sqlite?.query<{ n: number }>('SELECT count(*) AS n FROM users'))?.rows[0]?.n))

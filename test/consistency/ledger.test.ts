@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { MongoClient } from 'mongodb'
 import pg from 'pg'
@@ -9,6 +7,7 @@ import { brokenPromises, emptyTally, type Fact } from '../../scripts/ledger/book
 import type { Victim } from '../../scripts/ledger/machines.ts'
 import { runLedger } from '../../scripts/ledger/run.ts'
 import { readRun } from '../databases/run.ts'
+import { newFolder } from '../folder.ts'
 import { databases } from '../helper.ts'
 
 
@@ -52,8 +51,7 @@ t.test('the audit sees every kind of broken promise', async (t) => {
 })
 
 t.test('under random writes, service, PostgreSQL and mongod are killed: every promise is kept', async (t) => {
-  const dataDir = mkdtempSync(path.join(tmpdir(), 'tandem-ledger-'))
-  t.teardown(() => { rmSync(dataDir, { recursive: true, force: true }) })
+  const dataDir = newFolder(t)
   const victims: Victim[] = ['service', 'postgres', 'mongod']
   const lines: string[] = []
   const { tallies } = await runLedger({ dataDir, victims, server: path.join(readRun().built, 'server.js'), writing: 1000, say: (line) => { lines.push(line) } })

@@ -2,6 +2,7 @@ import { ObjectId } from 'mongodb'
 import t, { type Test } from 'tap'
 import { buildApp, type App, type BuildOptions } from '../../app.ts'
 import { mongoDatabase } from '../../plugins/mongo/index.ts'
+import { newFolder } from '../folder.ts'
 import { build } from '../helper.ts'
 import { until } from '../stores.ts'
 
@@ -237,7 +238,7 @@ t.test('resync beside writers: nobody is called different who is merely on the w
 })
 
 t.test('SQLite: the same promises for one process', async (t) => {
-  const url = `file:${t.testdir()}/tandem.db`
+  const url = `file:${newFolder(t)}/tandem.db`
   const { migrate } = await import('../../drizzle/migrate.ts')
   await migrate(url)
   const app = await build(t, { settings: { DATABASE_URL: url } })

@@ -1,5 +1,4 @@
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { createClient, type Client } from '@libsql/client'
 import { pgTable, text } from 'drizzle-orm/pg-core'
@@ -12,6 +11,7 @@ import { findDrift } from '../../drizzle/drift.ts'
 import { asDatabase, schema, sqliteSchema } from '../../drizzle/index.ts'
 import { pendingOf, readMigrations, type Migration } from '../../drizzle/journal.ts'
 import { migrate, migrateSqlite, pendingMigrations } from '../../drizzle/migrate.ts'
+import { newFolder } from '../folder.ts'
 import { databases } from '../helper.ts'
 import { readRun } from '../databases/run.ts'
 
@@ -22,8 +22,7 @@ interface File { tag: string, when: number, sql: string }
 
 /** A folder as drizzle-kit writes it. */
 function folder (t: Test, files: File[]): string {
-  const dir = mkdtempSync(path.join(tmpdir(), 'migrations-'))
-  t.teardown(() => { rmSync(dir, { recursive: true }) })
+  const dir = newFolder(t)
   rewrite(dir, files)
   return dir
 }
@@ -50,9 +49,7 @@ async function emptyPostgres (t: Test): Promise<{ url: string, client: pg.Client
 }
 
 function sqliteFile (t: Test): string {
-  const dir = mkdtempSync(path.join(tmpdir(), 'sqlite-'))
-  t.teardown(() => { rmSync(dir, { recursive: true }) })
-  return `file:${path.join(dir, 'app.db')}`
+  return `file:${path.join(newFolder(t), 'app.db')}`
 }
 
 function openSqlite (t: Test, url: string): Client {
@@ -165,8 +162,7 @@ t.test('the migrations make what the tables say', async (t) => {
   const { postgres, sqlite } = await findDrift({ tables: { postgres: { ...schema, extra }, sqlite: sqliteSchema } })
   t.match(postgres, [/CREATE TABLE "extra"/])
   t.strictSame(sqlite, [])
-  const copy = mkdtempSync(path.join(tmpdir(), 'drift-'))
-  t.teardown(() => { rmSync(copy, { recursive: true }) })
+  const copy = newFolder(t)
   cpSync(real, copy, { recursive: true })
   const snapshot = path.join(copy, 'sqlite', 'meta', '0001_snapshot.json')
   writeFileSync(snapshot, readFileSync(snapshot, 'utf8').replace('"users_email_key": {', '"users_other_key": {'))

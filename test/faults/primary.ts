@@ -48,7 +48,7 @@ export async function newPrimary (t: Test): Promise<void> {
     await reply.arrayBuffer()
     return reply.status
   }
-  const { ledger, stop } = writers(() => origin, 16)
+  const { ledger, stop } = writers(t, () => origin, 16)
   t.teardown(async () => { await stop() })
   await answered(ledger, 201, 100)
 

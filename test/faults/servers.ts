@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { migrate } from '../../drizzle/migrate.ts'
 import { startEmbedded, type EmbeddedDatabases } from '../../scripts/embedded/index.ts'
+import { newFolder } from '../folder.ts'
 import { until } from '../stores.ts'
 import { newEmail } from './well.ts'
 
@@ -27,7 +27,7 @@ export interface OwnServer {
  * @param flags as `postgresFlags` of scripts/embedded
  */
 export async function ownServer (t: Test, name: Name, flags: string[] = []): Promise<OwnServer> {
-  const server = await serverIn(t, newFolder(), name, flags)
+  const server = await serverIn(t, newFolder(t), name, flags)
   if (name === 'postgres') await migrate(server.url)
   return server
 }
@@ -39,7 +39,7 @@ export async function ownServer (t: Test, name: Name, flags: string[] = []): Pro
  */
 export async function standbyOf (t: Test, primary: OwnServer, application: string): Promise<OwnServer> {
   const { username, port } = new URL(primary.url)
-  const dataDir = newFolder()
+  const dataDir = newFolder(t)
   await primary.down('SIGINT')
   for (const name of readdirSync(primary.dataDir).filter((name) => /^pg\d+$/.test(name))) {
     const copied = spawnSync('cp', ['-Rp', path.join(primary.dataDir, name), dataDir], { encoding: 'utf8' })
@@ -50,15 +50,10 @@ export async function standbyOf (t: Test, primary: OwnServer, application: strin
   return await serverIn(t, dataDir, 'postgres', [`primary_conninfo=host=127.0.0.1 port=${port} user=${username} application_name=${application}`])
 }
 
-function newFolder (): string {
-  return mkdtempSync(path.join(tmpdir(), 'tandem-fault-'))
-}
-
 async function serverIn (t: Test, dataDir: string, name: Name, flags: string[]): Promise<OwnServer> {
   const starts: EmbeddedDatabases[] = []
   t.teardown(async () => {
     for (const started of starts) await started.stop()
-    rmSync(dataDir, { recursive: true, force: true })
   })
   async function up (): Promise<{ url: string, pid: number }> {
     const started = await startEmbedded({ dataDir, postgres: name === 'postgres', mongodb: name === 'mongodb', postgresFlags: ['fsync=off', 'full_page_writes=off', ...flags] })
@@ -86,8 +81,8 @@ function isRunning (pid: number): boolean {
 /** What became of each write: its e-mail, and the status and type of its answer; status 0 is no answer at all. */
 export interface Entry { email: string, status: number, type: string, retryAfter: string | null }
 
-/** A fixed number of clients, each of which sends one write after the other and notes the answers, until told to stop. */
-export function writers (origin: () => string, count: number): { ledger: Entry[], stop: () => Promise<Entry[]> } {
+/** A fixed number of clients, each of which sends one write after the other and notes the answers, until told to stop or the test ends. */
+export function writers (t: Test, origin: () => string, count: number): { ledger: Entry[], stop: () => Promise<Entry[]> } {
   const ledger: Entry[] = []
   let isStopped = false
   const all = Promise.all(Array.from({ length: count }, async () => {
@@ -97,7 +92,9 @@ export function writers (origin: () => string, count: number): { ledger: Entry[]
       await sleep(20)
     }
   }))
-  return { ledger, stop: async () => { isStopped = true; await all; return ledger } }
+  const stop = async () => { isStopped = true; await all; return ledger }
+  t.teardown(stop)
+  return { ledger, stop }
 }
 
 async function write (origin: string, email: string): Promise<Omit<Entry, 'email'>> {

@@ -115,7 +115,7 @@ t.test('F8 PostgreSQL is away for 30 seconds, F49 and everybody retries when it 
   const server = await ownServer(t, 'postgres')
   const service = startServer(t, { ...await production(), DATABASE_URL: server.url, LOG_LEVEL: 'info' })
   const origin = await service.origin
-  const { ledger, stop } = writers(() => origin, 100)
+  const { ledger, stop } = writers(t, () => origin, 100)
   const acked = () => ledger.filter(({ status }) => status === 201).length
   await until('writes are acknowledged', () => acked() > 200, 30_000)
   const began = performance.now()

@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { MongoClient } from 'mongodb'
 import { Client } from 'pg'
@@ -10,6 +9,7 @@ import type { Test } from 'tap'
 import { startEmbedded } from '../../scripts/embedded/index.ts'
 import type { EmbeddedDatabases, EmbeddedOptions, EmbeddedServer, MissingServer } from '../../scripts/embedded/index.ts'
 import { isAlive } from '../../scripts/embedded/processes.ts'
+import { newFolder } from '../folder.ts'
 import { until as untilIn } from '../stores.ts'
 
 type Server = EmbeddedServer | MissingServer | undefined
@@ -30,9 +30,7 @@ export function leftovers (): string[] {
 
 /** A data folder below a closed one (0700), as it is for a checkout in root's home. */
 export function freshFolder (test: Test): string {
-  const folder = mkdtempSync(path.join(tmpdir(), 'tandem-embedded-'))
-  test.teardown(() => { rmSync(folder, { recursive: true, force: true }) })
-  return path.join(folder, 'data')
+  return path.join(newFolder(test), 'data')
 }
 
 /** A folder anybody may enter. */

@@ -6,7 +6,7 @@ import path from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
 import { startEmbedded, stopEmbedded } from '../../scripts/embedded/index.ts'
-import { isRemoved } from '../remove.ts'
+import { isRemoved } from '../folder.ts'
 import { freshFolder, isRunning, leftovers, note, notes, notice, otherUser, portOf, running, sql, start, until } from './embedded-helper.ts'
 
 /** A process that has nothing to do with the databases. */

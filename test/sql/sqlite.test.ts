@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
@@ -8,6 +8,7 @@ import t, { type Test } from 'tap'
 import { migrate } from '../../drizzle/migrate.ts'
 import { answerFor } from '../../plugins/transaction/answers.ts'
 import type { Settings } from '../../schemas/settings.ts'
+import { newFolder } from '../folder.ts'
 import { until } from '../helper.ts'
 import { smallApp } from './small-app.ts'
 
@@ -15,7 +16,7 @@ const never = () => false
 const failure = (work: Promise<unknown>) => work.then(() => undefined, (reason: unknown) => reason)
 
 async function fileApp (t: Test, settings: Partial<Settings> = {}) {
-  const file = path.join(t.testdir(), 'app.db')
+  const file = path.join(newFolder(t), 'app.db')
   return { file, ...await openApp(t, `file:${file}`, settings) }
 }
 
@@ -39,8 +40,9 @@ const program = `
 async function otherProgram (t: Test, file: string) {
   const child = spawn(process.execPath, ['--input-type=module', '-e', program, file], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env: { ...process.env, NODE_OPTIONS: '' } })
   await once(child, 'message')
+  const isGone = () => child.exitCode !== null || child.signalCode !== null
   const kill = async () => {
-    if (child.exitCode ?? child.signalCode) return
+    if (isGone()) return
     const gone = once(child, 'exit')
     child.kill('SIGKILL')
     await gone
@@ -50,7 +52,7 @@ async function otherProgram (t: Test, file: string) {
     kill,
     run: async (sql: string) => {
       child.send(sql)
-      await once(child, 'message')
+      await Promise.race([once(child, 'message'), once(child, 'exit').then(() => { throw new Error(`the other program ended at ${sql}`) })])
     }
   }
 }
@@ -324,7 +326,9 @@ t.test('files', async (t) => {
   }
 
   t.test('what cannot be opened is told in one line', async (t) => {
-    const folder = t.testdir({ 'text.db': 'this is no database, whatever its name says. '.repeat(100), 'folder.db': {} })
+    const folder = newFolder(t)
+    writeFileSync(path.join(folder, 'text.db'), 'this is no database, whatever its name says. '.repeat(100))
+    mkdirSync(path.join(folder, 'folder.db'))
     oneLine(t, await opening(t, `file:${folder}/text.db`), /text\.db is not an SQLite database, and was left as it is/)
     t.match(readFileSync(path.join(folder, 'text.db'), 'utf8'), /^this is no database/)
     oneLine(t, await opening(t, `file:${folder}/folder.db`), /is not a file/)
@@ -335,7 +339,10 @@ t.test('files', async (t) => {
   })
 
   t.test('a read-only file and a read-only folder, as an ordinary user', async (t) => {
-    const folder = t.testdir({ open: { 'app.db': '' }, closed: {} })
+    const folder = newFolder(t)
+    for (const name of ['open', 'closed']) mkdirSync(path.join(folder, name))
+    writeFileSync(path.join(folder, 'open', 'app.db'), '')
+    chmodSync(folder, 0o755)
     chmodSync(path.join(folder, 'open'), 0o777)
     chmodSync(path.join(folder, 'open', 'app.db'), 0o444)
     chmodSync(path.join(folder, 'closed'), 0o555)
@@ -361,7 +368,7 @@ t.test('files', async (t) => {
   })
 
   t.test('a file that another program has locked entirely is waited for, then named', async (t) => {
-    const folder = t.testdir()
+    const folder = newFolder(t)
     const file = path.join(folder, 'app.db')
     await migrate(`file:${file}`)
     const other = await otherProgram(t, file)
@@ -379,7 +386,7 @@ t.test('files', async (t) => {
   })
 
   t.test('paths: relative, absolute, percent-encoded', async (t) => {
-    const folder = t.testdir()
+    const folder = newFolder(t)
     mkdirSync(path.join(folder, 'with space'))
     const { app } = await openApp(t, `file://${folder}/with%20space/app.db`)
     t.ok(existsSync(path.join(folder, 'with space', 'app.db')))

@@ -1,12 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { MongoClient, type Db, type Document, type MongoClientOptions } from 'mongodb'
 import type { Test } from 'tap'
 import transaction, { type RouteTransactionOptions, type TransactionPluginOptions } from '../../../plugins/transaction/index.ts'
 import { startEmbedded } from '../../../scripts/embedded/index.ts'
+import { newFolder } from '../../folder.ts'
 import { sendTo, until, type Send } from '../harness.ts'
 
 /** A mongod of this file's own: fail points and the lifetime limit hold for a whole server. */
@@ -18,12 +16,9 @@ export interface Server {
 }
 
 export async function mongod (t: Test): Promise<Server> {
-  const dataDir = await mkdtemp(path.join(tmpdir(), 'transaction-mongo-'))
+  const dataDir = newFolder(t)
   const servers = await startEmbedded({ dataDir, postgres: false, mongodb: true, mongodbFlags: ['--setParameter', 'enableTestCommands=1'] })
-  t.teardown(async () => {
-    await servers.stop()
-    await rm(dataDir, { recursive: true, force: true })
-  })
+  t.teardown(() => servers.stop())
   const { mongodb } = servers
   if (mongodb === undefined || mongodb.how === 'missing') throw new Error(mongodb?.reason.join('\n') ?? 'no mongod')
   const admin = await new MongoClient(mongodb.url, { appName: 'test', w: 'majority' }).connect()

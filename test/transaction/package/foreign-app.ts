@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import type { Test } from 'tap'
+import { newFolder } from '../../folder.ts'
 
 const run = promisify(execFile)
 const root = path.join(import.meta.dirname, '../../..')
@@ -13,7 +13,7 @@ const env = { ...process.env, NODE_OPTIONS: '' }
 
 /** Packs the plugin as `npm publish` would. */
 export async function pack (t: Test): Promise<string> {
-  const folder = await temporary(t)
+  const folder = newFolder(t)
   // The build before packing is a script of our own, also where those of installed packages are off.
   await run('npm', ['pack', source, '--pack-destination', folder, '--offline', '--ignore-scripts=false'], { cwd: root, env })
   const [tarball = 'no tarball'] = readdirSync(folder)
@@ -30,7 +30,7 @@ export interface ForeignApp {
 
 /** An empty app in a folder of its own, with the tarball installed and nothing but the named packages beside it. */
 export async function foreignApp (t: Test, tarball: string, packages: string[]): Promise<ForeignApp> {
-  const folder = await temporary(t)
+  const folder = newFolder(t)
   const installed = path.join(folder, 'node_modules/@tandem/transaction')
   mkdirSync(installed, { recursive: true })
   await run('tar', ['-xzf', tarball, '-C', installed, '--strip-components=1'])
@@ -58,10 +58,4 @@ export async function foreignApp (t: Test, tarball: string, packages: string[]):
 export async function readmeBlocks (language: 'js' | 'ts'): Promise<string[]> {
   const text = await readFile(path.join(source, 'README.md'), 'utf8')
   return [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].filter(([, name]) => name === language).map(([, , code]) => code ?? '')
-}
-
-async function temporary (t: Test): Promise<string> {
-  const folder = await mkdtemp(path.join(tmpdir(), 'transaction-package-'))
-  t.teardown(() => rm(folder, { recursive: true, force: true }))
-  return folder
 }
