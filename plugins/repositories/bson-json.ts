@@ -25,8 +25,8 @@ const types = { double: 0x01, string: 0x02, objectId: 0x07, boolean: 0x08, date:
 const needsEscape = /["\\\u0000-\u001f]/
 
 /**
- * Makes a function that turns the raw cursor of a `find` command into JSON text without building objects on the way:
- * the fields of `schema`, and only those, in the order in which they are stored.
+ * Makes a function that turns the raw documents of a batch into JSON text without building objects on the way: the fields of
+ * `schema`, and only those, in the order in which they are stored.
  *
  * A document that lacks a required field, or holds a type that the schema does not allow, throws a TypeError, as the response
  * serializer would. Nested documents are not supported: declare such lists without this.
@@ -35,15 +35,13 @@ const needsEscape = /["\\\u0000-\u001f]/
  * @param storedAs document fields that are called otherwise than the property, for example `{ id: '_id' }`
  * @example
  * const toJson = compileBatch(PostSchema, { id: '_id' })
- * const { cursor } = await db.command({ find: 'posts', limit: 101, singleBatch: true, batchSize: 101 }, { raw: true })
- * const { json, hasMore } = toJson(cursor, 100)
+ * const { cursor } = await db.command({ find: 'posts', limit: 101, singleBatch: true, batchSize: 101 }, { fieldsAsRaw: { firstBatch: true } })
+ * const { json, hasMore } = toJson(cursor.firstBatch, 100)
  */
-export function compileBatch (schema: TObject, storedAs: Record<string, string> = {}): (cursor: Uint8Array, limit: number) => JsonBatch {
+export function compileBatch (schema: TObject, storedAs: Record<string, string> = {}): (documents: Uint8Array[], limit: number) => JsonBatch {
   const document = compileDocument(fieldsOf(schema, storedAs))
-  return function toJson (cursor, limit) {
-    const bytes = bufferOf(cursor)
-    const documents = firstBatch(bytes)
-    const texts = documents.slice(0, limit).map((start) => document(bytes, start))
+  return function toJson (documents, limit) {
+    const texts = documents.slice(0, limit).map((bytes) => document(bufferOf(bytes)))
     return { json: `[${texts.join(',')}]`, last: texts.at(-1), hasMore: documents.length > limit }
   }
 }
@@ -58,36 +56,13 @@ function fieldsOf (schema: TObject, storedAs: Record<string, string>): Field[] {
   }))
 }
 
-/** Offsets of the documents in `firstBatch` of a cursor. */
-function firstBatch (bytes: Buffer): number[] {
-  let at = 4
-  for (let type = bytes[at]; type !== undefined && type !== 0; type = bytes[at]) {
-    const nameAt = at + 1
-    const valueAt = bytes.indexOf(0, nameAt) + 1
-    if (bytes.toString('latin1', nameAt, valueAt - 1) === 'firstBatch') return elements(bytes, valueAt)
-    at = valueAt + sizeOf(bytes, type, valueAt)
-  }
-  throw new TypeError('the reply of MongoDB holds no batch')
-}
-
-function elements (bytes: Buffer, start: number): number[] {
-  const offsets: number[] = []
-  let at = start + 4
-  while (bytes[at] === 0x03) {
-    const valueAt = bytes.indexOf(0, at + 1) + 1
-    offsets.push(valueAt)
-    at = valueAt + bytes.readInt32LE(valueAt)
-  }
-  return offsets
-}
-
-function compileDocument (fields: Field[]): (bytes: Buffer, start: number) => string {
+function compileDocument (fields: Field[]): (bytes: Buffer) => string {
   const requiredCount = fields.filter(({ isRequired }) => isRequired).length
-  return function documentToJson (bytes, start) {
+  return function documentToJson (bytes) {
     let text = ''
     let found = 0
     let expected = 0
-    let at = start + 4
+    let at = 4
     for (let type = bytes[at]; type !== undefined && type !== 0; type = bytes[at]) {
       const index = indexOfField(fields, bytes, at + 1, expected)
       const field = fields[index]

@@ -10,7 +10,9 @@ export type Documents = TransactionalDatabase
 /** One page of a list: a find, or the stages of an aggregation, which must limit themselves to `limit` + 1 documents. */
 export type PageQuery = { filter: Document, sort: Record<string, 1 | -1>, skip?: number } | { stages: Document[] }
 
-interface Raw { command: (command: Document, options?: { raw: true }) => Promise<{ cursor: Uint8Array }>, readConcern?: { level: string } }
+/** The first reply to a command that makes a cursor; its id is 0 when the batch was all. */
+interface RawReply { cursor: { firstBatch: Uint8Array[], id: Long | number } }
+interface Raw { command: (command: Document, options?: { fieldsAsRaw: { firstBatch: true } }) => Promise<RawReply>, readConcern?: { level: string } }
 type Reader<Item> = (db: Documents, query: PageQuery, limit: number) => Promise<Page<Item>>
 /** What is known of a list before the first request. */
 interface List<Item> {
@@ -24,7 +26,6 @@ interface List<Item> {
 }
 
 const MAX_TIME_MS = 5000
-const INT64 = 0x12
 // The server is stepping down or shutting down: another one, or the same a moment later, will answer.
 const PASSING = new Set<unknown>([91, 189, 10_107, 11_600, 11_602, 13_435, 13_436])
 
@@ -55,9 +56,9 @@ export function mongoPages<T extends TObject> (collection: string, schema: T, cu
 
 // Undefined where the driver shall read instead: the server went away, or the page is larger than a reply.
 async function readRaw<Item> (db: Documents & Raw, list: List<Item>, query: PageQuery, limit: number): Promise<Page<Item> | undefined> {
-  const cursor = await sendRaw(db, list, query, limit + 1)
-  if (cursor === undefined) return undefined
-  const { json, last, hasMore } = list.toJson(cursor, limit)
+  const documents = await sendRaw(db, list, query, limit + 1)
+  if (documents === undefined) return undefined
+  const { json, last, hasMore } = list.toJson(documents, limit)
   return {
     json,
     get items () { return (JSON.parse(json) as object[]).map((item) => revive<Item>(item, list.dates)) },
@@ -65,7 +66,7 @@ async function readRaw<Item> (db: Documents & Raw, list: List<Item>, query: Page
   }
 }
 
-async function sendRaw<Item> (db: Documents & Raw, { collection, projection }: List<Item>, query: PageQuery, limit: number): Promise<Uint8Array | undefined> {
+async function sendRaw<Item> (db: Documents & Raw, { collection, projection }: List<Item>, query: PageQuery, limit: number): Promise<Uint8Array[] | undefined> {
   db.collection(collection) // refuses at once while MongoDB is known to be down
   const command = 'stages' in query
     // One more than there can be: a batch that is full to the last place leaves its cursor open.
@@ -73,9 +74,10 @@ async function sendRaw<Item> (db: Documents & Raw, { collection, projection }: L
     : { find: collection, filter: query.filter, ...optionsOf(query), projection, limit, batchSize: limit }
   const { level } = db.readConcern ?? {}
   try {
-    const { cursor } = await db.command({ ...command, maxTimeMS: MAX_TIME_MS, ...(level === undefined ? {} : { readConcern: { level } }) }, { raw: true })
-    const open = openCursor(cursor)
-    if (open === undefined) return cursor
+    // Not `raw: true`: the driver (7.9) would take the topology of an error as bytes too, and fail over it.
+    const { cursor: { firstBatch, id } } = await db.command({ ...command, maxTimeMS: MAX_TIME_MS, ...(level === undefined ? {} : { readConcern: { level } }) }, { fieldsAsRaw: { firstBatch: true } })
+    const open = Long.fromString(id.toString())
+    if (open.isZero()) return firstBatch
     await db.command({ killCursors: collection, cursors: [open] }).catch(() => {}) // it would end by itself in ten minutes
     return undefined
   } catch (error) {
@@ -99,21 +101,6 @@ function isPlain (db: object): db is Documents & Raw {
 
 function hasGoneAway (error: unknown): boolean {
   return error instanceof MongoNetworkError || (error instanceof MongoError && PASSING.has(error.code))
-}
-
-// The id of a cursor that has more to give; undefined when the batch was all. A cursor is { firstBatch, id, ns }.
-function openCursor ({ buffer, byteOffset, byteLength }: Uint8Array): Long | undefined {
-  const bytes = Buffer.from(buffer, byteOffset, byteLength)
-  let at = 4
-  while (bytes[at] !== 0) {
-    const valueAt = bytes.indexOf(0, at + 1) + 1
-    if (bytes[at] === INT64) {
-      const id = bytes.readBigInt64LE(valueAt)
-      return id === 0n ? undefined : Long.fromBigInt(id)
-    }
-    at = valueAt + bytes.readInt32LE(valueAt) // an array begins with its length
-  }
-  return undefined
 }
 
 function fieldOf (name: string): string {

@@ -15,8 +15,9 @@ const Item = Type.Object({
 })
 const toJson = compileBatch(Item, { id: '_id' })
 
-function cursorOf (documents: object[]): Uint8Array {
-  return BSON.serialize({ id: Long.ZERO, ns: 'test.items', firstBatch: documents }, { ignoreUndefined: true })
+/** Documents as they come from the server. */
+function raw (documents: object[]): Uint8Array[] {
+  return documents.map((document) => BSON.serialize(document, { ignoreUndefined: true }))
 }
 
 // A small generator with a fixed seed: the same documents in every run.
@@ -66,32 +67,31 @@ function expected (document: Record<string, unknown>): unknown {
 t.test('a random batch reads like the driver\'s own decoding', async (t) => {
   for (let round = 0; round < 500; round++) {
     const documents = Array.from({ length: Math.floor(random() * 5) }, randomDocument)
-    const { json } = toJson(cursorOf(documents), 100)
+    const { json } = toJson(raw(documents), 100)
     t.same(JSON.parse(json), documents.map(expected), `round ${round}`)
   }
 })
 
 t.test('limit cuts the page and tells that there is more', async (t) => {
   const documents = Array.from({ length: 3 }, randomDocument)
-  const page = toJson(cursorOf(documents), 2)
+  const page = toJson(raw(documents), 2)
   t.equal(JSON.parse(page.json).length, 2)
   t.equal(page.hasMore, true)
   t.same(JSON.parse(page.last ?? ''), expected(documents[1] ?? {}))
-  t.same(toJson(cursorOf([]), 2), { json: '[]', last: undefined, hasMore: false })
+  t.same(toJson(raw([]), 2), { json: '[]', last: undefined, hasMore: false })
 })
 
 t.test('what the schema does not allow throws', async (t) => {
   const document = randomDocument()
   const { title: _title, ...untitled } = document
-  t.throws(() => toJson(cursorOf([untitled]), 1), { name: 'TypeError', message: 'a document lacks a required field' })
-  t.throws(() => toJson(cursorOf([{ ...document, title: 5 }]), 1), TypeError)
-  t.throws(() => toJson(cursorOf([{ ...document, title: null }]), 1), TypeError)
-  t.throws(() => toJson(cursorOf([{ ...document, count: new Double(1.5) }]), 1), TypeError)
-  t.throws(() => toJson(cursorOf([{ ...document, count: Long.MAX_VALUE }]), 1), TypeError)
-  t.throws(() => toJson(cursorOf([{ ...document, score: Number.NaN }]), 1), TypeError)
-  t.throws(() => toJson(cursorOf([{ ...document, is_public: 'yes' }]), 1), TypeError)
-  t.throws(() => toJson(cursorOf([{ ...document, created_at: { nested: true } }]), 1), TypeError)
-  t.throws(() => toJson(BSON.serialize({ id: 0 }), 1), { message: 'the reply of MongoDB holds no batch' })
+  t.throws(() => toJson(raw([untitled]), 1), { name: 'TypeError', message: 'a document lacks a required field' })
+  t.throws(() => toJson(raw([{ ...document, title: 5 }]), 1), TypeError)
+  t.throws(() => toJson(raw([{ ...document, title: null }]), 1), TypeError)
+  t.throws(() => toJson(raw([{ ...document, count: new Double(1.5) }]), 1), TypeError)
+  t.throws(() => toJson(raw([{ ...document, count: Long.MAX_VALUE }]), 1), TypeError)
+  t.throws(() => toJson(raw([{ ...document, score: Number.NaN }]), 1), TypeError)
+  t.throws(() => toJson(raw([{ ...document, is_public: 'yes' }]), 1), TypeError)
+  t.throws(() => toJson(raw([{ ...document, created_at: { nested: true } }]), 1), TypeError)
 })
 
 t.test('isoDate agrees with Date', async (t) => {

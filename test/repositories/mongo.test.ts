@@ -1,4 +1,4 @@
-import { MongoClient, MongoNetworkError, ObjectId, type CommandStartedEvent, type Db, type Document } from 'mongodb'
+import { MongoClient, MongoNetworkError, ObjectId, Timestamp, type CommandStartedEvent, type Db, type Document } from 'mongodb'
 import t, { type Test } from 'tap'
 import { prepareDatabase } from '../../plugins/mongo/prepare.ts'
 import type { Documents } from '../../plugins/repositories/mongo-page.ts'
@@ -86,6 +86,12 @@ t.test('lists: one command each, the same by raw bytes and by the driver', async
   }
   t.strictSame((await raw.list({ limit: 100 })).items.map(({ id }) => id), newest)
   t.strictSame(Object.keys((await raw.summaries({ limit: 1 })).items[0] ?? {}).sort(), ['author_id', 'category', 'created_at', 'id', 'title'])
+})
+
+t.test('what the server says of itself with an error is no bytes: the driver compares it', async (t) => {
+  const { db } = await openMongo(t)
+  const error = await createPostRepository(db).list({ limit: 1, skip: -1 }).catch((reason: unknown) => reason)
+  t.match(error, { code: 51_024, errorResponse: { $clusterTime: { clusterTime: Timestamp } } })
 })
 
 t.test('cursors visit every post once, also where moments are shared', async (t) => {
