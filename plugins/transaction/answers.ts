@@ -26,6 +26,7 @@ const INTERNAL: Answer = { status: 500, type: 'internal' }
 
 const TRANSACTION: Record<string, Answer> = {
   TX_CLOSED: INTERNAL,
+  TX_CLIENT_GONE: { status: 499, type: 'client-error' },
   TX_ABORTED: INTERNAL,
   TX_USAGE: INTERNAL,
   TX_OUTCOME_UNKNOWN: UNKNOWN,

@@ -18,6 +18,13 @@ export class TransactionClosedError extends TransactionError {
   }
 }
 
+/** The client went away before COMMIT; everything was rolled back and nobody reads the answer. Code `TX_CLIENT_GONE`, 499. */
+export class ClientGoneError extends TransactionError {
+  constructor (label: string) {
+    super('TX_CLIENT_GONE', 499, `The client of ${label} went away; the transaction was rolled back.`)
+  }
+}
+
 /** A failed statement had aborted the transaction and the handler went on; nothing was committed. Code `TX_ABORTED`, 500. */
 export class TransactionAbortedError extends TransactionError {
   /** The first failed statement, without its values; for logs only. */

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { TransactionClosedError, TransactionUsageError } from './errors.ts'
+import { ClientGoneError, TransactionUsageError } from './errors.ts'
 import { guardReply } from './guards.ts'
 import { logStreamOutcome } from './log.ts'
 import type { Observe } from './observe.ts'
@@ -127,7 +127,7 @@ export class Exchange {
     if (scope.state === 'committed' || scope.state === 'rolled back') return
     // A streamed reply that was read to its end is the one case where the transaction outlives the gate.
     const isHeld = this.answer !== undefined && scope.settled === undefined && scope.isOpen
-    const settlement = isHeld && reply.raw.writableFinished && !scope.isBusy ? scope.settle('commit') : scope.abandon(this.#abortError())
+    const settlement = isHeld && reply.raw.writableFinished && !scope.isBusy ? scope.settle('commit') : scope.abandon(new ClientGoneError(this.scope.label))
     settlement.then(() => { if (isHeld) logStreamOutcome(this) }, (error: unknown) => { if (isHeld) logStreamOutcome(this, error) })
   }
 
@@ -135,12 +135,8 @@ export class Exchange {
   #refusal (): Error | undefined {
     const { raw } = this.reply
     if (raw.headersSent) return new TransactionUsageError(`the reply of ${this.scope.label} has begun; a transaction could no longer decide about it`)
-    if (raw.destroyed && this.route.options.clientAbort !== 'continue') return this.#abortError()
+    if (raw.destroyed && this.route.options.clientAbort !== 'continue') return new ClientGoneError(this.scope.label)
     return secondTransaction(this.scope)
-  }
-
-  #abortError (): Error {
-    return new TransactionClosedError(this.scope.label, 'rolled back because the client went away')
   }
 
   /** The handler gets a moment to answer the timeout itself; one that hangs is answered for. */

@@ -112,6 +112,7 @@ t.test('MongoDB', async (t) => {
 t.test("the transaction's own errors count before their cause", async (t) => {
   const wanted: Record<string, string> = {
     TX_CLOSED: '500 internal',
+    TX_CLIENT_GONE: '499 client-error',
     TX_ABORTED: '500 internal',
     TX_USAGE: '500 internal',
     TX_OUTCOME_UNKNOWN: '500 outcome-unknown',

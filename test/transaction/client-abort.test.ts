@@ -18,8 +18,10 @@ const activity = async (text: string) => {
 test('a client that goes away takes the work with it', async (t) => {
   const steps: Record<string, ReturnType<typeof signal>> = {}
   const step = (name: string) => steps[name] ??= signal()
+  const { lines, logger } = logLines()
   const { send, pool } = await stage(t, {
     database: db,
+    fastify: { logger },
     routes: (app) => {
       for (const [method, suffix] of [['POST', ''], ['GET', '-by-get']] as const) {
         const waiting = (path: string, rest: (request: FastifyRequest) => unknown) => {
@@ -68,6 +70,8 @@ test('a client that goes away takes the work with it', async (t) => {
   await sleep(50)
   t.same(await db.ids(), [], 'nor is anything begun for a client that has left')
   t.equal(pool.totalCount, before)
+  t.ok(lines.some(({ err }) => (err as { code?: string } | undefined)?.code === 'TX_CLIENT_GONE'))
+  t.same(lines.filter(({ level }) => Number(level) >= 50), [], 'it is no error of the log')
 })
 
 test('a client that goes away while it is queued for a connection', async (t) => {
