@@ -108,8 +108,8 @@ async function transactionPlugin (app: FastifyInstance, options: TransactionPlug
   const callbacks = new AfterCommit(app.log)
   const prefix = applicationName === '' ? '' : `${applicationName} `
   const observe = options.observe && guardObserver(options.observe, app.log)
-  const context = { drivers, defaults, prefix, retryAfter, handles: { db: options.db, mongo: options.mongo?.db }, afterCommit: callbacks.run, observe }
   const isWatching = options.detectStrays ?? process.env['NODE_ENV'] !== 'production'
+  const context = { drivers, defaults, prefix, retryAfter, isWatching, handles: { db: options.db, mongo: options.mongo?.db }, afterCommit: callbacks.run, observe }
 
   decorateRequests(app, context.handles, options.mongo && confirmedWrites(options.mongo.client, options.mongo.db))
   app.decorate('transaction', (work, own = {}) => runTransaction(work, own, context))

@@ -25,6 +25,8 @@ export interface CallContext {
   defaults: TransactionOptions
   handles: Handles
   prefix: string
+  /** Whether the detectors of strays look. Following what runs where costs every promise of the process, also of requests. */
+  isWatching: boolean
   retryAfter: number
   afterCommit: (callbacks: Array<() => unknown>) => void
   observe: Observe | undefined
@@ -56,7 +58,7 @@ export async function runTransaction<Result> (work: (transaction: Transaction) =
       observe: context.observe
     })
     try {
-      return await runOnce(scope, work, context.handles, expiry.promise)
+      return await runOnce(scope, work, context, expiry.promise)
     } catch (error) {
       if (attempt > retries || !mayRunAgain(scope, error)) throw error
     }
@@ -64,12 +66,12 @@ export async function runTransaction<Result> (work: (transaction: Transaction) =
   }
 }
 
-async function runOnce<Result> (scope: Scope, work: (transaction: Transaction) => Promise<Result>, handles: Handles, expiry: Promise<never>): Promise<Result> {
+async function runOnce<Result> (scope: Scope, work: (transaction: Transaction) => Promise<Result>, { handles, isWatching }: CallContext, expiry: Promise<never>): Promise<Result> {
   const transaction = new Transaction(scope, handles)
   let result: Result
   try {
     // Work that waits for something else must not keep its caller past the deadline.
-    result = await Promise.race([watched(scope, () => work(transaction)), expiry])
+    result = await Promise.race([isWatching ? watched(scope, () => work(transaction)) : work(transaction), expiry])
   } catch (error) {
     await scope.settle('rollback').catch(() => {})
     throw error
