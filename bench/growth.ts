@@ -59,7 +59,7 @@ async function morePosts ({ make }: Servers): Promise<string> {
 
 async function grown (name: string, running: Running[], routes: Route[]): Promise<string> {
   const times: number[][] = running.map(() => [])
-  for (const [at, peer] of running.entries()) await amountFor(peer, routes[at] as Route, 1, 0.1, 1)
+  for (const [at, peer] of running.entries()) await amountFor(peer, routes[at] as Route, 1, 0.1, { seconds: 1 })
   for (let round = 0; round < ROUNDS; round++) {
     for (const [at, peer] of running.entries()) times[at]?.push(1000 / (await measure(peer, routes[at] as Route, 1, 100)).requestsPerSecond)
   }
@@ -74,7 +74,7 @@ async function moreConnections (service: Running, routes: Route[]): Promise<stri
   for (const name of ['GET /users/{id}', 'POST /orders/']) {
     const route = routeNamed(routes, name)
     for (const connections of CONNECTIONS) {
-      const amount = await amountFor(service, route, connections, 2, 2)
+      const amount = await amountFor(service, route, connections, 2, { seconds: 2 })
       lines.push(load(name, connections, await measure(service, route, connections, amount)))
     }
   }

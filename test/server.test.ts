@@ -72,18 +72,18 @@ t.test('what keeps the service from starting is said in one line', async (t) => 
     const { port } = taken.address() as { port: number }
     await refuses(t, startServer(t, { ...await production(t), PORT: String(port) }), [new RegExp(`^Port ${port} is taken: .*PORT=${port + 1} npm start$`)])
   })
-  await t.test('a PostgreSQL database that is not there', async (t) => {
+  await t.test('F3 a PostgreSQL database that is not there', async (t) => {
     const env = await production(t)
     const DATABASE_URL = await withPath(env['DATABASE_URL'], (url) => { url.pathname = 'nowhere'; url.password = SECRET })
     const { host } = new URL(DATABASE_URL)
     await refuses(t, startServer(t, { ...env, DATABASE_URL }), [new RegExp(`^PostgreSQL at ${host}/nowhere has no such database: create it`)])
   })
-  await t.test('a role that PostgreSQL does not know', async (t) => {
+  await t.test('F3 a role that PostgreSQL does not know', async (t) => {
     const env = await production(t)
     const DATABASE_URL = await withPath(env['DATABASE_URL'], (url) => { url.username = 'nobody'; url.password = SECRET })
     await cannotStart(t, { ...env, DATABASE_URL }, [/^PostgreSQL at 127\.0\.0\.1:\d+\/test_\w+ refuses the user or password of DATABASE_URL/])
   })
-  await t.test('a wrong PostgreSQL password', async (t) => {
+  await t.test('F3 a wrong PostgreSQL password', async (t) => {
     // The embedded server asks for none; this one refuses as a real one would, without an encoding that it could be told by.
     const refusal = Buffer.from('SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for user "tandem"\0\0')
     const server = await listenOn(0, (socket) => {
@@ -97,7 +97,7 @@ t.test('what keeps the service from starting is said in one line', async (t) => 
     const env = { ...await production(t), DATABASE_URL: `postgres://tandem:${SECRET}@127.0.0.1:${port}/app` }
     await cannotStart(t, env, [new RegExp(`^PostgreSQL at 127.0.0.1:${port}/app refuses the user or password`)])
   })
-  await t.test('a wrong MongoDB password', async (t) => {
+  await t.test('F3 a wrong MongoDB password', async (t) => {
     const env = await production(t)
     const MONGODB_URL = (env['MONGODB_URL'] ?? '').replace('//', `//ops:${SECRET}@`)
     await cannotStart(t, { ...env, MONGODB_URL }, [/^MongoDB at 127\.0\.0\.1:\d+\/ refuses the user or password of MONGODB_URL/])
@@ -107,7 +107,7 @@ t.test('what keeps the service from starting is said in one line', async (t) => 
   })
 })
 
-t.test('databases that cannot be reached do not stop the service', async (t) => {
+t.test('F1 F2 databases that cannot be reached do not stop the service', async (t) => {
   const env = await production(t)
   const [sql, mongo] = [await Proxy.start(env['DATABASE_URL'] ?? ''), await Proxy.start(env['MONGODB_URL'] ?? '')]
   t.teardown(async () => { await Promise.all([sql.close(), mongo.close()]) })
@@ -144,7 +144,7 @@ t.test('databases that cannot be reached do not stop the service', async (t) => 
   t.equal(await server.ended, 0)
 })
 
-t.test('nothing of the documentation is served in production', async (t) => {
+t.test('F47 nothing of the documentation is served in production', async (t) => {
   const server = startServer(t, await production(t))
   const origin = await server.origin
   for (const url of ['/docs', '/openapi.json', '/metrics', '/status']) t.equal((await fetch(origin + url)).status, 404, url)
@@ -176,7 +176,7 @@ async function withSlowRequest (t: Test, settings: NodeJS.ProcessEnv = {}) {
   return { server, origin, agent, slow, holder }
 }
 
-t.test('SIGTERM lets requests finish', async (t) => {
+t.test('F30 SIGTERM lets requests finish', async (t) => {
   const { server, origin, agent, slow, holder } = await withSlowRequest(t)
   const open = connect(Number(new URL(origin).port), '127.0.0.1')
   await once(open, 'connect')
@@ -202,7 +202,7 @@ t.test('SIGTERM lets requests finish', async (t) => {
   t.match(server.log.at(-1), { msg: 'closed' })
 })
 
-t.test('what does not finish is cut off within the grace', async (t) => {
+t.test('F30 what does not finish is cut off within the grace', async (t) => {
   const { server, origin, slow, holder } = await withSlowRequest(t, { SHUTDOWN_GRACE_MS: '1000' })
   const half = connect(Number(new URL(origin).port), '127.0.0.1')
   await once(half, 'connect')
@@ -217,7 +217,7 @@ t.test('what does not finish is cut off within the grace', async (t) => {
   t.equal(rows.length, 0, 'and what it had begun is rolled back')
 })
 
-t.test('a second signal does not wait', async (t) => {
+t.test('F30 a second signal does not wait', async (t) => {
   const { server, slow } = await withSlowRequest(t)
   server.child.kill('SIGTERM')
   await server.logged(/^closing$/)

@@ -134,7 +134,7 @@ t.test('requests that cannot be read', async (t) => {
   })
 })
 
-t.test('faults of the service', async (t) => {
+t.test('F45 faults of the service', async (t) => {
   const log: string[] = []
   const app = await withRoutes(t, async (app) => {
     app.get('/bug', async () => { throw new TypeError(`cannot do ${SECRET}`) })

@@ -62,7 +62,7 @@ async function migratedFile (t: Test): Promise<string> {
   return url
 }
 
-t.test('a database whose migrations do not fit', async (t) => {
+t.test('F4 a database whose migrations do not fit', async (t) => {
   const cases: Array<[string, string, RegExp]> = [
     ['drop table drizzle.__drizzle_migrations', 'migrations pending', /0000_\w+.*: run npm run db:migrate/],
     ["update drizzle.__drizzle_migrations set hash = 'edited'", 'migrations differ', /Migration 0000_\w+ was edited/],
@@ -84,7 +84,7 @@ t.test('a database whose migrations do not fit', async (t) => {
   }
 })
 
-t.test('a newer version migrates while this one runs', async (t) => {
+t.test('F4 a newer version migrates while this one runs', async (t) => {
   for (const engine of ['PostgreSQL', 'SQLite']) {
     const url = engine === 'SQLite' ? await migratedFile(t) : (await databases(t)).databaseUrl
     const { said, logger } = warnings()

@@ -98,7 +98,7 @@ t.test('the state follows the monitors', async (t) => {
   t.strictSame(seen, ['up', 'degraded', 'up', 'degraded', 'down', 'up'])
 })
 
-t.test('without MongoDB the service starts, and heals when it comes', async (t) => {
+t.test('F2 without MongoDB the service starts, and heals when it comes', async (t) => {
   const { mongoUrl } = await databases(t)
   const proxy = await Proxy.start(mongoUrl)
   t.teardown(() => proxy.close())

@@ -18,7 +18,7 @@ t.test('every answer carries security headers', async (t) => {
   }
 })
 
-t.test('CORS is off until origins are listed', async (t) => {
+t.test('F48 CORS is off until origins are listed', async (t) => {
   const app = await build(t)
   for (const origin of [...EVIL, 'https://app.example']) {
     const { headers } = await app.inject({ url: '/users', headers: { origin } })
@@ -29,7 +29,7 @@ t.test('CORS is off until origins are listed', async (t) => {
   }
 })
 
-t.test('listed origins may use every method, others none', async (t) => {
+t.test('F48 listed origins may use every method, others none', async (t) => {
   const app = await build(t, { settings: { CORS_ORIGINS: 'https://app.example, https://admin.example' } })
   const ask = async (origin: string, method: string) => await app.inject({
     method: 'OPTIONS', url: '/users/1', headers: { origin, 'access-control-request-method': method, 'access-control-request-headers': 'content-type' }

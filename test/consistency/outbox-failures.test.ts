@@ -7,7 +7,7 @@ import { appWith, collector, event, makeDue, many, onPostgres, publish, rowOf, r
 t.test('PostgreSQL', async (t) => {
   const { pool, store } = await onPostgres(t)
 
-  t.test('a poison event is parked with the reason and blocks nobody; it can be replayed or discarded', async (t) => {
+  t.test('F37 a poison event is parked with the reason and blocks nobody; it can be replayed or discarded', async (t) => {
     let isCured = false
     const { keys, apply } = collector(({ key }) => key === '3' && !isCured ? new RangeError('three is \0 too many') : undefined)
     const { app, lines } = await appWith(t, store, { topics: { things: [apply, { maxAttempts: 3 }] }, measureInterval: 20 })

@@ -9,33 +9,8 @@ import { build, databases } from '../helper.ts'
 import { Proxy } from '../proxy.ts'
 import { until } from '../stores.ts'
 import { agree, ownServer, writers } from './servers.ts'
+import { admin, PATIENT, post, SMALL, survivor } from './service.ts'
 import { isWell, newEmail, type Survivor } from './well.ts'
-
-const SMALL = { DATABASE_POOL_SIZE: 5, DATABASE_MAX_OVERFLOW: 5, PROJECTIONS: false }
-
-// For floods: what is measured is what they leave behind, not how long a busy machine takes.
-const PATIENT = {
-  DATABASE_LOCK_TIMEOUT_MS: 40_000, DATABASE_STATEMENT_TIMEOUT_MS: 50_000, DATABASE_TRANSACTION_TIMEOUT_MS: 60_000, HANDLER_TIMEOUT_MS: 90_000, DATABASE_POOL_TIMEOUT_MS: 90_000
-}
-
-function survivor (app: App, databaseUrl: string, rest: Partial<Survivor> = {}): Survivor {
-  const send: Survivor['send'] = async (method, url, body) => (await app.inject({ method, url, ...(body && { payload: body }) })).statusCode
-  return { databaseUrl, send, pool: app.pg.pool, ...rest }
-}
-
-const post = async (app: App, url: string, payload: object) => {
-  const reply = await app.inject({ method: 'POST', url, payload })
-  const { type = '' } = (reply.body === '' ? {} : reply.json()) as { type?: string }
-  return { status: reply.statusCode, type: type.split('#')[1] ?? '', retryAfter: reply.headers['retry-after'] }
-}
-
-async function admin (t: Test, url: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: url, application_name: 'test' })
-  client.on('error', () => {})
-  await client.connect()
-  t.teardown(() => client.end().catch(() => {}))
-  return client
-}
 
 /** The app behind a proxy, and the URL without it. */
 async function behindProxy (t: Test, options: BuildOptions = {}): Promise<{ app: App, proxy: Proxy, url: string }> {
@@ -259,31 +234,6 @@ t.test('F14 the connection is reset in each phase of a write', async (t) => {
     else t.match({ status, type }, { status: 500, type: 'outcome-unknown' }, where)
   }
   t.same([...seen].sort(), ['database-unavailable', 'outcome-unknown', 'stored'], 'each phase was met')
-  await isWell(t, survivor(app, url))
-})
-
-t.test('F15 the pool is exhausted', async (t) => {
-  const app = await build(t, { settings: { ...PATIENT, PROJECTIONS: false, DATABASE_POOL_SIZE: 2, DATABASE_MAX_OVERFLOW: 0, DATABASE_POOL_TIMEOUT_MS: 1500 } })
-  const url = String(app.config.DATABASE_URL)
-  const { pool } = app.pg
-  // The pool timeout bounds connecting too, and that failure has another type.
-  await until('both connections are open', async () => {
-    for (const taken of await Promise.allSettled([pool.connect(), pool.connect()])) if (taken.status === 'fulfilled') taken.value.release()
-    return pool.totalCount === 2
-  })
-  const holder = await admin(t, url)
-  await holder.query('begin; lock table users in access exclusive mode')
-  const waiting = Array.from({ length: 50 }, () => post(app, '/users', { name: 'Ada', email: newEmail() }))
-  const answers: Array<Awaited<ReturnType<typeof post>>> = []
-  for (const one of waiting) one.then((answer) => { answers.push(answer) }, () => {})
-  await until('both connections are taken', () => pool.waitingCount > 0)
-  for (const [method, path, status] of [['GET', '/livez', 200], ['GET', '/nowhere', 404], ['GET', '/users/x', 400], ['OPTIONS', '/users', 405], ['POST', '/users', 400]] as const) {
-    t.equal((await app.inject({ method, url: path, ...(method === 'POST' && { payload: {} }) })).statusCode, status, `${method} ${path} needs no connection`)
-  }
-  await until('all but two are answered', () => answers.length === 48)
-  t.ok(answers.every(({ status, type, retryAfter }) => status === 503 && type === 'pool-exhausted' && retryAfter !== undefined), JSON.stringify(answers[0]))
-  await holder.query('rollback')
-  t.equal((await Promise.all(waiting)).filter(({ status }) => status === 201).length, 2)
   await isWell(t, survivor(app, url))
 })
 

@@ -303,7 +303,7 @@ t.test('echo', async (t) => {
   t.notMatch(JSON.stringify(log), /hush/)
 })
 
-t.test('a full disk: 503, nothing half, and the service goes on', async (t) => {
+t.test('F38 a full disk: 503, nothing half, and the service goes on', async (t) => {
   const { app, pool } = await fileApp(t)
   await pool.query('create table t (v)')
   app.post('/', async (request) => {

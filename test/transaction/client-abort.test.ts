@@ -15,7 +15,7 @@ const activity = async (text: string) => {
   return rows.map(({ pid }) => pid)
 }
 
-test('a client that goes away takes the work with it', async (t) => {
+test('F31 a client that goes away takes the work with it', async (t) => {
   const steps: Record<string, ReturnType<typeof signal>> = {}
   const step = (name: string) => steps[name] ??= signal()
   const { lines, logger } = logLines()
@@ -74,7 +74,7 @@ test('a client that goes away takes the work with it', async (t) => {
   t.same(lines.filter(({ level }) => Number(level) >= 50), [], 'it is no error of the log')
 })
 
-test('a client that goes away while it is queued for a connection', async (t) => {
+test('F31 a client that goes away while it is queued for a connection', async (t) => {
   const free = signal()
   const statements: string[] = []
   const { send, pool } = await stage(t, {
@@ -111,7 +111,7 @@ test('a client that goes away while it is queued for a connection', async (t) =>
   t.equal(statements.filter((text) => text === 'BEGIN').length, 2, 'connections that came too late were handed back unused')
 })
 
-test('a client that goes away during a statement, and during COMMIT', async (t) => {
+test('F31 a client that goes away during a statement, and during COMMIT', async (t) => {
   const { send, pool } = await stage(t, {
     database: db,
     pool: { max: 1 },

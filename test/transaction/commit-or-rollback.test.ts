@@ -8,7 +8,7 @@ import { insert } from './statements.ts'
 let db: Database
 t.before(async () => { db = await database(t) })
 
-test('a reply that is no success, or never came to be, stores nothing', async (t) => {
+test('F27 a reply that is no success, or never came to be, stores nothing', async (t) => {
   const { send } = await stage(t, {
     database: db,
     routes: (app) => {

@@ -7,7 +7,7 @@ import { insert } from './statements.ts'
 let db: Database
 t.before(async () => { db = await database(t) })
 
-test('a failed statement whose error was swallowed never becomes a success', async (t) => {
+test('F25 a failed statement whose error was swallowed never becomes a success', async (t) => {
   const { lines, logger } = logLines()
   const { send } = await stage(t, {
     database: db,
@@ -54,7 +54,7 @@ test('a failed statement whose error was swallowed never becomes a success', asy
   t.same(await db.ids(), [7], 'a statement nobody awaited is committed with the rest')
 })
 
-test('COMMIT fails: one release, and nobody else is touched', async (t) => {
+test('F26 COMMIT fails: one release, and nobody else is touched', async (t) => {
   const { send, pool } = await stage(t, {
     database: db,
     pool: { max: 1 },

@@ -8,7 +8,7 @@ import { insert } from './statements.ts'
 let db: Database
 t.before(async () => { db = await database(t) })
 
-test('deadlines', async (t) => {
+test('F34 deadlines', async (t) => {
   const { send } = await stage(t, {
     database: db,
     routes: (app) => {

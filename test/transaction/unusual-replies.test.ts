@@ -132,7 +132,7 @@ test('an error that Fastify writes past every hook cannot overtake a COMMIT', as
   t.same(await db.ids(), [1])
 })
 
-test('hijack and raw replies are refused while the transaction is open', async (t) => {
+test('F35 hijack and raw replies are refused while the transaction is open', async (t) => {
   const { send } = await stage(t, {
     database: db,
     routes: (app) => {
