@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8'
 import closeWithGrace from 'close-with-grace'
 import { buildApp, type App } from './app.ts'
 import { maskSettings } from './plugins/config.ts'
@@ -41,6 +42,10 @@ async function addSamples (app: App): Promise<void> {
     app.log.warn({ err }, 'no sample data: a database is not available')
   }
 }
+
+// V8 would make objects of requests in the old generation, because some of that kind lived long during boot. There each keeps
+// the objects it refers to alive until the next full collection: a write took a fifth more processor time.
+setFlagsFromString('--no-allocation-site-pretenuring')
 
 start().catch((error: unknown) => {
   for (const line of explainBoot(error, process.env)) console.error(line)

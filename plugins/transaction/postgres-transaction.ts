@@ -48,7 +48,10 @@ export class PostgresTransaction implements OpenTransaction {
   async begin (message: string): Promise<void> {
     this.#mayWrite = !/^BEGIN[^;]* READ ONLY/.test(message)
     if (this.#client.pipeline) {
-      // On a pipelined connection BEGIN travels with the first statement, which fails too when BEGIN does.
+      // On a pipelined connection BEGIN travels with the first statement, in one packet; that fails too when BEGIN does.
+      const { stream } = this.#client.connection
+      stream.cork()
+      process.nextTick(() => { stream.uncork() })
       this.#client.query(message).catch((error: unknown) => { this.#note(message, error) })
       return
     }

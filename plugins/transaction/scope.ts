@@ -70,7 +70,8 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
     this.#options = options
     this.label = label
     this.attempt = attempt
-    if (deadline > 0) this.#timer = setTimeout(() => { this.#expire() }, Math.max(1, deadline - spent)).unref()
+    // Whole milliseconds: Node keeps a list of timers for each duration that occurs.
+    if (deadline > 0) this.#timer = setTimeout(() => { this.#expire() }, Math.max(1, Math.ceil(deadline - spent))).unref()
   }
 
   get state (): State { return this.#state }

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import type { Writable } from 'node:stream'
 import { Long, type CommandStartedEvent } from 'mongodb'
 import t, { type Test } from 'tap'
 import { mongoDatabase } from '../../plugins/mongo/index.ts'
@@ -101,6 +102,24 @@ t.test('a request asks PostgreSQL as often as it must, and parses nothing twice'
   t.strictSame(await tap.during(() => app.inject({ url: '/orders/1' })), ['orders_by_id'])
   t.strictSame(await tap.during(() => app.inject({ url: '/user-analytics' })), ['user_analytics_list'])
 })
+
+t.test('with DATABASE_PIPELINE, BEGIN and the first statement are one write', async (t) => {
+  const app = await build(t, { settings: { DATABASE_PIPELINE: true, PROJECTIONS: false, DATABASE_POOL_SIZE: 1, DATABASE_MAX_OVERFLOW: 0 } })
+  const client = await app.pg.pool.connect()
+  client.release()
+  const writes = countWrites(client.connection.stream)
+  await app.inject({ method: 'POST', url: '/users', payload: { email: 'a@example.com', name: 'n' } })
+  t.equal(writes(), 2, 'the other one is COMMIT')
+})
+
+/** Counts what a stream hands to the system, in one piece or several. */
+function countWrites (stream: Writable): () => number {
+  let count = 0
+  const { _write, _writev } = stream
+  stream._write = (...args) => { count++; Reflect.apply(_write, stream, args) }
+  if (_writev) stream._writev = (...args) => { count++; Reflect.apply(_writev, stream, args) }
+  return () => count
+}
 
 t.test('a list is one command to MongoDB', async (t) => {
   const app = await build(t, { settings: { PROJECTIONS: false, DATABASE_ECHO: true } })
