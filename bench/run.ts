@@ -123,7 +123,7 @@ async function measureAll (running: Running[], routes: Route[], databaseUrl: str
 /** A service runs for days, so its steady state is what counts: Node's CPU per request still halves between its first and its tenth thousand. */
 async function warmUp (running: Running[], route: Route): Promise<Map<string, number>> {
   const amounts = new Map<string, number>()
-  const ofNode = CORE.includes(route.name) ? { seconds: 10, requests: 12_000 } : { seconds: 3, requests: 3000 }
+  const ofNode = CORE.includes(route.name) ? { seconds: 10, requests: 12_000 } : { seconds: 2, requests: 3000 }
   for (const peer of running) amounts.set(peer.name, await amountFor(peer, route, connections, Number(values.seconds), NODE_PEERS.has(peer.name) ? ofNode : { seconds: 0.5 }))
   return amounts
 }
