@@ -1,9 +1,11 @@
 import { once } from 'node:events'
 import { Agent, request, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
+import { MongoClient } from 'mongodb'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { buildApp } from '../app.ts'
+import { migrate } from '../drizzle/migrate.ts'
 import { explainBoot } from '../plugins/errors/boot.ts'
 import type { Settings } from '../schemas/settings.ts'
 import { databases, until } from './helper.ts'
@@ -105,6 +107,15 @@ t.test('what keeps the service from starting is said in one line', async (t) => 
   await t.test('a MongoDB URL that is none', async (t) => {
     await cannotStart(t, { ...await production(t), MONGODB_URL: `mongodb://ops:${SECRET}@/?x` }, [/^MONGODB_URL is not a valid connection string/])
   })
+})
+
+t.test('a command says which database does not answer', async (t) => {
+  const env = { DATABASE_URL: `postgres://tandem:${SECRET}@127.0.0.1:1/app`, MONGODB_URL: `mongodb://ops:${SECRET}@127.0.0.1:1/` }
+  const errorOf = async (work: Promise<unknown>): Promise<unknown> => await work.then(() => undefined, (error: unknown) => error)
+  explains(t, explainBoot(await errorOf(migrate(env.DATABASE_URL)), env).join('\n'), [/^PostgreSQL at 127\.0\.0\.1:1\/app does not answer \(ECONNREFUSED\): start it, or correct DATABASE_URL$/])
+  const client = new MongoClient(env.MONGODB_URL, { serverSelectionTimeoutMS: 100 })
+  explains(t, explainBoot(await errorOf(client.connect()), env).join('\n'), [/^MongoDB at 127\.0\.0\.1:1\/ does not answer: start it, or correct MONGODB_URL$/])
+  await client.close()
 })
 
 t.test('F1 F2 databases that cannot be reached do not stop the service', async (t) => {

@@ -60,7 +60,7 @@ function connection (pool: Pool): Promise<PoolClient> {
 /** One transaction on one connection: given back clean, or destroyed. */
 async function inTransaction<Result> (pool: Pool, timeout: number, fn: (tx: Sql) => Promise<Result>): Promise<Result> {
   const client = await connection(pool)
-  let isReplica = false
+  let isUseless = false
   try {
     await client.query(`BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${timeout}${timeout === 0 ? '; SET LOCAL statement_timeout = 0' : ''}`)
     const result = await fn(client)
@@ -68,14 +68,27 @@ async function inTransaction<Result> (pool: Pool, timeout: number, fn: (tx: Sql)
     if (command !== 'COMMIT') throw new Error('the transaction of a change stream was rolled back by the server')
     return result
   } catch (error) {
-    // Another session may lead to the primary; this one would refuse every change there is.
-    isReplica = error instanceof Error && 'code' in error && error.code === '25006'
-    await client.query('ROLLBACK').catch(ignore)
+    isUseless = refusesWrites(error) || isSilent(error) || !await rollBack(client)
     throw error
   } finally {
     client.removeListener('error', ignore)
-    client.release(isReplica || client.getTransactionStatus() !== 'I')
+    client.release(isUseless || client.getTransactionStatus() !== 'I')
   }
+}
+
+/** Another session may lead to the primary; this one would refuse every change there is. */
+function refusesWrites (error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === '25006'
+}
+
+/** The statement before it was never answered: ROLLBACK would wait behind it. */
+function isSilent (error: unknown): boolean {
+  return error instanceof Error && error.message === 'Query read timeout'
+}
+
+/** False when it was not answered; what pg knows of the session is then from before. */
+function rollBack (client: PoolClient): Promise<boolean> {
+  return client.query('ROLLBACK').then(() => true, () => false)
 }
 
 function ignore (): void {}

@@ -10,10 +10,13 @@ export interface Wanted {
 
 /** Writes that one request may ask for; a client that wrote more sends its newest tokens. */
 const MOST = 8
+/** The largest id that PostgreSQL and SQLite have: a larger one would fail the question for all who wait. */
+const LARGEST = 2n ** 63n - 1n
 
 /** A token for a write in SQL, or undefined for something that is no event's id. */
 export function sqlToken (event: unknown): string | undefined {
-  const isId = (typeof event === 'number' && Number.isSafeInteger(event) && event > 0) || (typeof event === 'string' && /^[1-9]\d{0,18}$/.test(event))
+  const isId = (typeof event === 'number' && Number.isSafeInteger(event) && event > 0) ||
+    (typeof event === 'string' && /^[1-9]\d{0,18}$/.test(event) && BigInt(event) <= LARGEST)
   return isId ? `sql-${String(event)}` : undefined
 }
 

@@ -4,6 +4,8 @@ import { serializers } from './serializers.ts'
 type Fault = Error & Record<string, unknown>
 interface Place { DATABASE_URL?: string | undefined, MONGODB_URL?: string | undefined, HOST?: string | undefined, PORT?: string | number | undefined }
 
+const NO_ANSWER = /^(ECONNREFUSED|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/
+
 /**
  * Says in one line each what keeps the service from starting, and what to do. Names hosts and databases, never passwords.
  * @param error what `buildApp` or `listen` threw
@@ -37,8 +39,10 @@ function listenLine (error: Fault, code: string, { HOST, PORT }: Place): string 
 }
 
 function postgresLine (error: Fault, code: string, { DATABASE_URL = '' }: Place): string | undefined {
-  if (typeof error.severity !== 'string') return undefined
   const where = whereOf(DATABASE_URL)
+  // Of both stores' drivers only MongoDB's has names of its own for this. The service waits for a database; commands do not.
+  if (NO_ANSWER.test(code)) return `PostgreSQL at ${where} does not answer (${code}): start it, or correct DATABASE_URL`
+  if (typeof error.severity !== 'string') return undefined
   if (code === '3D000') return `PostgreSQL at ${where} has no such database: create it, or correct DATABASE_URL`
   if (code.startsWith('28')) return `PostgreSQL at ${where} refuses the user or password of DATABASE_URL: correct them`
   if (code === '42501') return `PostgreSQL at ${where} does not allow this user to migrate: grant it the right to create tables`
@@ -50,6 +54,7 @@ function mongoLine (error: Fault, code: string, { MONGODB_URL = '' }: Place): st
   if (/^Mongo(Parse|API|InvalidArgument)Error$/.test(error.name)) return 'MONGODB_URL is not a valid connection string: check hosts, ports and options'
   if (code === 'MONGO_NOT_REPLICA_SET') return `MongoDB at ${where} is not a replica set: start mongod with --replSet and run rs.initiate() once`
   if (!error.name.startsWith('Mongo')) return undefined
+  if (/^Mongo(ServerSelection|Network)/.test(error.name)) return `MongoDB at ${where} does not answer: start it, or correct MONGODB_URL`
   if (code === '18' || code === '8000') return `MongoDB at ${where} refuses the user or password of MONGODB_URL: correct them`
   if (code === '13') return `MongoDB at ${where} does not allow this user to use the database: grant it the role readWrite`
   return undefined

@@ -49,7 +49,11 @@ export class Keyed {
     const known = await this.#storeOf(request).claim(request, keyed)
     if (known === 'running') throw this.#refusal(409)
     if (known !== 'new' && known.fingerprint !== keyed.fingerprint) throw this.#refusal(422)
-    if (known !== 'new') return replay(reply, known.answer)
+    if (known !== 'new') {
+      // An earlier attempt of the handler has claimed the key, perhaps; this answer is not to be kept again.
+      this.#claimed.delete(request)
+      return replay(reply, known.answer)
+    }
     this.#claimed.set(request, keyed)
     const outcome = work()
     if (!(outcome instanceof Promise)) return outcome ?? reply // nothing: it answers by reply.send(), now or later

@@ -92,7 +92,7 @@ function connection (pool: Pool): Promise<PoolClient> {
 /** One transaction on one connection: given back clean, or destroyed. */
 async function inTransaction<Result> (pool: Pool, timeout: number, fn: (client: PoolClient) => Promise<Result>): Promise<Result> {
   const client = await connection(pool)
-  let isReplica = false
+  let isUseless = false
   try {
     // A relay that hangs, or whose machine vanished, must not keep its rows for ever.
     await client.query(`BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${Math.ceil(timeout)}`)
@@ -101,18 +101,27 @@ async function inTransaction<Result> (pool: Pool, timeout: number, fn: (client: 
     if (command !== 'COMMIT') throw new Error('the outbox transaction was rolled back by the server')
     return result
   } catch (error) {
-    isReplica = refusesWrites(error)
-    await client.query('ROLLBACK').catch(ignore)
+    isUseless = refusesWrites(error) || isSilent(error) || !await rollBack(client)
     throw error
   } finally {
     client.removeListener('error', ignore)
-    client.release(isReplica || client.getTransactionStatus() !== 'I')
+    client.release(isUseless || client.getTransactionStatus() !== 'I')
   }
 }
 
 /** Another session may lead to the primary; this one would refuse every event there is. */
 function refusesWrites (error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === '25006'
+}
+
+/** The statement before it was never answered: ROLLBACK would wait behind it. */
+function isSilent (error: unknown): boolean {
+  return error instanceof Error && error.message === 'Query read timeout'
+}
+
+/** False when it was not answered; what pg knows of the session is then from before. */
+function rollBack (client: PoolClient): Promise<boolean> {
+  return client.query('ROLLBACK').then(() => true, () => false)
 }
 
 function ignore (): void {}

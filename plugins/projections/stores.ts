@@ -36,14 +36,13 @@ export function openStores (app: FastifyInstance): Stores {
 function sqliteStores (pool: SqlitePool): Stores {
   async function transaction<Result> (fn: (tx: Sql) => Promise<Result>): Promise<Result> {
     const session = await pool.begin({ readOnly: false, abandoned: () => false })
-    try {
-      const result = await fn(session)
-      await session.end('commit')
-      return result
-    } catch (error) {
-      if (session.isOpen) await session.end('rollback')
+    const result = await fn(session).catch(async (error: unknown) => {
+      // SQLite may have rolled back by itself, as it does on a full disk; the connection is given back all the same.
+      await session.end('rollback').catch(() => {})
       throw error
-    }
+    })
+    await session.end('commit')
+    return result
   }
   return { outbox: outbox.sqliteStore(transaction), streams: streams.sqliteStore(transaction), transaction }
 }

@@ -41,7 +41,8 @@ export class SqliteConnection {
     }
   }
 
-  get isInTransaction (): boolean { return this.#native.inTransaction }
+  // Asked anything else, a closed database ends the process.
+  get isInTransaction (): boolean { return this.#native.open && this.#native.inTransaction }
 
   /** Runs one statement. */
   query<Row extends QueryResultRow> (statement: Statement, values: unknown[] = []): QueryResult<Row> {
@@ -68,6 +69,7 @@ export class SqliteConnection {
 
   /** Ends the transaction; when COMMIT fails it is rolled back. */
   end (how: 'commit' | 'rollback'): void {
+    if (!this.#native.open) throw new Error('The database was closed before the transaction had ended; it is rolled back.')
     try {
       this.execute(how)
     } finally {

@@ -11,10 +11,14 @@ function clientOf (pool: SqlitePool): SqliteClient {
     execute: (statement) => run(pool, statement),
     transaction: async () => {
       const session = await pool.begin({ readOnly: false, abandoned: () => false })
+      let isOver = false
       return {
         execute: (statement) => run(session, statement),
-        commit: () => session.end('commit'),
-        close: () => { if (session.isOpen) void session.end('rollback') }
+        commit: () => {
+          isOver = true
+          return session.end('commit')
+        },
+        close: () => { if (!isOver) session.end('rollback').catch(() => {}) }
       }
     }
   }

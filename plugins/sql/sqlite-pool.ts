@@ -81,14 +81,14 @@ export class SqliteSession {
     this.#connection = connection
   }
 
-  /** False when SQLite has ended the transaction by itself, as it does on a full disk. */
-  get isOpen (): boolean { return this.#connection.isInTransaction }
-
   async query<Row extends QueryResultRow> (statement: Statement, values?: unknown[]): Promise<QueryResult<Row>> {
     return this.#connection.query<Row>(statement, values)
   }
 
-  /** Commits or rolls back, and gives the connection back in every case. A COMMIT that fails is rolled back. */
+  /**
+   * Commits or rolls back, and gives the connection back in every case, also when SQLite has rolled back by itself, as it does on
+   * a full disk; then it throws. A COMMIT that fails is rolled back.
+   */
   async end (how: 'commit' | 'rollback'): Promise<void> {
     try {
       this.#connection.end(how)

@@ -15,17 +15,18 @@ const longestApplicationName = 63
 /**
  * The part of the BEGIN message that a route fixes at boot.
  *
- * @param hasTransactionTimeout false on servers before PostgreSQL 17, which do not know `transaction_timeout`
+ * @param server whether it knows `transaction_timeout`, as PostgreSQL does from 17 on; where that is unknown the server is asked with it
  */
-export function beginSql (options: TransactionOptions, hasTransactionTimeout = true): string {
+export function beginSql (options: TransactionOptions, server: 'new' | 'old' | 'unknown' = 'new'): string {
   let text = 'BEGIN'
   if (options.isolationLevel !== undefined) text += ` ISOLATION LEVEL ${options.isolationLevel.toUpperCase()}`
   if (options.accessMode !== undefined) text += ` ${options.accessMode.toUpperCase()}`
   if (options.deferrable === true) text += ' DEFERRABLE'
   for (const [option, setting] of timeouts) {
     const value = options[option]
-    if (setting === 'transaction_timeout' && !hasTransactionTimeout) continue
-    if (value !== undefined && value > 0) text += `; SET LOCAL ${setting} = ${value}`
+    if (value === undefined || value <= 0) continue
+    if (setting !== 'transaction_timeout' || server === 'new') text += `; SET LOCAL ${setting} = ${value}`
+    else if (server === 'unknown') text += `; SELECT set_config('${setting}', '${value}', true) WHERE current_setting('server_version_num')::int >= 170000`
   }
   return text
 }

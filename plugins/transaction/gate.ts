@@ -107,7 +107,8 @@ function fail (exchange: Exchange, error: unknown, done: Done): void {
   exchange.pass = undefined
   exchange.isAnswering = false
   if (exchange.mayRetry(error)) return exchange.rerun()
-  exchange.release()
+  // Until the error has passed this gate a reply of the handler is a second one, which the guards drop.
+  exchange.isAnswering = true
   logOutcome(exchange)
   if (error instanceof TransactionAbortedError) logFailure(exchange)
   if (!exchange.reply.raw.headersSent) done(error instanceof Error ? error : new Error('COMMIT failed', { cause: error }))

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 import { TransactionUsageError } from './errors.ts'
 import type { TransactionRoute } from './route.ts'
@@ -55,6 +56,14 @@ function guardRaw (exchange: Guarded, unguard: () => void): () => void {
     return undefined
   }
 
+  // A stream calls write() where nobody could catch what it throws: it would end the process.
+  function refusePipe (source: Readable): void {
+    if (raw.statusCode >= 400 || !exchange.scope.isOpen) return
+    source.unpipe(raw)
+    exchange.reply.send(refusal('a stream piped to reply.raw'))
+  }
+
+  raw.on('pipe', refusePipe)
   // Assigned one by one: by a loop over names they would cost each request some microseconds.
   raw.writeHead = function guardedWriteHead (...args: unknown[]) {
     return stop('writeHead', typeof args[0] === 'number' ? args[0] : raw.statusCode, raw) ?? Reflect.apply(writeHead, raw, args)
@@ -66,6 +75,7 @@ function guardRaw (exchange: Guarded, unguard: () => void): () => void {
     return stop('end', raw.statusCode, raw) ?? Reflect.apply(end, raw, args)
   } as typeof end
   return function unguardRaw () {
+    raw.off('pipe', refusePipe)
     raw.writeHead = writeHead
     raw.write = write
     raw.end = end

@@ -3,7 +3,7 @@ import type { TransactionOptions } from './options.ts'
 import { applicationNameSql, beginSql, settingsSql } from './begin.ts'
 import type { CheckoutOptions } from './checkout.ts'
 import { checkout } from './checkout.ts'
-import { ConnectionLostError } from './errors.ts'
+import { ConnectionLostError, TransactionError } from './errors.ts'
 import { isConnectionProblem, isRetriable } from './postgres-errors.ts'
 import { PostgresTransaction } from './postgres-transaction.ts'
 
@@ -15,37 +15,37 @@ export interface PostgresDriverOptions extends CheckoutOptions {
   commitTimeout: number
 }
 
-interface PostgresPlan { begin: string, beginBefore17: string }
+/** What begins a transaction, on a server that knows `transaction_timeout`, on an older one, and on either. */
+interface PostgresPlan { new: string, old: string, unknown: string }
 
 /** A PostgreSQL pool as a transaction driver. BEGIN is the ping: nothing was done yet, so a dead connection is simply replaced. */
 export class PostgresDriver implements Driver<PostgresPlan, PostgresTransaction> {
   readonly store = 'sql'
   readonly isRetriable = isRetriable
   readonly #options: PostgresDriverOptions
-  #isBefore17 = false
+  #server: keyof PostgresPlan = 'unknown'
 
   constructor (options: PostgresDriverOptions) {
     this.#options = options
   }
 
   plan (options: TransactionOptions): PostgresPlan {
-    return { begin: beginSql(options), beginBefore17: beginSql(options, false) }
+    return { new: beginSql(options, 'new'), old: beginSql(options, 'old'), unknown: beginSql(options, 'unknown') }
   }
 
-  /** Asks the server for its version; false when it is older than `transaction_timeout` (17). A server that is away counts as new. */
+  /** Asks the server for its version; false when it is older than `transaction_timeout` (17). Of a server that is away nothing is known. */
   async knowsTransactionTimeout (): Promise<boolean> {
     try {
       const { rows } = await this.#options.pool.query<{ server_version_num: string }>('show server_version_num')
-      this.#isBefore17 = Number(rows[0]?.server_version_num) < 170000
+      this.#server = Number(rows[0]?.server_version_num) < 170000 ? 'old' : 'new'
     } catch (error) {
-      if (!isConnectionProblem(error)) throw error
+      if (!isAway(error)) throw error
     }
-    return !this.#isBefore17
+    return this.#server !== 'old'
   }
 
   async open (plan: PostgresPlan, context: OpenContext): Promise<PostgresTransaction> {
-    const begin = this.#isBefore17 ? plan.beginBefore17 : plan.begin
-    const message = begin + applicationNameSql(context.label) + (context.settings === undefined ? '' : settingsSql(context.settings))
+    const message = plan[this.#server] + applicationNameSql(context.label) + (context.settings === undefined ? '' : settingsSql(context.settings))
     const until = performance.now() + this.#options.checkoutTimeout
     for (;;) {
       const client = await checkout(this.#options, context, until)
@@ -59,6 +59,11 @@ export class PostgresDriver implements Driver<PostgresPlan, PostgresTransaction>
       }
     }
   }
+}
+
+/** Nothing answers, or not in time; pools of others say so in words of their own. */
+function isAway (error: unknown): boolean {
+  return isConnectionProblem(error) || (error instanceof TransactionError && error.statusCode === 503) || (error instanceof Error && /\btimeout\b/.test(error.message))
 }
 
 /** A BEGIN that failed because of its connection, not because of what it says. */

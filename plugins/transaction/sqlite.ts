@@ -96,7 +96,7 @@ class SqliteTransaction implements SqlTransaction {
   async commit (): Promise<void> {
     this.#isEnded = true
     if (this.#isAborted) {
-      await this.#session.end('rollback')
+      await this.#session.end('rollback').catch(() => {})
       throw this.#aborted()
     }
     try {

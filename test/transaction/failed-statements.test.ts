@@ -84,3 +84,19 @@ test('F26 COMMIT fails: one release, and nobody else is touched', async (t) => {
   t.same(await db.ids(), [4])
   t.same(await db.ids('child'), [])
 })
+
+test('F26 COMMIT fails while the handler goes on and an onError hook takes its time', async (t) => {
+  const { send } = await stage(t, {
+    database: db,
+    routes: (app) => {
+      app.addHook('onError', async () => { await sleep(50) })
+      app.post('/orphan', transactional, async (request, reply) => {
+        await request.transaction.query('insert into child values (1, 99)')
+        void reply.send({ stored: true })
+        await sleep(30)
+      })
+    }
+  })
+  t.equal((await send('POST', '/orphan')).status, 500)
+  t.same(await db.ids('child'), [])
+})

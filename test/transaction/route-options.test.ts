@@ -1,7 +1,7 @@
 // What a route declares: who gets a transaction, and what PostgreSQL is told.
 import type { RouteOptions } from 'fastify'
 import t from 'tap'
-import type { RouteTransactionOptions } from '../../plugins/transaction/index.ts'
+import { ConnectionLostError, type RouteTransactionOptions } from '../../plugins/transaction/index.ts'
 import { database, stage, test, transactional, until, type Database } from './harness.ts'
 import { setting } from './statements.ts'
 
@@ -81,6 +81,27 @@ test('what PostgreSQL is told', async (t) => {
   const { rows } = await pool.query(`select ${setting('application_name')}, current_setting('lock_timeout') as lock, current_setting('transaction_isolation') as isolation`)
   t.same(rows[0], { value: 'app', lock: '0', isolation: 'read committed' }, 'nothing outlives its transaction')
   t.ok(app.server.listening)
+})
+
+test('a server that was away at boot is asked for transaction_timeout with each BEGIN', async (t) => {
+  const refused = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
+  for (const away of [refused, new Error('timeout expired'), new ConnectionLostError('boot', 1)]) {
+    const { send } = await stage(t, {
+      database: db,
+      plugin: (pool) => {
+        const query = pool.query.bind(pool)
+        const once = async () => {
+          Object.assign(pool, { query })
+          throw away
+        }
+        return { pool: Object.assign(pool, { query: once }), defaults: { transactionTimeout: 1400 } }
+      },
+      routes: (app) => {
+        app.post('/', transactional, async (request) => (await request.transaction.query(`select ${setting('transaction_timeout')}`)).rows[0])
+      }
+    })
+    t.match(await send('POST', '/'), { status: 200, json: { value: '1400ms' } }, away.message)
+  }
 })
 
 test('the bounds of PostgreSQL end what is too slow', async (t) => {

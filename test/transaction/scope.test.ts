@@ -278,7 +278,7 @@ t.test('BEGIN and its settings', async (t) => {
   t.equal(beginSql({}), 'BEGIN')
   t.equal(beginSql({ isolationLevel: 'serializable', accessMode: 'read only', deferrable: true }), 'BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE')
   t.equal(beginSql({ statementTimeout: 5, lockTimeout: 0, transactionTimeout: 7 }), 'BEGIN; SET LOCAL statement_timeout = 5; SET LOCAL transaction_timeout = 7')
-  t.equal(beginSql({ transactionTimeout: 7 }, false), 'BEGIN')
+  t.equal(beginSql({ transactionTimeout: 7 }, 'old'), 'BEGIN')
   t.equal(applicationNameSql(`POST /'x ${'y'.repeat(99)}`).length, "; SET LOCAL application_name = ''".length + 63 + 1, 'cut at 63, the quote doubled')
   t.equal(applicationNameSql('a\nö'), "; SET LOCAL application_name = 'a??'")
   t.equal(settingsSql({ role: 'a', 'app.x': "b'" }), "; SELECT set_config('app.x', 'b''', true); SELECT set_config('role', 'a', true)", 'the role last')

@@ -1,4 +1,6 @@
 // Replies that are sent twice, too early, too late, or past Fastify.
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
@@ -195,4 +197,31 @@ test('F35 hijack and raw replies are refused while the transaction is open', asy
   t.equal((await send('POST', '/before')).status, 200)
   t.equal((await send('POST', '/begun-before')).status, 200)
   t.same(await db.ids(), [2, 4], 'a reply that has begun lets no transaction begin')
+})
+
+test('F35 streams piped to the raw reply are refused while the transaction is open', async (t) => {
+  const { send } = await stage(t, {
+    database: db,
+    routes: (app) => {
+      app.post('/pipe', transactional, async (request, reply) => {
+        await insert(request, 1)
+        Readable.from(['some ', 'bytes']).pipe(reply.raw)
+        return await reply
+      })
+      app.post('/pipeline', transactional, async (request, reply) => {
+        await insert(request, 1)
+        await pipeline(Readable.from(['some ', 'bytes']), reply.raw)
+      })
+      app.post('/after-commit', transactional, async (request, reply) => {
+        await insert(request, 2)
+        await request.transaction.commit()
+        reply.hijack()
+        Readable.from(['some ', 'bytes']).pipe(reply.raw)
+      })
+    }
+  })
+  t.match(await send('POST', '/pipe'), { status: 500, json: { code: 'TX_USAGE' } })
+  t.equal((await send('POST', '/pipeline')).status, 500, 'pipeline() ends the reply by itself')
+  t.match(await send('POST', '/after-commit'), { status: 200, text: 'some bytes' })
+  t.same(await db.ids(), [2])
 })
