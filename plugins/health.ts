@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import { projectionsOf } from './metrics/projections.ts'
 import type { Fit } from './migrations.ts'
+import { Pool } from './sql/pool.ts'
 
 /** What a dependency may say of itself; never a host, a version or the text of an error. */
 export type Condition = 'up' | 'degraded' | 'down' | 'no answer' | Fit
@@ -82,9 +83,12 @@ function lags (app: FastifyInstance): Record<string, number> {
   return Object.fromEntries(projectionsOf(app).flatMap(({ name, lagSeconds }) => lagSeconds === undefined ? [] : [[name, lagSeconds]]))
 }
 
-/** With every connection in use a check would only wait in the queue, and take instances away just when they are needed. */
+/**
+ * With every connection in use a check would only wait in the queue, and take instances away just when they are needed. Attempts
+ * to connect to a server that is down fill the pool as well.
+ */
 function isFull ({ pg }: FastifyInstance): boolean {
-  if (pg === undefined) return false
+  if (pg === undefined || (pg.pool instanceof Pool && pg.pool.isRefused)) return false
   const { idleCount, totalCount, waitingCount, options } = pg.pool
   return idleCount - waitingCount <= 0 && totalCount >= options.max
 }

@@ -55,6 +55,9 @@ export class Pool extends pg.Pool {
     return undefined
   }
 
+  /** True while the server takes no new connection; until one is taken again. */
+  get isRefused (): boolean { return this.#downSince !== undefined }
+
   /** Takes a connection that is known to answer: one that was idle for a while is pinged, and replaced when it is dead. */
   async connectAlive (): Promise<PoolClient> {
     for (;;) {

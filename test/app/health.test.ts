@@ -7,6 +7,7 @@ import { migrate } from '../../drizzle/migrate.ts'
 import type { LoggerOptions } from '../../server-options.ts'
 import { newFolder } from '../folder.ts'
 import { build, databases, until } from '../helper.ts'
+import { Proxy } from '../proxy.ts'
 
 /** What readiness says once every check was made in time: on a busy machine one may take longer than its second. */
 async function readinessOf (app: App, url = '/readyz') {
@@ -95,6 +96,24 @@ t.test('F4 a newer version migrates while this one runs', async (t) => {
     t.match(reply.json(), { status: 'ready', checks: { sql: 'migrated meanwhile' } })
     t.match(said.filter((line) => line.startsWith('migrated meanwhile')), [/9999999999999/])
   }
+})
+
+t.test('a pool that is full of attempts to connect is not merely busy', async (t) => {
+  const { databaseUrl } = await databases(t)
+  const proxy = await Proxy.start(databaseUrl)
+  t.teardown(() => proxy.close())
+  const app = await build(t, { settings: { DATABASE_URL: proxy.through(databaseUrl), DATABASE_POOL_SIZE: 1, DATABASE_MAX_OVERFLOW: 0, PROJECTIONS: false } })
+  const { pool } = app.pg
+  proxy.refuse()
+  const waiting = app.inject('/users/1')
+  t.ok(await until(() => pool.totalCount === 0), 'the connection is lost')
+  await sleep(200)
+  proxy.pause()
+  proxy.accept()
+  t.ok(await until(() => pool.totalCount === 1 && pool.idleCount === 0), 'the next one hangs')
+  t.match(await app.readiness(), { status: 'not ready', checks: { sql: /down|no answer/ } })
+  proxy.resume()
+  t.equal((await waiting).statusCode, 404)
 })
 
 t.test('other plugins add what they depend on', async (t) => {
