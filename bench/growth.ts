@@ -31,9 +31,17 @@ async function oneDatabase (databases: Databases): Promise<string[]> {
   const postIds = await fill(databases.DATABASE_URL, databases.MONGODB_URL, databases.MONGODB_DATABASE, size)
   const routes = routesOver(size, postIds)
   const starts = await spawns(databases)
+  return [
+    ...await withService(databases, async (service) => [await moreConnections(service, routes), await moreRequests('The same process', service, routes)]),
+    await withService(databases, async (service) => await moreRequests('A new process', service, routes)),
+    starts
+  ]
+}
+
+async function withService<Result> (databases: Databases, work: (service: Running) => Promise<Result>): Promise<Result> {
   const service = await start('service', databases)
   try {
-    return [await moreConnections(service, routes), await moreRequests(service, routes), starts]
+    return await work(service)
   } finally {
     await service.stop()
   }
@@ -86,7 +94,7 @@ function load (name: string, connections: number, { requestsPerSecond, p50, p99,
 }
 
 /** Two reads for each order; the memory of the process after every tenth of the requests. */
-async function moreRequests (service: Running, routes: Route[]): Promise<string> {
+async function moreRequests (who: string, service: Running, routes: Route[]): Promise<string> {
   const total = Number(values.requests)
   const [read, order] = [routeNamed(routes, 'GET /users/{id}'), routeNamed(routes, 'POST /orders/')]
   const tenths: string[] = [`0: ${Math.round(memory(service.pid) ?? 0)}`]
@@ -96,7 +104,7 @@ async function moreRequests (service: Running, routes: Route[]): Promise<string>
     errors += (await measure(service, read, 16, 2 * some)).errors + (await measure(service, order, 16, some)).errors
     tenths.push(`${Math.round(total * tenth / 10).toLocaleString('en')}: ${Math.round(memory(service.pid) ?? 0)}`)
   }
-  return `Resident memory in MiB after so many requests, ⅔ GET /users/{id}, ⅓ POST /orders/, ${errors} errors: ${tenths.join(', ')}.`
+  return `${who}: resident memory in MiB after so many requests, ⅔ GET /users/{id}, ⅓ POST /orders/, ${errors} errors: ${tenths.join(', ')}.`
 }
 
 /** Milliseconds from the start of the process to its first answer out of PostgreSQL. */
