@@ -7,6 +7,8 @@ import { toRow, type PostFields, type PostRow } from './post-row.ts'
 import { deleteRows, upsertRows } from './posts-table.ts'
 import type { UserDocument } from './users-to-mongo.ts'
 
+const TOMBSTONES_AT_ONCE = 1000
+
 interface PostChange extends Document { _id: ObjectId }
 
 const LENGTH = (content: string) => ({ $cond: [{ $eq: [{ $type: content }, 'string'] }, { $strLenCP: content }, 0] })
@@ -34,7 +36,9 @@ export function postsToSql (app: FastifyInstance): StreamOptions<PostChange> {
         { $sort: { _id: 1 } },
         { $project: { title: 1, category: 1, author_id: 1, created_at: 1, content_length: LENGTH('$content') } }
       ], { session, readConcern: { level: 'majority' }, batchSize: 500 })
-      return await copyPosts(tx, documents)
+      const report = await copyPosts(tx, documents)
+      await removeOrphans(app)
+      return report
     }
   }
 }
@@ -57,6 +61,21 @@ function outcomeOf (changes: Array<ChangeStreamDocument<PostChange>>): { isEmpti
   }
   const gone = [...last].filter(([, row]) => row === undefined).map(([id]) => id)
   return { isEmptied, rows: [...last.values()].filter((row) => row !== undefined), gone }
+}
+
+/** Posts that slipped in while nobody followed, and so have no change that would be met by a tombstone; their removal is carried over. */
+async function removeOrphans (app: FastifyInstance): Promise<void> {
+  const db = mongoDatabase(app)
+  const tombstones = db.collection<UserDocument>('users').find({ _deleted: true }, { projection: { _id: 1 } })
+  let ids: number[] = []
+  const remove = async () => {
+    if (ids.length > 0) await db.collection('posts').deleteMany({ author_id: { $in: ids } })
+    ids = []
+  }
+  for await (const { _id } of tombstones) {
+    if (ids.push(_id) === TOMBSTONES_AT_ONCE) await remove()
+  }
+  await remove()
 }
 
 /**

@@ -30,9 +30,12 @@ const sqlPosts = async (app: App) => (await app.pg.query<{ id: string, author_id
 const reading = (token: string | undefined): Headers => ({ 'consistency-token': String(token), prefer: 'wait=10' })
 
 /** An app beside another one, on the same databases. */
-async function buildBeside (t: Test, { config }: App): Promise<App> {
+/** A post as another writer of the collection would store it. */
+const document = (author_id: number) => ({ _id: new ObjectId(), title: 't', content: 'c', category: 'x', author_id, created_at: new Date(), updated_at: new Date() })
+
+async function buildBeside (t: Test, { config }: App, more: BuildOptions['settings'] = {}): Promise<App> {
   const { DATABASE_URL, MONGODB_URL, MONGODB_DATABASE } = config
-  const settings = { NODE_ENV: 'test' as const, DATABASE_URL, MONGODB_URL, MONGODB_DATABASE } as NonNullable<BuildOptions['settings']>
+  const settings = { NODE_ENV: 'test' as const, DATABASE_URL, MONGODB_URL, MONGODB_DATABASE, ...more } as NonNullable<BuildOptions['settings']>
   const app = await buildApp({ logger: false, settings })
   t.teardown(() => app.close())
   return app
@@ -79,7 +82,6 @@ t.test('a post that slips in behind the deletion of its author is removed; one w
   const posts = mongoDatabase(app).collection('posts')
   const ada = await createUser(app)
   await send(app, 'DELETE', `/users/${ada.id}`, undefined, { prefer: 'wait=5' })
-  const document = (author_id: number) => ({ _id: new ObjectId(), title: 't', content: 'c', category: 'x', author_id, created_at: new Date(), updated_at: new Date() })
   const [late, early] = [document(ada.id), document(ada.id + 1)]
   await posts.insertMany([late, early])
   await until('the orphan is gone', async () => await posts.countDocuments() === 1)
@@ -88,6 +90,18 @@ t.test('a post that slips in behind the deletion of its author is removed; one w
   const bob = await createUser(app, 'Bob')
   t.equal(bob.id, ada.id + 1)
   t.match(await users(app), [{ id: bob.id, posts: [{ id: String(early._id) }] }])
+})
+
+t.test('a post that slipped in while nobody followed is removed by the copy', async (t) => {
+  const app = await build(t)
+  const [ada, bob] = [await createUser(app), await createUser(app, 'Bob')]
+  await send(app, 'DELETE', `/users/${ada.id}`, undefined, { prefer: 'wait=5' })
+  const other = await buildBeside(t, app, { PROJECTIONS: false })
+  await app.close()
+  const posts = mongoDatabase(other).collection('posts')
+  await posts.insertMany([document(ada.id), document(bob.id)])
+  await other.projections.resync('posts')
+  t.match(await posts.find().toArray(), [{ author_id: bob.id }])
 })
 
 t.test('documents of other writers, however odd, do not hold up the stream', async (t) => {
