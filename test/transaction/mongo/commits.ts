@@ -84,10 +84,12 @@ export async function commits (t: Test, server: Server): Promise<void> {
     const refused = { errorCode: 251, errorLabels: ['TransientTransactionError'] }
     await failCommand(['commitTransaction'], refused)
     t.equal((await send('POST', '/once/1')).status, 500)
-    await failCommand(['commitTransaction'], refused)
-    t.match(await send('POST', '/again/2'), { status: 200, json: { attempt: 2 } })
-    await failCommand(['commitTransaction'], refused)
-    t.match(await send('POST', '/sent/3'), { status: 200, json: { attempt: 2 } })
+    for (const url of ['/again/2', '/sent/3']) {
+      await failCommand(['commitTransaction'], refused)
+      const { status, json } = await send('POST', url)
+      // The second attempt may meet what the server has not yet undone of the first one, and conflict with it.
+      t.ok(status === 200 && Number(json['attempt']) >= 2, `${url}: ${status}, attempt ${String(json['attempt'])}`)
+    }
     await failCommand(['commitTransaction'], refused, Infinity)
     t.equal((await send('POST', '/again/4')).status, 500, 'not for ever')
     t.same(await ids(), [2, 3])
