@@ -59,7 +59,10 @@ export interface TransactionPluginOptions {
   methods?: string[]
   /** Route options where a route does not say otherwise. */
   defaults?: RouteTransactionOptions
-  /** How long dead connections are replaced before a request gets 503. Default 3000. */
+  /**
+   * How long dead connections are replaced, and a full pool without a `connectionTimeoutMillis` of its own is waited for, before
+   * a request gets 503. Default 3000.
+   */
   checkoutTimeout?: number
   /** How long BEGIN may take before its connection counts as dead. Default 1000. */
   beginTimeout?: number
@@ -71,6 +74,14 @@ export interface TransactionPluginOptions {
   applicationName?: string
   /** Refuse a second checkout inside a transaction, and MongoDB operations that forgot the session. Default: unless NODE_ENV is production. */
   detectStrays?: boolean
+  /** How long closing the app waits for after-commit callbacks; 0: as long as they take. Default 10000. */
+  closeTimeout?: number
+  /**
+   * Undo what statements have set for the session (settings, role, LISTEN, advisory locks, temporary tables) before its
+   * connection goes back to the pool; prepared statements stay. Costs the connection a round trip, which no reply waits for.
+   * Default false.
+   */
+  resetSession?: boolean
   /** Told of each transaction that sends something, for metrics and tracing. Default none. */
   observe?: Observe
 }
@@ -104,12 +115,12 @@ async function transactionPlugin (app: FastifyInstance, options: TransactionPlug
   if (mistakes.length > 0) throw new TransactionUsageError(`transaction plugin: ${mistakes.join('; ')}`)
   const orphans = orphansOf(options, app.log)
   const drivers = createDrivers(options, orphans)
-  if (options.pool !== undefined) surviveLostConnections(options.pool, function onIdleLost (error) { app.log.warn({ err: error }, 'an idle database connection was lost') })
-  const callbacks = new AfterCommit(app.log)
+  const forgetPool = options.pool && surviveLostConnections(options.pool, function onIdleLost (error) { app.log.warn({ err: error }, 'an idle database connection was lost') })
+  const callbacks = new AfterCommit(app.log, options.closeTimeout)
   const prefix = applicationName === '' ? '' : `${applicationName} `
   const observe = options.observe && guardObserver(options.observe, app.log)
   const isWatching = options.detectStrays ?? process.env['NODE_ENV'] !== 'production'
-  const context = { drivers, defaults, prefix, retryAfter, isWatching, handles: { db: options.db, mongo: options.mongo?.db }, afterCommit: callbacks.run, observe }
+  const context = { drivers, defaults, prefix, retryAfter, isWatching, handles: { db: options.db, mongo: options.mongo?.db }, afterCommit: callbacks.run, observe, log: app.log }
 
   decorateRequests(app, context.handles, options.mongo && confirmedWrites(options.mongo.client, options.mongo.db))
   app.decorate('transaction', (work, own = {}) => runTransaction(work, own, context))
@@ -124,7 +135,10 @@ async function transactionPlugin (app: FastifyInstance, options: TransactionPlug
     await orphans?.end().catch((error: unknown) => { app.log.info({ store: 'mongodb', err: error }, 'MongoDB is away; the first transaction looks for those that an earlier run left open') })
   })
   if (isWatching) watch(app, options)
-  app.addHook('onClose', async function drainAfterCommit () { await callbacks.drain() })
+  app.addHook('onClose', async function drainAfterCommit () {
+    await callbacks.drain()
+    forgetPool?.()
+  })
 }
 
 /** Puts a route's handler between the beginning of a transaction and the gate that ends it. */
@@ -154,13 +168,13 @@ function orphansOf ({ mongo }: TransactionPluginOptions, log: FastifyBaseLogger)
 }
 
 function createDrivers (options: TransactionPluginOptions, orphans: Orphans | undefined): Drivers {
-  const { pool, sql, mongo, checkoutTimeout = 3000, beginTimeout = 1000, commitTimeout = 5000, retryAfter = 1 } = options
+  const { pool, sql, mongo, checkoutTimeout = 3000, beginTimeout = 1000, commitTimeout = 5000, retryAfter = 1, resetSession } = options
   if (pool !== undefined && sql !== undefined) throw new TransactionUsageError('transaction plugin: give pool or sql, not both')
   if (pool === undefined && sql === undefined && mongo === undefined) throw new TransactionUsageError('transaction plugin: give a pool, an sql driver, a mongo client, or both stores')
   return {
     // Another store's transaction costs no round trip to begin.
-    statement: pool === undefined ? sql : singleStatementDriver({ pool, checkoutTimeout, retryAfter, unwatched: outsideTransaction }),
-    sql: sql ?? (pool && new PostgresDriver({ pool, checkoutTimeout, beginTimeout, commitTimeout, retryAfter, unwatched: outsideTransaction })),
+    statement: pool === undefined ? sql : singleStatementDriver({ pool, checkoutTimeout, retryAfter, resetSession, unwatched: outsideTransaction }),
+    sql: sql ?? (pool && new PostgresDriver({ pool, checkoutTimeout, beginTimeout, commitTimeout, retryAfter, resetSession, unwatched: outsideTransaction })),
     mongo: mongo && new MongoDriver({ client: mongo.client, commitTimeout, ...(orphans === undefined ? {} : { ready: orphans.end }) })
   }
 }
@@ -188,7 +202,10 @@ function given<Value> (value: Value | undefined, option: string): Value {
 }
 
 function watch (app: FastifyInstance, { pool, mongo }: TransactionPluginOptions): void {
-  if (pool !== undefined) watchPool(pool)
+  if (pool !== undefined) {
+    const unwatchPool = watchPool(pool)
+    app.addHook('onClose', async function stopWatchingPool () { unwatchPool() })
+  }
   if (mongo === undefined) return
   if (!mongo.client.options.monitorCommands) app.log.info('MongoDB operations that forget their session go unnoticed: create the client with monitorCommands: true in development and tests')
   const unwatch = watchClient(mongo.client)
