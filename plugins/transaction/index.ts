@@ -23,7 +23,7 @@ import type { CallOptions } from './run.ts'
 import { runTransaction } from './run.ts'
 import { singleStatementDriver } from './single-statement.ts'
 import type { SqlDriver, SqlHandles } from './sql.ts'
-import type { Handle, Handles, Transaction } from './transaction.ts'
+import type { GivenHandle, Handle, Handles, Transaction } from './transaction.ts'
 import { outsideTransaction, watchClient, watched, watchPool } from './watch.ts'
 
 export type { BegunTransaction, Observation, Observe, TransactionSummary } from './observe.ts'
@@ -48,7 +48,7 @@ export interface TransactionPluginOptions {
   /** Another SQL store than a pg pool; instead of `pool`. */
   sql?: SqlDriver
   /** How `request.db` is made; see `drizzleHandles`. Default: none, use `request.transaction.query`. */
-  db?: SqlHandles<Handle>
+  db?: SqlHandles<GivenHandle>
   /**
    * The client and database of `store: 'mongo'`. Transactions need a replica set.
    * `instance`: the client's `appName`, where no other running process connects under it; what a killed process of that

@@ -36,7 +36,7 @@ export type Observe = (begun: BegunTransaction) => Observation | undefined
 export function guardObserver (observe: Observe, log: FastifyBaseLogger): Observe {
   let isReported = false
   const report = (error: unknown): void => {
-    if (!isReported) log.error({ err: error }, 'an observer of transactions failed; later failures are not logged')
+    if (!isReported) log.error({ err: error }, 'an observer of transactions failed')
     isReported = true
   }
   const attempt = <Result>(work: () => Result): Result | undefined => {

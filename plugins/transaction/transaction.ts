@@ -16,12 +16,20 @@ import type { ReplyCallback } from './before-reply.ts'
  */
 export interface TransactionTypes {}
 
-/** The type of `request.db`: what the app declared, `unknown` until it does. */
-export type Handle = TransactionTypes extends { db: infer Declared } ? Declared : unknown
+/** What `request.db` is until the app says it: nothing that can be used, and the name of its property says what to do. */
+export interface UndeclaredHandle {
+  "say what request.db is: declare module '@tandem/transaction' { interface TransactionTypes { db: MyDatabase } }": never
+}
+
+/** The type of `request.db`: what the app declared. */
+export type Handle = TransactionTypes extends { db: infer Declared } ? Declared : UndeclaredHandle
+
+/** What the plugin option `db` may make: what the app declared, anything until it does. */
+export type GivenHandle = TransactionTypes extends { db: infer Declared } ? Declared : unknown
 
 /** What the handles of both stores are made from. */
 export interface Handles {
-  db: SqlHandles<Handle> | undefined
+  db: SqlHandles<GivenHandle> | undefined
   mongo: Db | undefined
 }
 
@@ -65,7 +73,7 @@ export class Transaction {
     if (this.store !== 'sql') throw new TransactionUsageError(`the transaction of ${this.#scope.label} lives in MongoDB; read SQL through app.db, or declare store: 'sql'`)
     const { db } = this.#handles
     if (db === undefined) throw new TransactionUsageError('the plugin was registered without the db option, so there is no handle to give; use transaction.query()')
-    return this.#db ??= db.bind(this.#client)
+    return this.#db ??= db.bind(this.#client) as Handle
   }
 
   /** The collections of this MongoDB transaction. Throws a sentence when the transaction lives in SQL. */

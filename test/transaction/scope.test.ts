@@ -294,6 +294,21 @@ t.test('texts that control the transaction', async (t) => {
   }
 })
 
+t.test('texts of which a later statement controls the transaction', async (t) => {
+  for (const text of [
+    'select 1; commit', 'select 1;\n-- so\nROLLBACK', "insert into t values ('x'); end;", 'select 1;; abort', '/* a /* b */ c */ commit', '-- a\rcommit',
+    'select $1; commit', 'select a$1$; commit; select b$1$', "select E'\\\\'; commit", "select 'a\\'; commit --'", 'select "a""; b"; commit', "select u&'\\'; commit",
+    'create function begin() returns int language sql as $$ select 1 $$; end', 'create table t (begin atomic); end', 'create trigger begin before insert on t execute function f(); end',
+    'create domain begin atomic; end', 'create procedure p() begin atomic end; end', 'select case when a then b end; end', 'set session characteristics as transaction read only'
+  ]) t.throws(() => { refuseTransactionControl(text) }, { code: 'TX_USAGE' }, text)
+  for (const text of [
+    'select 1; rollback to a', "select '; commit'", 'do $$ begin perform 1; end $$', 'do $x$ begin; commit; end $x$; select 1', 'select 1; -- commit\n select 2', "select 'it''s; commit'",
+    "select E'a\\'; commit'", "select E'a' -- so\n 'b\\'; commit'", 'select $ä1$; commit $$ $ä1$', '/* ; /* commit */ ; commit */ select 1', 'set transaction read only; set local role x',
+    'create or replace function f() returns int begin atomic; select case when a then b end; end; select 1', 'create trigger t after insert on x begin insert into y values (1); end; select 1',
+    "select 'never closed; commit"
+  ]) t.doesNotThrow(() => { refuseTransactionControl(text) }, text)
+})
+
 t.test('errors of PostgreSQL and of the network', async (t) => {
   const fault = (code: string, severity?: string) => Object.assign(new Error('x'), severity === undefined ? { code } : { code, severity })
   t.equal(sqlState(new Error('wrapped', { cause: fault('23505', 'ERROR') })), '23505')
