@@ -22,7 +22,7 @@ import { planRoute, type Drivers, type TransactionRoute } from './route.ts'
 import { runTransaction, type CallContext, type CallOptions } from './run.ts'
 import { singleStatementDriver } from './single-statement.ts'
 import type { SqlDriver, SqlHandles } from './sql.ts'
-import type { Handle, Transaction } from './transaction.ts'
+import type { GivenHandle, Handle, Transaction } from './transaction.ts'
 import { TransactionalRequest, type RequestContext } from './transactional-request.ts'
 import { outsideTransaction, watchClient, watched, watchPool } from './watch.ts'
 
@@ -49,7 +49,7 @@ export interface TransactionPluginOptions {
   /** Another SQL store than a pg pool; instead of `pool`. */
   sql?: SqlDriver
   /** How `request.db` is made; see `drizzleHandles`. Default: none, use `request.transaction.query`. */
-  db?: SqlHandles<Handle>
+  db?: SqlHandles<GivenHandle>
   /**
    * The client and database of `store: 'mongo'`. Transactions need a replica set.
    * `instance`: the client's `appName`, where no other running process connects under it; what a killed process of that
@@ -60,7 +60,10 @@ export interface TransactionPluginOptions {
   methods?: string[]
   /** Route options where a route does not say otherwise. */
   defaults?: RouteTransactionOptions
-  /** How long dead connections are replaced before a request gets 503. Default 3000. */
+  /**
+   * How long dead connections are replaced, and a full pool without a `connectionTimeoutMillis` of its own is waited for, before
+   * a request gets 503. Default 3000.
+   */
   checkoutTimeout?: number
   /** How long BEGIN may take before its connection counts as dead. Default 1000. */
   beginTimeout?: number
@@ -68,10 +71,6 @@ export interface TransactionPluginOptions {
   commitTimeout?: number
   /** How long a transaction that a hook has begun may be open while the body is still arriving; then 408. Default 1000; 0: no bound. */
   bodyTimeout?: number
-  /** How long the app waits for after-commit callbacks when it closes. Default 10000; 0: as long as they take. */
-  closeTimeout?: number
-  /** Reset settings, roles, locks, cursors and temporary tables of a connection before the pool gets it back. PostgreSQL. Default false. */
-  resetSession?: boolean
   /**
    * Puts everything under this name: `request.billing.transaction`, `request.billing.db`, `request.billing.mongo` and
    * `app.billing.transaction`. Routes say `config: { transaction: { name: 'billing' } }`. For a second database, or where an
@@ -84,6 +83,14 @@ export interface TransactionPluginOptions {
   applicationName?: string
   /** Refuse a second checkout inside a transaction, and MongoDB operations that forgot the session. Default: unless NODE_ENV is production. */
   detectStrays?: boolean
+  /** How long closing the app waits for after-commit callbacks; 0: as long as they take. Default 10000. */
+  closeTimeout?: number
+  /**
+   * Undo what statements have set for the session (settings, role, LISTEN, advisory locks, temporary tables) before its
+   * connection goes back to the pool; prepared statements stay. Costs the connection a round trip, which no reply waits for.
+   * Default false.
+   */
+  resetSession?: boolean
   /** Told of each transaction that sends something, for metrics and tracing. Default none. */
   observe?: Observe
 }
@@ -157,6 +164,7 @@ function createInstance (app: FastifyInstance, options: TransactionPluginOptions
     isWatching,
     afterCommit: callbacks.run,
     observe: options.observe && guardObserver(options.observe, app.log),
+    log: app.log,
     setRun: (request, run) => { (request as WithRun)[runKey] = run },
     runHandler: async ({ run, route }) => { if (route.handler !== undefined) await runHandler(run, route.handler(), instance) }
   }
