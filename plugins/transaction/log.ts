@@ -32,13 +32,13 @@ export function logFailure ({ scope, reply }: Ended): void {
   reply.log.error({ statement, code, constraint, table }, 'the handler went on after a failed statement; nothing was committed')
 }
 
-/** Says once per route that its handler will not run again after a conflict, and because of which hook. */
-export function logRetriesOff (route: TransactionRoute, hook: string | undefined, log: FastifyBaseLogger): void {
+/** Says once per route that its handler will not run again after a conflict, and why. */
+export function logRetriesOff (route: TransactionRoute, why: { hook: string } | { reason: string }, log: FastifyBaseLogger): void {
   if (route.isRetryLogged === true) return
   route.isRetryLogged = true
-  log.warn({ route: route.name, hook }, hook === undefined
-    ? 'retries are off for requests of this route whose body is a stream or more than plain data: it could not be read again'
-    : 'retries are off for this route: a hook uses its transaction, and only the handler is run again. Look up through app.db in hooks, or use the transaction in the handler')
+  log.warn({ route: route.name, ...why }, 'hook' in why
+    ? 'retries are off for this route: a hook uses its transaction, and only the handler is run again. Look up through app.db in hooks, or use the transaction in the handler'
+    : `retries are off for requests of this route where ${why.reason}`)
 }
 
 const ownFolder = fileURLToPath(new URL('.', import.meta.url))

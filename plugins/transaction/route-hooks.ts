@@ -56,8 +56,15 @@ export async function runHandler (run: HandlerRun, handler: Handler, { watch }: 
     const payload = await result
     if (payload !== undefined || !(reply.sent || reply.raw.headersSent || isClientGone(request, reply))) reply.send(payload)
   } catch (error) {
-    reply.send(error instanceof Error ? error : new Error('the handler threw something that is no Error', { cause: error }))
+    if (!(error instanceof Error)) markAsError(reply)
+    reply.send(error)
   }
+}
+
+/** Fastify's own mark for what was thrown and is no Error: an error handler gets it as it is. */
+function markAsError (reply: FastifyReply): void {
+  const key = Object.getOwnPropertySymbols(reply).find(({ description }) => description === 'fastify.reply.isError')
+  if (key !== undefined) Reflect.set(reply, key, true)
 }
 
 /** Fastify sends nothing for a handler that returns nothing once the client has gone; with `clientAbort: 'continue'` its work still counts. */
