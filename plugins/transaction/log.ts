@@ -43,11 +43,22 @@ export function logRetriesOff (route: TransactionRoute, why: { hook: string } | 
 
 const ownFolder = fileURLToPath(new URL('.', import.meta.url))
 
-/** The function nearest on the stack that is the application's own: the hook that is running. */
+/** The hook that is running: of the application's functions on the stack the outermost one that Fastify has called. */
 export function findHookOnStack (): string {
-  const frames = (new Error('stack').stack ?? '').split('\n').slice(1)
-  const frame = frames.find((line) => !line.includes(ownFolder) && !line.includes('node_modules') && !line.includes('node:')) ?? ''
+  const frames = readStack()
+  const end = frames.findIndex((line) => /[/\\]fastify[/\\]lib[/\\]/.test(line))
+  const own = frames.slice(0, end === -1 ? undefined : end)
+    .filter((line) => !line.includes(ownFolder) && !line.includes('node_modules') && !line.includes('node:'))
+  const frame = own.at(-1) ?? ''
   return /at (?:async )?(.+?) \(/.exec(frame)?.[1] ?? /[^/\\]+:\d+:\d+/.exec(frame)?.[0] ?? 'an anonymous hook'
+}
+
+function readStack (): string[] {
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 40
+  const { stack = '' } = new Error('stack')
+  Error.stackTraceLimit = stackTraceLimit
+  return stack.split('\n').slice(1)
 }
 
 function summaryOf ({ scope }: Ended): Record<string, unknown> {
