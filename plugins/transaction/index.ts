@@ -130,6 +130,8 @@ async function transactionPlugin (app: FastifyInstance, options: TransactionPlug
   app.addHook('onRoute', function addTransaction (route) {
     const plan = planRoute(route, { instance: options.name, methods: instance.methods, defaults: instance.defaults, drivers })
     if (plan !== undefined) planned.set(route, addHooks(route, plan, instance))
+    // A copy of a route carries its config.
+    else if (getPlan(route.config)?.instance === instance) route.config = Object.assign({}, route.config, { [planKey]: undefined })
   })
   if (!record.isComplete) app.addHook('onRequest', refuseUnplannedRequests)
   app.addHook('onReady', async function checkCommitHooks () { refuseUnreadHooks(planned) })
@@ -185,7 +187,11 @@ function createInstance (app: FastifyInstance, options: TransactionPluginOptions
 // On the route's config, which each request can reach from its first hook on.
 const planKey = Symbol('transaction.plan')
 
-interface WithPlan { [planKey]?: { plan: TransactionRoute, instance: Instance } }
+interface WithPlan { [planKey]?: { plan: TransactionRoute, instance: Instance } | undefined }
+
+function getPlan (config: object | undefined): WithPlan[typeof planKey] {
+  return (config as WithPlan | undefined)?.[planKey]
+}
 
 function addHooks (route: RouteOptions, plan: TransactionRoute, instance: Instance): PinnedHook {
   route.config = Object.assign({}, route.config, { [planKey]: { plan, instance } })
@@ -204,7 +210,7 @@ function getRun (request: FastifyRequest, instance: Instance): HandlerRun | unde
     run.owner.noteHandle()
     return run
   }
-  const planned = (request.routeOptions.config as WithPlan)[planKey]
+  const planned = getPlan(request.routeOptions.config)
   if (planned === undefined || planned.instance !== instance) return undefined
   const reply = findReply(request)
   if (reply === undefined) throw new TransactionUsageError(`${planned.plan.name}: a hook asked for the transaction before the plugin could see the request: import the transaction plugin before Fastify is created, or register it before the hook is added`)
@@ -220,7 +226,7 @@ function begin (plan: TransactionRoute, request: FastifyRequest, reply: FastifyR
 /** Where the plugin came too late to see every route at boot, it refuses those without their transaction before their handler runs. */
 function refuseUnplannedRequests (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void {
   const { config } = request.routeOptions
-  const isMissing = (config.transaction ?? false) !== false && (config as WithPlan)[planKey] === undefined
+  const isMissing = (config.transaction ?? false) !== false && getPlan(config) === undefined
   done(isMissing ? new TransactionUsageError(`${request.method} ${request.routeOptions.url ?? request.url} declares config.transaction and has none: register the transaction plugin, and await that, before the route is declared`) : undefined)
 }
 
@@ -233,11 +239,11 @@ function refuseEarlierRoutes (app: FastifyInstance, { name }: TransactionPluginO
   }
 }
 
-/** Fastify must have read each route's hooks with the commit in the last place. */
+/** Fastify must have read each route's hooks with the transaction's in their places. */
 function refuseUnreadHooks (planned: Map<RouteOptions, PinnedHook>): void {
   for (const [route, hook] of planned) {
     if (hook.wasRead()) continue
-    throw new TransactionUsageError(`${describeRouteName(route)}: another plugin keeps the hook that commits from being the route's last onSend hook; register that plugin before the transaction plugin`)
+    throw new TransactionUsageError(`${describeRouteName(route)}: another plugin has removed the transaction's hooks from the route's preHandler or onSend; register that plugin before the transaction plugin`)
   }
 }
 

@@ -56,12 +56,12 @@ function observe (app: FastifyInstance, isComplete: boolean): ServerRecord {
 
 /** A route that declares a transaction and has none would commit each of its statements by itself. */
 function refuseUnplanned ({ routes, isUsed }: ServerRecord): void {
+  // Without the plugin `config.transaction` is somebody else's.
+  if (!isUsed) return
   for (const { route } of routes) {
     const isDeclared = (route.config?.transaction ?? false) !== false
     if (!isDeclared || findPlanner(route) !== undefined) continue
-    throw new TransactionUsageError(`${describeRouteName(route)} declares config.transaction and has none: ${isUsed
-      ? 'the transaction plugin was registered after the route, in another scope, or under another name; await app.register(transaction, …) before the route is declared, in the same scope or above it'
-      : 'the transaction plugin is not registered on this app; await app.register(transaction, …) before the route is declared'}`)
+    throw new TransactionUsageError(`${describeRouteName(route)} declares config.transaction and has none: the transaction plugin was registered after the route, in another scope, or under another name; await app.register(transaction, …) before the route is declared, in the same scope or above it`)
   }
 }
 

@@ -37,10 +37,10 @@ export function addTransactionHooks (route: RouteOptions, planned: TransactionRo
   const watchHooks = watch && function watchQueries (request: FastifyRequest, reply: FastifyReply, done: () => void): void {
     watch(context.begin(planned, request, reply), done)
   }
-  pinHook(route, 'preHandler', { first: watchHooks, last: enterHandler })
+  const enter = pinHook(route, 'preHandler', { first: watchHooks, last: enterHandler })
   const commit = pinHook(route, 'onSend', { last: createCommitHook(context) })
   if (route.schema !== undefined) route.schema = Object.assign({}, route.schema, { 'x-transaction': describeRoute(planned) })
-  return commit
+  return { wasRead: () => enter.wasRead() && commit.wasRead() }
 }
 
 /** Runs the handler of the current run, and sends what it returns as Fastify would. */
