@@ -2,6 +2,7 @@
 import './transaction/scope.test.ts'
 import './transaction/before-reply.test.ts'
 import './transaction/boot-refusals.test.ts'
+import './transaction/declared-routes.test.ts'
 import './transaction/route-options.test.ts'
 import './transaction/app-transaction.test.ts'
 import './transaction/single-statement.test.ts'
