@@ -39,7 +39,7 @@ export interface RouteTransactionOptions extends TransactionOptions {
 }
 
 const isolationLevels = ['read committed', 'repeatable read', 'serializable']
-const times = ['deadline', 'statementTimeout', 'lockTimeout', 'idleInTransactionTimeout', 'transactionTimeout']
+const times = ['deadline', 'statementTimeout', 'lockTimeout', 'idleInTransactionTimeout', 'transactionTimeout', 'streamIdleTimeout']
 const longestTime = 2 ** 31 - 1
 
 const isOneOf = (...values: string[]) => (value: unknown) =>
@@ -71,7 +71,7 @@ const checks: Record<string, (value: unknown) => string | undefined> = {
  * @param allowed `route` for `config.transaction`, `call` for `app.transaction`
  */
 export function optionMistakes (options: object, allowed: 'route' | 'call'): string[] {
-  const routeOnly = ['stream', 'clientAbort', 'settings', 'agree']
+  const routeOnly = ['stream', 'streamIdleTimeout', 'clientAbort', 'settings', 'agree']
   const mistakes: string[] = []
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue
