@@ -24,7 +24,7 @@ export function findUnsendable (reply: FastifyReply, headers: Headers, payload: 
     }
     // Node checks the reason phrase by the rule of header values. Reading it on an HTTP/2 response makes Node print a warning.
     if (!isHttp2(reply)) validateHeaderValue('reason', reply.raw.statusMessage ?? '')
-    if (!isPlain(headers) || trailerNames(reply).length > 0) checkHead(reply, headers, payload)
+    if (isHttp2(reply) || !isPlain(headers) || trailerNames(reply).length > 0) checkHead(reply, headers, payload)
     checkPayload(payload)
     return undefined
   } catch (error) {
@@ -52,7 +52,7 @@ function checkHead (reply: FastifyReply, headers: Headers, payload: unknown): vo
   }
   for (const name of trailerNames(reply)) validateHeader(name, '', reply.request.raw.httpVersionMajor)
   checkFraming(reply, headers, payload)
-  if (!isHttp2(reply)) tryHead(reply, headers)
+  if (!isHttp2(reply)) tryHead(reply, headers, payload)
 }
 
 function setHeader (reply: FastifyReply, headers: Headers, name: string, value: string | string[] | undefined): void {
@@ -76,9 +76,11 @@ function checkFraming (reply: FastifyReply, headers: Headers, payload: unknown):
 }
 
 /** Has Node write the head of a response that goes nowhere: exactly what it will do after the COMMIT. */
-function tryHead (reply: FastifyReply, headers: Headers): void {
+function tryHead (reply: FastifyReply, headers: Headers, payload: unknown): void {
   const names = trailerNames(reply)
-  const added = names.length === 0 ? {} : { 'transfer-encoding': 'chunked', trailer: names.join(' ') }
+  const isText = typeof payload === 'string' || Buffer.isBuffer(payload)
+  // What Fastify will add.
+  const added: Headers = names.length > 0 ? { 'transfer-encoding': 'chunked', trailer: names.join(' ') } : isText ? { 'content-length': Buffer.byteLength(payload) } : {}
   new ServerResponse(reply.request.raw).writeHead(reply.statusCode, { ...headers, ...added } as Parameters<ServerResponse['writeHead']>[1])
 }
 
