@@ -84,7 +84,8 @@ t.test('what fails behind a commit() does not deny it', (t) => {
       await request.transaction.commit()
       return Readable.from(['a', 'b'])
     }
-  }, async (t, { send, count }) => {
+  }, async (t, { app, send, count }) => {
+    t.match((await app.inject({ method: 'POST', url: '/throws', payload: {} })).json(), failedLater.body, 'without a key too')
     for (const url of ['/throws', '/asks-again', '/try-again']) {
       const [key, before] = [newKey(), await count()]
       const first = await send(url, key)
