@@ -71,7 +71,9 @@ function drop (payload: unknown): void {
 /** A payload that Fastify writes without being able to end the process; what cannot be converted it refuses by itself. */
 function convert (payload: unknown): unknown {
   try {
-    return toReadable(payload)
+    const converted = toReadable(payload)
+    ignoreErrors(converted)
+    return converted
   } catch {
     return payload
   }
@@ -186,7 +188,6 @@ function isTooLate ({ answer, reply, scope }: TransactionalRequest, isSuccess: b
 function afterSettlement (transactional: TransactionalRequest, isSuccess: boolean, original: unknown, done: Done): void {
   const { scope, reply } = transactional
   const payload = convert(original)
-  ignoreErrors(payload)
   transactional.settling = isSuccess ? 'commit' : 'rollback'
   const answer = (error?: unknown) => {
     const refusal = error ?? scope.doom

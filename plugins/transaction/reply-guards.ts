@@ -42,23 +42,13 @@ function guardRaw (transactional: TransactionalRequest, unguard: () => void): ()
   const raw = transactional.reply.raw as RawResponse
   const { writeHead, write, end } = raw
 
-  /** True when a call may be made; otherwise it is refused or dropped. */
-  function mayCall (method: string, status: unknown): boolean {
-    if (transactional.isWriting) return true
-    if (transactional.isPausing) return false
-    const isError = Number(status) >= 400
-    // Once refused, only Fastify's last resort for errors is let through, which begins with writeHead.
-    if (transactional.isRefused && !(isError && method === 'writeHead')) return false
-    // The reply that is being settled answers; of an error that Fastify writes past every hook, the rollback is what it says.
-    if (transactional.settling === 'commit' || (transactional.settling !== undefined && !isError)) return false
-    const mistake = isError ? undefined : findMistake(transactional, `reply.raw.${method}()`)
-    if (mistake !== undefined) {
-      transactional.refuse(mistake)
-      return false
+  const mayCall = (method: string, status: unknown): boolean => {
+    const may = mayWrite(transactional, method, Number(status) >= 400)
+    if (may === 'begin') {
+      unguard()
+      transactional.scope.settle('rollback').catch(() => {})
     }
-    unguard()
-    transactional.scope.settle('rollback').catch(() => {})
-    return true
+    return may !== 'no'
   }
 
   function refusePipe (source: Readable): void {
@@ -89,6 +79,20 @@ function guardRaw (transactional: TransactionalRequest, unguard: () => void): ()
     raw.end = end
     unguardStream?.()
   }
+}
+
+/** Whether a call goes to the response: of Fastify, or of the program that begins its own reply. What may not is refused or dropped. */
+function mayWrite (transactional: TransactionalRequest, method: string, isError: boolean): 'yes' | 'begin' | 'no' {
+  if (transactional.isWriting) return 'yes'
+  if (transactional.isPausing) return 'no'
+  // Once refused, only Fastify's last resort for errors is let through, which begins with writeHead.
+  if (transactional.isRefused && !(isError && method === 'writeHead')) return 'no'
+  // The reply that is being settled answers. An error that Fastify writes past every hook may overtake a rollback, no COMMIT.
+  if (transactional.settling === 'commit' || (transactional.settling !== undefined && !isError)) return 'no'
+  const mistake = isError ? undefined : findMistake(transactional, `reply.raw.${method}()`)
+  if (mistake === undefined) return 'begin'
+  transactional.refuse(mistake)
+  return 'no'
 }
 
 /** The calls that begin a reply on an HTTP/2 stream itself; writing to it responds with 200. */
