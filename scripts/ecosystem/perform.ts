@@ -17,7 +17,7 @@ async function one (check: Check, app: TestApp, complaints: string[]): Promise<R
   try {
     if ('play' in check) await check.play(app)
     else wrong.push(...await expected(check, app))
-  } catch (error) { wrong.push(firstLine(error)) }
+  } catch (error) { wrong.push(oneLine(error)) }
   const held = await app.held()
   if (held !== '') wrong.push(held)
   wrong.push(...complaints.splice(0))
@@ -37,7 +37,7 @@ async function expected (expectation: Expectation, app: TestApp): Promise<string
   return wrong
 }
 
-/** The first line of what was thrown. */
-export function firstLine (error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? ''
+/** What was thrown, in one line. */
+export function oneLine (error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, ' ').slice(0, 240)
 }

@@ -10,6 +10,7 @@ export interface Fault { package: string, order: Order, name: string, detail: st
 export function faultsOf ({ trial, results }: Row): Fault[] {
   const found: Fault[] = []
   for (const order of ['before', 'after'] as const) {
+    if (results[order].length === 0) found.push({ package: trial.package, order, name: 'nothing was checked', detail: 'no result' })
     for (const { name, isRight, detail } of results[order]) {
       if (!isRight && trial.explained?.[name] === undefined) found.push({ package: trial.package, order, name, detail })
     }
@@ -39,7 +40,7 @@ export function markdown (rows: Row[], versions: string): string {
 function cell (trial: Trial, results: Result[]): string {
   const wrong = results.filter(({ isRight }) => !isRight).map(({ name }) => name)
   const faults = wrong.filter((name) => trial.explained?.[name] === undefined)
-  if (faults.length > 0) return `**not ok**: ${faults.join(', ')}`
+  if (faults.length > 0 || results.length === 0) return `**not ok**: ${faults.join(', ')}`
   if (wrong.includes('boot')) return 'refused'
   return wrong.length > 0 ? `${results.length - wrong.length} of ${results.length}, see right` : `ok (${results.length})`
 }

@@ -39,7 +39,7 @@ export async function openTestApp (trial: Trial, order: Order, databaseUrl: stri
   const { default: { Pool } } = await load<{ default: typeof pg }>('pg')
   const { default: transaction } = await load<{ default: typeof plugin }>('@tandem/transaction')
   const pool = new Pool({ connectionString: databaseUrl, application_name: 'app', max: 5, connectionTimeoutMillis: 2000 })
-  const app = Fastify({ forceCloseConnections: true })
+  const app = Fastify({ forceCloseConnections: 'idle' })
   app.addHook('onClose', () => pool.end())
   if (order === 'before') await trial.register(app)
   await app.register(transaction, { pool, methods: ['POST'] })

@@ -32,9 +32,17 @@ function mutation (names: string, expected: Partial<Expectation>): Expectation {
   return { name: `mutation { ${names} }`, path: '/graphql', body: JSON.stringify({ query: `mutation { ${names} }` }), status: 200, ...expected }
 }
 
+interface TrpcContext { req: FastifyRequest }
+
 interface Trpc {
-  initTRPC: { context: () => { create: () => { procedure: { mutation: (resolve: (options: { ctx: { req: FastifyRequest } }) => Promise<string>) => unknown }, router: (procedures: object) => unknown } } }
+  initTRPC: { context: () => { create: () => { procedure: { mutation: (resolve: (options: { ctx: TrpcContext }) => Promise<string>) => unknown }, router: (procedures: object) => unknown } } }
   TRPCError: new (options: { code: string }) => Error
+}
+
+/** Rolls back where the 207 of a batch carries an error. */
+function responseMeta ({ errors, ctx }: { errors: unknown[], ctx?: TrpcContext }): object {
+  if (errors.length > 0) ctx?.req.transaction.setRollbackOnly()
+  return {}
 }
 
 async function trpcRouter (): Promise<unknown> {
@@ -81,7 +89,7 @@ export const trials: Trial[] = [
     package: '@trpc/server',
     async register (app) {
       const { fastifyTRPCPlugin } = await load<{ fastifyTRPCPlugin: Awaited<ReturnType<typeof loadPlugin>> }>('@trpc/server/adapters/fastify')
-      await app.register(fastifyTRPCPlugin, { prefix: '/trpc', trpcOptions: { router: await trpcRouter(), createContext: ({ req }: { req: FastifyRequest }) => ({ req }) } })
+      await app.register(fastifyTRPCPlugin, { prefix: '/trpc', trpcOptions: { router: await trpcRouter(), createContext: ({ req }: TrpcContext) => ({ req }), responseMeta } })
     },
     checks: [
       { name: 'a procedure', path: '/trpc/good', status: 200, stored: [83] },
@@ -89,6 +97,6 @@ export const trials: Trial[] = [
       { name: 'a failed statement', path: '/trpc/refused', status: 500 },
       { name: 'a batch, half of it fails', path: '/trpc/good,bad?batch=1', body: '{"0":null,"1":null}', status: 207, also: ({ text }) => { assert.match(text, /CONFLICT/) } }
     ],
-    note: 'A batch is one request and one transaction.'
+    note: 'A batch is one request and one transaction, and a half that fails is answered with 207, which commits. A `responseMeta` that calls `ctx.req.transaction.setRollbackOnly()` where `errors` is not empty makes it all or nothing.'
   }
 ]

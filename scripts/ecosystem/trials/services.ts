@@ -25,12 +25,20 @@ export const trials: Trial[] = [
         await insert(request, 101)
         return (await app.pg.query('select 1 as one')).rows
       })
-      // Its own option beside ours: two transactions in one request.
-      app.route({ method: 'POST', url: '/transact', config: { transaction: false }, ...{ pg: { transact: true } }, handler: async () => ({}) })
+      app.route({
+        method: 'POST',
+        url: '/transact',
+        config: { transaction: false },
+        pg: { transact: true },
+        async handler (request) {
+          await request.pg?.query('insert into item values (104)')
+          return {}
+        }
+      })
     },
     checks: [
       { name: 'a read of its pool inside a transaction', path: '/other-pool', status: 200, stored: [101] },
-      { name: 'a route of its own `transact`', path: '/transact', status: 200 }
+      { name: 'a route of its own `transact`', path: '/transact', status: 200, stored: [104] }
     ],
     note: 'Its pool is another one: what `app.pg` does is not in the transaction. Give `app.pg` as `pool` to share it.'
   },
