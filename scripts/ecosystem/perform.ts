@@ -1,6 +1,5 @@
 import { commonChecks } from './common.ts'
-import type { TestApp } from './test-app.ts'
-import type { Check, Expectation, Result, Trial } from './trial.ts'
+import type { Check, Expectation, Result, TestApp, Trial } from './trial.ts'
 
 /** Performs all checks of a trial, one after the other. `complaints` are errors that nobody in the process has caught. */
 export async function perform (trial: Trial, app: TestApp, complaints: string[]): Promise<Result[]> {

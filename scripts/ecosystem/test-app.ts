@@ -2,27 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance, FastifyRequest, FastifyServerOptions } from 'fastify'
 import type pg from 'pg'
 import type plugin from '../../plugins/transaction/index.ts'
-import { send, type Answer, type Sending } from './client.ts'
+import { send } from './client.ts'
 import { load } from './packages/load.ts'
-import type { Order, Trial } from './trial.ts'
+import type { Order, TestApp, Trial } from './trial.ts'
 
 const SETTLE_MS = 1500
-
-/** An app that listens, with both plugins. */
-export interface TestApp {
-  app: FastifyInstance
-  origin: string
-  /** Sends a request with the headers that the trial asks for. */
-  send: (sending: Sending) => Promise<Answer>
-  /** Ids of the stored rows. */
-  stored: () => Promise<number[]>
-  /** What is held although nothing should be, in words; waits a moment for it to be given back. Empty: nothing. */
-  held: () => Promise<string>
-  /** Empties the tables. */
-  clean: () => Promise<void>
-  /** A sentence when the app does not close. */
-  close: () => Promise<string>
-}
 
 /** Stores a row in the request's transaction. */
 export async function insert (request: FastifyRequest, id: number): Promise<void> {

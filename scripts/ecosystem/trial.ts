@@ -1,9 +1,24 @@
 import type { FastifyInstance } from 'fastify'
 import type { Answer, Sending } from './client.ts'
-import type { TestApp } from './test-app.ts'
 
 /** Is the other plugin registered before ours or after it? */
 export type Order = 'before' | 'after'
+
+/** An app that listens, with both plugins. */
+export interface TestApp {
+  app: FastifyInstance
+  origin: string
+  /** Sends a request with the headers that the trial asks for. */
+  send: (sending: Sending) => Promise<Answer>
+  /** Ids of the stored rows. */
+  stored: () => Promise<number[]>
+  /** What is held although nothing should be, in words; waits a moment for it to be given back. Empty: nothing. */
+  held: () => Promise<string>
+  /** Empties the tables. */
+  clean: () => Promise<void>
+  /** A sentence when the app does not close. */
+  close: () => Promise<string>
+}
 
 /** A request, and what must come of it. Tables are empty before each. */
 export interface Expectation extends Sending {

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { load, loadPlugin } from '../packages/load.ts'
-import { insert, type TestApp } from '../test-app.ts'
-import type { Trial } from '../trial.ts'
+import { insert } from '../test-app.ts'
+import type { TestApp, Trial } from '../trial.ts'
 
 interface Socket { on: (event: string, listener: (data: unknown) => void) => void, send: (text: string) => void, close: () => void }
 interface Events extends FastifyReply { sse: { send: (source: unknown) => Promise<void> } }
