@@ -17,7 +17,7 @@ export function countNotOk ({ verdicts }: Column): number {
  */
 export function markdown (names: string[], columns: Column[], versions: string): string {
   const row = (...cells: string[]): string => `| ${cells.join(' | ')} |`
-  const rows = names.map((name) => row(name, ...columns.map(({ verdicts }) => verdicts.get(name)?.codes.join(' ') || 'ok')))
+  const rows = names.map((name) => row(name, ...columns.map(({ verdicts }) => cell(verdicts.get(name)))))
   return [
     `${names.length} scenarios over real sockets, on ${versions}. \`ok\`: the client was told what is stored, and nothing was left behind.`,
     '',
@@ -26,8 +26,13 @@ export function markdown (names: string[], columns: Column[], versions: string):
     ...rows,
     row(`**not ok, of ${names.length}**`, ...columns.map((column) => `**${countNotOk(column)}**`)),
     '',
+    '- `refused`: the app does not start, and says why',
     ...Object.entries(CODES).map(([code, meaning]) => `- \`${code}\`: ${meaning}`)
   ].join('\n')
+}
+
+function cell (verdict: Verdict | undefined): string {
+  return verdict?.isRefused === true ? 'refused' : verdict?.codes.join(' ') || 'ok'
 }
 
 /**
