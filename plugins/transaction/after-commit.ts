@@ -5,7 +5,7 @@ export class AfterCommit {
   readonly #log: FastifyBaseLogger
   readonly #running = new Set<Promise<void>>()
 
-  constructor (log: FastifyBaseLogger) {
+  constructor (log: FastifyBaseLogger, _closeTimeout?: number) {
     this.#log = log
   }
 

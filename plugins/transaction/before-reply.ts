@@ -1,7 +1,7 @@
-import { validateHeaderName, validateHeaderValue } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import { TransactionUsageError } from './errors.ts'
 import type { Scope } from './scope.ts'
+import { validateHeaders } from './sendable.ts'
 
 /** What a callback adds to a reply whose work is committed. */
 export interface ReplyAddition {
@@ -53,14 +53,4 @@ async function collect (callbacks: readonly ReplyCallback[], reply: FastifyReply
 function check ({ status = 200, headers = {} }: ReplyAddition): void {
   if (!Number.isInteger(status) || status < 200 || status >= 400) throw new TransactionUsageError(`a reply whose work is committed cannot have the status ${status}`)
   validateHeaders(headers)
-}
-
-/** Throws what Node would throw when it writes these headers. */
-export function validateHeaders (headers: Record<string, unknown>): void {
-  for (const name of Object.keys(headers)) {
-    const value = headers[name]
-    validateHeaderName(name)
-    if (Array.isArray(value)) for (const each of value) validateHeaderValue(name, String(each))
-    else validateHeaderValue(name, String(value))
-  }
 }

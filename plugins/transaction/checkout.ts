@@ -20,7 +20,7 @@ const pauseBetweenConnections = 50
  * Keeps the end of a connection from ending the process. pg may report both its beginning and its end from one packet, before
  * a promise of `pool.connect()` is heard and whoever waits for it can listen; so each connection keeps one deaf listener.
  */
-export function surviveLostConnections (pool: Pool, onIdleLost: (error: Error) => void): void {
+export function surviveLostConnections (pool: Pool, onIdleLost: (error: Error) => void): () => void {
   const known = new WeakSet<PoolClient>()
   pool.on('error', onIdleLost)
   pool.on('acquire', (client) => {
@@ -28,6 +28,7 @@ export function surviveLostConnections (pool: Pool, onIdleLost: (error: Error) =
     known.add(client)
     client.on('error', () => {})
   })
+  return () => {}
 }
 
 /**

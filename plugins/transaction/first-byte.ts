@@ -1,5 +1,4 @@
-import { Readable } from 'node:stream'
-import type { ReadableStream } from 'node:stream/web'
+import type { Readable } from 'node:stream'
 import { TransactionUsageError } from './errors.ts'
 
 /** What happened to the first byte of a streamed payload. */
@@ -43,14 +42,4 @@ function check (stream: Readable, { onReady, onError }: FirstByte): void {
   if (chunk !== null) stream.unshift(chunk)
   if (chunk === null || typeof chunk === 'string' || chunk instanceof Uint8Array) return onReady()
   onError(new TransactionUsageError('the streamed payload is made of objects; make text of them first, for example a line of JSON each'))
-}
-
-/** A web stream as a Node stream; anything else as it is. */
-export function nodeStream (payload: unknown): unknown {
-  return payload instanceof globalThis.ReadableStream ? Readable.fromWeb(payload as ReadableStream) : payload
-}
-
-/** True for streams that tell whether they have data. */
-export function isReadable (payload: unknown): payload is Readable {
-  return payload instanceof Readable || (typeof payload === 'object' && payload !== null && 'pipe' in payload && 'once' in payload && 'readableLength' in payload)
 }

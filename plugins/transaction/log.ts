@@ -1,4 +1,6 @@
-import type { FastifyReply } from 'fastify'
+import { fileURLToPath } from 'node:url'
+import type { FastifyBaseLogger, FastifyReply } from 'fastify'
+import type { TransactionRoute } from './route.ts'
 import type { Scope } from './scope.ts'
 
 /** What is known of an exchange whose transaction has ended. */
@@ -28,6 +30,24 @@ export function logFailure ({ scope, reply }: Ended): void {
   const { statement, error } = scope.transaction?.firstFailure ?? {}
   const { code, constraint, table } = Object(error) as Record<string, unknown>
   reply.log.error({ statement, code, constraint, table }, 'the handler went on after a failed statement; nothing was committed')
+}
+
+/** Says once per route that its handler will not run again after a conflict, and because of which hook. */
+export function logRetriesOff (route: TransactionRoute, hook: string | undefined, log: FastifyBaseLogger): void {
+  if (route.isRetryLogged === true) return
+  route.isRetryLogged = true
+  log.warn({ route: route.name, hook }, hook === undefined
+    ? 'retries are off for requests of this route whose body is a stream or more than plain data: it could not be read again'
+    : 'retries are off for this route: a hook uses its transaction, and only the handler is run again. Look up through app.db in hooks, or use the transaction in the handler')
+}
+
+const ownFolder = fileURLToPath(new URL('.', import.meta.url))
+
+/** The function nearest on the stack that is the application's own: the hook that is running. */
+export function findHookOnStack (): string {
+  const frames = (new Error('stack').stack ?? '').split('\n').slice(1)
+  const frame = frames.find((line) => !line.includes(ownFolder) && !line.includes('node_modules') && !line.includes('node:')) ?? ''
+  return /at (?:async )?(.+?) \(/.exec(frame)?.[1] ?? /[^/\\]+:\d+:\d+/.exec(frame)?.[0] ?? 'an anonymous hook'
 }
 
 function summaryOf ({ scope }: Ended): Record<string, unknown> {

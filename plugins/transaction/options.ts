@@ -28,6 +28,8 @@ export interface TransactionOptions {
 export interface RouteTransactionOptions extends TransactionOptions {
   /** Keep the transaction open while a streamed reply is read from it. Only with read only, never with retries. Default false. */
   stream?: boolean
+  /** `stream` only: milliseconds without a byte to the client or a statement before the transaction is rolled back. Default 15000; 0: no bound. */
+  streamIdleTimeout?: number
   /** What happens when the client goes away before the reply: `rollback` (default), or `continue` and commit. */
   clientAbort?: 'rollback' | 'continue'
   /** Values for `SET LOCAL` in the message that begins the transaction, for example `{ role, 'app.tenant': id }`. SQL only. */

@@ -46,7 +46,7 @@ export function strayCheckout (): Error | undefined {
 }
 
 /** Refuses a second checkout inside an SQL transaction: the pool could run dry with everybody waiting for a second connection. */
-export function watchPool (pool: Pool): void {
+export function watchPool (pool: Pool): () => void {
   const connect = pool.connect.bind(pool) as (callback?: (...args: unknown[]) => void) => Promise<PoolClient>
   function connectOutsideTransactions (callback?: (...args: unknown[]) => void): Promise<PoolClient> | undefined {
     const error = strayCheckout()
@@ -56,6 +56,7 @@ export function watchPool (pool: Pool): void {
     return undefined
   }
   Object.assign(pool, { connect: connectOutsideTransactions })
+  return () => {}
 }
 
 /**
