@@ -90,10 +90,11 @@ export default fp<OutboxOptions>(async function outbox (app, options) {
       if (relays.has(topic)) throw new OutboxError('OUTBOX_USAGE', `the topic '${topic}' already has a handler`)
       relays.set(topic, createRelay(app, settings, waiters, topic, apply, topicOptions))
     },
-    enqueue: async (tx, event) => {
-      const id = await enqueue(settings.store, tx, event)
-      tx.afterCommit?.(() => relays.get(event.topic)?.kick())
-      return id
+    enqueue: (tx, event) => {
+      const enqueued = enqueue(settings.store, tx, event, () => relays.get(event.topic)?.kick())
+      // One that nobody awaits must not end the process; where the transaction can follow it, its failure is the transaction's.
+      enqueued.catch(() => {})
+      return typeof tx?.follow === 'function' ? tx.follow(enqueued) : enqueued
     },
     kick: (topic) => {
       for (const relay of topic === undefined ? relays.values() : [relays.get(topic)]) relay?.kick()
@@ -123,7 +124,7 @@ function createRelay (app: FastifyInstance, settings: Settings, waiters: Waiters
   })
 }
 
-async function enqueue (store: OutboxStore, tx: OutboxTransaction, event: NewEvent): Promise<string> {
+async function enqueue (store: OutboxStore, tx: OutboxTransaction, event: NewEvent, onCommit: () => void): Promise<string> {
   if (!isInTransaction(tx)) {
     throw new OutboxError('OUTBOX_NO_TRANSACTION', `an event of topic '${event.topic}' was enqueued outside a transaction: it could be lost or lie. Hand over request.transaction, or a client between BEGIN and COMMIT`)
   }
@@ -131,6 +132,8 @@ async function enqueue (store: OutboxStore, tx: OutboxTransaction, event: NewEve
   if (typeof topic !== 'string' || topic === '' || typeof key !== 'string' || key === '' || JSON.stringify(payload) === undefined) {
     throw new OutboxError('OUTBOX_USAGE', 'an event needs a topic and a key (texts that are not empty) and a payload that is JSON')
   }
+  // Before the insert: one that nobody awaits may be answered when the transaction takes no more callbacks.
+  tx.afterCommit?.(onCommit)
   return await store.insert(tx, event)
 }
 

@@ -44,6 +44,8 @@ export interface OutboxTransaction {
   getTransactionStatus?: () => string | null
   /** Runs a function after the COMMIT. Where it is there, the relay looks at once. */
   afterCommit?: (fn: () => void) => void
+  /** Follows a promise that belongs to the transaction: when it fails and nobody listens, the transaction fails. */
+  follow?: <Result>(work: Promise<Result>) => Promise<Result>
 }
 
 /** A failure as it is stored. */

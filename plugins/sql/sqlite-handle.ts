@@ -6,6 +6,8 @@ import type { QueryResult, QueryResultRow } from 'pg'
 import * as schema from '../../drizzle/sqlite.ts'
 import { TransactionUsageError } from '../transaction/errors.ts'
 import type { SqlClient } from '../transaction/sql.ts'
+import { savepointRefusal } from '../transaction/savepoint.ts'
+import { quiet } from '../transaction/told.ts'
 
 type Schema = typeof schema
 type Relations = ExtractTablesWithRelations<Schema>
@@ -68,10 +70,17 @@ export class SqliteHandle extends BaseSQLiteDatabase<'async', unknown, Schema, R
   }
 
   /** A savepoint. Siblings run one after the other: on one connection, parallel savepoints would end each other. */
-  override transaction<Result> (work: (tx: never) => Promise<Result>): Promise<Result> {
+  override transaction<Result> (work: (tx: never) => Promise<Result>, config: object = {}): Promise<Result> {
+    const turn = this.#inTurn(work, config)
+    return this.$client.follow?.(turn, { mustEnd: true }) ?? quiet(turn)
+  }
+
+  #inTurn<Result> (work: (tx: never) => Promise<Result>, config: object): Promise<Result> {
     const outer = entered.getStore()
     if (this.#savepoints === undefined) return Promise.reject(new TransactionUsageError('app.db has no transaction(): use app.transaction(async ({ db }) => …), or request.db on a route with a transaction'))
     if (outer?.has(this) === true) return Promise.reject(new TransactionUsageError('a savepoint inside a savepoint must be opened on the handle that the outer callback was given'))
+    const refusal = savepointRefusal(config)
+    if (refusal !== undefined) return Promise.reject(refusal)
     const handle = new SqliteHandle(this.$client, this.#savepoints)
     const name = sql.identifier(`savepoint_${++this.#savepoints.count}`)
     const turn = this.#last.then(async () => {

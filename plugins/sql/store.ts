@@ -16,8 +16,9 @@ type StoreOptions = Pick<TransactionPluginOptions, 'pool' | 'sql' | 'db' | 'defa
 export function sqlStore (app: FastifyInstance): StoreOptions {
   const { config } = app
   const defaults = { deadline: config.HANDLER_TIMEOUT_MS }
-  if (app.sqlite !== undefined && config.NODE_ENV !== 'production') app.sqlite.refuse = strayCheckout
-  if (app.sqlite !== undefined) return { sql: sqliteDriver(app.sqlite), db: { autocommit: app.db, bind: bindSqlite }, defaults }
+  const { sqlite } = app
+  if (sqlite !== undefined && config.NODE_ENV !== 'production') sqlite.refuse = () => strayCheckout(sqlite)
+  if (sqlite !== undefined) return { sql: sqliteDriver(sqlite), db: { autocommit: app.db, bind: bindSqlite }, defaults }
   if (!app.hasDecorator('pg')) return { sql: doubleDriver(), db: { autocommit: app.db, bind: () => app.db }, defaults }
   return {
     pool: app.pg.pool,

@@ -36,6 +36,8 @@ export function createCommitHook ({ findRun }: CommitHookContext): onSendHookHan
     const run = findRun(request)
     if (run === undefined) return done(null, payload)
     if (run.isSuperseded) return discard(payload)
+    // Another plugin has put a wrapped copy of this hook before it.
+    if (run.owner.isWriting) return done(null, payload)
     decide(run.owner, reply, payload, done)
   }
 }

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Db } from 'mongodb'
 import { TransactionUsageError } from './errors.ts'
 import type { HandlerRun } from './handler-run.ts'
+import { findPlanner } from './instances.ts'
 import type { RouteTransactionOptions } from './options.ts'
 import type { CallOptions } from './run.ts'
 import type { TransactionalDatabase } from './mongo-facade.ts'
@@ -32,6 +33,7 @@ export interface DecoratorContext {
 /** Adds the handles of requests and `app.transaction`, all under `name` where one is given. Names of unused stores stay free. */
 export function decorate (app: FastifyInstance, context: DecoratorContext): void {
   const { name, handles, runTransaction } = context
+  if (name !== undefined && (typeof name !== 'string' || name === '')) throw new TransactionUsageError('transaction plugin: name must be a text that is not empty')
   if (name !== undefined) return decorateNamed(app, name, context)
   const getters: Array<[string, (request: FastifyRequest) => unknown]> = [['transaction', (request) => getTransaction(request, context)]]
   if (handles.db !== undefined) getters.push(['db', (request) => getDb(request, context)])
@@ -62,10 +64,12 @@ function getTransaction (request: FastifyRequest, { name, getRun }: DecoratorCon
   if (run !== undefined) return run.transaction
   const { config, url = request.url } = request.routeOptions
   const route = `${request.method} ${url}`
-  const declaration = name === undefined ? 'true' : `{ name: '${name}' }`
+  const declaration = `config: { transaction: ${name === undefined ? 'true' : `{ name: '${name}' }`} }`
+  const owner = findPlanner(config)
+  if (owner !== undefined) throw new TransactionUsageError(`${route} has its transaction from ${owner}, and a route has only one: to have this one instead, declare ${declaration} on the route`)
   throw new TransactionUsageError(config.transaction === undefined || config.transaction === false
-    ? `${route} has no transaction: declare config: { transaction: ${declaration} } on the route`
-    : `${route} declares config.transaction, but not one of this plugin: register the transaction plugin, and await that, before the route is declared`)
+    ? `${route} has no transaction: declare ${declaration} on the route`
+    : `${route} declares config.transaction and has none: register the transaction plugin, and await that, before the route is declared`)
 }
 
 function getDb (request: FastifyRequest, context: DecoratorContext): Handle {

@@ -3,11 +3,13 @@ import type { PoolClient } from 'pg'
 import type { ExtractTablesWithRelations, RelationalSchemaConfig, TablesRelationalConfig } from 'drizzle-orm'
 import type { NodePgQueryResultHKT } from 'drizzle-orm/node-postgres'
 import { NodePgSession, NodePgTransaction } from 'drizzle-orm/node-postgres'
-import type { PgDatabase } from 'drizzle-orm/pg-core'
+import type { PgDatabase, PgPreparedQuery, PgTransactionConfig, PreparedQueryConfig } from 'drizzle-orm/pg-core'
 import { PgDialect } from 'drizzle-orm/pg-core'
 import { sql } from 'drizzle-orm'
 import { TransactionUsageError } from './errors.ts'
 import type { SqlClient, SqlHandles } from './sql.ts'
+import { savepointRefusal } from './savepoint.ts'
+import { quiet, type FollowOptions } from './told.ts'
 
 /** Everything this plugin takes from Drizzle's insides: a session over a client of ours, and the transaction class with our savepoints. */
 interface Parts<Tables extends TablesRelationalConfig> {
@@ -24,6 +26,23 @@ interface Turns { owner?: object, last?: Promise<unknown> | undefined }
 /** The handles whose savepoint callback is running: used to refuse a call that could only wait for itself. */
 const entered = new AsyncLocalStorage<ReadonlySet<object>>()
 
+/** A session whose promises end no process when nobody listens. */
+class FollowedSession<Schema extends Record<string, unknown>, Tables extends TablesRelationalConfig> extends NodePgSession<Schema, Tables> {
+  readonly #client: SqlClient
+
+  constructor (client: PoolClient, dialect: PgDialect, schema: RelationalSchemaConfig<Tables> | undefined) {
+    super(client, dialect, schema)
+    this.#client = client as SqlClient
+  }
+
+  override prepareQuery<Config extends PreparedQueryConfig> (...args: Parameters<NodePgSession<Schema, Tables>['prepareQuery']>): PgPreparedQuery<Config> {
+    const prepared = super.prepareQuery<Config>(...args)
+    const { execute } = prepared
+    prepared.execute = (...values) => follow(this.#client, execute.apply(prepared, values))
+    return prepared
+  }
+}
+
 class SavepointTransaction<Schema extends Record<string, unknown>, Tables extends TablesRelationalConfig> extends NodePgTransaction<Schema, Tables> {
   readonly #parts: Parts<Tables>
   readonly #turns: Turns
@@ -31,15 +50,21 @@ class SavepointTransaction<Schema extends Record<string, unknown>, Tables extend
   constructor (parts: Parts<Tables>, depth: number) {
     const turns: Turns = {}
     const client = inTurn(parts.client, turns) as PoolClient
-    super(parts.dialect, new NodePgSession<Schema, Tables>(client, parts.dialect, parts.schema), parts.schema, depth)
+    super(parts.dialect, new FollowedSession<Schema, Tables>(client, parts.dialect, parts.schema), parts.schema, depth)
     this.#parts = parts
     this.#turns = turns
     turns.owner = this
   }
 
-  override transaction<Result> (work: (tx: NodePgTransaction<Schema, Tables>) => Promise<Result>): Promise<Result> {
+  override transaction<Result> (work: (tx: NodePgTransaction<Schema, Tables>) => Promise<Result>, config?: PgTransactionConfig): Promise<Result> {
+    return follow(this.#parts.client, this.#inTurn(work, config), { mustEnd: true })
+  }
+
+  #inTurn<Result> (work: (tx: NodePgTransaction<Schema, Tables>) => Promise<Result>, config: PgTransactionConfig = {}): Promise<Result> {
     const outer = entered.getStore()
     if (outer?.has(this) === true) return Promise.reject(new TransactionUsageError('a savepoint inside a savepoint must be opened on the handle that the outer callback was given'))
+    const refusal = savepointRefusal(config)
+    if (refusal !== undefined) return Promise.reject(refusal)
     // Siblings run one after the other: on one connection, parallel savepoints would end each other.
     const turn = Promise.resolve(this.#turns.last).then(() => this.#savepoint(work, new Set([...outer ?? [], this])))
     const last = turn.then(ignore, ignore).then(() => { if (this.#turns.last === last) this.#turns.last = undefined })
@@ -63,9 +88,15 @@ class SavepointTransaction<Schema extends Record<string, unknown>, Tables extend
   }
 }
 
+/** A promise of Drizzle's or of ours, followed by the transaction it belongs to. */
+function follow<Result> (client: SqlClient, work: Promise<Result>, options?: FollowOptions): Promise<Result> {
+  return client.follow?.(work, options) ?? quiet(work)
+}
+
 /** Statements of the outer handle wait for its open savepoint: inside it, they would be undone with it. */
 function inTurn (client: SqlClient, turns: Turns): SqlClient {
   return {
+    ...client,
     query: (statement, values) => {
       const { owner, last } = turns
       const mustWait = last !== undefined && owner !== undefined && entered.getStore()?.has(owner) !== true

@@ -98,7 +98,7 @@ export class ConnectionLostError extends TransactionError {
 
 /** The program asked for something a transaction cannot do. The message says what to do instead. Code `TX_USAGE`, 500. */
 export class TransactionUsageError extends TransactionError {
-  constructor (message: string) {
-    super('TX_USAGE', 500, message)
+  constructor (message: string, cause?: unknown) {
+    super('TX_USAGE', 500, message, cause)
   }
 }

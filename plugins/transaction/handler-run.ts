@@ -20,44 +20,47 @@ export interface HandlerRun {
 
 /** Request and reply as they were before the handler began, for the next run to start from. */
 export interface Snapshot {
-  request: object
-  body: unknown
-  query: unknown
-  params: unknown
+  request: Record<string, unknown>
   rawHeaders: NodeJS.Dict<string | string[]>
-  reply: object
+  reply: Record<string, unknown>
   status: number
   headers: Record<string, unknown>
 }
 
-/** @returns undefined where a second run could not be given the same request: its body is a stream, or more than data */
-export function takeSnapshot (request: FastifyRequest, reply: FastifyReply): Snapshot | undefined {
-  const body = clonePlain(request.body)
-  const query = clonePlain(request.query)
-  if (body === NOT_PLAIN || query === NOT_PLAIN || isBodyUnread(request.raw)) return undefined
+/** @returns why a second run could not be given the same request and reply, or a snapshot to make them from */
+export function takeSnapshot (request: FastifyRequest, reply: FastifyReply): Snapshot | string {
+  if (isBodyUnread(request.raw)) return 'the body is a stream, which could not be read again'
+  // Methods of a reply are its prototype's; what a hook has put on this one most likely means this one.
+  const method = Object.keys(reply).find((key) => typeof Reflect.get(reply, key) === 'function')
+  if (method !== undefined) return `a hook has given the reply a method of its own, ${method}(), which would answer for the run that lost`
+  const ownRequest = copyOwn(request)
+  if (isShared(ownRequest, request, 'body') || isShared(ownRequest, request, 'query')) return 'body or query are more than plain data'
   return {
-    request: Object.assign({}, request),
-    body,
-    query,
-    params: clonePlain(request.params),
+    request: ownRequest,
     rawHeaders: { ...request.raw.headers },
-    reply: separateHeaders(Object.assign({}, reply)),
+    reply: copyOwn(reply),
     status: reply.statusCode,
     headers: copyHeaders(reply)
   }
 }
 
+function isShared (copy: Record<string, unknown>, request: FastifyRequest, key: 'body' | 'query'): boolean {
+  const value: unknown = request[key]
+  return (typeof value === 'object' || typeof value === 'function') && value !== null && copy[key] === value
+}
+
 /** A request and a reply for the next run, as Fastify would have made them, in the state of the snapshot. */
 export function makeNext (previous: HandlerRun, snapshot: Snapshot): { request: FastifyRequest, reply: FastifyReply } {
-  const request = Object.assign(Object.create(Object.getPrototypeOf(previous.request) as object) as FastifyRequest, snapshot.request, {
-    body: clonePlain(snapshot.body),
-    query: clonePlain(snapshot.query),
-    params: clonePlain(snapshot.params)
-  })
-  setHeaders(request.raw.headers, snapshot.rawHeaders)
-  const reply = Object.assign(Object.create(Object.getPrototypeOf(previous.reply) as object) as FastifyReply, snapshot.reply, { request })
-  restoreReply(separateHeaders(reply), snapshot.status, snapshot.headers)
+  const request = create(previous.request, copyOwn(snapshot.request))
+  const reply = create(previous.reply, { ...copyOwn(snapshot.reply), request })
+  restore({ request, reply }, snapshot)
   return { request, reply }
+}
+
+/** Puts what all runs share back to the state of the snapshot: status, headers of the reply and of the request. */
+export function restore ({ request, reply }: Pick<HandlerRun, 'request' | 'reply'>, { status, headers, rawHeaders }: Snapshot): void {
+  setHeaders(request.raw.headers, rawHeaders)
+  restoreReply(reply, status, headers)
 }
 
 /** Cuts a run off from the response: nothing that its code still sends or sets can reach the client. */
@@ -70,6 +73,8 @@ export function supersede (run: HandlerRun, onHandlerTimeout: (error: Error) => 
     if (payload instanceof Error && 'code' in payload && payload.code === 'FST_ERR_HANDLER_TIMEOUT') onHandlerTimeout(payload)
     return reply
   }
+  // Fastify would stop that timer, which the next run has as well.
+  reply.hijack = function hijackAfterRun () { return reply }
 }
 
 /** Lets onResponse hooks and the request's log line, which know the first request and reply, see how the last run ended. */
@@ -79,16 +84,28 @@ export function showOutcome (first: HandlerRun, last: HandlerRun): void {
   Object.assign(first.request, last.request)
 }
 
+function create<Value extends object> (previous: Value, own: object): Value {
+  return Object.assign(Object.create(Object.getPrototypeOf(previous) as object) as Value, own)
+}
+
+/**
+ * All that a request or a reply has beside its prototype. Data is copied, so that two runs do not share what they change;
+ * objects of a class stay the same.
+ */
+function copyOwn (source: object): Record<string, unknown> {
+  const copy = { ...source } as Record<string | symbol, unknown>
+  for (const key of Reflect.ownKeys(copy)) {
+    const value = copy[key]
+    if (typeof value !== 'object' || value === null) continue
+    const data = clonePlain(value)
+    if (data !== NOT_PLAIN) copy[key] = data
+    // Fastify's own, such as trailers, which are functions in a plain object.
+    else if (typeof key === 'symbol' && Object.getPrototypeOf(value) === Object.prototype) copy[key] = { ...value }
+  }
+  return copy
+}
+
 function setHeaders (headers: NodeJS.Dict<string | string[]>, values: NodeJS.Dict<string | string[]>): void {
   for (const name of Object.keys(headers)) if (!(name in values)) Reflect.deleteProperty(headers, name)
   Object.assign(headers, values)
-}
-
-/** Fastify keeps headers and trailers in plain objects that two runs must not share. */
-function separateHeaders<Reply extends object> (reply: Reply): Reply {
-  for (const key of Object.getOwnPropertySymbols(reply)) {
-    const value: unknown = Reflect.get(reply, key)
-    if (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype) Reflect.set(reply, key, { ...value })
-  }
-  return reply
 }

@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin'
-import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, RouteOptions } from 'fastify'
 import type { Db, MongoClient } from 'mongodb'
 import type { Pool } from 'pg'
 import { AfterCommit } from './after-commit.ts'
@@ -8,7 +8,7 @@ import { decorate } from './decorators.ts'
 import type { Driver } from './driver.ts'
 import { TransactionUsageError } from './errors.ts'
 import type { HandlerRun } from './handler-run.ts'
-import { describeRouteName, findEarlierRoutes, findPlanner, findReply, getServerRecord, type ServerRecord } from './instances.ts'
+import { clearPlanner, describeRouteName, findEarlierRoutes, findPlanner, findReply, getServerRecord, type ServerRecord } from './instances.ts'
 import { MongoDriver } from './mongo.ts'
 import type { TransactionalDatabase } from './mongo-facade.ts'
 import { Orphans } from './mongo-orphans.ts'
@@ -22,7 +22,7 @@ import { planRoute, type Drivers, type TransactionRoute } from './route.ts'
 import { runTransaction, type CallContext, type CallOptions } from './run.ts'
 import { singleStatementDriver } from './single-statement.ts'
 import type { SqlDriver, SqlHandles } from './sql.ts'
-import type { Handle, Transaction } from './transaction.ts'
+import type { GivenHandle, Handle, Transaction } from './transaction.ts'
 import { TransactionalRequest, type RequestContext } from './transactional-request.ts'
 import { outsideTransaction, watchClient, watched, watchPool } from './watch.ts'
 
@@ -49,7 +49,7 @@ export interface TransactionPluginOptions {
   /** Another SQL store than a pg pool; instead of `pool`. */
   sql?: SqlDriver
   /** How `request.db` is made; see `drizzleHandles`. Default: none, use `request.transaction.query`. */
-  db?: SqlHandles<Handle>
+  db?: SqlHandles<GivenHandle>
   /**
    * The client and database of `store: 'mongo'`. Transactions need a replica set.
    * `instance`: the client's `appName`, where no other running process connects under it; what a killed process of that
@@ -60,7 +60,10 @@ export interface TransactionPluginOptions {
   methods?: string[]
   /** Route options where a route does not say otherwise. */
   defaults?: RouteTransactionOptions
-  /** How long dead connections are replaced before a request gets 503. Default 3000. */
+  /**
+   * How long dead connections are replaced, and a full pool without a `connectionTimeoutMillis` of its own is waited for, before
+   * a request gets 503. Default 3000.
+   */
   checkoutTimeout?: number
   /** How long BEGIN may take before its connection counts as dead. Default 1000. */
   beginTimeout?: number
@@ -68,10 +71,6 @@ export interface TransactionPluginOptions {
   commitTimeout?: number
   /** How long a transaction that a hook has begun may be open while the body is still arriving; then 408. Default 1000; 0: no bound. */
   bodyTimeout?: number
-  /** How long the app waits for after-commit callbacks when it closes. Default 10000; 0: as long as they take. */
-  closeTimeout?: number
-  /** Reset settings, roles, locks, cursors and temporary tables of a connection before the pool gets it back. PostgreSQL. Default false. */
-  resetSession?: boolean
   /**
    * Puts everything under this name: `request.billing.transaction`, `request.billing.db`, `request.billing.mongo` and
    * `app.billing.transaction`. Routes say `config: { transaction: { name: 'billing' } }`. For a second database, or where an
@@ -84,6 +83,14 @@ export interface TransactionPluginOptions {
   applicationName?: string
   /** Refuse a second checkout inside a transaction, and MongoDB operations that forgot the session. Default: unless NODE_ENV is production. */
   detectStrays?: boolean
+  /** How long closing the app waits for after-commit callbacks; 0: as long as they take. Default 10000. */
+  closeTimeout?: number
+  /**
+   * Undo what statements have set for the session (settings, role, LISTEN, advisory locks, temporary tables) before its
+   * connection goes back to the pool; prepared statements stay. Costs the connection a round trip, which no reply waits for.
+   * Default false.
+   */
+  resetSession?: boolean
   /** Told of each transaction that sends something, for metrics and tracing. Default none. */
   observe?: Observe
 }
@@ -130,8 +137,9 @@ async function transactionPlugin (app: FastifyInstance, options: TransactionPlug
   app.addHook('onRoute', function addTransaction (route) {
     const plan = planRoute(route, { instance: options.name, methods: instance.methods, defaults: instance.defaults, drivers })
     if (plan !== undefined) planned.set(route, addHooks(route, plan, instance))
+    else if (getPlan(route.config)?.instance === instance) forgetPlan(route)
   })
-  if (!record.isComplete) app.addHook('onRequest', refuseUnplannedRequests)
+  if (!record.isComplete) app.addHook('onRequest', createRefusal(instance))
   app.addHook('onReady', async function checkCommitHooks () { refuseUnreadHooks(planned) })
   app.addHook('onReady', async function refuseOldServer () { await refuseTransactionTimeout(drivers.sql, planned.keys(), instance.defaults) })
   app.addHook('onReady', async function endOrphans () {
@@ -157,6 +165,7 @@ function createInstance (app: FastifyInstance, options: TransactionPluginOptions
     isWatching,
     afterCommit: callbacks.run,
     observe: options.observe && guardObserver(options.observe, app.log),
+    log: app.log,
     setRun: (request, run) => { (request as WithRun)[runKey] = run },
     runHandler: async ({ run, route }) => { if (route.handler !== undefined) await runHandler(run, route.handler(), instance) }
   }
@@ -185,7 +194,17 @@ function createInstance (app: FastifyInstance, options: TransactionPluginOptions
 // On the route's config, which each request can reach from its first hook on.
 const planKey = Symbol('transaction.plan')
 
-interface WithPlan { [planKey]?: { plan: TransactionRoute, instance: Instance } }
+interface WithPlan { [planKey]?: { plan: TransactionRoute, instance: Instance } | undefined }
+
+function getPlan (config: object | undefined): WithPlan[typeof planKey] {
+  return (config as WithPlan | undefined)?.[planKey]
+}
+
+/** A copy of a planned route that has no transaction itself still has its config. */
+function forgetPlan (route: RouteOptions): void {
+  clearPlanner(route)
+  route.config = Object.assign({}, route.config, { [planKey]: undefined })
+}
 
 function addHooks (route: RouteOptions, plan: TransactionRoute, instance: Instance): PinnedHook {
   route.config = Object.assign({}, route.config, { [planKey]: { plan, instance } })
@@ -204,7 +223,7 @@ function getRun (request: FastifyRequest, instance: Instance): HandlerRun | unde
     run.owner.noteHandle()
     return run
   }
-  const planned = (request.routeOptions.config as WithPlan)[planKey]
+  const planned = getPlan(request.routeOptions.config)
   if (planned === undefined || planned.instance !== instance) return undefined
   const reply = findReply(request)
   if (reply === undefined) throw new TransactionUsageError(`${planned.plan.name}: a hook asked for the transaction before the plugin could see the request: import the transaction plugin before Fastify is created, or register it before the hook is added`)
@@ -218,10 +237,13 @@ function begin (plan: TransactionRoute, request: FastifyRequest, reply: FastifyR
 }
 
 /** Where the plugin came too late to see every route at boot, it refuses those without their transaction before their handler runs. */
-function refuseUnplannedRequests (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void {
-  const { config } = request.routeOptions
-  const isMissing = (config.transaction ?? false) !== false && (config as WithPlan)[planKey] === undefined
-  done(isMissing ? new TransactionUsageError(`${request.method} ${request.routeOptions.url ?? request.url} declares config.transaction and has none: register the transaction plugin, and await that, before the route is declared`) : undefined)
+function createRefusal ({ methods }: Instance): onRequestHookHandler {
+  return function refuseUnplannedRequests (request, _reply, done) {
+    const { config, url = '' } = request.routeOptions
+    const isMeant = config.transaction === undefined ? methods.includes(request.method) : config.transaction !== false
+    if (!isMeant || request.is404 || findPlanner(config) !== undefined) return done()
+    done(new TransactionUsageError(`${request.method} ${url} was declared before the transaction plugin, and has no transaction: register the transaction plugin, and await that, before the route is declared`))
+  }
 }
 
 /** A route that was declared before would run without the transaction that `methods` promises. */
@@ -233,11 +255,11 @@ function refuseEarlierRoutes (app: FastifyInstance, { name }: TransactionPluginO
   }
 }
 
-/** Fastify must have read each route's hooks with the commit in the last place. */
+/** Fastify must have read each route's hooks with the transaction's in their places. */
 function refuseUnreadHooks (planned: Map<RouteOptions, PinnedHook>): void {
   for (const [route, hook] of planned) {
     if (hook.wasRead()) continue
-    throw new TransactionUsageError(`${describeRouteName(route)}: another plugin keeps the hook that commits from being the route's last onSend hook; register that plugin before the transaction plugin`)
+    throw new TransactionUsageError(`${describeRouteName(route)}: another plugin has removed the transaction's hooks from the route's preHandler or onSend; register that plugin before the transaction plugin`)
   }
 }
 

@@ -56,26 +56,34 @@ function observe (app: FastifyInstance, isComplete: boolean): ServerRecord {
 
 /** A route that declares a transaction and has none would commit each of its statements by itself. */
 function refuseUnplanned ({ routes, isUsed }: ServerRecord): void {
+  // Without the plugin `config.transaction` is somebody else's.
+  if (!isUsed) return
   for (const { route } of routes) {
     const isDeclared = (route.config?.transaction ?? false) !== false
     if (!isDeclared || findPlanner(route) !== undefined) continue
-    throw new TransactionUsageError(`${describeRouteName(route)} declares config.transaction and has none: ${isUsed
-      ? 'the transaction plugin was registered after the route, in another scope, or under another name; await app.register(transaction, …) before the route is declared, in the same scope or above it'
-      : 'the transaction plugin is not registered on this app; await app.register(transaction, …) before the route is declared'}`)
+    throw new TransactionUsageError(`${describeRouteName(route)} declares config.transaction and has none: the transaction plugin was registered after the route, in another scope, or under another name; await app.register(transaction, …) before the route is declared, in the same scope or above it`)
   }
 }
 
-// On the route, under a name that every copy of this package knows: an app may have two versions of it.
+// On the route and its config, under a name that every copy of this package knows: an app may have two versions of it.
 const plannerKey = Symbol.for('fastify-transaction.planner')
+
+interface Planned { [plannerKey]?: string | undefined }
 
 /** Notes that a route has its transaction from the plugin instance of this name. */
 export function setPlanner (route: RouteOptions, name: string): void {
   Object.defineProperty(route, plannerKey, { value: name })
+  route.config = Object.assign({}, route.config, { [plannerKey]: name })
 }
 
-/** The plugin instance that gave a route its transaction; undefined where none did. */
-export function findPlanner (route: RouteOptions): string | undefined {
-  return (route as RouteOptions & { [plannerKey]?: string })[plannerKey]
+/** For a copy of a planned route, which has its config. */
+export function clearPlanner (route: RouteOptions): void {
+  route.config = Object.assign({}, route.config, { [plannerKey]: undefined })
+}
+
+/** The plugin instance that gave a route its transaction, asked of the route or, while a request runs, of its config; undefined where none did. */
+export function findPlanner (routeOrConfig: object): string | undefined {
+  return (routeOrConfig as Planned)[plannerKey]
 }
 
 /** Routes within a scope that were declared before the plugin was registered there. */

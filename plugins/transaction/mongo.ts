@@ -35,6 +35,8 @@ export class MongoDriver implements Driver<TransactionOptions, MongoTransaction>
     this.#options = options
   }
 
+  get pool (): object { return this.#options.client }
+
   plan (options: TransactionOptions): TransactionOptions {
     return options
   }
@@ -45,6 +47,7 @@ export class MongoDriver implements Driver<TransactionOptions, MongoTransaction>
     const session = client.startSession({ causalConsistency: true })
     session.startTransaction({
       readConcern: { level: 'snapshot' },
+      readPreference: 'primary',
       writeConcern: { w: 'majority', journal: true },
       ...(commitTimeout > 0 ? { maxCommitTimeMS: commitTimeout } : {})
     })
@@ -57,7 +60,7 @@ export class MongoDriver implements Driver<TransactionOptions, MongoTransaction>
 }
 
 /** What every operation of a transaction must carry. */
-export interface OperationOptions { session: ClientSession, signal: AbortSignal }
+export interface OperationOptions { session: ClientSession, signal: AbortSignal, readPreference: 'primary' }
 
 /** A MongoDB transaction on the session it holds until commit or abort. */
 export class MongoTransaction implements OpenTransaction {
@@ -80,7 +83,8 @@ export class MongoTransaction implements OpenTransaction {
   /** Runs one operation. Any error of the server's ends the transaction there, so it is remembered here. */
   async operate<Result> (name: string, operation: (options: OperationOptions) => Promise<Result>): Promise<Result> {
     try {
-      return await operation({ session: this.#session, signal: this.#abort.signal })
+      // Transactions read from the primary, whatever the client does elsewhere.
+      return await operation({ session: this.#session, signal: this.#abort.signal, readPreference: 'primary' })
     } catch (error) {
       if (isServerSide(error)) this.firstFailure ??= { statement: name, error }
       throw error

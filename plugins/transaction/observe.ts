@@ -29,18 +29,72 @@ export interface Observation {
 /** Told of each transaction that sends something; each attempt of a retried handler is one. */
 export type Observe = (begun: BegunTransaction) => Observation | undefined
 
-/** An observer whose throws are logged and harm no transaction. */
+/**
+ * An observer that can harm no transaction: what it throws, and an `around` that does not hand back what `work` returned, is
+ * logged once; the work runs exactly once whatever it does, and its own result counts.
+ */
 export function guardObserver (observe: Observe, log: FastifyBaseLogger): Observe {
+  let isReported = false
+  const report = (error: unknown): void => {
+    if (!isReported) log.error({ err: error }, 'an observer of transactions failed')
+    isReported = true
+  }
   const attempt = <Result>(work: () => Result): Result | undefined => {
     try {
       return work()
     } catch (error) {
-      log.error({ err: error }, 'an observer of transactions failed')
+      report(error)
       return undefined
     }
   }
   return (begun) => {
     const observation = attempt(() => observe(begun))
-    return observation && { ...observation, onEnd: (summary) => { attempt(() => { observation.onEnd(summary) }) } }
+    if (observation === undefined) return undefined
+    const { around } = observation
+    return {
+      ...(around === undefined ? {} : { around: guardAround(<Result>(work: () => Result) => around.call(observation, work) as Result, report) }),
+      onEnd: (summary) => { attempt(() => { observation.onEnd(summary) }) }
+    }
+  }
+}
+
+type Around = NonNullable<Observation['around']>
+
+function guardAround (around: Around, report: (error: unknown) => void): Around {
+  return (work) => {
+    const once = onlyOnce(work)
+    try {
+      const told = around(once.run)
+      if (!once.hasRun) report(new Error('around() did not call the work it was given'))
+      else if (told !== once.run()) {
+        report(new Error('around() did not return what the work returned'))
+        // A promise of its own fails with the work, and nobody listens to it.
+        Promise.resolve(told).catch(() => {})
+      }
+    } catch (error) {
+      if (!once.hasThrown(error)) report(error)
+    }
+    return once.run()
+  }
+}
+
+/** The same outcome for every call, of which only the first one runs the work. */
+function onlyOnce<Result> (work: () => Result) {
+  let outcome: { result: Result } | { error: unknown } | undefined
+  function attempt (): { result: Result } | { error: unknown } {
+    try {
+      return { result: work() }
+    } catch (error) {
+      return { error }
+    }
+  }
+  return {
+    get hasRun () { return outcome !== undefined },
+    hasThrown: (error: unknown) => outcome !== undefined && 'error' in outcome && outcome.error === error,
+    run (): Result {
+      outcome ??= attempt()
+      if ('error' in outcome) throw outcome.error
+      return outcome.result
+    }
   }
 }

@@ -1,4 +1,6 @@
 import type { FastifyRequest } from 'fastify'
+import { isBoolean, isFunction, isOneOf, isRetryCount, isTime, mistakesIn, nearest, unknownOption, type Check } from './option-checks.ts'
+import { connectionOptions, pluginChecks } from './plugin-checks.ts'
 
 /** Options of one transaction. Times are milliseconds; 0 or undefined means: no bound of this plugin's. */
 export interface TransactionOptions {
@@ -38,31 +40,28 @@ export interface RouteTransactionOptions extends TransactionOptions {
   agree?: 'outbox'
 }
 
-const isolationLevels = ['read committed', 'repeatable read', 'serializable']
-const times = ['deadline', 'statementTimeout', 'lockTimeout', 'idleInTransactionTimeout', 'transactionTimeout']
-const longestTime = 2 ** 31 - 1
-
-const isOneOf = (...values: string[]) => (value: unknown) =>
-  typeof value === 'string' && values.includes(value) ? undefined : `must be one of ${values.map((text) => `'${text}'`).join(', ')}`
-const isBoolean = (value: unknown) => typeof value === 'boolean' ? undefined : 'must be true or false'
-const isTime = (value: unknown) =>
-  Number.isInteger(value) && Number(value) >= 0 && Number(value) <= longestTime ? undefined : 'must be a whole number of milliseconds, 0 or more'
-const isRetryCount = (value: unknown) =>
-  Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 20 ? undefined : 'must be a whole number from 0 to 20'
-const isFunction = (value: unknown) => typeof value === 'function' ? undefined : 'must be a function of the request'
-
-const checks: Record<string, (value: unknown) => string | undefined> = {
+/** What `app.transaction` takes as well. */
+const commonChecks = {
   store: isOneOf('sql', 'mongo'),
-  isolationLevel: isOneOf(...isolationLevels),
+  isolationLevel: isOneOf('read committed', 'repeatable read', 'serializable'),
   accessMode: isOneOf('read only', 'read write'),
   deferrable: isBoolean,
   retries: isRetryCount,
-  ...Object.fromEntries(times.map((name) => [name, isTime])),
+  deadline: isTime,
+  statementTimeout: isTime,
+  lockTimeout: isTime,
+  idleInTransactionTimeout: isTime,
+  transactionTimeout: isTime
+} satisfies Record<keyof TransactionOptions, Check>
+
+const routeChecks = {
+  ...commonChecks,
   stream: isBoolean,
+  streamIdleTimeout: isTime,
   clientAbort: isOneOf('rollback', 'continue'),
-  settings: isFunction,
+  settings: isFunction('the request'),
   agree: isOneOf('outbox')
-}
+} satisfies Record<keyof RouteTransactionOptions, Check>
 
 /**
  * Every mistake in a set of options, one sentence each; empty when there is none.
@@ -71,35 +70,31 @@ const checks: Record<string, (value: unknown) => string | undefined> = {
  * @param allowed `route` for `config.transaction`, `call` for `app.transaction`
  */
 export function optionMistakes (options: object, allowed: 'route' | 'call'): string[] {
-  const routeOnly = ['stream', 'clientAbort', 'settings', 'agree']
-  const mistakes: string[] = []
-  for (const [name, value] of Object.entries(options)) {
-    if (value === undefined) continue
-    const check = allowed === 'call' && routeOnly.includes(name) ? undefined : checks[name]
-    const mistake = check === undefined ? 'is not an option; known are ' + Object.keys(checks).join(', ') : check(value)
-    if (mistake !== undefined) mistakes.push(`${name} ${mistake}`)
-  }
+  const mistakes = mistakesIn(options, allowed === 'route' ? routeChecks : commonChecks)
   return mistakes.length > 0 ? mistakes : contradictions(options)
 }
 
 /** Every mistake in what the plugin itself was told, one sentence each. */
-export function pluginMistakes (options: { methods?: string[] | undefined, defaults?: RouteTransactionOptions | undefined, [time: string]: unknown }): string[] {
-  const { methods = [], defaults = {} } = options
-  const mistakes = optionMistakes(defaults, 'route').map((mistake) => `defaults: ${mistake}`)
-  for (const name of ['checkoutTimeout', 'beginTimeout', 'commitTimeout', 'retryAfter']) {
-    const mistake = options[name] === undefined ? undefined : isTime(options[name])
-    if (mistake !== undefined) mistakes.push(`${name} ${mistake}`)
-  }
-  const isMethod = (method: unknown) => typeof method === 'string' && method !== '' && method === method.toUpperCase()
-  if (!Array.isArray(methods) || !methods.every(isMethod)) mistakes.push("methods must be a list of HTTP methods in capitals, for example ['POST', 'PUT']")
+export function pluginMistakes (options: { defaults?: unknown, [name: string]: unknown }): string[] {
+  const mistakes = mistakesIn(options, pluginChecks, unknownPluginOption)
+  const { defaults } = options
+  if (typeof defaults === 'object' && defaults !== null) mistakes.push(...optionMistakes(defaults, 'route').map((mistake) => `defaults: ${mistake}`))
   return mistakes
 }
 
+function unknownPluginOption (name: string): string {
+  if (connectionOptions.includes(name)) return 'is not an option: the plugin opens no connections; give pool: new pg.Pool({ connectionString })'
+  const near = nearest(name, Object.keys(routeChecks))
+  if (nearest(name, Object.keys(pluginChecks)) !== undefined || near === undefined) return unknownOption(name, Object.keys(pluginChecks))
+  return `is not an option of the plugin but of routes; write defaults: { ${near} }`
+}
+
 function contradictions (options: RouteTransactionOptions): string[] {
-  const { stream, accessMode, retries = 0, deferrable, isolationLevel, store, clientAbort, agree } = options
+  const { stream, streamIdleTimeout, accessMode, retries = 0, deferrable, isolationLevel, store, clientAbort, agree } = options
   const rules: Array<[boolean, string]> = [
     [stream === true && accessMode !== 'read only', "stream needs accessMode: 'read only'"],
     [stream === true && store === 'mongo', 'stream needs the sql store'],
+    [streamIdleTimeout !== undefined && stream === undefined, 'streamIdleTimeout needs stream: true'],
     [agree !== undefined && store === 'mongo', "agree: 'outbox' needs the sql store: the event is a row of its transaction"],
     [stream === true && retries > 0, 'stream contradicts retries: a streamed reply cannot be taken back'],
     [stream === true && clientAbort === 'continue', "stream contradicts clientAbort: 'continue'"],

@@ -3,9 +3,9 @@ import type { RouteOptions } from 'fastify'
 type HookName = 'onSend' | 'preHandler'
 type Hook = (...args: never[]) => unknown
 
-/** A hook that keeps its place in a route's list, whatever other plugins add, wrap or assign. */
+/** Hooks that keep their places in a route's list, whatever other plugins add, wrap or assign. */
 export interface PinnedHook {
-  /** Whether Fastify has read the list with the hook in it. */
+  /** Whether Fastify has read the list with them in it. */
   wasRead: () => boolean
 }
 
@@ -19,17 +19,19 @@ export function pinHook (route: RouteOptions, name: HookName, pinned: { first?: 
   let isRead = false
   const first = pinned.first === undefined ? [] : [pinned.first]
   queueMicrotask(() => { isDeclaring = false })
+  function read (): Hook[] | undefined {
+    if (isDeclaring) return others.length === 0 ? undefined : others
+    isRead = true
+    return [...first, ...others, pinned.last]
+  }
+  // Configurable: a plugin that deletes the property gets a sentence of ours at boot, not a TypeError of its own.
   Object.defineProperty(route, name, {
     enumerable: true,
-    configurable: false,
-    get () {
-      if (isDeclaring) return others.length === 0 ? undefined : others
-      isRead = true
-      return [...first, ...others, pinned.last]
-    },
+    configurable: true,
+    get: read,
     set (hooks: unknown) { others = toList(hooks).filter((hook) => hook !== pinned.first && hook !== pinned.last) }
   })
-  return { wasRead: () => isRead }
+  return { wasRead: () => isRead && Object.getOwnPropertyDescriptor(route, name)?.get === read }
 }
 
 function toList (hooks: unknown): Hook[] {

@@ -1,9 +1,11 @@
 import type { PoolClient, QueryArrayConfig, QueryConfig, QueryResult, QueryResultRow, Submittable } from 'pg'
+import { refusedSettings } from './begin.ts'
 import type { OpenContext, OpenTransaction } from './driver.ts'
 import { cancelStatement } from './cancel.ts'
 import { OutcomeUnknownError, TransactionAbortedError, TransactionTimeoutError, TransactionUsageError } from './errors.ts'
 import { isConnectionProblem, isOfReplica, sqlState } from './postgres-errors.ts'
-import { hidesTransactionControl, refuseTransactionControl, statementText } from './statement-text.ts'
+import { giveBack } from './give-back.ts'
+import { statementText } from './statement-text.ts'
 import { within } from './within.ts'
 
 type Statement = string | QueryConfig | QueryArrayConfig
@@ -12,7 +14,7 @@ const endedForItsTime: Record<string, string> = { '25P03': 'idleInTransactionTim
 
 interface Notice { severity?: string | undefined, routine?: string | undefined, message?: string | undefined }
 
-interface Bounds { beginTimeout: number, commitTimeout: number }
+interface Bounds { beginTimeout: number, commitTimeout: number, resetSession?: boolean | undefined }
 
 /** Longest wait for a cancelled statement and for ROLLBACK before the connection is thrown away. */
 const rollbackTimeout = 1000
@@ -28,6 +30,8 @@ export class PostgresTransaction implements OpenTransaction {
   #replica: unknown
   #mayWrite = true
   #reader: Submittable | undefined
+  /** Why a pipelined BEGIN failed, and with it every statement behind it. */
+  #beginFailure: unknown
   #isStuck = false
   #isAnswered = false
   #isReleased = false
@@ -52,7 +56,10 @@ export class PostgresTransaction implements OpenTransaction {
       const { stream } = this.#client.connection
       stream.cork()
       process.nextTick(() => { stream.uncork() })
-      this.#client.query(message).catch((error: unknown) => { this.#note(message, error) })
+      this.#client.query(message).catch((error: unknown) => {
+        this.#beginFailure = refusedSettings(this.#context.label, error)
+        this.#note(message, error)
+      })
       return
     }
     try {
@@ -67,18 +74,15 @@ export class PostgresTransaction implements OpenTransaction {
     if (this.#isOutside) this.#misuse ??= ended()
     if (this.#misuse !== undefined) throw this.#misuse
     const text = statementText(statement)
-    refuseTransactionControl(text)
     try {
       const result = await this.#client.query<Row>(statement, values).finally(() => { this.#isAnswered = true })
-      if ((Array.isArray(result) && hidesTransactionControl(text)) || this.#isOutside) throw this.#misuse = ended()
+      if (this.#isOutside) throw this.#misuse = ended()
       return result
     } catch (error) {
       // pg's query_timeout gives up waiting, not the statement.
       if (error instanceof Error && error.message === 'Query read timeout') this.#isStuck = true
-      // The server's word about the transaction may still be on its way.
-      if (hidesTransactionControl(text)) this.#misuse = ended()
       this.#note(text, error)
-      throw error
+      throw this.#beginFailure ?? error
     }
   }
 
@@ -87,10 +91,21 @@ export class PostgresTransaction implements OpenTransaction {
     return (!this.#client.pipeline || this.#isAnswered) && this.#client.getTransactionStatus() === 'I'
   }
 
-  /** Hands a cursor or query stream to the connection and tells when it is done with it. */
-  submit<Query extends Submittable> (query: Query): Query {
+  /** Hands a cursor or query stream to the connection; `onDone` is told when the connection is free again. */
+  submit (query: Submittable, onDone: () => void): void {
     this.#reader = query
-    return this.#client.query(query)
+    const free = () => {
+      this.#reader = undefined
+      onDone()
+    }
+    // One that nobody listens to must not end the process; whoever reads it hears of the error.
+    if ('on' in query && typeof query.on === 'function') query.on('error', ignore)
+    tellWhenDone(query, free, (error) => { this.#note('a cursor or query stream', error) })
+    this.#client.query(query)
+  }
+
+  closeReader (): void {
+    closeReader(this.#reader)
   }
 
   async commit (): Promise<void> {
@@ -159,15 +174,31 @@ export class PostgresTransaction implements OpenTransaction {
     this.#isReleased = true
     const client = this.#client
     client.removeListener('error', this.#onError)
-    const doubt = error ?? this.#lost ?? this.#replica ?? (client.getTransactionStatus() === 'I' ? undefined : true)
-    if (doubt !== undefined) client.on('error', ignore)
-    client.release(doubt instanceof Error ? doubt : doubt !== undefined)
+    giveBack(client, error ?? this.#lost ?? this.#replica, this.#bounds.resetSession)
   }
 }
 
 /** A warning that no function of the application raised. */
 function isOfTheServer ({ severity, routine }: Notice): boolean {
   return severity === 'WARNING' && routine !== 'exec_stmt_raise'
+}
+
+/** The messages of the connection that a reader handles, its last ones among them; pg calls them by name. */
+interface MessageHandlers { handleReadyForQuery: (...args: unknown[]) => unknown, handleError: (...args: unknown[]) => unknown }
+
+/** A reader's own events come when the program has read everything, or never; the connection is free before. */
+function tellWhenDone (query: Submittable, onDone: () => void, onError: (error: unknown) => void): void {
+  const handlers = query as Submittable & MessageHandlers
+  const { handleReadyForQuery, handleError } = handlers
+  handlers.handleReadyForQuery = function readyForQuery (...args) {
+    onDone()
+    return Reflect.apply(handleReadyForQuery, query, args)
+  }
+  handlers.handleError = function failed (...args) {
+    onError(args[0])
+    onDone()
+    return Reflect.apply(handleError, query, args)
+  }
 }
 
 /** A cursor that nobody reads to its end would keep its connection for ever. */

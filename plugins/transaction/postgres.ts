@@ -1,11 +1,12 @@
 import type { Driver, OpenContext } from './driver.ts'
 import type { TransactionOptions } from './options.ts'
-import { applicationNameSql, beginSql, settingsSql } from './begin.ts'
+import { applicationNameSql, beginSql, refusedSettings, settingsSql } from './begin.ts'
 import type { CheckoutOptions } from './checkout.ts'
 import { checkout } from './checkout.ts'
 import { ConnectionLostError, TransactionError } from './errors.ts'
 import { isConnectionProblem, isRetriable } from './postgres-errors.ts'
 import { PostgresTransaction } from './postgres-transaction.ts'
+import { Patience } from './within.ts'
 
 /** Times in milliseconds, `retryAfter` in seconds. */
 export interface PostgresDriverOptions extends CheckoutOptions {
@@ -13,24 +14,35 @@ export interface PostgresDriverOptions extends CheckoutOptions {
   beginTimeout: number
   /** How long COMMIT may take before its outcome counts as unknown. */
   commitTimeout: number
+  /** Resets the session before its connection goes back to the pool; see `giveBack`. Default false. */
+  resetSession?: boolean | undefined
 }
 
 /** What begins a transaction, on a server that knows `transaction_timeout`, on an older one, and on either. */
-interface PostgresPlan { new: string, old: string, unknown: string }
+interface PostgresPlan {
+  new: string
+  old: string
+  unknown: string
+  /** A declared `settings` must give some; nothing may begin without. */
+  hasSettings: boolean
+}
 
 /** A PostgreSQL pool as a transaction driver. BEGIN is the ping: nothing was done yet, so a dead connection is simply replaced. */
 export class PostgresDriver implements Driver<PostgresPlan, PostgresTransaction> {
   readonly store = 'sql'
   readonly isRetriable = isRetriable
   readonly #options: PostgresDriverOptions
-  #server: keyof PostgresPlan = 'unknown'
+  #server: 'new' | 'old' | 'unknown' = 'unknown'
 
   constructor (options: PostgresDriverOptions) {
     this.#options = options
   }
 
-  plan (options: TransactionOptions): PostgresPlan {
-    return { new: beginSql(options, 'new'), old: beginSql(options, 'old'), unknown: beginSql(options, 'unknown') }
+  /** Transactions of the same pool must not wait for each other's connections. */
+  get pool (): object { return this.#options.pool }
+
+  plan (options: TransactionOptions & { settings?: unknown }): PostgresPlan {
+    return { hasSettings: options.settings !== undefined, new: beginSql(options, 'new'), old: beginSql(options, 'old'), unknown: beginSql(options, 'unknown') }
   }
 
   /** Asks the server for its version; false when it is older than `transaction_timeout` (17). Of a server that is away nothing is known. */
@@ -45,17 +57,18 @@ export class PostgresDriver implements Driver<PostgresPlan, PostgresTransaction>
   }
 
   async open (plan: PostgresPlan, context: OpenContext): Promise<PostgresTransaction> {
-    const message = plan[this.#server] + applicationNameSql(context.label) + (context.settings === undefined ? '' : settingsSql(context.settings))
-    const until = performance.now() + this.#options.checkoutTimeout
+    const settings = plan.hasSettings || context.settings !== undefined ? settingsSql(context.settings) : ''
+    const message = plan[this.#server] + applicationNameSql(context.label) + settings
+    const patience = new Patience(this.#options.checkoutTimeout)
     for (;;) {
-      const client = await checkout(this.#options, context, until)
+      const client = await checkout(this.#options, context, patience)
       const transaction = new PostgresTransaction(client, context, this.#options)
       try {
         await transaction.begin(message)
         return transaction
       } catch (error) {
-        if (!isReplaceable(error)) throw error
-        if (context.abandoned() || performance.now() >= until) throw new ConnectionLostError(context.label, this.#options.retryAfter, error)
+        if (!isReplaceable(error)) throw settings === '' ? error : refusedSettings(context.label, error)
+        if (context.abandoned() || patience.isOver) throw new ConnectionLostError(context.label, this.#options.retryAfter, error)
       }
     }
   }

@@ -42,10 +42,11 @@ function guardRaw (transactional: TransactionalRequest, unguard: () => void): ()
   /** True when a call may be made; otherwise it is refused or dropped. */
   function mayCall (method: string, status: unknown): boolean {
     if (transactional.isWriting) return true
+    if (transactional.isPausing) return false
     const isError = Number(status) >= 400
     // Once refused, only Fastify's last resort for errors is let through, which begins with writeHead.
     if (transactional.isRefused && !(isError && method === 'writeHead')) return false
-    if (!isError && transactional.scope.isOpen) {
+    if (!isError && transactional.isGuarded) {
       transactional.refuse(refusal(`reply.raw.${method}()`))
       return false
     }
@@ -56,7 +57,7 @@ function guardRaw (transactional: TransactionalRequest, unguard: () => void): ()
   }
 
   function refusePipe (source: Readable): void {
-    if (transactional.isWriting || raw.statusCode >= 400 || !transactional.scope.isOpen) return
+    if (transactional.isWriting || raw.statusCode >= 400 || !transactional.isGuarded) return
     source.unpipe(raw)
     source.resume()
     transactional.refuse(refusal('a stream piped to reply.raw'))

@@ -37,10 +37,10 @@ export function addTransactionHooks (route: RouteOptions, planned: TransactionRo
   const watchHooks = watch && function watchQueries (request: FastifyRequest, reply: FastifyReply, done: () => void): void {
     watch(context.begin(planned, request, reply), done)
   }
-  pinHook(route, 'preHandler', { first: watchHooks, last: enterHandler })
+  const enter = pinHook(route, 'preHandler', { first: watchHooks, last: enterHandler })
   const commit = pinHook(route, 'onSend', { last: createCommitHook(context) })
   if (route.schema !== undefined) route.schema = Object.assign({}, route.schema, { 'x-transaction': describeRoute(planned) })
-  return commit
+  return { wasRead: () => enter.wasRead() && commit.wasRead() }
 }
 
 /** Runs the handler of the current run, and sends what it returns as Fastify would. */
@@ -56,8 +56,15 @@ export async function runHandler (run: HandlerRun, handler: Handler, { watch }: 
     const payload = await result
     if (payload !== undefined || !(reply.sent || reply.raw.headersSent || isClientGone(request, reply))) reply.send(payload)
   } catch (error) {
-    reply.send(error instanceof Error ? error : new Error('the handler threw something that is no Error', { cause: error }))
+    if (!(error instanceof Error)) markAsError(reply)
+    reply.send(error)
   }
+}
+
+/** Fastify's own mark for what was thrown and is no Error: an error handler gets it as it is. */
+function markAsError (reply: FastifyReply): void {
+  const key = Object.getOwnPropertySymbols(reply).find(({ description }) => description === 'fastify.reply.isError')
+  if (key !== undefined) Reflect.set(reply, key, true)
 }
 
 /** Fastify sends nothing for a handler that returns nothing once the client has gone; with `clientAbort: 'continue'` its work still counts. */

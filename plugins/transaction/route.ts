@@ -72,12 +72,14 @@ function isOfInstance (declared: unknown, instance: string | undefined): boolean
 
 /** Bounds of requests where neither route nor plugin says otherwise, in milliseconds. */
 const SAFE_DEFAULTS = { deadline: 15_000 }
-/** A streamed reply takes as long as its reader needs, so only a standstill is bounded; a deadline must be the route's own. */
-const STREAM_DEFAULTS = { deadline: 0, streamIdleTimeout: 15_000 }
+/** A streamed reply takes as long as its reader needs, so only a standstill is bounded. */
+const STREAM_DEFAULTS = { streamIdleTimeout: 15_000 }
 
 function plan (name: string, own: RouteTransactionOptions, context: RouteContext): TransactionRoute {
   const store = own.store ?? context.defaults.store ?? 'sql'
-  const bounds = own.stream === true ? { ...context.defaults, ...STREAM_DEFAULTS } : { ...SAFE_DEFAULTS, ...context.defaults }
+  const isStream = own.stream ?? context.defaults.stream ?? false
+  // The deadline of a stream must be the route's own.
+  const bounds = isStream ? { ...STREAM_DEFAULTS, ...context.defaults, deadline: 0 } : { ...SAFE_DEFAULTS, ...context.defaults }
   const options = { ...bounds, ...own, store }
   const mistakes = optionMistakes(own, 'route')
   if (mistakes.length === 0) mistakes.push(...optionMistakes(options, 'route'))

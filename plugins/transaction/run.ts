@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { FastifyBaseLogger } from 'fastify'
 import { TransactionUsageError } from './errors.ts'
 import { sqlOnlyOptions } from './mongo.ts'
 import type { Observe } from './observe.ts'
@@ -7,6 +8,7 @@ import { optionMistakes } from './options.ts'
 import type { Drivers } from './route.ts'
 import { mayRunAgain } from './run-again.ts'
 import { Scope } from './scope.ts'
+import { Told } from './told.ts'
 import type { Handles } from './transaction.ts'
 import { Transaction } from './transaction.ts'
 import { refuseNested, watched } from './watch.ts'
@@ -30,17 +32,32 @@ export interface CallContext {
   retryAfter: number
   afterCommit: (callbacks: Array<() => unknown>) => void
   observe: Observe | undefined
+  /** Told of calls that failed and that nobody awaited. Default none. */
+  log?: FastifyBaseLogger | undefined
 }
 
 /**
  * Runs `work` in one transaction outside any request: commits when it resolves, rolls back when it throws.
  * With `retries` it runs again after serialization failures, deadlocks and transient transaction errors.
  */
-export async function runTransaction<Result> (work: (transaction: Transaction) => Promise<Result>, own: CallOptions, context: CallContext): Promise<Result> {
+export function runTransaction<Result> (work: (transaction: Transaction) => Promise<Result>, own: CallOptions, context: CallContext): Promise<Result> {
+  const running = run(work, own, context)
+  const promise = Told.of(running)
+  running.catch((error: unknown) => {
+    // Whoever awaits it hears of it; one that nobody awaits must neither end the process nor fail in silence.
+    setImmediate(() => { if (!promise.isHeard) context.log?.error({ err: error }, 'app.transaction() failed and nobody awaited it') })
+  })
+  return promise
+}
+
+async function run<Result> (work: (transaction: Transaction) => Promise<Result>, own: CallOptions, context: CallContext): Promise<Result> {
   const { name = 'app.transaction', settings, ...rest } = own
   const { driver, options, plan } = planCall(rest, context)
   if (settings !== undefined && driver.store === 'mongo') throw new TransactionUsageError(`${name}: settings is an option of the sql store`)
-  refuseNested(driver.store, name)
+  if (settings === undefined && driver.store === 'sql' && 'settings' in options && options.settings !== undefined) {
+    throw new TransactionUsageError(`${name}: the settings of the plugin's defaults are a function of a request, and there is none here; give settings of its own, {} for none`)
+  }
+  refuseNested(driver, name)
   const startedAt = performance.now()
   for (let attempt = 1; ; attempt++) {
     const { deadline = 0, retries = 0 } = options
@@ -49,7 +66,7 @@ export async function runTransaction<Result> (work: (transaction: Transaction) =
       onExpire: expiry.reject,
       plan,
       attempt,
-      settings: () => settings,
+      ...(settings === undefined ? {} : { settings: () => settings }),
       label: context.prefix + name,
       deadline,
       spent: performance.now() - startedAt,

@@ -1,6 +1,8 @@
 import type { Driver, Label, OpenTransaction } from './driver.ts'
 import { ConnectionLostError, OutcomeUnknownError, TransactionClosedError, TransactionTimeoutError } from './errors.ts'
 import type { BegunTransaction, Observation, Observe, TransactionSummary } from './observe.ts'
+import { GivenPromises, type FollowOptions } from './told.ts'
+import { afterTime, type Wait } from './within.ts'
 
 export type State = 'idle' | 'opening' | 'open' | 'committing' | 'committed' | 'rolling back' | 'rolled back' | 'failed' | 'lost' | 'unknown'
 
@@ -17,7 +19,7 @@ export interface ScopeOptions<Plan> {
   /** Seconds for `Retry-After` where trying again may help. */
   retryAfter: number
   /** `SET LOCAL` values, asked for when the scope opens: later hooks may still find out who the caller is. */
-  settings?: () => Record<string, string> | undefined
+  settings?: () => unknown
   /** Refuses to open, for example because the client has gone. */
   mayOpen?: () => Error | undefined
   /** Told when the first statement opens the scope. */
@@ -59,7 +61,8 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
   #doom: Error | undefined
   #onDoom: (() => void) | undefined
   #callbacks: Array<() => unknown> = []
-  #timer: NodeJS.Timeout | undefined
+  #deadline: Wait | undefined
+  readonly #given: GivenPromises
   #observation: Observation | undefined
   #openedAt = 0
   #endedAt = 0
@@ -70,8 +73,9 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
     this.#options = options
     this.label = label
     this.attempt = attempt
+    this.#given = new GivenPromises(label)
     // Whole milliseconds: Node keeps a list of timers for each duration that occurs.
-    if (deadline > 0) this.#timer = setTimeout(() => { this.#expire() }, Math.max(1, Math.ceil(deadline - spent))).unref()
+    if (deadline > 0) this.#deadline = afterTime(Math.max(1, Math.ceil(deadline - spent)), () => { this.#expire() }, { unref: true })
   }
 
   get state (): State { return this.#state }
@@ -91,11 +95,19 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
   /** Queues one statement. The first one opens the transaction. Rejects when the scope no longer takes statements. */
   run<Result> (statement: (transaction: Transaction) => Promise<Result>): Promise<Result> {
     const refusal = this.#refusal()
-    if (refusal !== undefined) return Promise.reject(refusal)
+    if (refusal !== undefined) return this.follow(Promise.reject(refusal))
     if (this.#state === 'idle') this.#tail = this.#open()
     const result = this.#tail.then(() => this.#perform(statement))
     this.#tail = result.then(ignore, ignore)
-    return result
+    return this.follow(result)
+  }
+
+  /**
+   * Follows work whose promise is given to the program: it ends no process, and when it fails and nobody has listened by the
+   * time of a commit, that fails too.
+   */
+  follow<Result> (work: Promise<Result>, options?: FollowOptions): Promise<Result> {
+    return this.#given.follow(work, options)
   }
 
   /** Registers a callback for after the COMMIT; it never runs when the transaction does not commit. */
@@ -175,10 +187,11 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
 
   async #commit (): Promise<void> {
     this.#isSealed = true
-    if (this.#state === 'idle' && this.misuse === undefined) return this.#end('committed')
+    if (this.#state === 'idle' && this.misuse === undefined && this.#given.forgotten === undefined) return this.#end('committed')
+    this.transaction?.closeReader?.()
     await this.#unlessDoomed(this.#tail)
     const { transaction } = this
-    const refusal = this.#doom ?? this.misuse ?? this.failure
+    const refusal = this.#doom ?? this.misuse ?? this.failure ?? this.#given.forgotten
     if (refusal !== undefined || transaction === undefined) {
       await this.#undo()
       throw refusal ?? new TransactionClosedError(this.label, this.#state)
@@ -210,7 +223,7 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
   }
 
   #end (state: TransactionSummary['outcome']): void {
-    clearTimeout(this.#timer)
+    this.#deadline?.stop()
     this.#state = state
     this.#endedAt = performance.now()
     this.#observation?.onEnd({ ...this.#description, outcome: state, statements: this.statements, milliseconds: this.duration })

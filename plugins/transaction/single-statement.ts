@@ -4,11 +4,12 @@ import { cancelStatement } from './cancel.ts'
 import type { CheckoutOptions } from './checkout.ts'
 import { checkout } from './checkout.ts'
 import { OutcomeUnknownError, TransactionUsageError } from './errors.ts'
+import { giveBack } from './give-back.ts'
 import type { TransactionOptions } from './options.ts'
 import { isConnectionProblem, isOfReplica, isRetriable } from './postgres-errors.ts'
 import type { SqlDriver, SqlTransaction, Statement } from './sql.ts'
-import { refuseTransactionControl, statementText } from './statement-text.ts'
-import { within } from './within.ts'
+import { statementText } from './statement-text.ts'
+import { Patience, within } from './within.ts'
 
 /** Options that need a BEGIN to be sent with. */
 const needBegin = ['isolationLevel', 'accessMode', 'deferrable', 'stream', 'settings'] as const
@@ -19,6 +20,8 @@ const rollbackTimeout = 1000
 interface SingleStatementOptions extends CheckoutOptions {
   /** `connectAlive`, where a pool has it, gives a connection that was asked whether it lives: there is no BEGIN to find out. */
   pool: Pool & { connectAlive?: () => Promise<PoolClient> }
+  /** Resets the session before its connection goes back to the pool; see `giveBack`. Default false. */
+  resetSession?: boolean | undefined
 }
 
 /**
@@ -29,6 +32,7 @@ interface SingleStatementOptions extends CheckoutOptions {
 export function singleStatementDriver (options: SingleStatementOptions): SqlDriver {
   return {
     store: 'sql',
+    pool: options.pool,
     plan (declared: TransactionOptions) {
       const wrong = needBegin.filter((name) => name in declared)
       if (wrong.length > 0) throw new TransactionUsageError(`${wrong.join(', ')} needs a transaction; 'statement' has none`)
@@ -54,12 +58,11 @@ class SingleStatement implements SqlTransaction {
 
   async query<Row extends QueryResultRow> (statement: Statement, values?: unknown[]): Promise<QueryResult<Row>> {
     const text = statementText(statement)
-    refuseTransactionControl(text)
     if (this.#isUsed) throw new TransactionUsageError(`${this.#context.label} declares transaction: 'statement' and sent a second statement; declare transaction: true`)
     this.#isUsed = true
     const { pool, checkoutTimeout } = this.#options
     const connect = () => pool.connectAlive?.() ?? pool.connect()
-    const client = await checkout(this.#options, this.#context, performance.now() + checkoutTimeout, connect)
+    const client = await checkout(this.#options, this.#context, new Patience(checkoutTimeout), connect)
     this.#client = client.on('error', this.#onError)
     try {
       return await client.query<Row>(statement, values)
@@ -93,9 +96,7 @@ class SingleStatement implements SqlTransaction {
     if (client === undefined) return
     this.#client = undefined
     client.removeListener('error', this.#onError)
-    const isDirty = error !== undefined || client.getTransactionStatus() !== 'I'
-    if (isDirty) client.on('error', ignore)
-    client.release(error ?? isDirty)
+    giveBack(client, error, this.#options.resetSession)
   }
 }
 

@@ -3,7 +3,7 @@ import type { OpenContext } from './driver.ts'
 import type { RouteTransactionOptions } from './options.ts'
 import type { SqlDriver, SqlTransaction, Statement } from './sql.ts'
 import { OutcomeUnknownError, TransactionAbortedError, TransactionUsageError } from './errors.ts'
-import { refuseTransactionControl, statementText } from './statement-text.ts'
+import { statementText } from './statement-text.ts'
 import { outsideTransaction } from './watch.ts'
 
 /** A transaction that has begun on a connection of its own. */
@@ -44,6 +44,7 @@ const impossible: ReadonlyArray<[keyof RouteTransactionOptions, string]> = [
 export function sqliteDriver (connections: SqliteConnections): SqlDriver {
   return {
     store: 'sql',
+    pool: connections,
     plan: planSqlite,
     async open (plan, context) {
       const { readOnly } = plan as SqlitePlan
@@ -79,7 +80,6 @@ class SqliteTransaction implements SqlTransaction {
 
   async query<Row extends QueryResultRow> (statement: Statement, values?: unknown[]): Promise<QueryResult<Row>> {
     const text = statementText(statement)
-    refuseTransactionControl(text)
     const isRescue = /^\s*rollback\b/i.test(text)
     if (this.#isAborted && !isRescue) throw this.#aborted()
     try {

@@ -1,23 +1,93 @@
 import { TransactionUsageError } from './errors.ts'
+import { wordsOf } from './sql-words.ts'
 
-const leadingNoise = String.raw`^(?:\s|;|--[^\n]*\n|\/\*[\s\S]*?\*\/)*`
-const transactionControl = new RegExp(`${leadingNoise}(begin|start\\s+transaction|commit|end|abort|rollback(?!\\s+(?:work\\s+|transaction\\s+)?to\\b)|prepare\\s+transaction)\\b`, 'i')
+/** First words that may end, begin or hand over a transaction; a text with one statement and another first word cannot. */
+const suspects = new Set(['begin', 'start', 'commit', 'end', 'abort', 'rollback', 'prepare', 'set'])
+const firstWord = /^\s*([a-z]+)/i
+const writes = new Set(['insert', 'update', 'delete', 'select', 'replace', 'with'])
 
 /** The SQL of a statement in any of the forms drivers take. */
 export function statementText (statement: string | { text?: unknown }): string {
   return typeof statement === 'string' ? statement : String(statement.text)
 }
 
-/** Refuses statements that would end the transaction behind the scope's back; savepoints are fine. */
-export function refuseTransactionControl (text: string): void {
-  const match = transactionControl.exec(text)
-  if (match === null) return
-  throw new TransactionUsageError(`${(match[1] ?? '').toUpperCase()} cannot be sent as a statement: the reply decides; use commit(), rollback() or setRollbackOnly() of the transaction`)
+/** The SQL of a cursor or query stream; empty where it shows none. */
+export function readerText (reader: object): string {
+  const { text = undefined, cursor = {} } = reader as { text?: unknown, cursor?: { text?: unknown } }
+  return [text, cursor.text].find((given): given is string => typeof given === 'string') ?? ''
 }
 
-const literals = /\$(\w*)\$[\s\S]*?\$\1\$|'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*[\s\S]*?\*\//g
+/**
+ * Refuses texts that would end the transaction behind the scope's back, also as one of several statements, before any of them
+ * is sent. Savepoints are fine, and so is SET TRANSACTION, which ends with the transaction.
+ */
+export function refuseTransactionControl (text: string): void {
+  const refusal = transactionControlIn(text)
+  if (refusal !== undefined) throw refusal
+}
 
-/** True for several statements in one text of which a later one controls the transaction. */
-export function hidesTransactionControl (text: string): boolean {
-  return text.includes(';') && text.replace(literals, ' ').split(';').slice(1).some((statement) => transactionControl.test(statement))
+/** Why a text may not be sent; undefined when it may. */
+export function transactionControlIn (text: string): TransactionUsageError | undefined {
+  const [, first] = firstWord.exec(text) ?? []
+  if (first !== undefined && !suspects.has(first.toLowerCase()) && !text.includes(';')) return undefined
+  let isInBody = false
+  for (const words of statementsOf(text)) {
+    const control = controlOf(words)
+    // The END of a body that began with BEGIN ATOMIC, or of an SQLite trigger.
+    if (isInBody && control === 'END') isInBody = false
+    else if (control !== undefined) return refusal(control)
+    else isInBody ||= opensBody(words)
+  }
+  return undefined
+}
+
+/** The statements of a text as lists of words, empty ones left out. */
+function * statementsOf (text: string): Generator<string[]> {
+  let words: string[] = []
+  for (const word of wordsOf(text)) {
+    if (word !== ';') {
+      if (words.length < 3 || words[0] === 'create') words.push(word)
+    } else if (words.length > 0) {
+      yield words
+      words = []
+    }
+  }
+  if (words.length > 0) yield words
+}
+
+function controlOf ([first = '', second, third]: string[]): string | undefined {
+  if (first === 'rollback') {
+    const next = second === 'work' || second === 'transaction' ? third : second
+    return next === 'to' ? undefined : 'ROLLBACK'
+  }
+  if (first === 'start' || first === 'prepare') return second === 'transaction' ? `${first} transaction`.toUpperCase() : undefined
+  if (first === 'set') return second === 'session' && third === 'characteristics' ? 'SET SESSION CHARACTERISTICS' : undefined
+  return suspects.has(first) ? first.toUpperCase() : undefined
+}
+
+/**
+ * True for a function or procedure whose body begins with BEGIN ATOMIC, and for an SQLite trigger: its END follows as if it
+ * were a statement. What follows `begin` tells it from a name, which it may be in PostgreSQL.
+ */
+function opensBody (words: string[]): boolean {
+  if (words[0] !== 'create') return false
+  const isRoutine = words.slice(1, 4).some((word) => word === 'function' || word === 'procedure')
+  const isTrigger = words.slice(1, 4).includes('trigger')
+  let depth = 0
+  for (const [index, word] of words.entries()) {
+    if (word === '(') depth++
+    if (word === ')') depth--
+    if (word !== 'begin' || depth > 0) continue
+    const next = words[index + 1] ?? ''
+    if (isRoutine && next === 'atomic') return words[index + 2] !== 'end'
+    if (isTrigger && writes.has(next)) return true
+  }
+  return false
+}
+
+function refusal (control: string): TransactionUsageError {
+  const instead = control === 'SET SESSION CHARACTERISTICS'
+    ? 'it would change the transactions of other requests; use isolationLevel and accessMode of the route'
+    : 'the reply decides; use commit(), rollback() or setRollbackOnly() of the transaction'
+  return new TransactionUsageError(`${control} cannot be sent as a statement: ${instead}`)
 }

@@ -1,13 +1,14 @@
 import type { ClientSession, Db } from 'mongodb'
 import type { QueryResult, QueryResultRow, Submittable } from 'pg'
 import type { State, Scope } from './scope.ts'
-import type { SqlClient, SqlHandles, SqlTransaction } from './sql.ts'
+import type { SqlClient, SqlHandles, SqlTransaction, Statement } from './sql.ts'
+import { readerText, statementText, transactionControlIn } from './statement-text.ts'
+import { quiet, type FollowOptions } from './told.ts'
 import type { TransactionalDatabase } from './mongo-facade.ts'
 import { bindDatabase, readOnlyDatabase } from './mongo-facade.ts'
 import { MongoTransaction } from './mongo.ts'
 import { TransactionClosedError, TransactionUsageError } from './errors.ts'
 import type { ReplyCallback } from './before-reply.ts'
-import type { OpenTransaction } from './driver.ts'
 
 /**
  * What the app's handles are. Fill it from your own code:
@@ -15,12 +16,20 @@ import type { OpenTransaction } from './driver.ts'
  */
 export interface TransactionTypes {}
 
-/** The type of `request.db`: what the app declared, `unknown` until it does. */
-export type Handle = TransactionTypes extends { db: infer Declared } ? Declared : unknown
+/** What `request.db` is until the app says it: nothing that can be used, and the name of its property says what to do. */
+export interface UndeclaredHandle {
+  "say what request.db is: declare module '@tandem/transaction' { interface TransactionTypes { db: MyDatabase } }": never
+}
+
+/** The type of `request.db`: what the app declared. */
+export type Handle = TransactionTypes extends { db: infer Declared } ? Declared : UndeclaredHandle
+
+/** What the plugin option `db` may make: what the app declared, anything until it does. */
+export type GivenHandle = TransactionTypes extends { db: infer Declared } ? Declared : unknown
 
 /** What the handles of both stores are made from. */
 export interface Handles {
-  db: SqlHandles<Handle> | undefined
+  db: SqlHandles<GivenHandle> | undefined
   mongo: Db | undefined
 }
 
@@ -32,6 +41,8 @@ export class Transaction {
   readonly #agrees: boolean
   readonly #replyCallbacks: ReplyCallback[] = []
   #db: Handle | undefined
+  /** A cursor or query stream is open, or about to be. */
+  #isReading = false
   #mongo: TransactionalDatabase | undefined
 
   /** Made by the plugin, once per attempt. */
@@ -62,7 +73,7 @@ export class Transaction {
     if (this.store !== 'sql') throw new TransactionUsageError(`the transaction of ${this.#scope.label} lives in MongoDB; read SQL through app.db, or declare store: 'sql'`)
     const { db } = this.#handles
     if (db === undefined) throw new TransactionUsageError('the plugin was registered without the db option, so there is no handle to give; use transaction.query()')
-    return this.#db ??= db.bind(this.#client)
+    return this.#db ??= db.bind(this.#client) as Handle
   }
 
   /** The collections of this MongoDB transaction. Throws a sentence when the transaction lives in SQL. */
@@ -81,13 +92,24 @@ export class Transaction {
    */
   query<Row extends QueryResultRow = QueryResultRow> (statement: Parameters<SqlClient['query']>[0], values?: unknown[]): Promise<QueryResult<Row>>
   query<Query extends Submittable> (query: Query): Promise<Query>
-  query (statement: Parameters<SqlClient['query']>[0] | Submittable, values?: unknown[]): Promise<unknown> {
-    if (this.store !== 'sql') return Promise.reject(new TransactionUsageError(`the transaction of ${this.#scope.label} lives in MongoDB and takes no SQL`))
-    return isSubmittable(statement) ? this.#submit(statement) : this.#client.query(statement, values)
+  query (...args: unknown[]): Promise<unknown> {
+    const [statement, values] = args as [Parameters<SqlClient['query']>[0] | Submittable, unknown[] | undefined]
+    const mistake = this.store === 'sql' ? mistakeIn(args) : `the transaction of ${this.#scope.label} lives in MongoDB and takes no SQL`
+    if (mistake !== undefined) return this.follow(Promise.reject(new TransactionUsageError(mistake)))
+    return isSubmittable(statement) ? this.#submit(statement) : this.#query(statement, values)
+  }
+
+  /**
+   * Follows a promise of your own that belongs to this transaction, such as a library's that writes in it: it ends no process
+   * when nobody listens, and when it fails then, the transaction does.
+   */
+  follow<Result> (work: Promise<Result>, options?: FollowOptions): Promise<Result> {
+    return this.#scope.follow(work, options)
   }
 
   /** Runs `callback` after the COMMIT, in the order of registration; its errors are logged, never answered. Not run after a rollback. */
   afterCommit (callback: () => unknown): void {
+    assertFunction('afterCommit', callback)
     this.#scope.afterCommit(callback)
   }
 
@@ -97,6 +119,7 @@ export class Transaction {
    * nor outside a request.
    */
   beforeReply (callback: ReplyCallback): void {
+    assertFunction('beforeReply', callback)
     this.#replyCallbacks.push(callback)
   }
 
@@ -108,8 +131,17 @@ export class Transaction {
     this.#scope.rollbackOnly = true
   }
 
-  /** Commits now, before the reply. What fails afterwards can no longer be taken back. */
-  async commit (): Promise<void> {
+  /** Commits now, before the reply. What fails afterwards can no longer be taken back. One that nobody awaits and that fails makes the reply fail. */
+  commit (): Promise<void> {
+    return quiet(this.#commit())
+  }
+
+  /** Rolls back now; the reply keeps its status. */
+  rollback (): Promise<void> {
+    return quiet(this.#scope.settle('rollback'))
+  }
+
+  async #commit (): Promise<void> {
     const scope = this.#scope
     await scope.settle('commit')
     if (scope.doom !== undefined) throw scope.doom
@@ -117,34 +149,56 @@ export class Transaction {
     if (scope.state !== 'committed' && !scope.rollbackOnly) throw new TransactionClosedError(scope.label, scope.state)
   }
 
-  /** Rolls back now; the reply keeps its status. */
-  rollback (): Promise<void> {
-    return this.#scope.settle('rollback')
+  get #client (): SqlClient {
+    return {
+      query: <Row extends QueryResultRow>(statement: Statement, values?: unknown[]) => this.#query<Row>(statement, values),
+      follow: (work, options) => this.follow(work, options)
+    }
   }
 
-  get #client (): SqlClient {
-    const scope = this.#scope as Scope<SqlTransaction>
-    return { query: (statement, values) => scope.run((transaction) => transaction.query(statement, values)) }
+  #query<Row extends QueryResultRow> (statement: Statement, values: unknown[] | undefined): Promise<QueryResult<Row>> {
+    const refusal = this.#refusal(statementText(statement))
+    if (refusal !== undefined) return this.follow(Promise.reject(refusal))
+    return (this.#scope as Scope<SqlTransaction>).run((transaction) => transaction.query<Row>(statement, values))
+  }
+
+  /** Why a text may not be sent now. */
+  #refusal (text: string): TransactionUsageError | undefined {
+    if (this.#isReading) return new TransactionUsageError('a cursor or query stream of this transaction is still open, and a statement could only wait for it; read it to its end or close it first')
+    return transactionControlIn(text)
   }
 
   #submit (query: Submittable): Promise<Submittable> {
-    if (!this.#isStream) return Promise.reject(new TransactionUsageError('cursors and query streams need a route with stream: true and accessMode: \'read only\''))
-    return new Promise((resolve, reject) => {
-      this.#scope.run((transaction) => new Promise<void>((_resolve, _reject) => {
-        const { submit } = transaction as OpenTransaction & Partial<SqlTransaction>
-        if (submit === undefined) return _reject(new TransactionUsageError('this SQL store has no cursors'))
-        submit.call(transaction, query)
+    const refusal = this.#isStream ? this.#refusal(readerText(query)) : new TransactionUsageError('cursors and query streams need a route with stream: true and accessMode: \'read only\'')
+    if (refusal !== undefined) return this.follow(Promise.reject(refusal))
+    this.#isReading = true
+    return this.follow(new Promise((resolve, reject) => {
+      (this.#scope as Scope<SqlTransaction>).run((transaction) => new Promise<void>((done, fail) => {
+        if (transaction.submit === undefined) return fail(new TransactionUsageError('this SQL store has no cursors'))
+        // The reply that came meanwhile does not need it any more, and COMMIT would wait for it.
+        if (this.#scope.settled !== undefined) return fail(new TransactionClosedError(this.#scope.label, 'being settled'))
+        transaction.submit(query, () => {
+          this.#isReading = false
+          done()
+        })
         resolve(query)
-        whenDone(query, _resolve)
-      })).catch(reject)
-    })
+      })).catch((error: unknown) => {
+        this.#isReading = false
+        reject(error as Error)
+      })
+    }))
   }
 }
 
-/** The connection is free for the next statement when the stream has ended, failed or been closed. */
-function whenDone (query: object, done: () => void): void {
-  if (!('once' in query) || typeof query.once !== 'function') return done()
-  for (const event of ['end', 'error', 'close']) query.once(event, done)
+/** What is wrong with the arguments of `query()`; a callback would never be called. */
+function mistakeIn ([statement, ...others]: unknown[]): string | undefined {
+  const callback: unknown = typeof statement === 'object' && statement !== null && !isSubmittable(statement) ? Reflect.get(statement, 'callback') : undefined
+  if ([...others, callback].some((value) => typeof value === 'function')) return 'query() takes no callback; await the promise it returns'
+  return typeof statement === 'string' || (typeof statement === 'object' && statement !== null) ? undefined : 'query() needs a statement: a text, or an object with text and values'
+}
+
+function assertFunction (method: string, callback: unknown): void {
+  if (typeof callback !== 'function') throw new TransactionUsageError(`${method}() needs a function, not ${callback instanceof Promise ? 'a promise: pass the function that makes it' : callback === null ? 'null' : `a ${typeof callback}`}`)
 }
 
 function isSubmittable (statement: unknown): statement is Submittable {

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isBodyIncomplete, isClientGone, onClose } from './client-gone.ts'
 import { BodyTimeoutError, ClientGoneError, TransactionUsageError } from './errors.ts'
-import { makeNext, showOutcome, supersede, takeSnapshot, type HandlerRun, type Snapshot } from './handler-run.ts'
+import { makeNext, restore, showOutcome, supersede, takeSnapshot, type HandlerRun, type Snapshot } from './handler-run.ts'
 import { findHookOnStack, logRetriesOff, logStreamOutcome } from './log.ts'
 import type { Observe } from './observe.ts'
 import { guardReply, watchSend } from './reply-guards.ts'
@@ -54,6 +54,8 @@ export class TransactionalRequest {
   isRefused = false
   /** Fastify is writing the reply. */
   isWriting = false
+  /** One run has lost and the next has not begun: only code of earlier runs can be running. */
+  isPausing = false
   /** The payload that was handed to Fastify for writing. */
   answer: { payload: unknown } | undefined
   /** The commit hook waits for the first byte of a streamed payload; this ends the wait. */
@@ -85,6 +87,9 @@ export class TransactionalRequest {
 
   get scope (): Scope { return this.run.scope }
 
+  /** Whether a success may not be written past Fastify: it would claim what is not committed, or come from a run that lost. */
+  get isGuarded (): boolean { return this.scope.isOpen || (this.scope.state === 'idle' && this.scope.attempt > 1) }
+
   get reply (): FastifyReply { return this.run.reply }
 
   get transaction (): Transaction { return this.run.transaction }
@@ -97,8 +102,10 @@ export class TransactionalRequest {
     this.#before = { status: reply.statusCode, headers: copyHeaders(reply) }
     const { retries = 0 } = this.route.options
     if (retries === 0) return
-    if (scope.state === 'idle' && this.#hookWithHandle === undefined) this.#snapshot = takeSnapshot(request, reply)
-    if (this.#snapshot === undefined) return logRetriesOff(this.route, this.#hookWithHandle, reply.log)
+    if (scope.state !== 'idle' || this.#hookWithHandle !== undefined) return logRetriesOff(this.route, { hook: this.#hookWithHandle ?? '' }, reply.log)
+    const snapshot = takeSnapshot(request, reply)
+    if (typeof snapshot === 'string') return logRetriesOff(this.route, { reason: snapshot }, reply.log)
+    this.#snapshot = snapshot
     this.#unwatch = watchSend(this)
   }
 
@@ -119,11 +126,18 @@ export class TransactionalRequest {
   /** Cuts the current run off at once, and begins the next one when its transaction is rolled back and a little time has passed. */
   runAgain (): void {
     const { run } = this
-    const { raw } = run.reply
+    if (this.#snapshot === undefined) return
     this.release({ always: true })
+    const { raw } = run.reply
     supersede(run, (error) => { this.#answerHandlerTimeout(error) })
-    if (run === this.#first) for (const event of ['finish', 'close']) raw.prependOnceListener(event, () => { showOutcome(this.#first, this.run) })
-    this.#startNext(run).catch((error: unknown) => { this.reply.log.error({ err: error }, 'the handler could not be run again') })
+    if (run === this.#first) raw.prependOnceListener('finish', () => { showOutcome(this.#first, this.run) })
+    Object.assign(this, { isAnswering: false, settling: undefined, answer: undefined, wait: undefined, isPausing: true })
+    const { request, reply } = makeNext(run, this.#snapshot)
+    this.run = this.#makeRun(request, reply, run.scope.attempt + 1)
+    this.#unwatch = watchSend(this)
+    // Code of earlier runs may have kept the raw response.
+    this.#unguard = guardReply(this)
+    this.#startNext(run, this.#snapshot).catch((error: unknown) => { this.reply.log.error({ err: error }, 'the handler could not be run again') })
   }
 
   /** Puts status and headers back to what they were before the handler, for an error that takes the place of its reply. */
@@ -146,14 +160,14 @@ export class TransactionalRequest {
     this.#unguard = this.#unwatch = undefined
   }
 
-  async #startNext (run: HandlerRun): Promise<void> {
-    await run.scope.settle('rollback').catch(() => {})
-    await sleep(Math.random() * 10 * 2 ** Math.min(run.scope.attempt, 6))
-    if (this.#snapshot === undefined) return
-    Object.assign(this, { isAnswering: false, settling: undefined, answer: undefined, wait: undefined })
-    const { request, reply } = makeNext(run, this.#snapshot)
-    this.run = this.#makeRun(request, reply, run.scope.attempt + 1)
-    this.#unwatch = watchSend(this)
+  async #startNext (last: HandlerRun, snapshot: Snapshot): Promise<void> {
+    await last.scope.settle('rollback').catch(() => {})
+    await sleep(Math.random() * 10 * 2 ** Math.min(last.scope.attempt, 6))
+    this.isPausing = false
+    const { request, reply, scope } = this.run
+    // A deadline or Fastify's handlerTimeout has answered, or the client has left.
+    if (this.isAnswering || reply.sent || scope.settled !== undefined) return
+    restore({ request, reply }, snapshot)
     await this.#context.runHandler(this)
   }
 

@@ -1,18 +1,82 @@
+/** Milliseconds a timer may be late before the process counts as having been busy. */
+export const lateBy = 50
+
+/** A wait that ends in a judgement; see `afterTime`. */
+export interface Wait {
+  /** Calls the judgement off. */
+  stop: () => void
+}
+
 /**
- * Waits for a promise, but no longer than `time` milliseconds (0: as long as it takes).
- * A later outcome of the promise is ignored.
+ * Calls `judge` after `time` milliseconds in which this process could listen. A busy process runs its timers before it reads
+ * what has arrived meanwhile: so each judgement lets the sockets have their turn first, and one whose timer fired late waits
+ * once more, for as long as the timer was late.
+ *
+ * @param time 1 or more
+ * @param options `unref`: the wait alone keeps no process alive. Default false
+ */
+export function afterTime (time: number, judge: () => void, { unref = false } = {}): Wait {
+  const startedAt = performance.now()
+  let immediate: NodeJS.Immediate | undefined
+  // Node reads sockets between its timers and its immediates.
+  const giveTurn = () => { immediate = setImmediate(judge) }
+  function start (milliseconds: number, onTime: () => void): NodeJS.Timeout {
+    const started = setTimeout(onTime, milliseconds)
+    return unref ? started.unref() : started
+  }
+  let timer = start(time, () => {
+    const late = performance.now() - startedAt - time
+    if (late < lateBy) giveTurn()
+    else timer = start(Math.min(late, time), giveTurn)
+  })
+  return {
+    stop: () => {
+      clearTimeout(timer)
+      clearImmediate(immediate)
+    }
+  }
+}
+
+/**
+ * Waits for a promise, but no longer than `time` milliseconds (0: as long as it takes). An answer that has arrived wins, also
+ * in a process that was too busy to read it. A later outcome of the promise is ignored.
  */
 export function within<Result> (time: number, promise: Promise<Result>, message: string): Promise<Result> {
   if (time === 0) return promise
   // By hand: Promise.race would cost each statement three promises more.
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => { reject(new Error(message)) }, time)
+    const wait = afterTime(time, () => { reject(new Error(message)) })
     promise.then((result) => {
-      clearTimeout(timer)
+      wait.stop()
       resolve(result)
     }, (error: unknown) => {
-      clearTimeout(timer)
+      wait.stop()
       reject(error as Error)
     })
   })
+}
+
+/** Until when something is tried again. */
+export class Patience {
+  #until: number
+  readonly #time: number
+  readonly #load = performance.eventLoopUtilization()
+  #isExtended = false
+
+  /** @param time milliseconds from now */
+  constructor (time: number) {
+    this.#time = time
+    this.#until = performance.now() + time
+  }
+
+  /** True when the time is over. A process that was too busy to notice in time gets as much again as it was late, once. */
+  get isOver (): boolean {
+    const late = performance.now() - this.#until
+    if (late < 0) return false
+    const missed = Math.min(late, this.#time, performance.eventLoopUtilization(this.#load).active)
+    if (missed < lateBy || this.#isExtended) return true
+    this.#isExtended = true
+    this.#until = performance.now() + missed
+    return false
+  }
 }

@@ -2,6 +2,7 @@
 import Fastify, { type FastifyInstance, type RouteOptions } from 'fastify'
 import pg from 'pg'
 import transaction, { type RouteTransactionOptions, type TransactionPluginOptions } from '../../plugins/transaction/index.ts'
+import { doubleDriver } from '../../plugins/transaction/double.ts'
 import { test, transactional } from './harness.ts'
 
 /** Boots an app on a pool that no server answers; gives what it refused with. */
@@ -26,7 +27,7 @@ async function refusal (route: Partial<RouteOptions>, plugin: Partial<Transactio
 
 test('what a route must not say refuses to boot, naming route and option', async (t) => {
   const wrong: Array<[unknown, RegExp]> = [
-    [{ isolation: 'serializable' }, /isolation is not an option; known are store, isolationLevel/],
+    [{ isolation: 'serializable' }, /isolation is not an option; did you mean isolationLevel\? Known are store, isolationLevel/],
     [{ isolationLevel: 'chaos' }, /isolationLevel must be one of 'read committed'/],
     [{ accessMode: 'readonly' }, /accessMode must be one of/],
     [{ deferrable: 1 }, /deferrable must be true or false/],
@@ -74,7 +75,7 @@ test('what the plugin must not be told refuses to boot', async (t) => {
   t.match(await refusal({}, { checkoutTimeout: NaN }), /checkoutTimeout must be/)
   t.match(await refusal({}, { retryAfter: -1 }), /retryAfter must be/)
   t.match(await refusal({}, { methods: ['post'] }), /methods/)
-  t.match(await refusal({}, { sql: {} as NonNullable<TransactionPluginOptions['sql']> }), /pool or sql, not both/)
+  t.match(await refusal({}, { sql: doubleDriver() }), /pool or sql, not both/)
   t.match(await refusal({ config: { transaction: 'statement' }, schema: { response: { 200: {} } } }, { defaults: { settings: () => ({ role: 'tenant' }) } }), /'statement'.*settings/, "what defaults ask of every transaction, 'statement' cannot silently drop")
 })
 
@@ -89,6 +90,7 @@ test('transactionTimeout needs PostgreSQL 17', async (t) => {
   }
   const pool = {
     on () { return pool },
+    removeListener () { return pool },
     connect: async () => await Promise.resolve(client),
     query: async () => await Promise.resolve({ rows: [{ server_version_num: '160004' }] })
   } as unknown as pg.Pool

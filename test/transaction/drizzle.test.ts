@@ -214,7 +214,7 @@ test("what drizzle.ts takes from Drizzle's insides is still there", async (t) =>
   await tx.execute(sql`select ${1}`)
   await tx.query.parent.findMany({ with: { children: true } })
   await tx.transaction(async (inner) => { await inner.select().from(item) })
-  t.same([...touched], ['query'], 'of the client it needs query() and nothing else')
+  t.same([...touched], ['query', 'follow'], 'of the client it needs query(), ours follow(), and nothing else')
   t.equal(asked.length, 9, 'each once')
   t.match(asked[0], { text: /^select "id", "note" from "item"$/, rowMode: 'array' })
   t.match(asked.slice(-3).map(({ text }) => text), ['savepoint "savepoint_1"', /^select/, 'release savepoint "savepoint_1"'])

@@ -1,4 +1,6 @@
 import type { FastifyRequest } from 'fastify'
+import type { Pool } from 'pg'
+import type { SqlHandles } from '../../plugins/transaction/index.ts'
 
 /** Inserts an item in the transaction of a request. */
 export function insert (request: FastifyRequest, id: number) {
@@ -8,4 +10,18 @@ export function insert (request: FastifyRequest, id: number) {
 /** What to select, as `value`, to learn a setting of the session. */
 export function setting (name: string): string {
   return `current_setting('${name}') as value`
+}
+
+/** A statement that fails as one of the losing side of two serializable transactions does. */
+export const conflict = "do $$ begin raise exception 'conflict' using errcode = '40001'; end $$"
+
+/** Makes the COMMIT fail like that, once something has been inserted into `item` after this. */
+export const commitConflict = "create function pg_temp.clash() returns trigger language plpgsql as 'begin raise exception ''conflict'' using errcode = ''40001''; end'; create constraint trigger clash after insert on item deferrable initially deferred for each row execute function pg_temp.clash()"
+
+/** What `request.db` is with `plainHandles`. */
+export interface PlainDb { query: (text: string) => Promise<unknown> }
+
+/** The smallest app handle: its query goes to the transaction, or autocommits. */
+export function plainHandles (pool: Pool): SqlHandles<PlainDb> {
+  return { autocommit: { query: (text) => pool.query(text) }, bind: (client) => ({ query: (text) => client.query(text) }) }
 }
