@@ -8,6 +8,8 @@ interface GraphqlContext { request: FastifyRequest }
 interface WithGraphql extends FastifyInstance { graphql: { addHook: (name: string, hook: (execution: { errors?: unknown[] }, context: GraphqlContext) => Promise<void>) => void } }
 type Resolver = (parent: unknown, input: unknown, context: GraphqlContext) => Promise<number>
 
+const REFUSED = 'Registered before, its route would have no transaction, and the app refuses to start with a sentence that says so: register it after this one.'
+
 /** Rolls back where the 200 of GraphQL carries an error. */
 async function rollBackErrors ({ errors = [] }: { errors?: unknown[] }, { request }: GraphqlContext): Promise<void> {
   if (errors.length > 0) request.transaction.setRollbackOnly()
@@ -83,6 +85,7 @@ export const trials: Trial[] = [
       mutation('refused', { also: ({ text }) => { assert.match(text, /errors/) } }),
       mutation('good bad', { also: ({ text }) => { assert.match(text, /errors/) } })
     ],
+    explained: { boot: REFUSED },
     note: 'GraphQL answers errors with 200, which commits. An `onResolution` hook that calls `context.request.transaction.setRollbackOnly()` where `execution.errors` is not empty makes a request all or nothing.'
   },
   {
@@ -97,6 +100,7 @@ export const trials: Trial[] = [
       { name: 'a failed statement', path: '/trpc/refused', status: 500 },
       { name: 'a batch, half of it fails', path: '/trpc/good,bad?batch=1', body: '{"0":null,"1":null}', status: 207, also: ({ text }) => { assert.match(text, /CONFLICT/) } }
     ],
+    explained: { boot: REFUSED },
     note: 'A batch is one request and one transaction, and a half that fails is answered with 207, which commits. A `responseMeta` that calls `ctx.req.transaction.setRollbackOnly()` where `errors` is not empty makes it all or nothing.'
   }
 ]

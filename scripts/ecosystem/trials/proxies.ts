@@ -52,6 +52,7 @@ export const trials: Trial[] = [
       { name: 'upstream says 409', path: '/proxy/409', headers: { 'x-write': 'yes' }, status: 409 },
       { name: 'nothing is written', path: '/proxy/200', status: 200 }
     ],
+    explained: { boot: 'Registered before, its routes would have no transaction, and the app refuses to start with a sentence that says so: register it after this one, or leave `methods` out.' },
     note: 'Its routes are POST routes too: with `methods` they have a transaction, which costs nothing until a hook sends a statement.'
   }
 ]
