@@ -12,7 +12,7 @@ export interface Sending {
   body?: string | Buffer
 }
 
-/** An answer; `status` is 0 where none came or it broke off, and `text` says why. The body is decoded as its headers say. */
+/** An answer, its body decoded. `status` is 0 where none came or it broke off, and `text` says why. */
 export interface Answer { status: number, headers: IncomingHttpHeaders, text: string }
 
 const PATIENCE_MS = 5000
@@ -20,7 +20,8 @@ const PATIENCE_MS = 5000
 /** Sends a request over a socket of its own. Never rejects. */
 export function send (origin: string, { path, method = 'POST', headers = {}, body }: Sending): Promise<Answer> {
   const payload = ['GET', 'HEAD', 'OPTIONS'].includes(method) ? undefined : Buffer.from(body ?? '{}')
-  const own = payload === undefined ? {} : { 'content-type': 'application/json', 'content-length': String(payload.length) }
+  const json = { 'content-type': 'application/json', 'content-length': String(payload?.length) }
+  const own = payload === undefined ? {} : json
   return new Promise((resolve) => {
     const fail = (text: string): void => { resolve({ status: 0, headers: {}, text }) }
     const request = httpRequest(new URL(path, origin), { method, agent: false, headers: { ...own, ...headers } })
@@ -36,9 +37,11 @@ export function send (origin: string, { path, method = 'POST', headers = {}, bod
       response.on('error', (error) => { fail(`broke off: ${error.message}`) })
       response.on('end', () => {
         const bytes = Buffer.concat(chunks)
+        const { statusCode: status = 0, headers } = response
+        const encoding = headers['content-encoding']
         try {
-          resolve({ status: response.statusCode ?? 0, headers: response.headers, text: decode(bytes, response.headers['content-encoding']) })
-        } catch { fail(`${response.statusCode}, but the body is not ${response.headers['content-encoding']}: ${bytes.toString().slice(0, 60)}`) }
+          resolve({ status, headers, text: decode(bytes, encoding) })
+        } catch { fail(`${status}, but the body is not ${encoding}: ${bytes.toString().slice(0, 60)}`) }
       })
     })
     request.end(payload)

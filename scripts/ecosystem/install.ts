@@ -10,7 +10,10 @@ const folder = path.join(import.meta.dirname, 'packages')
 const modules = path.join(folder, 'node_modules')
 const plugin = path.join(root, 'plugins', 'transaction')
 
-/** Installs the packages unless they are there as the lock says, then packs the plugin as `npm publish` would and unpacks it beside them. */
+/**
+ * Installs the packages unless they are there as the lock says, then packs the plugin as `npm publish` would and unpacks it
+ * beside them.
+ */
 export async function install (): Promise<void> {
   if (isStale()) {
     console.error('Installing the plugins to be tried …')
@@ -33,7 +36,7 @@ export async function install (): Promise<void> {
 /** The version that is installed. Throws where package.json of packages/ does not name the package. */
 export function versionOf (name: string): string {
   const { dependencies } = manifest(path.join(folder, 'package.json'))
-  if (dependencies?.[name] === undefined) throw new Error(`${name} is tried, but scripts/ecosystem/packages/package.json does not name it: add it there`)
+  if (dependencies?.[name] === undefined) throw new Error(`scripts/ecosystem/packages/package.json does not name ${name}: add it there`)
   return manifest(path.join(modules, name, 'package.json')).version ?? ''
 }
 
@@ -42,6 +45,8 @@ function isStale (): boolean {
   return !existsSync(installed) || statSync(installed).mtimeMs < statSync(path.join(folder, 'package-lock.json')).mtimeMs
 }
 
-function manifest (file: string): { version?: string, dependencies?: Record<string, string> } {
-  return JSON.parse(readFileSync(file, 'utf8')) as { version?: string, dependencies?: Record<string, string> }
+interface Manifest { version?: string, dependencies?: Record<string, string> }
+
+function manifest (file: string): Manifest {
+  return JSON.parse(readFileSync(file, 'utf8')) as Manifest
 }

@@ -1,7 +1,10 @@
 import { commonChecks } from './common.ts'
 import type { Check, Expectation, Result, TestApp, Trial } from './trial.ts'
 
-/** Performs all checks of a trial, one after the other. `complaints` are errors that nobody in the process has caught. */
+/**
+ * Performs all checks of a trial, one after the other.
+ * @param complaints errors that nobody in the process has caught
+ */
 export async function perform (trial: Trial, app: TestApp, complaints: string[]): Promise<Result[]> {
   const results: Result[] = []
   for (const check of [...commonChecks(trial), ...trial.checks ?? []]) results.push(await one(check, app, complaints))
@@ -31,10 +34,12 @@ async function expected (expectation: Expectation, app: TestApp): Promise<string
   const found = await app.stored()
   const wrong: string[] = []
   if (answer.status !== status) wrong.push(`${answer.status} instead of ${status}: ${answer.text.slice(0, 160)}`)
-  if (found.join() !== stored.join()) wrong.push(`${answer.status}, stored ${found.join() || 'nothing'} instead of ${stored.join() || 'nothing'}`)
+  if (found.join() !== stored.join()) wrong.push(`${answer.status}, stored ${list(found)} instead of ${list(stored)}`)
   if (wrong.length === 0) await also?.(answer, app)
   return wrong
 }
+
+function list (ids: number[]): string { return ids.join() || 'nothing' }
 
 /** What was thrown, in one line. */
 export function oneLine (error: unknown): string {

@@ -1,4 +1,4 @@
-// `npm run ecosystem`: tries plugins of the Fastify ecosystem beside plugins/transaction, each registered before and after it.
+// `npm run ecosystem`: tries plugins of others beside plugins/transaction, each registered before and after it.
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { startServer, type Server } from '../scenarios/database.ts'
@@ -12,9 +12,11 @@ import { tryOne } from './try-one.ts'
 const USAGE = `npm run ecosystem -- [--only <text of a package's name>]
   --only   tries these alone, says what each check has shown, and leaves the page as it is
   DATABASE_URL: a PostgreSQL server whose user may create databases; default: one is started for the run
-  The table goes into plugins/transaction/docs/ecosystem.md. Packages are installed into scripts/ecosystem/packages on first use.`
+  The table goes into plugins/transaction/docs/ecosystem.md.
+  Packages are installed into scripts/ecosystem/packages on first use.`
 const PAGE = path.join(import.meta.dirname, '..', '..', 'plugins', 'transaction', 'docs', 'ecosystem.md')
 const LANES = 2
+const ORDERS: Order[] = ['before', 'after']
 
 async function main (): Promise<void> {
   const { only } = parseArgs({ options: { only: { type: 'string', default: '' } } }).values
@@ -27,11 +29,12 @@ async function main (): Promise<void> {
   try {
     const rows = await tryAll(trials, server)
     if (only !== '') report(rows)
-    const table = markdown(rows, [`PostgreSQL ${server.version}`, `fastify ${versionOf('fastify')}`, `pg ${versionOf('pg')}`].join(', '))
+    const versions = ['fastify', 'pg'].map((name) => `${name} ${versionOf(name)}`)
+    const table = markdown(rows, [`PostgreSQL ${server.version}`, ...versions].join(', '))
     console.log(table)
     if (only === '') writeBetweenMarkers(PAGE, table, 'ecosystem')
     const faults = rows.flatMap(faultsOf)
-    for (const { package: name, order, name: check, detail } of faults) console.error(`${name} ${order}, ${check}: ${detail}`)
+    for (const fault of faults) console.error(`${fault.package} ${fault.order}, ${fault.name}: ${fault.detail}`)
     process.exitCode = faults.length === 0 ? 0 : 1
   } finally {
     await server.stop()
@@ -40,8 +43,10 @@ async function main (): Promise<void> {
 
 /** Two at a time, each lane in a database of its own. */
 async function tryAll (trials: Trial[], server: Server): Promise<Row[]> {
-  const rows = trials.map((trial): Row => ({ trial, version: versionOf(trial.package), results: { before: [], after: [] } }))
-  const waiting = rows.flatMap((row) => (['before', 'after'] satisfies Order[]).map((order) => ({ row, order })))
+  const rows = trials.map((trial): Row => {
+    return { trial, version: versionOf(trial.package), results: { before: [], after: [] } }
+  })
+  const waiting = rows.flatMap((row) => ORDERS.map((order) => ({ row, order })))
   await Promise.all(Array.from({ length: LANES }, async () => {
     const databaseUrl = await server.create()
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
@@ -53,8 +58,10 @@ async function tryAll (trials: Trial[], server: Server): Promise<Row[]> {
 
 function report (rows: Row[]): void {
   for (const { trial, results } of rows) {
-    for (const order of ['before', 'after'] as const) {
-      for (const { name, isRight, detail } of results[order]) console.log(`${isRight ? 'ok    ' : 'WRONG '} ${trial.package} ${order}, ${name}${detail === '' ? '' : `: ${detail}`}`)
+    for (const order of ORDERS) {
+      for (const { name, isRight, detail } of results[order]) {
+        console.log(`${isRight ? 'ok    ' : 'WRONG '} ${trial.package} ${order}, ${name}${detail === '' ? '' : `: ${detail}`}`)
+      }
     }
   }
 }

@@ -10,14 +10,17 @@ export interface Fault { package: string, order: Order, name: string, detail: st
 export function faultsOf ({ trial, results }: Row): Fault[] {
   const found: Fault[] = []
   for (const order of ['before', 'after'] as const) {
-    if (results[order].length === 0) found.push({ package: trial.package, order, name: 'nothing was checked', detail: 'no result' })
+    const own = { package: trial.package, order }
+    if (results[order].length === 0) found.push({ ...own, name: 'nothing was checked', detail: 'no result' })
     for (const { name, isRight, detail } of results[order]) {
-      if (!isRight && trial.explained?.[name] === undefined) found.push({ package: trial.package, order, name, detail })
+      if (!isRight && trial.explained?.[name] === undefined) found.push({ ...own, name, detail })
     }
   }
-  const wrong = new Set([...results.before, ...results.after].filter(({ isRight }) => !isRight).map(({ name }) => name))
+  const wrong = [...results.before, ...results.after].filter(({ isRight }) => !isRight)
   for (const name of Object.keys(trial.explained ?? {})) {
-    if (!wrong.has(name)) found.push({ package: trial.package, order: 'before', name, detail: 'explained, but right in both orders: take the explanation away' })
+    if (wrong.some((result) => result.name === name)) continue
+    const detail = 'explained, but right in both orders: take the explanation away'
+    found.push({ package: trial.package, order: 'before', name, detail })
   }
   return found
 }
@@ -26,7 +29,8 @@ export function faultsOf ({ trial, results }: Row): Fault[] {
 export function markdown (rows: Row[], versions: string): string {
   const lines = rows.map((row) => {
     const { trial, version, results } = row
-    return `| ${[trial.package, version, cell(trial, results.before), cell(trial, results.after), notes(trial)].join(' | ')} |`
+    const cells = [trial.package, version, cell(trial, results.before), cell(trial, results.after), notes(trial)]
+    return `| ${cells.join(' | ')} |`
   })
   return [
     `${rows.length} plugins, each registered before and after this one, on ${versions}.`,
@@ -42,10 +46,12 @@ function cell (trial: Trial, results: Result[]): string {
   const faults = wrong.filter((name) => trial.explained?.[name] === undefined)
   if (faults.length > 0 || results.length === 0) return `**not ok**: ${faults.join(', ')}`
   if (wrong.includes('boot')) return 'refused'
-  return wrong.length > 0 ? `${results.length - wrong.length} of ${results.length}, see right` : `ok (${results.length})`
+  const { length } = results
+  return wrong.length > 0 ? `${length - wrong.length} of ${length}, see right` : `ok (${length})`
 }
 
 function notes ({ note, explained }: Trial): string {
-  const reasons = Object.entries(explained ?? {}).map(([name, reason]) => name === 'boot' ? reason : `${name}: ${reason}`)
+  const entries = Object.entries(explained ?? {})
+  const reasons = entries.map(([name, reason]) => name === 'boot' ? reason : `${name}: ${reason}`)
   return [note, ...reasons].filter((text) => text !== undefined).join(' ').replaceAll('|', '\\|')
 }

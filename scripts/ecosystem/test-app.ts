@@ -7,22 +7,38 @@ import { load } from './packages/load.ts'
 import type { Order, TestApp, Trial } from './trial.ts'
 
 const SETTLE_MS = 1500
+/** What nobody waits for any more, but is not idle. */
+const BUSY_SESSIONS = `select state from pg_stat_activity
+  where datname = current_database() and application_name = 'app' and state <> 'idle'`
+
+type CreateFastify = (options: FastifyServerOptions) => FastifyInstance
 
 /** Stores a row in the request's transaction. */
 export async function insert (request: FastifyRequest, id: number): Promise<void> {
   await request.transaction.query('insert into item values ($1)', [id])
 }
 
-/**
- * Starts an app with the packed plugin and the trial's plugin. Every POST has a transaction.
- * @param admin a pool of another application_name, which sees what the app leaves behind
- * @param addRoutes adds the routes of the common checks
- */
-export async function openTestApp (trial: Trial, order: Order, databaseUrl: string, admin: pg.Pool, addRoutes: (app: FastifyInstance) => void): Promise<TestApp> {
-  const { default: Fastify } = await load<{ default: (options: FastifyServerOptions) => FastifyInstance }>('fastify')
+interface TestAppOptions {
+  trial: Trial
+  order: Order
+  databaseUrl: string
+  /** A pool of another application_name, which sees what the app leaves behind. */
+  admin: pg.Pool
+  /** Adds the routes of the common checks. */
+  addRoutes: (app: FastifyInstance) => void
+}
+
+/** Starts an app with the packed plugin and the trial's plugin. Every POST has a transaction. */
+export async function openTestApp ({ trial, order, databaseUrl, admin, addRoutes }: TestAppOptions): Promise<TestApp> {
+  const { default: Fastify } = await load<{ default: CreateFastify }>('fastify')
   const { default: { Pool } } = await load<{ default: typeof pg }>('pg')
   const { default: transaction } = await load<{ default: typeof plugin }>('@tandem/transaction')
-  const pool = new Pool({ connectionString: databaseUrl, application_name: 'app', max: 5, connectionTimeoutMillis: 2000 })
+  const pool = new Pool({
+    connectionString: databaseUrl,
+    application_name: 'app',
+    max: 5,
+    connectionTimeoutMillis: 2000
+  })
   const app = Fastify({ forceCloseConnections: 'idle' })
   app.addHook('onClose', () => pool.end())
   if (order === 'before') await trial.register(app)
@@ -44,9 +60,10 @@ export async function openTestApp (trial: Trial, order: Order, databaseUrl: stri
 
 async function heldBy (pool: pg.Pool, admin: pg.Pool): Promise<string> {
   for (const end = performance.now() + SETTLE_MS; ; await sleep(20)) {
-    const { rows } = await admin.query<{ state: string }>("select state from pg_stat_activity where datname = current_database() and application_name = 'app' and state <> 'idle'")
+    const { rows } = await admin.query<{ state: string }>(BUSY_SESSIONS)
     const checkedOut = pool.totalCount - pool.idleCount
     if (checkedOut === 0 && rows.length === 0) return ''
-    if (performance.now() > end) return `${checkedOut} connections are held (${rows.map(({ state }) => state).join() || 'idle'})`
+    const states = rows.map(({ state }) => state).join() || 'idle'
+    if (performance.now() > end) return `${checkedOut} connections are held (${states})`
   }
 }

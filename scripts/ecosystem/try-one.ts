@@ -1,4 +1,5 @@
 import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Order, Result } from './trial.ts'
 
@@ -7,14 +8,18 @@ const worker = fileURLToPath(new URL('worker.ts', import.meta.url))
 
 /** Tries one plugin in one order, in a process of its own: a crash or a hang is a result. */
 export async function tryOne (name: string, order: Order, databaseUrl: string): Promise<Result[]> {
-  const child = fork(worker, [name, order, databaseUrl], { execArgv: ['--import', 'tsx', '--no-deprecation'], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+  const child = fork(worker, [name, order, databaseUrl], {
+    execArgv: ['--import', 'tsx', '--no-deprecation'],
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc']
+  })
   let said = ''
   child.stderr?.on('data', (chunk: Buffer) => { said += chunk.toString() })
   let results: Result[] | undefined
   child.on('message', (found) => { results = found as Result[] })
   const timer = setTimeout(() => { child.kill('SIGKILL') }, LIMIT_MS)
-  const [code, signal] = await new Promise<[number | null, string | null]>((resolve) => { child.once('close', (code, signal) => { resolve([code, signal]) }) })
+  const [code, signal] = await once(child, 'close') as [number | null, string | null]
   clearTimeout(timer)
-  const reason = signal === 'SIGKILL' ? `no end within ${LIMIT_MS / 1000} s` : `ended with ${code ?? signal}: ${/^\w*Error.*$/m.exec(said)?.[0] ?? said.slice(0, 200)}`
-  return results ?? [{ name: 'process', isRight: false, detail: reason }]
+  const lastWords = /^\w*Error.*$/m.exec(said)?.[0] ?? said.slice(0, 200)
+  const detail = signal === 'SIGKILL' ? `no end within ${LIMIT_MS / 1000} s` : `ended with ${code ?? signal}: ${lastWords}`
+  return results ?? [{ name: 'process', isRight: false, detail }]
 }

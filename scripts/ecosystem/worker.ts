@@ -7,6 +7,8 @@ import type { Order, Result } from './trial.ts'
 import { loadTrials } from './trials.ts'
 
 const [name = '', order = 'before', databaseUrl = ''] = process.argv.slice(2) as [string?, Order?, string?]
+const END_EARLIER_APPS = `select pg_terminate_backend(pid) from pg_stat_activity
+  where datname = current_database() and application_name = 'app'`
 const complaints: string[] = []
 process.on('uncaughtException', (error) => { complaints.push(`ends the process: ${oneLine(error)}`) })
 process.on('unhandledRejection', (error) => { complaints.push(`unhandled rejection: ${oneLine(error)}`) })
@@ -15,8 +17,9 @@ async function results (): Promise<Result[]> {
   const trial = (await loadTrials()).find((one) => one.package === name)
   if (trial === undefined) throw new RangeError(`no trial of ${name}`)
   const admin = new pg.Pool({ connectionString: databaseUrl, application_name: 'ecosystem', max: 2 })
-  await admin.query("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'app'")
-  const opened = await openTestApp(trial, order, databaseUrl, admin, addCommonRoutes).catch((error: unknown) => oneLine(error))
+  await admin.query(END_EARLIER_APPS)
+  const options = { trial, order, databaseUrl, admin, addRoutes: addCommonRoutes }
+  const opened = await openTestApp(options).catch((error: unknown) => oneLine(error))
   if (typeof opened === 'string') return [{ name: 'boot', isRight: false, detail: opened }]
   return await perform(trial, opened, complaints)
 }

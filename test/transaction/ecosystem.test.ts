@@ -28,9 +28,17 @@ t.test('at least thirty plugins, each once, installed by the lock, with checks o
 
 t.test('a check that is wrong and not explained is a fault, and so is an explanation that nothing needs', async (t) => {
   t.same(faultsOf(row([right], [right])), [])
-  t.match(faultsOf(row([right, wrong], [right])), [{ package: 'a-plugin', order: 'before', name: '304', detail: 'a reason' }])
+  t.match(faultsOf(row([right, wrong], [right])), [{
+    package: 'a-plugin',
+    order: 'before',
+    name: '304',
+    detail: 'a reason'
+  }])
   t.same(faultsOf(row([right], [wrong], { explained: { 304: 'it answers so' } })), [])
-  t.match(faultsOf(row([right], [right], { explained: { 304: 'it answers so' } })), [{ name: '304', detail: /take the explanation away/ }])
+  t.match(faultsOf(row([right], [right], { explained: { 304: 'it answers so' } })), [{
+    name: '304',
+    detail: /take the explanation away/
+  }])
   t.match(faultsOf(row([], [right])), [{ order: 'before', name: 'nothing was checked' }])
 })
 

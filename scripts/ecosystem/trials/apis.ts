@@ -5,10 +5,16 @@ import { insert } from '../test-app.ts'
 import type { Expectation, Trial } from '../trial.ts'
 
 interface GraphqlContext { request: FastifyRequest }
-interface WithGraphql extends FastifyInstance { graphql: { addHook: (name: string, hook: (execution: { errors?: unknown[] }, context: GraphqlContext) => Promise<void>) => void } }
+interface WithGraphql extends FastifyInstance {
+  graphql: {
+    addHook: (name: string, hook: (execution: { errors?: unknown[] }, context: GraphqlContext) => Promise<void>) => void
+  }
+}
 type Resolver = (parent: unknown, input: unknown, context: GraphqlContext) => Promise<number>
 
-const REFUSED = 'Registered before, its route would have no transaction, and the app refuses to start with a sentence that says so: register it after this one.'
+const REFUSED =
+  'Registered before, its route would have no transaction, and the app refuses to start with a sentence that ' +
+  'says so: register it after this one.'
 
 /** Rolls back where the 200 of GraphQL carries an error. */
 async function rollBackErrors ({ errors = [] }: { errors?: unknown[] }, { request }: GraphqlContext): Promise<void> {
@@ -31,13 +37,27 @@ const mutations: Record<string, Resolver> = {
 }
 
 function mutation (names: string, expected: Partial<Expectation>): Expectation {
-  return { name: `mutation { ${names} }`, path: '/graphql', body: JSON.stringify({ query: `mutation { ${names} }` }), status: 200, ...expected }
+  return {
+    name: `mutation { ${names} }`,
+    path: '/graphql',
+    body: JSON.stringify({ query: `mutation { ${names} }` }),
+    status: 200,
+    ...expected
+  }
 }
 
 interface TrpcContext { req: FastifyRequest }
 
 interface Trpc {
-  initTRPC: { context: () => { create: () => { procedure: { mutation: (resolve: (options: { ctx: TrpcContext }) => Promise<string>) => unknown }, router: (procedures: object) => unknown } } }
+  initTRPC: {
+    context: () => {
+      create: () => {
+        procedure: {
+          mutation: (resolve: (options: { ctx: TrpcContext }) => Promise<string>) => unknown
+        }, router: (procedures: object) => unknown
+      }
+    }
+  }
   TRPCError: new (options: { code: string }) => Error
 }
 
@@ -86,21 +106,38 @@ export const trials: Trial[] = [
       mutation('good bad', { also: ({ text }) => { assert.match(text, /errors/) } })
     ],
     explained: { boot: REFUSED },
-    note: 'GraphQL answers errors with 200, which commits. An `onResolution` hook that calls `context.request.transaction.setRollbackOnly()` where `execution.errors` is not empty makes a request all or nothing.'
+    note:
+      'GraphQL answers errors with 200, which commits. An `onResolution` hook that calls ' +
+      '`context.request.transaction.setRollbackOnly()` where `execution.errors` is not empty makes a request ' +
+      'all or nothing.'
   },
   {
     package: '@trpc/server',
     async register (app) {
-      const { fastifyTRPCPlugin } = await load<{ fastifyTRPCPlugin: Awaited<ReturnType<typeof loadPlugin>> }>('@trpc/server/adapters/fastify')
-      await app.register(fastifyTRPCPlugin, { prefix: '/trpc', trpcOptions: { router: await trpcRouter(), createContext: ({ req }: TrpcContext) => ({ req }), responseMeta } })
+      const { fastifyTRPCPlugin } = await load<{
+        fastifyTRPCPlugin: Awaited<ReturnType<typeof loadPlugin>>
+      }>('@trpc/server/adapters/fastify')
+      await app.register(fastifyTRPCPlugin, {
+        prefix: '/trpc',
+        trpcOptions: { router: await trpcRouter(), createContext: ({ req }: TrpcContext) => ({ req }), responseMeta }
+      })
     },
     checks: [
       { name: 'a procedure', path: '/trpc/good', status: 200, stored: [83] },
       { name: 'CONFLICT', path: '/trpc/bad', status: 409 },
       { name: 'a failed statement', path: '/trpc/refused', status: 500 },
-      { name: 'a batch, half of it fails', path: '/trpc/good,bad?batch=1', body: '{"0":null,"1":null}', status: 207, also: ({ text }) => { assert.match(text, /CONFLICT/) } }
+      {
+        name: 'a batch, half of it fails',
+        path: '/trpc/good,bad?batch=1',
+        body: '{"0":null,"1":null}',
+        status: 207,
+        also: ({ text }) => { assert.match(text, /CONFLICT/) }
+      }
     ],
     explained: { boot: REFUSED },
-    note: 'A batch is one request and one transaction, and a half that fails is answered with 207, which commits. A `responseMeta` that calls `ctx.req.transaction.setRollbackOnly()` where `errors` is not empty makes it all or nothing.'
+    note:
+      'A batch is one request and one transaction, and a half that fails is answered with 207, which commits. A ' +
+      '`responseMeta` that calls `ctx.req.transaction.setRollbackOnly()` where `errors` is not empty makes it ' +
+      'all or nothing.'
   }
 ]

@@ -1,9 +1,14 @@
+import assert from 'node:assert/strict'
 import type { FastifyInstance, FastifyRequest, preHandlerHookHandler, RouteShorthandOptions } from 'fastify'
 import { loadPlugin } from '../packages/load.ts'
 import { insert } from '../test-app.ts'
 import type { Check, Trial } from '../trial.ts'
 
-interface WithAuth extends FastifyInstance { auth: (functions: Array<(request: FastifyRequest) => Promise<void>>, options?: object) => preHandlerHookHandler, basicAuth: never, verifyBearerAuth: never }
+interface WithAuth extends FastifyInstance {
+  auth: (functions: Array<(request: FastifyRequest) => Promise<void>>, options?: object) => preHandlerHookHandler,
+  basicAuth: never,
+  verifyBearerAuth: never
+}
 interface WithJwt extends FastifyRequest { jwtVerify: () => Promise<void> }
 
 const BASIC = `Basic ${Buffer.from('ada:secret').toString('base64')}`
@@ -35,13 +40,23 @@ export const trials: Trial[] = [
       }
       addPrivate(app, { preHandler: (app as WithAuth).auth([byPassword]) })
     },
-    checks: [denied, { name: 'allowed, the hook has written too', path: '/private', headers: { 'x-password': 'secret' }, status: 200, stored: [41, 42] }],
-    note: 'Look-ups of an authentication hook belong on the pool: in the transaction they open it before the body is read.'
+    checks: [denied, {
+      name: 'allowed, the hook has written too',
+      path: '/private',
+      headers: { 'x-password': 'secret' },
+      status: 200,
+      stored: [41, 42]
+    }],
+    note:
+      'Look-ups of an authentication hook belong on the pool: in the transaction they open it before the body ' +
+      'is read.'
   },
   {
     package: '@fastify/basic-auth',
     register: async (app) => app.register(await loadPlugin('@fastify/basic-auth'), {
-      async validate (name: string, password: string) { if (name !== 'ada' || password !== 'secret') throw Object.assign(new Error('no'), { statusCode: 401 }) }
+      async validate (name: string, password: string) {
+        if (name !== 'ada' || password !== 'secret') throw Object.assign(new Error('no'), { statusCode: 401 })
+      }
     }),
     routes: (app) => { addPrivate(app, { onRequest: (app as WithAuth).basicAuth }) },
     checks: [denied, allowed({ authorization: BASIC })]
@@ -59,13 +74,20 @@ export const trials: Trial[] = [
     routes: (app) => { addPrivate(app, { async onRequest (request) { await (request as WithJwt).jwtVerify() } }) },
     checks: [
       denied,
-      { name: 'a token that is not signed', path: '/private', headers: { authorization: `Bearer ${HEADER}.e30.x` }, status: 401 },
+      {
+        name: 'a token that is not signed',
+        path: '/private',
+        headers: { authorization: `Bearer ${HEADER}.e30.x` },
+        status: 401
+      },
       {
         name: 'allowed',
         async play (app) {
-          const token = (app.app as FastifyInstance & { jwt: { sign: (payload: object) => string } }).jwt.sign({ id: 1 })
+          const token = (app.app as FastifyInstance & {
+            jwt: { sign: (payload: object) => string }
+          }).jwt.sign({ id: 1 })
           const { status } = await app.send({ path: '/private', headers: { authorization: `Bearer ${token}` } })
-          if (status !== 200 || (await app.stored()).join() !== '41') throw new Error(`${status}, stored ${(await app.stored()).join()}`)
+          assert.deepEqual({ status, stored: await app.stored() }, { status: 200, stored: [41] })
         }
       }
     ]

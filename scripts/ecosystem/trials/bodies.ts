@@ -7,7 +7,8 @@ interface Part { type: 'file' | 'field', toBuffer: () => Promise<Buffer> }
 interface Multipart extends FastifyRequest { file: () => Promise<Part | undefined>, parts: () => AsyncIterable<Part> }
 
 const UPLOAD = {
-  body: '--XX\r\ncontent-disposition: form-data; name="f"; filename="a.txt"\r\ncontent-type: text/plain\r\n\r\nabc\r\n--XX--\r\n',
+  body: '--XX\r\ncontent-disposition: form-data; name="f"; filename="a.txt"\r\n' +
+    'content-type: text/plain\r\n\r\nabc\r\n--XX--\r\n',
   headers: { 'content-type': 'multipart/form-data; boundary=XX' }
 }
 const CONFLICT = "do $$ begin raise exception 'could not serialize access' using errcode = '40001'; end $$"
@@ -59,7 +60,9 @@ export const trials: Trial[] = [
       // A second run would find an empty stream, so there is none: the error of the conflict is answered.
       { ...UPLOAD, name: 'upload and conflict', path: '/retried-upload', status: 500 }
     ],
-    note: 'A body that is read as a stream cannot be read twice: its route is not run again after a conflict; the conflict is answered. `attachFieldsToBody` reads it before the handler.'
+    note:
+      'A body that is read as a stream cannot be read twice: its route is not run again after a conflict; the ' +
+      'conflict is answered. `attachFieldsToBody` reads it before the handler.'
   },
   {
     package: 'fastify-raw-body',
@@ -88,7 +91,9 @@ export const trials: Trial[] = [
       schemas.response = z.object({ stored: z.number() })
     },
     routes: (app) => {
-      app.post<{ Body: { id: number } }>('/checked', { schema: { body: schemas.body, response: { 200: schemas.response } } }, async (request) => {
+      app.post<{ Body: { id: number } }>('/checked', {
+        schema: { body: schemas.body, response: { 200: schemas.response } }
+      }, async (request) => {
         await insert(request, request.body.id)
         return { stored: request.body.id === 23 ? 'no number' : request.body.id }
       })

@@ -10,7 +10,10 @@ export const trials: Trial[] = [
   {
     package: '@fastify/swagger',
     register: async (app) => app.register(await loadPlugin('@fastify/swagger'), { openapi: {} }),
-    checks: [{ name: 'the document names the routes', async play ({ app }) { assert.ok('/common/write' in (app.swagger().paths ?? {})) } }]
+    checks: [{
+      name: 'the document names the routes',
+      async play ({ app }) { assert.ok('/common/write' in (app.swagger().paths ?? {})) }
+    }]
   },
   {
     package: '@fastify/swagger-ui',
@@ -23,7 +26,10 @@ export const trials: Trial[] = [
   {
     package: '@fastify/routes',
     register: async (app) => app.register(await loadPlugin('@fastify/routes')),
-    checks: [{ name: 'the map names the routes', async play ({ app }) { assert.ok((app as WithRoutes).routes.has('/common/write')) } }]
+    checks: [{
+      name: 'the map names the routes',
+      async play ({ app }) { assert.ok((app as WithRoutes).routes.has('/common/write')) }
+    }]
   },
   {
     package: 'fastify-print-routes',

@@ -33,7 +33,11 @@ export const trials: Trial[] = [
   },
   {
     package: '@fastify/circuit-breaker',
-    register: async (app) => app.register(await loadPlugin('@fastify/circuit-breaker'), { threshold: 3, timeout: 200, resetTimeout: 1000 }),
+    register: async (app) => app.register(await loadPlugin('@fastify/circuit-breaker'), {
+      threshold: 3,
+      timeout: 200,
+      resetTimeout: 1000
+    }),
     routes: (app) => {
       const preHandler = (app as WithBreaker).circuitBreaker()
       app.post('/quick', { preHandler }, async (request) => {

@@ -16,7 +16,13 @@ export const trials: Trial[] = [
     package: '@fastify/compress',
     register: async (app) => app.register(await loadPlugin('@fastify/compress'), { threshold: 0 }),
     headers: { 'accept-encoding': 'gzip' },
-    checks: [{ name: 'gzip', path: '/common/write', status: 201, stored: [1], also: ({ headers }) => { assert.equal(headers['content-encoding'], 'gzip') } }]
+    checks: [{
+      name: 'gzip',
+      path: '/common/write',
+      status: 201,
+      stored: [1],
+      also: ({ headers }) => { assert.equal(headers['content-encoding'], 'gzip') }
+    }]
   },
   {
     package: '@fastify/etag',
@@ -42,9 +48,17 @@ export const trials: Trial[] = [
     package: '@fastify/caching',
     async register (app) {
       const { default: caching } = await load<{ default: { privacy: Record<string, unknown> } }>('@fastify/caching')
-      await app.register(caching as unknown as Awaited<ReturnType<typeof loadPlugin>>, { privacy: caching.privacy['NOCACHE'] })
+      await app.register(caching as unknown as Awaited<ReturnType<typeof loadPlugin>>, {
+        privacy: caching.privacy['NOCACHE']
+      })
     },
-    checks: [{ name: 'cache-control', path: '/common/write', status: 201, stored: [1], also: ({ headers }) => { assert.equal(headers['cache-control'], 'no-cache') } }]
+    checks: [{
+      name: 'cache-control',
+      path: '/common/write',
+      status: 201,
+      stored: [1],
+      also: ({ headers }) => { assert.equal(headers['cache-control'], 'no-cache') }
+    }]
   },
   {
     package: '@fastify/accepts-serializer',
@@ -70,7 +84,10 @@ export const trials: Trial[] = [
   },
   {
     package: '@fastify/static',
-    register: async (app) => app.register(await loadPlugin('@fastify/static'), { root: path.join(import.meta.dirname), serve: false }),
+    register: async (app) => app.register(await loadPlugin('@fastify/static'), {
+      root: path.join(import.meta.dirname),
+      serve: false
+    }),
     routes: (app) => {
       for (const [url, file] of [['/file', 'replies.ts'], ['/no-file', 'nothing.txt']] as const) {
         app.post(url, async (request, reply) => {
@@ -80,13 +97,22 @@ export const trials: Trial[] = [
       }
     },
     checks: [
-      { name: 'sendFile', path: '/file', status: 200, stored: [13], also: ({ text }) => { assert.match(text, /sendFile/) } },
+      {
+        name: 'sendFile',
+        path: '/file',
+        status: 200,
+        stored: [13],
+        also: ({ text }) => { assert.match(text, /sendFile/) }
+      },
       { name: 'a file that is not there', path: '/no-file', status: 404 }
     ]
   },
   {
     package: '@fastify/view',
-    register: async (app) => app.register(await loadPlugin('@fastify/view'), { engine: { ejs: await load<{ default: object }>('ejs').then((ejs) => ejs.default) }, root: path.join(import.meta.dirname, '..', 'packages') }),
+    register: async (app) => app.register(await loadPlugin('@fastify/view'), {
+      engine: { ejs: await load<{ default: object }>('ejs').then((ejs) => ejs.default) },
+      root: path.join(import.meta.dirname, '..', 'packages')
+    }),
     routes: (app) => {
       for (const [url, page] of [['/page', 'page.ejs'], ['/no-page', 'nothing.ejs']] as const) {
         app.post(url, async (request, reply) => {
@@ -102,7 +128,10 @@ export const trials: Trial[] = [
   },
   {
     package: '@fastify/throttle',
-    register: async (app) => app.register(await loadPlugin('@fastify/throttle'), { bytesPerSecond: 1_000_000, stringPayloads: true }),
+    register: async (app) => app.register(await loadPlugin('@fastify/throttle'), {
+      bytesPerSecond: 1_000_000,
+      stringPayloads: true
+    }),
     note: 'What is throttled has committed; the connection is back before the first byte.'
   }
 ]

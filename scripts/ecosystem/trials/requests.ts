@@ -10,7 +10,9 @@ interface Scoped extends FastifyRequest {
   diScope: { register: (modules: object) => void, resolve: (name: string) => Repository }
 }
 interface Negotiates extends FastifyRequest { accepts: () => { type: (types: string[]) => string | false } }
-interface UsesMiddleware extends FastifyInstance { use: (middleware: (request: unknown, response: unknown, next: () => void) => void) => void }
+interface UsesMiddleware extends FastifyInstance {
+  use: (middleware: (request: unknown, response: unknown, next: () => void) => void) => void
+}
 
 function repository (request: FastifyRequest): Repository {
   return { add: (id) => request.transaction.query('insert into item values ($1)', [id]) }
@@ -43,7 +45,9 @@ export const trials: Trial[] = [
     package: '@fastify/request-context',
     register: async (app) => app.register(await loadPlugin('@fastify/request-context')),
     routes: (app) => {
-      app.addHook('onRequest', async (request) => { (request as Scoped).requestContext.set('items', repository(request)) })
+      app.addHook('onRequest', async (request) => {
+        (request as Scoped).requestContext.set('items', repository(request))
+      })
       addWithRepository(app, (request) => (request as Scoped).requestContext.get('items'))
     },
     checks: withRepository
@@ -51,10 +55,18 @@ export const trials: Trial[] = [
   {
     package: '@fastify/awilix',
     async register (app) {
-      const { fastifyAwilixPlugin } = await load<{ fastifyAwilixPlugin: Awaited<ReturnType<typeof loadPlugin>> }>('@fastify/awilix')
-      await app.register(fastifyAwilixPlugin, { disposeOnClose: true, disposeOnResponse: true, strictBooleanEnforced: true })
+      const { fastifyAwilixPlugin } = await load<{
+        fastifyAwilixPlugin: Awaited<ReturnType<typeof loadPlugin>>
+      }>('@fastify/awilix')
+      await app.register(fastifyAwilixPlugin, {
+        disposeOnClose: true,
+        disposeOnResponse: true,
+        strictBooleanEnforced: true
+      })
       const { asValue } = await load<{ asValue: (value: unknown) => unknown }>('awilix')
-      app.addHook('onRequest', async (request) => { (request as Scoped).diScope.register({ items: asValue(repository(request)) }) })
+      app.addHook('onRequest', async (request) => {
+        (request as Scoped).diScope.register({ items: asValue(repository(request)) })
+      })
     },
     routes: (app) => { addWithRepository(app, (request) => (request as Scoped).diScope.resolve('items')) },
     checks: withRepository
@@ -94,21 +106,48 @@ export const trials: Trial[] = [
         return { path: (request as FastifyRequest & { urlData: (part: string) => string }).urlData('path') }
       })
     },
-    checks: [{ name: 'urlData', path: '/url', status: 200, stored: [94], also: ({ text }) => { assert.match(text, /url/) } }]
+    checks: [{
+      name: 'urlData',
+      path: '/url',
+      status: 200,
+      stored: [94],
+      also: ({ text }) => { assert.match(text, /url/) }
+    }]
   },
   { package: '@fastify/middie', register: (app) => middleware(app, '@fastify/middie') },
   { package: '@fastify/express', register: (app) => middleware(app, '@fastify/express') },
-  { package: '@fastify/helmet', register: async (app) => app.register(await loadPlugin('@fastify/helmet')), checks: [helmeted()] },
+  {
+    package: '@fastify/helmet',
+    register: async (app) => app.register(await loadPlugin('@fastify/helmet')),
+    checks: [helmeted()]
+  },
   {
     package: '@fastify/cors',
     register: async (app) => app.register(await loadPlugin('@fastify/cors'), { origin: 'https://example.com' }),
     checks: [
-      { name: 'preflight', method: 'OPTIONS', path: '/common/write', headers: { origin: 'https://example.com', 'access-control-request-method': 'POST' }, status: 204 },
-      { name: 'its header on a COMMIT that fails', path: '/common/commit-fails', headers: { origin: 'https://example.com' }, status: 500, also: ({ headers }) => { assert.equal(headers['access-control-allow-origin'], 'https://example.com') } }
+      {
+        name: 'preflight',
+        method: 'OPTIONS',
+        path: '/common/write',
+        headers: { origin: 'https://example.com', 'access-control-request-method': 'POST' },
+        status: 204
+      },
+      {
+        name: 'its header on a COMMIT that fails',
+        path: '/common/commit-fails',
+        headers: { origin: 'https://example.com' },
+        status: 500,
+        also: ({ headers }) => { assert.equal(headers['access-control-allow-origin'], 'https://example.com') }
+      }
     ]
   }
 ]
 
 function helmeted (): Check {
-  return { name: 'its headers on a COMMIT that fails', path: '/common/commit-fails', status: 500, also: ({ headers }) => { assert.ok(headers['x-content-type-options'], 'no header of helmet') } }
+  return {
+    name: 'its headers on a COMMIT that fails',
+    path: '/common/commit-fails',
+    status: 500,
+    also: ({ headers }) => { assert.ok(headers['x-content-type-options'], 'no header of helmet') }
+  }
 }

@@ -19,7 +19,10 @@ const databaseUrl = process.argv[4] ?? ''
 export const trials: Trial[] = [
   {
     package: '@fastify/postgres',
-    register: async (app) => app.register(await loadPlugin('@fastify/postgres'), { connectionString: databaseUrl, max: 2 }),
+    register: async (app) => app.register(await loadPlugin('@fastify/postgres'), {
+      connectionString: databaseUrl,
+      max: 2
+    }),
     routes: (app) => {
       app.post('/other-pool', async (request) => {
         await insert(request, 101)
@@ -45,13 +48,18 @@ export const trials: Trial[] = [
   {
     package: '@fastify/mongodb',
     async register (app) {
-      const { MongoClient } = await load<{ MongoClient: new (url: string) => { close: () => Promise<void> } }>('mongodb')
+      const { MongoClient } = await load<{
+        MongoClient: new (url: string) => { close: () => Promise<void> }
+      }>('mongodb')
       // Nobody listens there, and nothing is asked: what counts is that both decorate side by side.
       const client = new MongoClient('mongodb://127.0.0.1:1/tandem?serverSelectionTimeoutMS=100')
       await app.register(await loadPlugin('@fastify/mongodb'), { client, database: 'tandem' })
       app.addHook('onClose', () => client.close())
     },
-    checks: [{ name: 'app.mongo', async play ({ app }) { assert.ok('db' in (app as FastifyInstance & { mongo: object }).mongo) } }],
+    checks: [{
+      name: 'app.mongo',
+      async play ({ app }) { assert.ok('db' in (app as FastifyInstance & { mongo: object }).mongo) }
+    }],
     note: '`app.mongo` stays its own; `request.mongo` is this plugin\'s, for routes with `store: \'mongo\'`.'
   },
   {
@@ -61,8 +69,13 @@ export const trials: Trial[] = [
       name: 'a job with app.transaction',
       async play ({ app, stored }) {
         const { AsyncTask, SimpleIntervalJob } = await load<Scheduler>('toad-scheduler')
-        const task = new AsyncTask('nightly', () => app.transaction(async (transaction) => { await transaction.query('insert into item values (102)') }))
-        ;(app as WithScheduler).scheduler.addSimpleIntervalJob(new SimpleIntervalJob({ seconds: 60, runImmediately: true }, task, { id: 'nightly' }))
+        const task = new AsyncTask('nightly', () => app.transaction(async (transaction) => {
+          await transaction.query('insert into item values (102)')
+        }))
+        ;(app as WithScheduler).scheduler.addSimpleIntervalJob(new SimpleIntervalJob({
+          seconds: 60,
+          runImmediately: true
+        }, task, { id: 'nightly' }))
         for (let tries = 0; tries < 100 && (await stored()).length === 0; tries++) await sleep(20)
         assert.deepEqual(await stored(), [102])
       }
@@ -71,18 +84,28 @@ export const trials: Trial[] = [
   {
     package: '@fastify/otel',
     async register (app) {
-      const { FastifyOtelInstrumentation } = await load<{ FastifyOtelInstrumentation: new (options: object) => { plugin: () => Awaited<ReturnType<typeof loadPlugin>> } }>('@fastify/otel')
+      const { FastifyOtelInstrumentation } = await load<{
+        FastifyOtelInstrumentation: new (options: object) => { plugin: () => Awaited<ReturnType<typeof loadPlugin>> }
+      }>('@fastify/otel')
       await app.register(new FastifyOtelInstrumentation({ enabled: false }).plugin())
     }
   },
   {
     package: 'fastify-metrics',
     register: async (app) => app.register(await loadPlugin('fastify-metrics'), { endpoint: '/metrics' }),
-    checks: [{ name: 'measured', method: 'GET', path: '/metrics', status: 200, also: ({ text }) => { assert.match(text, /common\/write/) } }]
+    checks: [{
+      name: 'measured',
+      method: 'GET',
+      path: '/metrics',
+      status: 200,
+      also: ({ text }) => { assert.match(text, /common\/write/) }
+    }]
   },
   {
     package: 'fastify-graceful-shutdown',
-    register: async (app) => app.register(await loadPlugin('fastify-graceful-shutdown'), { handlerEventListener: signals }),
+    register: async (app) => app.register(await loadPlugin('fastify-graceful-shutdown'), {
+      handlerEventListener: signals
+    }),
     routes: (app) => {
       app.post('/long', async (request) => {
         await insert(request, 103)

@@ -12,7 +12,9 @@ interface WithCsrf extends FastifyReply { generateCsrf: () => string }
 
 const SECRET = 'a secret of more than thirty-two letters'
 
-async function cookies (app: FastifyInstance): Promise<void> { await app.register(await loadPlugin('@fastify/cookie'), { secret: SECRET }) }
+async function cookies (app: FastifyInstance): Promise<void> {
+  await app.register(await loadPlugin('@fastify/cookie'), { secret: SECRET })
+}
 
 async function secureSession (app: FastifyInstance): Promise<void> {
   await app.register(await loadPlugin('@fastify/secure-session'), { key: Buffer.alloc(32, 'k'), cookie: { path: '/' } })
@@ -31,10 +33,18 @@ function addLogins (app: FastifyInstance, write: (request: FastifyRequest, reply
 }
 
 const logins: Check[] = [
-  { name: 'session write', path: '/login-200', status: 200, stored: [31], also: ({ headers }) => { assert.ok(headers['set-cookie'], 'no cookie') } },
+  {
+    name: 'session write',
+    path: '/login-200',
+    status: 200,
+    stored: [31],
+    also: ({ headers }) => { assert.ok(headers['set-cookie'], 'no cookie') }
+  },
   { name: 'session write and 409', path: '/login-409', status: 409 }
 ]
-const note = 'The session is not in the transaction: a reply of 4xx keeps what the handler has put into it. Where COMMIT fails, cookies that the handler set are taken back.'
+const note =
+  'The session is not in the transaction: a reply of 4xx keeps what the handler has put into it. Where COMMIT ' +
+  'fails, cookies that the handler set are taken back.'
 
 /** Cookies and sessions. */
 export const trials: Trial[] = [
@@ -78,7 +88,9 @@ export const trials: Trial[] = [
     },
     routes: (app) => {
       app.get('/token', async (_, reply) => ({ token: (reply as WithCsrf).generateCsrf() }))
-      app.post('/guarded', { onRequest: (app as FastifyInstance & { csrfProtection: never }).csrfProtection }, async (request) => {
+      app.post('/guarded', {
+        onRequest: (app as FastifyInstance & { csrfProtection: never }).csrfProtection
+      }, async (request) => {
         await insert(request, 32)
         return {}
       })
@@ -90,7 +102,10 @@ export const trials: Trial[] = [
         async play (app) {
           const { headers, text } = await app.send({ method: 'GET', path: '/token' })
           const { token } = JSON.parse(text) as { token: string }
-          const { status } = await app.send({ path: '/guarded', headers: { cookie: headers['set-cookie']?.[0]?.split(';')[0] ?? '', 'csrf-token': token } })
+          const { status } = await app.send({
+            path: '/guarded',
+            headers: { cookie: headers['set-cookie']?.[0]?.split(';')[0] ?? '', 'csrf-token': token }
+          })
           assert.deepEqual({ status, stored: await app.stored() }, { status: 200, stored: [32] })
         }
       }
@@ -129,7 +144,9 @@ export const trials: Trial[] = [
 ]
 
 interface Passport {
-  Strategy: new (name: string) => { fail: (challenge: string, status: number) => void, success: (user: unknown) => void }
+  Strategy: new (name: string) => {
+    fail: (challenge: string, status: number) => void, success: (user: unknown) => void
+  }
   Authenticator: new () => {
     use: (name: string, strategy: unknown) => void
     registerUserSerializer: (serialize: (user: unknown) => Promise<unknown>) => void

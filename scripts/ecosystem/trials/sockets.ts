@@ -6,14 +6,24 @@ import { load, loadPlugin } from '../packages/load.ts'
 import { insert } from '../test-app.ts'
 import type { TestApp, Trial } from '../trial.ts'
 
-interface Socket { on: (event: string, listener: (data: unknown) => void) => void, send: (text: string) => void, close: () => void }
+interface Socket {
+  on: (event: string, listener: (data: unknown) => void) => void,
+  send: (text: string) => void,
+  close: () => void
+}
 interface Events extends FastifyReply { sse: { send: (source: unknown) => Promise<void> } }
 
 type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown
 
 /** A GET route with options that Fastify's own types do not know. */
 function get (app: FastifyInstance, url: string, options: object, handler: unknown): void {
-  app.route({ method: 'GET', url, config: { transaction: true }, ...options, handler: handler as RouteOptions['handler'] })
+  app.route({
+    method: 'GET',
+    url,
+    config: { transaction: true },
+    ...options,
+    handler: handler as RouteOptions['handler']
+  })
 }
 
 async function talk (app: TestApp, path: string): Promise<{ said: string, heldMeanwhile: string }> {
@@ -36,11 +46,16 @@ export const trials: Trial[] = [
     register: async (app) => app.register(await loadPlugin('@fastify/websocket')),
     routes: (app) => {
       get(app, '/own', { websocket: true }, (socket: Socket, request: FastifyRequest) => {
-        socket.on('message', () => { insert(request, 71).then(() => { socket.send('written') }, (error: Error) => { socket.send(`refused: ${error.message}`) }) })
+        socket.on('message', () => {
+          insert(request, 71).then(() => { socket.send('written') }, (error: Error) => {
+            socket.send(`refused: ${error.message}`)
+          })
+        })
       })
       get(app, '/per-message', { websocket: true, config: {} }, (socket: Socket) => {
         socket.on('message', () => {
-          app.transaction(async (transaction) => { await transaction.query('insert into item values (72)') }).then(() => { socket.send('written') }, (error: Error) => { socket.send(`refused: ${error.message}`) })
+          app.transaction(async (transaction) => { await transaction.query('insert into item values (72)') })
+            .then(() => { socket.send('written') }, (error: Error) => { socket.send(`refused: ${error.message}`) })
         })
       })
     },
@@ -62,7 +77,9 @@ export const trials: Trial[] = [
         }
       }
     ],
-    note: 'A socket has no reply that could decide: statements of `request.transaction` are refused there. Use `app.transaction` per message.'
+    note:
+      'A socket has no reply that could decide: statements of `request.transaction` are refused there. Use ' +
+      '`app.transaction` per message.'
   },
   {
     package: '@fastify/sse',
@@ -80,13 +97,25 @@ export const trials: Trial[] = [
           yield { data: 'two' }
         })())
       }) satisfies Handler)
-      get(app, '/idle-events', { sse: true }, (async (_, reply) => { await (reply as Events).sse.send({ data: 'one' }) }) satisfies Handler)
+      get(app, '/idle-events', { sse: true }, (async (_, reply) => {
+        await (reply as Events).sse.send({ data: 'one' })
+      }) satisfies Handler)
     },
     checks: [
       { name: 'events while a transaction is open', method: 'GET', path: '/events', headers: accept, status: 500 },
-      { name: 'events after commit()', method: 'GET', path: '/committed-events', headers: accept, status: 200, stored: [74], also: ({ text }) => { assert.match(text, /one[^]*two/) } },
+      {
+        name: 'events after commit()',
+        method: 'GET',
+        path: '/committed-events',
+        headers: accept,
+        status: 200,
+        stored: [74],
+        also: ({ text }) => { assert.match(text, /one[^]*two/) }
+      },
       { name: 'events without a statement', method: 'GET', path: '/idle-events', headers: accept, status: 200 }
     ],
-    note: 'Events leave past the reply. Call `request.transaction.commit()` before the first one; with an open transaction they are refused.'
+    note:
+      'Events leave past the reply. Call `request.transaction.commit()` before the first one; with an open ' +
+      'transaction they are refused.'
   }
 ]

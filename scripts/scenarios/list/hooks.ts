@@ -93,7 +93,13 @@ function overwrites (assign: (route: RouteOptions) => void, name: string): Scena
 
 /** How plugin and routes come together. */
 export const registration: Scenario[] = [
-  { name: 'the plugin is registered without await before the routes', isUnawaited: true, mayRefuse: true, act: both, routes: addBoth },
+  {
+    name: 'the plugin is registered without await before the routes',
+    isUnawaited: true,
+    mayRefuse: true,
+    act: both,
+    routes: addBoth
+  },
   overwrites((route) => { route.preHandler = async () => {} }, 'preHandler'),
   overwrites((route) => { route.onSend = async () => {} }, 'onSend')
 ]

@@ -66,7 +66,9 @@ export const superseded: Scenario[] = [
         const run = ++runs
         await scene.insert(request, 1)
         if (run === 1) {
-          sleep(50).then(() => scene.insert(request, 3)).catch(() => {}).finally(() => { scene.step('tried').reached() })
+          sleep(50).then(() => scene.insert(request, 3)).catch(() => {}).finally(() => {
+            scene.step('tried').reached()
+          })
           await scene.query(request, CONFLICT)
         }
         await sleep(150)

@@ -14,11 +14,19 @@ function handles (pool: Queries): SqlHandles<Handle> {
 /** The plugin as its README shows it; the default options, except what the scenario wishes for. */
 export const subject: Subject = {
   name: 'this plugin',
-  register: (app, pool, { resetSession = false }) => app.register(transaction, { pool, db: handles(pool), ...(resetSession && { resetSession }) }),
+  register: (app, pool, { resetSession = false }) => app.register(transaction, {
+    pool,
+    db: handles(pool),
+    ...(resetSession && { resetSession })
+  }),
   config: { config: { transaction: true } },
   retried: { config: { transaction: { isolationLevel: 'serializable', retries: 5 } } },
   // What the compiler refuses is written here on purpose: settings that are a promise.
-  tenant: (find) => ({ config: { transaction: { settings: (async (request: FastifyRequest) => ({ 'app.tenant': await find(request) })) as never } } }),
+  tenant: (find) => ({
+    config: {
+      transaction: { settings: (async (request: FastifyRequest) => ({ 'app.tenant': await find(request) })) as never }
+    }
+  }),
   handle: (request) => request.db as unknown as Queries,
   commit: (request) => request.transaction.commit(),
   query: (request, text, values = []) => request.transaction.query(text, values)
