@@ -1,13 +1,15 @@
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest, onSendHookHandler } from 'fastify'
 import { addTo, completeReply, type ReplyAddition } from './before-reply.ts'
 import { TransactionAbortedError } from './errors.ts'
 import { awaitFirstByte } from './first-byte.ts'
 import type { HandlerRun } from './handler-run.ts'
 import { logFailure, logOutcome } from './log.ts'
-import { discard, getStatus, isReadable, isResponse, toReadable, unpackResponse } from './payload.ts'
-import { copyHeaders, restoreReply } from './reply-headers.ts'
+import { breakTruncatedReply } from './http2-reply.ts'
+import { discard, getStatus, hasNoBody, ignoreErrors, isReadable, isResponse, toReadable, unpackResponse, withoutBody } from './payload.ts'
+import { dropSuccess, restoreHead, takeHead, type ReplyHead } from './reply-headers.ts'
 import { findUnsendable } from './sendable.ts'
+import { guardTrailers } from './trailers.ts'
 import type { TransactionalRequest } from './transactional-request.ts'
 
 type Done = (error?: Error | null, payload?: unknown) => void
@@ -15,11 +17,13 @@ type Done = (error?: Error | null, payload?: unknown) => void
 /** A reply as it reached the hook. */
 interface Reply {
   isSuccess: boolean
-  status: number
-  headers: Record<string, unknown>
+  head: ReplyHead
   payload: unknown
   done: Done
 }
+
+/** Payloads of replies that go on: another reply of the same stream must not end it. */
+const accepted = new WeakSet<object>()
 
 /** What the hook needs of the plugin. */
 export interface CommitHookContext {
@@ -44,39 +48,54 @@ export function createCommitHook ({ findRun }: CommitHookContext): onSendHookHan
 
 function decide (transactional: TransactionalRequest, reply: FastifyReply, payload: unknown, done: Done): void {
   const isSuccess = getStatus(reply, payload) < 400
-  if (isTooLate(transactional, isSuccess)) return
+  ignoreErrors(payload)
+  if (isTooLate(transactional, isSuccess)) return drop(payload)
   if (transactional.wait !== undefined) {
-    if (isSuccess) return
+    if (isSuccess) return drop(payload)
     transactional.wait.stop()
   }
+  if (transactional.settling === 'commit') return drop(payload)
+  if (typeof payload === 'object' && payload !== null) accepted.add(payload)
   if (transactional.settling !== undefined) return secondReply(transactional, payload, done)
   const { scope } = transactional
   if (scope.settled !== undefined) return afterSettlement(transactional, isSuccess, payload, done)
-  if (!isSuccess || (scope.state === 'idle' && scope.misuse === undefined)) return conclude(transactional, toReply(reply, isSuccess, payload, done))
-  succeed(transactional, reply, payload, done)
+  if (scope.state === 'idle' && scope.misuse === undefined) return conclude(transactional, toReply(reply, isSuccess, payload, done))
+  if (isSuccess) succeed(transactional, reply, payload, done)
+  else conclude(transactional, toReply(reply, false, convert(payload), done))
+}
+
+function drop (payload: unknown): void {
+  if (!(typeof payload === 'object' && payload !== null && accepted.has(payload))) discard(payload)
+}
+
+/** A payload that Fastify writes without being able to end the process; what cannot be converted it refuses by itself. */
+function convert (payload: unknown): unknown {
+  try {
+    return toReadable(payload)
+  } catch {
+    return payload
+  }
 }
 
 /** A success with a transaction behind it: what could only fail after the COMMIT is found before it. */
 function succeed (transactional: TransactionalRequest, reply: FastifyReply, payload: unknown, done: Done): void {
   let body: unknown
   try {
-    body = toReadable(isResponse(payload) ? unpackResponse(reply, payload) : payload)
+    body = isResponse(payload) ? unpackResponse(reply, payload) : payload
+    body = hasNoBody(reply) ? withoutBody(reply, body) : toReadable(body)
   } catch (error) {
     return takeBack(transactional, error, payload, done)
   }
+  ignoreErrors(body)
   const first = toReply(reply, true, body, done)
-  const mistake = findUnsendable(reply, first.headers, body)
-  if (mistake !== undefined) {
-    // Node would refuse it with the error reply too.
-    if (reply.request.raw.httpVersionMajor !== 2) reply.raw.statusMessage = ''
-    return takeBack(transactional, mistake, body, done)
-  }
+  const mistake = findUnsendable(reply, first.head.headers, body)
+  if (mistake !== undefined) return takeBack(transactional, mistake, body, done)
   if (isReadable(body)) return waitForFirstByte(transactional, first, body)
   conclude(transactional, first)
 }
 
 function toReply (reply: FastifyReply, isSuccess: boolean, payload: unknown, done: Done): Reply {
-  return { isSuccess, status: reply.statusCode, headers: copyHeaders(reply), payload, done }
+  return { isSuccess, head: takeHead(reply), payload, done }
 }
 
 /** A stream that fails before its first byte can still roll back; and while nothing is committed, an error may take its place. */
@@ -92,13 +111,11 @@ function waitForFirstByte (transactional: TransactionalRequest, first: Reply, st
     else conclude(transactional, first)
   })
   const fail = (error: Error) => { end(() => { takeBack(transactional, error, stream, first.done) })() }
-  // It may fail while COMMIT is on its way and nobody else listens yet.
-  stream.on('error', ignore)
   transactional.wait = { proceed, fail, stop: end(() => { stream.destroy() }) }
   stopWaiting = awaitFirstByte(stream, { onReady: proceed, onError: (error) => { fail(transactional.scope.doom ?? error) } })
 }
 
-function conclude (transactional: TransactionalRequest, { isSuccess, status, headers, payload, done }: Reply): void {
+function conclude (transactional: TransactionalRequest, { isSuccess, head, payload, done }: Reply): void {
   const { scope, reply } = transactional
   transactional.settling = isSuccess ? 'commit' : 'rollback'
   const wasIdle = scope.state === 'idle' && scope.misuse === undefined
@@ -106,7 +123,7 @@ function conclude (transactional: TransactionalRequest, { isSuccess, status, hea
   if (wasIdle) return finish(transactional, payload, done)
   const send = (additions: ReplyAddition[]) => {
     // What a second reply, or code after the first one, has changed meanwhile was not decided upon.
-    restoreReply(reply, status, headers)
+    restoreHead(reply, head)
     addTo(reply, additions)
     finish(transactional, payload, done)
   }
@@ -132,27 +149,32 @@ function fail (transactional: TransactionalRequest, error: unknown, payload: unk
   transactional.isAnswering = true
   logOutcome(transactional)
   if (error instanceof TransactionAbortedError) logFailure(transactional)
-  if (!transactional.reply.raw.headersSent) takeBack(transactional, error, payload, done)
+  if (transactional.reply.raw.headersSent) discard(payload)
+  else takeBack(transactional, error, payload, done)
 }
 
 /** An error takes the place of a success: the headers of that success would be lies, and its stream would stay open. */
 function takeBack (transactional: TransactionalRequest, error: unknown, payload: unknown, done: Done): void {
+  const { reply } = transactional
   discard(payload)
   transactional.takeBack()
+  dropSuccess(reply)
   done(error instanceof Error ? error : new Error('the transaction failed', { cause: error }))
 }
 
-/** The first reply is being settled. One that commits answers by itself; an error waits until the rollback has ended. */
+/** The first reply is an error whose rollback has not ended yet. That one answers; this one where it could not. */
 function secondReply (transactional: TransactionalRequest, payload: unknown, done: Done): void {
-  if (transactional.settling === 'commit') return
-  const send = () => { if (!transactional.reply.raw.headersSent) write(transactional, payload, done) }
+  const send = () => {
+    if (transactional.answer === undefined) write(transactional, payload, done)
+    else discard(payload)
+  }
   transactional.scope.settle('rollback').then(send, send)
 }
 
 /** A reply was handed to Fastify already. An error may follow it when a stream failed before any of it was written, and nothing is committed. */
 function isTooLate ({ answer, reply, scope }: TransactionalRequest, isSuccess: boolean): boolean {
   if (answer === undefined) return false
-  const hasFailed = !(answer.payload instanceof Readable) || answer.payload.destroyed
+  const hasFailed = !isReadable(answer.payload) || answer.payload.destroyed
   if (reply.raw.headersSent || isSuccess || !hasFailed) return true
   if (scope.state !== 'committed' || scope.duration === 0) return false
   // An error would deny what is stored: a broken connection says that nobody knows.
@@ -161,8 +183,10 @@ function isTooLate ({ answer, reply, scope }: TransactionalRequest, isSuccess: b
 }
 
 /** The transaction was settled before the reply: explicitly, by the deadline, or because the client went away. */
-function afterSettlement (transactional: TransactionalRequest, isSuccess: boolean, payload: unknown, done: Done): void {
+function afterSettlement (transactional: TransactionalRequest, isSuccess: boolean, original: unknown, done: Done): void {
   const { scope, reply } = transactional
+  const payload = convert(original)
+  ignoreErrors(payload)
   transactional.settling = isSuccess ? 'commit' : 'rollback'
   const answer = (error?: unknown) => {
     const refusal = error ?? scope.doom
@@ -183,10 +207,12 @@ function afterSettlement (transactional: TransactionalRequest, isSuccess: boolea
 /** `done` runs Fastify's writing; what it throws is answered as Fastify would, and must not become an unhandled rejection. */
 function write (transactional: TransactionalRequest, payload: unknown, done: Done): void {
   const { raw, log } = transactional.reply
-  if (raw.writableEnded) return
+  if (raw.writableEnded) return discard(payload)
   transactional.answer = { payload }
   // A stream is written later, by Fastify, where nothing tells its bytes from the program's.
   if (isReadable(payload)) transactional.release({ always: true })
+  breakTruncatedReply(transactional.reply)
+  guardTrailers(transactional.reply)
   transactional.isWriting = true
   try {
     try {
@@ -201,7 +227,7 @@ function write (transactional: TransactionalRequest, payload: unknown, done: Don
     raw.destroy()
   } finally {
     transactional.isWriting = false
+    // The rest, trailers or a long text over HTTP/2, is written later.
+    if (raw.headersSent && !raw.writableEnded) transactional.release({ always: true })
   }
 }
-
-function ignore (): void {}

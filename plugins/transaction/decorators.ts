@@ -33,7 +33,6 @@ export interface DecoratorContext {
 /** Adds the handles of requests and `app.transaction`, all under `name` where one is given. Names of unused stores stay free. */
 export function decorate (app: FastifyInstance, context: DecoratorContext): void {
   const { name, handles, runTransaction } = context
-  if (name !== undefined && (typeof name !== 'string' || name === '')) throw new TransactionUsageError('transaction plugin: name must be a text that is not empty')
   if (name !== undefined) return decorateNamed(app, name, context)
   const getters: Array<[string, (request: FastifyRequest) => unknown]> = [['transaction', (request) => getTransaction(request, context)]]
   if (handles.db !== undefined) getters.push(['db', (request) => getDb(request, context)])

@@ -1,5 +1,4 @@
 import type { Readable } from 'node:stream'
-import { TransactionUsageError } from './errors.ts'
 
 /** What happened to the first byte of a streamed payload. */
 export interface FirstByte {
@@ -16,7 +15,7 @@ export interface FirstByte {
  */
 export function awaitFirstByte (stream: Readable, { onReady, onError }: FirstByte): () => void {
   if (stream.readableLength > 0 || stream.readableEnded) {
-    check(stream, { onReady, onError })
+    onReady()
     return () => {}
   }
   function stop (): void {
@@ -24,7 +23,7 @@ export function awaitFirstByte (stream: Readable, { onReady, onError }: FirstByt
   }
   function ready (): void {
     stop()
-    check(stream, { onReady, onError })
+    onReady()
   }
   function fail (error: Error = new Error('the streamed payload was closed before its first byte')): void {
     stop()
@@ -33,13 +32,4 @@ export function awaitFirstByte (stream: Readable, { onReady, onError }: FirstByt
   const listeners: Record<string, (error?: Error) => void> = { readable: ready, end: ready, error: fail, close: fail }
   for (const [event, listener] of Object.entries(listeners)) stream.once(event, listener)
   return stop
-}
-
-/** Node throws where nobody can catch it when a stream of objects is written to a socket. */
-function check (stream: Readable, { onReady, onError }: FirstByte): void {
-  if (!stream.readableObjectMode) return onReady()
-  const chunk: unknown = stream.read()
-  if (chunk !== null) stream.unshift(chunk)
-  if (chunk === null || typeof chunk === 'string' || chunk instanceof Uint8Array) return onReady()
-  onError(new TransactionUsageError('the streamed payload is made of objects; make text of them first, for example a line of JSON each'))
 }

@@ -65,9 +65,9 @@ function guardAround (around: Around, report: (error: unknown) => void): Around 
     const once = onlyOnce(work)
     try {
       const told = around(once.run)
-      if (!once.hasRun) report(new Error('around() did not call the work it was given'))
-      else if (told !== once.run()) {
-        report(new Error('around() did not return what the work returned'))
+      const mistake = !once.hasRun ? 'did not call the work it was given' : told !== once.run() ? 'did not return what the work returned' : undefined
+      if (mistake !== undefined) {
+        report(new Error(`around() ${mistake}`))
         // A promise of its own fails with the work, and nobody listens to it.
         Promise.resolve(told).catch(() => {})
       }

@@ -25,8 +25,11 @@ export function guardReply (transactional: TransactionalRequest): () => void {
   }
 
   reply.hijack = function hijackWhileOpen () {
-    if (transactional.scope.isOpen || transactional.isRefused) {
-      transactional.refuse(refusal('reply.hijack()'))
+    // A reply that is on its way cannot be taken over.
+    if (transactional.isAnswering) return reply
+    const mistake = transactional.isRefused ? refusal('reply.hijack()') : findMistake(transactional, 'reply.hijack()')
+    if (mistake !== undefined) {
+      transactional.refuse(mistake)
       return reply
     }
     unguard()
@@ -46,21 +49,25 @@ function guardRaw (transactional: TransactionalRequest, unguard: () => void): ()
     const isError = Number(status) >= 400
     // Once refused, only Fastify's last resort for errors is let through, which begins with writeHead.
     if (transactional.isRefused && !(isError && method === 'writeHead')) return false
-    if (!isError && transactional.isGuarded) {
-      transactional.refuse(refusal(`reply.raw.${method}()`))
+    // The reply that is being settled answers; of an error that Fastify writes past every hook, the rollback is what it says.
+    if (transactional.settling === 'commit' || (transactional.settling !== undefined && !isError)) return false
+    const mistake = isError ? undefined : findMistake(transactional, `reply.raw.${method}()`)
+    if (mistake !== undefined) {
+      transactional.refuse(mistake)
       return false
     }
-    if (transactional.settling === 'commit') return false
     unguard()
     transactional.scope.settle('rollback').catch(() => {})
     return true
   }
 
   function refusePipe (source: Readable): void {
-    if (transactional.isWriting || raw.statusCode >= 400 || !transactional.isGuarded) return
+    if (transactional.isWriting || raw.statusCode >= 400) return
+    const mistake = findMistake(transactional, 'a stream piped to reply.raw')
+    if (mistake === undefined) return
     source.unpipe(raw)
     source.resume()
-    transactional.refuse(refusal('a stream piped to reply.raw'))
+    transactional.refuse(mistake)
   }
 
   raw.on('pipe', refusePipe)
@@ -84,15 +91,17 @@ function guardRaw (transactional: TransactionalRequest, unguard: () => void): ()
   }
 }
 
-/** The calls that begin a reply on an HTTP/2 stream itself. */
-const responses = ['respond', 'respondWithFile', 'respondWithFD']
+/** The calls that begin a reply on an HTTP/2 stream itself; writing to it responds with 200. */
+const responses = ['respond', 'respondWithFile', 'respondWithFD', 'write', 'end']
 
 function guardStream (stream: Record<string, unknown>, mayCall: (method: string, status: unknown) => boolean): () => void {
   for (const name of responses) {
     const method = stream[name] as (...args: unknown[]) => unknown
     stream[name] = function guardedRespond (...args: unknown[]) {
+      // Node itself ends a stream that its client has closed.
+      if (stream['aborted'] === true || stream['closed'] === true) return Reflect.apply(method, stream, args)
       const headers = args.find((arg) => typeof arg === 'object' && arg !== null && ':status' in arg) as { ':status'?: unknown } | undefined
-      return mayCall(`stream.${name}`, headers?.[':status'] ?? 200) ? Reflect.apply(method, stream, args) : undefined
+      return mayCall(`stream.${name}`, headers?.[':status'] ?? 200) ? Reflect.apply(method, stream, args) : true
     }
   }
   // The methods are the prototype's; an HTTP/2 stream serves one request only.
@@ -127,6 +136,12 @@ export function watchSend (transactional: TransactionalRequest): () => void {
     }
   }
   return function unwatchSend () { reply.send = send }
+}
+
+/** Why the program may not write a success by hand now; undefined when it has ended the transaction itself. */
+function findMistake ({ isGuarded, scope }: TransactionalRequest, call: string): Error | undefined {
+  if (isGuarded) return refusal(call)
+  return scope.doom ?? scope.failure
 }
 
 function refusal (call: string): TransactionUsageError {

@@ -1,4 +1,36 @@
 import type { FastifyReply } from 'fastify'
+import { copyTrailers, restoreTrailers } from './trailers.ts'
+
+/** Everything of a reply but its body. */
+export interface ReplyHead {
+  status: number
+  headers: Record<string, unknown>
+  trailers: object | undefined
+  reason: string
+}
+
+/** The head of a reply as it is at this moment. */
+export function takeHead (reply: FastifyReply): ReplyHead {
+  return { status: reply.statusCode, headers: copyHeaders(reply), trailers: copyTrailers(reply), reason: hasReason(reply) ? reply.raw.statusMessage : '' }
+}
+
+/** Puts a head back: what was changed since it was taken is gone. */
+export function restoreHead (reply: FastifyReply, { status, headers, trailers, reason }: ReplyHead): void {
+  restoreReply(reply, status, headers)
+  restoreTrailers(reply, trailers)
+  if (hasReason(reply)) reply.raw.statusMessage = reason
+}
+
+/** Takes off what a reply that is taken back would still say in the name of its success, and Node may refuse. */
+export function dropSuccess (reply: FastifyReply): void {
+  restoreTrailers(reply)
+  if (hasReason(reply)) reply.raw.statusMessage = ''
+}
+
+/** HTTP/2 has no reason phrase: touching it makes Node print a warning. */
+function hasReason ({ request }: FastifyReply): boolean {
+  return request.raw.httpVersionMajor !== 2
+}
 
 /** A copy of a reply's headers. Fastify adds cookies to the array that is there. */
 export function copyHeaders (reply: FastifyReply): Record<string, unknown> {

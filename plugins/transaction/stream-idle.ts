@@ -7,7 +7,7 @@ interface Streaming { readonly reply: FastifyReply, readonly scope: Scope }
 /** Ends the transaction of a streamed reply whose client has taken nothing for a while. */
 export class StreamIdleTimer {
   readonly #timer: NodeJS.Timeout
-  #written = 0
+  #progress = 0
 
   /**
    * @param time milliseconds without a byte or a statement
@@ -15,12 +15,13 @@ export class StreamIdleTimer {
    */
   constructor (streaming: Streaming, time: number, onIdle: (error: Error) => void) {
     const { reply: { raw } } = streaming
-    const progress = () => (raw.socket?.bytesWritten ?? 0) + streaming.scope.statements
-    this.#written = progress()
+    const written = countWritten(streaming.reply)
+    const progress = () => written() + streaming.scope.statements
+    this.#progress = progress()
     this.#timer = setInterval(() => {
-      const written = progress()
-      if (written !== this.#written) {
-        this.#written = written
+      const now = progress()
+      if (now !== this.#progress) {
+        this.#progress = now
         return
       }
       this.stop()
@@ -34,4 +35,18 @@ export class StreamIdleTimer {
   stop (): void {
     clearInterval(this.#timer)
   }
+}
+
+/** @returns a function that tells how much the client has taken: a number that grows */
+function countWritten ({ raw, request }: FastifyReply): () => number {
+  if (request.raw.httpVersionMajor !== 2) return () => raw.socket?.bytesWritten ?? 0
+  // The socket is shared by all replies of the session. A client that takes nothing stops the writes of this one.
+  const { write } = raw
+  let writes = 0
+  raw.write = function countedWrite (...args: unknown[]) {
+    writes++
+    return Reflect.apply(write, raw, args) as boolean
+  } as typeof write
+  raw.on('drain', () => { writes++ })
+  return () => writes
 }

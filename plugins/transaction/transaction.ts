@@ -41,8 +41,8 @@ export class Transaction {
   readonly #agrees: boolean
   readonly #replyCallbacks: ReplyCallback[] = []
   #db: Handle | undefined
-  /** A cursor or query stream is open, or about to be. */
-  #isReading = false
+  /** The cursor or query stream that is open, or about to be. */
+  #reader: Submittable | undefined
   #mongo: TransactionalDatabase | undefined
 
   /** Made by the plugin, once per attempt. */
@@ -61,6 +61,15 @@ export class Transaction {
 
   /** Which run of the handler this is, from 1; more than 1 only with `retries`. */
   get attempt (): number { return this.#scope.attempt }
+
+  /** The end that has been asked for, by `commit()`, `rollback()`, the deadline or the reply; undefined before. Rejects where a commit fails. */
+  get settled (): Promise<void> | undefined { return this.#scope.settled }
+
+  /** True once the store has confirmed a COMMIT with at least one statement in it. */
+  get hasCommitted (): boolean { return this.#scope.state === 'committed' && this.#scope.statements > 0 }
+
+  /** True after `setRollbackOnly()`. */
+  get isRollbackOnly (): boolean { return this.#scope.rollbackOnly }
 
   /** MongoDB: the cluster time of the commit, undefined before it. For causally consistent reads elsewhere. */
   get operationTime (): ClientSession['operationTime'] {
@@ -164,30 +173,36 @@ export class Transaction {
 
   /** Why a text may not be sent now. */
   #refusal (text: string): TransactionUsageError | undefined {
-    if (this.#isReading) return new TransactionUsageError('a cursor or query stream of this transaction is still open, and a statement could only wait for it; read it to its end or close it first')
+    if (this.#reader !== undefined && !isBeingClosed(this.#reader)) return new TransactionUsageError('a cursor or query stream of this transaction is still open, and a statement could only wait for it; read it to its end or close it first')
     return transactionControlIn(text)
   }
 
   #submit (query: Submittable): Promise<Submittable> {
     const refusal = this.#isStream ? this.#refusal(readerText(query)) : new TransactionUsageError('cursors and query streams need a route with stream: true and accessMode: \'read only\'')
     if (refusal !== undefined) return this.follow(Promise.reject(refusal))
-    this.#isReading = true
+    this.#reader = query
     return this.follow(new Promise((resolve, reject) => {
       (this.#scope as Scope<SqlTransaction>).run((transaction) => new Promise<void>((done, fail) => {
         if (transaction.submit === undefined) return fail(new TransactionUsageError('this SQL store has no cursors'))
         // The reply that came meanwhile does not need it any more, and COMMIT would wait for it.
         if (this.#scope.settled !== undefined) return fail(new TransactionClosedError(this.#scope.label, 'being settled'))
         transaction.submit(query, () => {
-          this.#isReading = false
+          this.#reader = undefined
           done()
         })
         resolve(query)
       })).catch((error: unknown) => {
-        this.#isReading = false
+        this.#reader = undefined
         reject(error as Error)
       })
     }))
   }
+}
+
+/** True for a stream that was destroyed, as by leaving a loop, and for a cursor whose close() was called: the connection is free soon. */
+function isBeingClosed (reader: object): boolean {
+  const { destroyed, state } = reader as { destroyed?: unknown, state?: unknown }
+  return destroyed === true || state === 'done'
 }
 
 /** What is wrong with the arguments of `query()`; a callback would never be called. */

@@ -146,7 +146,7 @@ export class TransactionalRequest {
   }
 
   /** Answers a mistake of the program with an error; never throws, since nothing could catch it in a callback. */
-  refuse (error: TransactionUsageError): void {
+  refuse (error: Error): void {
     this.isRefused = true
     this.scope.refuse(error)
     if (!this.isAnswering && !this.reply.sent) this.reply.send(error)

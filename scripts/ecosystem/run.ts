@@ -60,7 +60,8 @@ function report (rows: Row[]): void {
   for (const { trial, results } of rows) {
     for (const order of ORDERS) {
       for (const { name, isRight, detail } of results[order]) {
-        console.log(`${isRight ? 'ok    ' : 'WRONG '} ${trial.package} ${order}, ${name}${detail === '' ? '' : `: ${detail}`}`)
+        const reason = detail === '' ? '' : `: ${detail}`
+        console.log(`${isRight ? 'ok    ' : 'WRONG '} ${trial.package} ${order}, ${name}${reason}`)
       }
     }
   }

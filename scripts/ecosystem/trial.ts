@@ -53,7 +53,7 @@ export interface Trial {
   checks?: Check[]
   /** What a user must know, one line of Markdown. Default nothing. */
   note?: string
-  /** Checks that are not right by this plugin's nature, by name, and why; `boot`: the app refuses to start. Default none. */
+  /** Checks that are not right by the plugin's nature, by name, and why; `boot`: the app does not start. Default none. */
   explained?: Record<string, string>
 }
 

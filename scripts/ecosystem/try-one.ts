@@ -20,6 +20,7 @@ export async function tryOne (name: string, order: Order, databaseUrl: string): 
   const [code, signal] = await once(child, 'close') as [number | null, string | null]
   clearTimeout(timer)
   const lastWords = /^\w*Error.*$/m.exec(said)?.[0] ?? said.slice(0, 200)
-  const detail = signal === 'SIGKILL' ? `no end within ${LIMIT_MS / 1000} s` : `ended with ${code ?? signal}: ${lastWords}`
+  const isLate = signal === 'SIGKILL'
+  const detail = isLate ? `no end within ${LIMIT_MS / 1000} s` : `ended with ${code ?? signal}: ${lastWords}`
   return results ?? [{ name: 'process', isRight: false, detail }]
 }

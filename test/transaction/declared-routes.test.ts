@@ -5,7 +5,7 @@ import pg from 'pg'
 import t from 'tap'
 import transaction from '../../plugins/transaction/index.ts'
 import { database, stage, test, transactional, type Database } from './harness.ts'
-import { plainHandles, type PlainDb } from './statements.ts'
+import { plainDb, plainHandles } from './statements.ts'
 
 let db: Database
 t.before(async () => { db = await database(t) })
@@ -62,7 +62,7 @@ test('a declared transaction that the plugin cannot give keeps the app from star
   for (const [name, build, expected] of cases) t.match(await boot(build), expected, name)
   for (const value of [false, undefined]) {
     t.equal(await boot(async (app, pool) => {
-      app.post('/orders', { config: { transaction: value } }, handler)
+      app.post('/orders', { config: value === undefined ? {} : { transaction: value } }, handler)
       app.get('/orders', handler)
       await app.register(transaction, { pool, methods: value === false ? ['POST'] : [] })
     }), 'booted', `transaction: ${String(value)} is no declaration`)
@@ -130,7 +130,7 @@ for (const order of ['before', 'after'] as const) {
           if (order === 'after') await app.register(spy)
           await app.register(async (child) => {
             child.post('/:status', transactional, async (request, reply) => {
-              await (request.db as PlainDb).query('insert into item values (1)')
+              await plainDb(request).query('insert into item values (1)')
               reply.code(Number((request.params as { status: string }).status))
               return { state: request.transaction.state }
             })
@@ -153,7 +153,7 @@ test('every way to add a route gives it its transaction', async (t) => {
     plugin: (pool) => ({ pool, db: plainHandles(pool) }),
     routes: async (app) => {
       const write = async (request: FastifyRequest, reply: FastifyReply) => {
-        await (request.db as PlainDb).query('insert into item values (1)')
+        await plainDb(request).query('insert into item values (1)')
         return await reply.code(409).send({ state: request.transaction.state })
       }
       app.route({ ...transactional, method: ['POST', 'PUT', 'GET'], url: '/many', handler: write })
@@ -168,7 +168,7 @@ test('every way to add a route gives it its transaction', async (t) => {
         child.post('/', { ...transactional, prefixTrailingSlash: 'both' }, write)
         child.setNotFoundHandler(async (_request, reply) => await reply.code(404).send({ lost: true }))
         child.post('/lost', transactional, async (request, reply) => {
-          await (request.db as PlainDb).query('insert into item values (1)')
+          await plainDb(request).query('insert into item values (1)')
           reply.callNotFound()
         })
       }, { prefix: '/prefix' })
@@ -178,7 +178,7 @@ test('every way to add a route gives it its transaction', async (t) => {
           if (!route.url.startsWith('/v1')) child.route({ ...route, url: `/v1${route.url}`, config: { ...route.config, transaction: route.url === '/again' } })
         })
         child.post('/again', transactional, write)
-        child.post('/plain-again', transactional, async (request) => { await (request.db as PlainDb).query('select 1'); return { state: describe(request) } })
+        child.post('/plain-again', transactional, async (request) => { await plainDb(request).query('select 1'); return { state: describe(request) } })
       })
     }
   })

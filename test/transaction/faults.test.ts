@@ -315,3 +315,37 @@ test('an observer sees each transaction end, whatever ends it', async (t) => {
   t.same(await db.ids(), [1, 3, 4], 'an observer that throws harms no transaction')
   t.ok(lines.some((line) => line['msg'] === 'an observer of transactions failed'))
 })
+
+test('whatever an observer does, the work runs once and its result counts', async (t) => {
+  const { logger, lines } = logLines()
+  let around: (work: () => unknown) => unknown = (work) => work()
+  const { send } = await stage(t, {
+    database: db,
+    fastify: { logger },
+    plugin: (pool) => ({ pool, observe: () => ({ around: around as <Result>(work: () => Result) => Result, onEnd: () => { throw new Error('onEnd failed') } }) }),
+    routes: (app) => {
+      app.post('/stores', transactional, async (request) => { await insert(request, 1); return {} })
+      app.post('/refuses', transactional, async (request, reply) => { await insert(request, 2); return await reply.code(409).send({}) })
+      app.post('/orphan', transactional, async (request) => { await request.transaction.query('insert into child values (1, 99)'); return {} })
+    }
+  })
+  const broken: Record<string, typeof around> = {
+    'throws before': () => { throw new Error('the tracer is broken') },
+    'throws after': (work) => { void work(); throw new Error('the tracer is broken') },
+    'returns nothing': (work) => { void work() },
+    'returns a promise of its own': async (work) => await work(),
+    'returns another one': (work) => { void work(); return Promise.reject(new Error('another')) },
+    'calls twice': (work) => { void work(); return work() },
+    'calls never': () => undefined,
+    'calls later': (work) => new Promise((resolve) => { setImmediate(() => { resolve(work()) }) })
+  }
+  for (const [name, broke] of Object.entries(broken)) {
+    around = broke
+    t.equal((await send('POST', '/stores')).status, 200, name)
+    t.equal((await send('POST', '/refuses')).status, 409, name)
+    t.equal((await send('POST', '/orphan')).status, 500, name)
+    t.same(await db.ids(), [1], name)
+    await db.admin.query('truncate item')
+  }
+  t.equal(lines.filter((line) => line['msg'] === 'an observer of transactions failed').length, 1, 'said once')
+})

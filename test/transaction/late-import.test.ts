@@ -6,7 +6,7 @@ import pg from 'pg'
 import t, { type Test } from 'tap'
 import transaction from '../../plugins/transaction/index.ts'
 import { database, test, transactional, type Database } from './harness.ts'
-import { plainHandles, type PlainDb } from './statements.ts'
+import { type PlainDb, plainHandles } from './statements.ts'
 
 type Plugin = typeof transaction
 

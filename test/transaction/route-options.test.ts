@@ -181,6 +181,60 @@ test('settings: who asks decides what the database shows', async (t) => {
   t.match(rows[0], { own_role: true, tenant: '' }, 'nothing outlives its transaction')
 })
 
+test('settings that are no settings refuse before anything is sent', async (t) => {
+  const thenable = { then: (resolve: (value: object) => void) => { resolve({}) } }
+  const given: Record<string, [unknown, RegExp]> = {
+    promise: [Promise.resolve({ role: 'x' }), /settings must return at once, not a promise; find out the tenant in a hook before/],
+    thenable: [thenable, /must return at once/],
+    undefined: [undefined, /must be an object of texts, \{\} for none, not undefined/],
+    null: [null, /not null/],
+    text: ['app.tenant=red', /not a string/],
+    list: [[['app.tenant', 'red']], /not a list/],
+    map: [new Map([['app.tenant', 'red']]), /not an object of Map/],
+    function: [() => ({ 'app.tenant': 'red' }), /not a function/],
+    'value-undefined': [{ 'app.tenant': undefined }, /the value of app\.tenant must be a string, not undefined/],
+    'value-number': [{ 'app.tenant': 5 }, /must be a string, not a number/],
+    'value-list': [{ 'app.tenant': ['red'] }, /must be a string, not a list/],
+    'value-zero': [{ 'app.tenant': 'red\0' }, /zero byte/],
+    name: [{ 'app.tenant; select 1': 'red' }, /is not the name of a PostgreSQL setting/],
+    unknown: [{ no_such_setting: 'x' }, /PostgreSQL refused a name or a value \(SQLSTATE 42704\)/],
+    role: [{ role: 'no_such_role' }, /SQLSTATE 22023/]
+  }
+  const begun: string[] = []
+  const { app, send } = await stage(t, {
+    database: db,
+    plugin: (pool) => {
+      pool.on('acquire', () => { begun.push('a connection was taken') })
+      return { pool, defaults: { settings: () => ({ 'app.tenant': 'red' }) } }
+    },
+    routes: (app) => {
+      for (const [name, [value]] of Object.entries(given)) {
+        const settings = () => value as Record<string, string>
+        app.post(`/${name}`, { config: { transaction: { settings } } }, async (request) => (await request.transaction.query('select 1')).rows)
+        app.post(`/${name}/swallowed`, { config: { transaction: { settings } } }, async (request) => {
+          await request.transaction.query('insert into item values (1)').catch(() => {})
+          return {}
+        })
+      }
+      app.post('/none', { config: { transaction: { settings: () => ({}) } } }, async (request) => (await request.transaction.query('select 1 as n')).rows)
+      app.post('/after-the-mistakes', transactional, async (request) => (await request.transaction.query(`select ${setting('app.tenant')}`)).rows)
+    }
+  })
+  for (const [name, [, message]] of Object.entries(given)) {
+    t.match(await send('POST', `/${name}`), { status: 500, json: { code: 'TX_USAGE', message } }, name)
+    t.match(await send('POST', `/${name}/swallowed`), { status: 500, json: { code: 'TX_USAGE' } }, `${name}, swallowed`)
+    if (name === 'name') t.same(begun, [], 'what the server need not be asked for takes no connection')
+  }
+  t.same(await db.ids(), [])
+  t.match((await send('POST', '/none')).json, [{ n: 1 }], 'an empty object says none')
+  t.match((await send('POST', '/after-the-mistakes')).json, [{ value: 'red' }])
+  const job = async (settings?: unknown) => await app.transaction(async (tx) => (await tx.query('select 1 as n')).rows, settings === undefined ? {} : { settings: settings as Record<string, string> })
+  await t.rejects(job(), { code: 'TX_USAGE', message: /the settings of the plugin's defaults are a function of a request/ })
+  await t.rejects(job(() => ({})), { code: 'TX_USAGE', message: /must be values here, not a function/ })
+  await t.rejects(job(Promise.resolve({})), { code: 'TX_USAGE', message: /not a promise/ })
+  t.same(await job({}), [{ n: 1 }])
+})
+
 test('every fact a route declares is in its schema', async (t) => {
   const described: Record<string, unknown> = {}
   await stage(t, {

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { Pool } from 'pg'
-import type { SqlHandles } from '../../plugins/transaction/index.ts'
+import type { Handle, SqlHandles } from '../../plugins/transaction/index.ts'
 
 /** Inserts an item in the transaction of a request. */
 export function insert (request: FastifyRequest, id: number) {
@@ -21,7 +21,13 @@ export const commitConflict = "create function pg_temp.clash() returns trigger l
 /** What `request.db` is with `plainHandles`. */
 export interface PlainDb { query: (text: string) => Promise<unknown> }
 
-/** The smallest app handle: its query goes to the transaction, or autocommits. */
-export function plainHandles (pool: Pool): SqlHandles<PlainDb> {
-  return { autocommit: { query: (text) => pool.query(text) }, bind: (client) => ({ query: (text) => client.query(text) }) }
+/** The smallest app handle: its query goes to the transaction, or autocommits. Typed as the service's own, which is this project's `request.db`. */
+export function plainHandles (pool: Pool): SqlHandles<Handle> {
+  const handles: SqlHandles<PlainDb> = { autocommit: { query: (text) => pool.query(text) }, bind: (client) => ({ query: (text) => client.query(text) }) }
+  return handles as unknown as SqlHandles<Handle>
+}
+
+/** `request.db` of an app with `plainHandles`. */
+export function plainDb ({ db }: { db: unknown }): PlainDb {
+  return db as PlainDb
 }

@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import QueryStream from 'pg-query-stream'
+import type { FastifyRequest } from 'fastify'
 import type { Submittable } from 'pg'
 import t, { type Test } from 'tap'
 import { database, logLines, poolDefaults, stage, test, transactional, until, type Database } from './harness.ts'
@@ -179,6 +180,84 @@ async function readsWhileOpen (t: Test): Promise<void> {
   t.match(await send('POST', '/no-stream'), { status: 500, json: { code: 'TX_USAGE' } })
 }
 
+async function closesReaders (t: Test): Promise<void> {
+  const { send, pool } = await stage(t, {
+    database: db,
+    pool: { max: 1 },
+    routes: (app) => {
+      const options = { config: { transaction: { stream: true, accessMode: 'read only' } } } as const
+      const numbers = (count: number) => `select n from generate_series(1, ${count}) n`
+      const open: Record<string, (request: FastifyRequest) => Promise<unknown>> = {
+        '/unread': async (request) => { await request.transaction.query(new QueryStream(numbers(5))) },
+        '/unread-large': async (request) => { await request.transaction.query(new QueryStream(numbers(20_000))) },
+        '/in-part': async (request) => { for await (const row of await request.transaction.query(new QueryStream(numbers(20_000)))) return row },
+        '/cursor': async (request) => await (await request.transaction.query(cursorOf(numbers(100)))).read(5),
+        '/cursor-busy': async (request) => { void (await request.transaction.query(cursorOf(numbers(20_000)))).read(20_000) },
+        '/cursor-read': async (request) => await (await request.transaction.query(cursorOf(numbers(3)))).read(5),
+        '/two-in-turn': async (request) => {
+          await (await request.transaction.query(cursorOf(numbers(3)))).read(5)
+          await (await request.transaction.query(cursorOf(numbers(3)))).read(1)
+        },
+        '/read-then-statement': async (request) => {
+          const rows: unknown[] = []
+          for await (const row of await request.transaction.query(new QueryStream(numbers(300)))) rows.push(row)
+          return { rows: rows.length, result: (await request.transaction.query('select 1 as n')).rows }
+        },
+        '/left-then-statement': async (request) => {
+          for await (const _row of await request.transaction.query(new QueryStream(numbers(20_000)))) break
+          return (await request.transaction.query('select 1 as n')).rows
+        },
+        '/not-awaited': async (request) => { void request.transaction.query(cursorOf(numbers(100))) },
+        '/committed': async (request) => {
+          await request.transaction.query(new QueryStream(numbers(20_000)))
+          await request.transaction.commit()
+          return { state: request.transaction.state }
+        },
+        '/rolled-back': async (request) => {
+          await request.transaction.query(new QueryStream(numbers(20_000)))
+          await request.transaction.rollback()
+        },
+        '/fails': async (request) => {
+          await request.transaction.query(cursorOf(numbers(20_000)))
+          throw new Error('with an open cursor')
+        }
+      }
+      for (const [path, work] of Object.entries(open)) app.get(path, options, async (request) => await work(request) ?? {})
+      const refused: Record<string, (request: FastifyRequest) => Promise<unknown>> = {
+        '/statement': async (request) => await request.transaction.query('select 1'),
+        '/second': async (request) => await request.transaction.query(cursorOf(numbers(1))),
+        '/read-later': async (request) => await request.transaction.query({ text: 'select 1', values: [] })
+      }
+      for (const [path, work] of Object.entries(refused)) {
+        app.get(`/refused${path}`, options, async (request) => {
+          const cursor = await request.transaction.query(cursorOf(numbers(100)))
+          await cursor.read(1)
+          return await work(request)
+        })
+      }
+      app.get('/control', options, async (request) => await request.transaction.query(cursorOf('commit')))
+      app.get('/broken', options, async (request) => {
+        await request.transaction.query(new QueryStream('select no_such_column'))
+        return {}
+      })
+    }
+  })
+  const pid = async () => (await pool.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]?.pid
+  const before = await pid()
+  for (const path of ['/unread', '/unread-large', '/in-part', '/cursor', '/cursor-busy', '/cursor-read', '/two-in-turn', '/not-awaited', '/rolled-back', '/left-then-statement']) {
+    t.equal((await send('GET', path)).status, 200, path)
+  }
+  t.match(await send('GET', '/read-then-statement'), { status: 200, json: { rows: 300, result: [{ n: 1 }] } })
+  t.match(await send('GET', '/committed'), { status: 200, json: { state: 'committed' } })
+  t.equal((await send('GET', '/fails')).status, 500)
+  for (const path of ['/statement', '/second', '/read-later']) {
+    t.match(await send('GET', `/refused${path}`), { status: 500, json: { code: 'TX_USAGE', message: /is still open/ } }, path)
+  }
+  t.match(await send('GET', '/control'), { status: 500, json: { code: 'TX_USAGE', message: /^COMMIT cannot be sent/ } })
+  t.equal((await send('GET', '/broken')).status, 500, 'an error that nobody read is no success')
+  t.equal(await pid(), before, 'the connection is kept')
+}
+
 async function refusesCursors (t: Test): Promise<void> {
   const { send } = await stage(t, {
     database: db,
@@ -192,3 +271,4 @@ async function refusesCursors (t: Test): Promise<void> {
 
 if (poolDefaults.pipeline === true) test('stream: true has no cursors on a pipelined connection', refusesCursors)
 else test('stream: true keeps the transaction while the reply is read from it', readsWhileOpen)
+if (poolDefaults.pipeline !== true) test('a cursor or query stream that is not read to its end is closed before COMMIT and ROLLBACK', closesReaders)

@@ -4,13 +4,15 @@ import type { Scenario, Scene } from '../scenario.ts'
 const wrote = { writes: [1] }
 const CONFLICT = "do $$ begin raise exception 'could not serialize access' using errcode = '40001'; end $$"
 type Handle = ReturnType<Scene['handle']>
+type HookName = 'onRequest' | 'preValidation'
+type Work = (scene: Scene, items: Handle, request: FastifyRequest, run: number) => Promise<unknown>
 
 /** A hook of the app, for the scenario's own routes alone. */
-function addHook (app: FastifyInstance, name: 'onRequest' | 'preValidation', hook: (request: FastifyRequest) => Promise<unknown>): void {
+function addHook (app: FastifyInstance, name: HookName, hook: (request: FastifyRequest) => Promise<unknown>): void {
   app.addHook(name as 'onRequest', async (request) => { if (request.url !== '/next') await hook(request) })
 }
 
-function writesIn (name: 'onRequest' | 'preValidation'): Scenario {
+function writesIn (name: HookName): Scenario {
   return {
     name: `a write in an ${name} hook of the app, then 409`.replace('an pre', 'a pre'),
     act: { ...wrote, answers: [409] },
@@ -22,7 +24,7 @@ function writesIn (name: 'onRequest' | 'preValidation'): Scenario {
 }
 
 /** What is made of a handle before the handler runs. */
-function withRepository (name: string, act: Scenario['act'], handler: (scene: Scene, items: Handle, request: FastifyRequest, run: number) => Promise<unknown>): Scenario {
+function withRepository (name: string, act: Scenario['act'], handler: Work): Scenario {
   return {
     name,
     act,

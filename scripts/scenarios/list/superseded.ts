@@ -7,7 +7,7 @@ type Request = Parameters<Handler>[0]
 const CONFLICT = "do $$ begin raise exception 'could not serialize access' using errcode = '40001'; end $$"
 const expected = { writes: [1, 2], text: 'own', answers: [200] }
 
-/** The first run meets a conflict; those after it take their time, so that the end of the first can be taken for theirs. */
+/** The first run meets a conflict; those after it take their time, so that the end of the first could pass for theirs. */
 function conflicting (name: string, handle: (work: (request: Request) => Promise<object>) => Handler): Scenario {
   return {
     name,
@@ -33,7 +33,7 @@ const sent: Scenario[] = [
     try { return await work(request) } catch (err) { reply.send(err) }
     return undefined
   }),
-  conflicting('a conflict is sent by reply.send(err), and then something is awaited', (work) => async (request, reply) => {
+  conflicting('a conflict is sent by reply.send(err), then something is awaited', (work) => async (request, reply) => {
     try { return await work(request) } catch (err) {
       reply.send(err)
       await sleep(50)

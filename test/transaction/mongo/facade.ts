@@ -8,6 +8,26 @@ const itemsOf = (request: FastifyRequest): TransactionalCollection<Item> => requ
 
 /** The collections of `request.mongo`. */
 export async function facade (t: Test, server: Server): Promise<void> {
+  await t.test('a transaction reads from the primary, wherever its client reads', async (t) => {
+    for (const [readPreference, options] of [['secondaryPreferred', {}], ['primaryPreferred', { timeoutMS: 5000 }], ['nearest', {}], ['primary', { timeoutMS: 5000 }]] as const) {
+      const { send, ids } = await stage(t, {
+        server,
+        client: { readPreference, ...options },
+        routes (app) {
+          app.post('/', onMongo, async (request) => {
+            const items = itemsOf(request)
+            await items.insertOne({ _id: 1, n: 1 })
+            const one = await items.findOne({}, { readPreference: 'secondary' })
+            const all = await items.find().sort({ _id: 1 }).toArray()
+            return { one, all: all.length, sums: await items.aggregate([{ $group: { _id: null, n: { $sum: '$n' } } }]).toArray(), count: await items.countDocuments(), distinct: await items.distinct('n') }
+          })
+        }
+      })
+      t.match(await send('POST', '/'), { status: 200, json: { one: { _id: 1 }, all: 1, sums: [{ n: 1 }], count: 1, distinct: [1] } }, readPreference)
+      t.same(await ids(), [1])
+    }
+  })
+
   await t.test('every operation runs inside the transaction: seen there, not outside, gone after a rollback', async (t) => {
     const { send, db, ids } = await stage(t, {
       server,
