@@ -42,7 +42,7 @@ declare module 'fastify' {
      * Gives each request of this route a transaction of its own; `false` opts out of the plugin's `methods`.
      * `'statement'`: the handler sends one statement, which commits by itself without BEGIN and COMMIT.
      */
-    transaction?: boolean | 'statement' | (RouteTransactionOptions & { name?: string })
+    transaction?: boolean | 'statement' | (RouteTransactionOptions & { name?: string } & object)
   }
 }
 
