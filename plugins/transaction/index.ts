@@ -189,7 +189,7 @@ function decorateRequests (app: FastifyInstance, { db }: Handles, mongo: Db | un
     }
   })
   app.decorateRequest('db', {
-    getter () { return exchangeOf(this)?.transaction.db ?? given(db?.autocommit, 'db') }
+    getter () { return (exchangeOf(this)?.transaction.db ?? given(db?.autocommit, 'db')) as Handle }
   })
   app.decorateRequest('mongo', {
     getter () { return exchangeOf(this)?.transaction.mongo ?? given(mongo, 'mongo') }
