@@ -23,6 +23,8 @@ declare module 'fastify' {
 const HEADER = 'consistency-token'
 /** How long a read waits for the writes it asks for, unless it prefers another time. */
 const READ_WAIT_MS = 1000
+/** How long a repeated write that is half until the other store has it waits for an answer to whether it has. */
+const REPEAT_WAIT_MS = 250
 const announced = Symbol('consistency.announced')
 
 /** The event of a transaction: a new attempt of a handler has a new transaction, and with it another event. */
@@ -93,7 +95,8 @@ function noteVersion (request: FastifyRequest, _reply: FastifyReply, payload: un
 function announce (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error: Error | null, payload?: unknown) => void): void {
   if (reply.statusCode >= 400) return done(null, payload)
   const { server, transaction } = request
-  const isUnknown = transaction.store === 'sql' && transaction.state === 'open' && eventOf(request) === undefined
+  const takesStatements = transaction.state === 'open' && transaction.settled === undefined && !transaction.isRollbackOnly
+  const isUnknown = transaction.store === 'sql' && takesStatements && !isRepeat(reply) && eventOf(request) === undefined
   transaction.beforeReply(() => complete(request, reply, transaction))
   if (!isUnknown || (request.method !== 'DELETE' && server.sqlite === undefined)) return done(null, payload)
   ownEvent(server, transaction).then((id) => {
@@ -118,15 +121,25 @@ async function complete (request: FastifyRequest, reply: FastifyReply, transacti
   if (wanted === undefined) return undefined
   if (wanted.sql.length > 0 && server.hasDecorator('outbox')) server.outbox.kick()
   const seconds = preferredWait(request.headers.prefer)
-  const isThere = seconds !== undefined && await server.awaitProjections(wanted, seconds * 1000)
+  const wait = seconds === undefined ? unaskedWait(request, reply) : seconds * 1000
+  const isThere = wait !== undefined && await server.awaitProjections(wanted, wait)
   const isHalf = agrees(request) && reply.statusCode === 201 && !isThere
   return {
     ...(isHalf ? { status: 202 } : {}),
     headers: {
       [HEADER]: [...wanted.sql.map(sqlToken), ...wanted.mongo.map(mongoToken)].join(),
-      ...(isThere ? { 'preference-applied': `wait=${seconds}` } : {})
+      ...(isThere && seconds !== undefined ? { 'preference-applied': `wait=${seconds}` } : {})
     }
   }
+}
+
+// A repeat comes when the event is applied, most likely: then the first 202 has become a 201.
+function unaskedWait (request: FastifyRequest, reply: FastifyReply): number | undefined {
+  return agrees(request) && isRepeat(reply) ? REPEAT_WAIT_MS : undefined
+}
+
+function isRepeat (reply: FastifyReply): boolean {
+  return reply.hasHeader('idempotency-replayed')
 }
 
 /**

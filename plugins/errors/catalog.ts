@@ -12,6 +12,10 @@ export const CATALOG = {
   conflict: { title: 'Conflict', detail: 'The request conflicts with the state of the resource' },
   duplicate: { title: 'Already exists', detail: 'A value that must be unique is already taken' },
   reference: { title: 'Reference conflict', detail: 'The request refers to something that does not exist, or removes something that is still in use' },
+  'answer-unknown': {
+    title: 'Stored, answer unknown',
+    detail: 'The first request with this Idempotency-Key has stored its work and has no answer yet, or was cut off before it had one. Nothing was stored again: read what is there'
+  },
   gone: { title: 'Gone', detail: 'The resource is no longer there' },
   'precondition-failed': { title: 'Precondition failed', detail: 'The resource is not in the state that the request expects' },
   'body-too-large': { title: 'The body is too large', detail: 'The body is larger than this operation accepts' },
@@ -25,6 +29,10 @@ export const CATALOG = {
   'headers-too-large': { title: 'The headers are too large', detail: 'The headers of the request are larger than the service accepts' },
   'client-error': { title: 'Request refused', detail: 'The request was refused' },
   internal: { title: 'Internal error', detail: 'A fault of the service; nothing was stored. Quote the instance when you report it' },
+  'failed-after-commit': {
+    title: 'Failed after its work was stored',
+    detail: 'The work of this request is stored, and what followed failed. Do not send it as a new request; quote the instance when you report it'
+  },
   'outcome-unknown': { title: 'Outcome unknown', detail: 'The database did not confirm: either all of the request is stored, or nothing. Read before you try again' },
   unavailable: { title: 'Not available now', detail: 'The service cannot answer now; try again after the time in Retry-After' },
   'write-conflict': { title: 'Write conflict', detail: 'Another request changed the same data; nothing was stored, try again' },

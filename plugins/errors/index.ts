@@ -49,13 +49,29 @@ export default fp(async function errors (app) {
  * Also given to Fastify as `frameworkErrors`, for requests that never reach a route.
  */
 export function answerError (error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const problem = problemOf(error, request.id, constraints)
+  const mapped = problemOf(error, request.id, constraints)
+  const problem = mapped.body.status >= 500 && hasCommitted(request) ? afterCommit(mapped) : mapped
   const { status } = problem.body
   if (status === 500) request.log.error({ err: error }, 'request failed')
   else if (status > 500) request.log.warn({ err: error }, 'request not answered')
   else request.log.debug({ err: error }, 'request refused')
   reply.header(REQUEST_ID_HEADER, request.id)
   return sendProblem(reply, problem)
+}
+
+/** True where a handler has called commit(): what fails behind it cannot take the work back. */
+function hasCommitted (request: FastifyRequest): boolean {
+  try {
+    return request.transaction.hasCommitted
+  } catch {
+    return false // a route without a transaction
+  }
+}
+
+/** The details of 5xx types say that nothing was stored, or ask to try again; neither is true here. */
+function afterCommit ({ body }: ProblemReply): ProblemReply {
+  if (body.type.endsWith('#outcome-unknown')) return { body }
+  return { body: { ...body, ...CATALOG['failed-after-commit'], type: '/docs/problems#failed-after-commit', status: 500 } }
 }
 
 // Node keeps the first of several, and a proxy in front may have gone by another. HTTP/1.0 knows none.

@@ -1,4 +1,4 @@
-import type { FastifyInstance, HTTPMethods, RouteOptions } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { Keyed, type Handler } from './keyed.ts'
 import { KEY_SCHEMA } from './request.ts'
@@ -8,7 +8,7 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /**
      * Whether the route takes an `Idempotency-Key`: `true`, `'required'` (400 without one) or `false`. Needs a transaction.
-     * Default: `true` for POST routes that have one.
+     * Default: `true` for POST routes that have one. A route that is read only answers 400 to a key, or ignores it with `false`.
      */
     idempotency?: boolean | 'required'
   }
@@ -19,6 +19,8 @@ const SWEEP_EVERY_MS = 10 * 60 * 1000
 /**
  * Idempotency-Key (draft-ietf-httpapi-idempotency-key-header). Key and answer are stored in the request's own transaction: after a
  * crash at any moment either both the work and its answer are there, or neither. Answers that roll back are not kept.
+ * Where a handler calls commit(), its key is stored with the work and the answer after it: a repeat that comes in between, or after a
+ * crash there, gets 409 `answer-unknown` and stores nothing.
  * Comes before the transactions plugin, which then runs the claim with each attempt of the handler and commits after all else.
  */
 export default fp(async function idempotency (app) {
@@ -26,6 +28,7 @@ export default fp(async function idempotency (app) {
   app.addHook('onRoute', function takeKeys (route) {
     const mode = modeOf(route)
     if (mode === false) return
+    if (isReadOnly(route)) return refuseKeys(app, route)
     route.schema = { ...route.schema, headers: headersSchema(route, mode) }
     route.handler = keys.wrap(route.handler as Handler)
     route.onSend = [...[route.onSend ?? []].flat(), keys.saveAnswer]
@@ -41,6 +44,25 @@ function modeOf ({ config, method, url }: RouteOptions): boolean | 'required' {
   if (transaction !== false && transaction !== 'statement') return mode
   if (config?.idempotency === undefined || mode === false) return false
   throw new Error(`${methods.join('|')} ${url}: config.idempotency needs a transaction, in which key and answer are stored together with the work`)
+}
+
+function isReadOnly ({ config }: RouteOptions): boolean {
+  const { transaction } = config ?? {}
+  return typeof transaction === 'object' && transaction.accessMode === 'read only'
+}
+
+/** A repeat of what only reads reads again: there is no place in its transaction for a key, and nothing to protect. */
+function refuseKeys (app: FastifyInstance, route: RouteOptions): void {
+  if (route.config?.idempotency !== undefined) {
+    const reason = 'config.idempotency has nothing to protect where config.transaction is read only'
+    throw new Error(`${[route.method].flat().join('|')} ${route.url}: ${reason}; leave it out, or set it to false to ignore keys`)
+  }
+  const detail = 'This operation only reads and takes no Idempotency-Key: send it again without one, as often as you like'
+  function refuseKey ({ headers }: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void {
+    if (headers['idempotency-key'] === undefined) return done()
+    done(app.httpErrors.createError(400, detail, { type: 'bad-request' }))
+  }
+  route.preHandler = [refuseKey, ...[route.preHandler ?? []].flat()]
 }
 
 function headersSchema ({ schema }: RouteOptions, mode: true | 'required'): object {

@@ -1,5 +1,7 @@
+import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
-import { tokenOf } from '../consistency/index.ts'
+import { CATALOG } from '../errors/catalog.ts'
+import { answerOf, replay, statusOf } from './answer.ts'
 import { mongoKeyStore } from './mongo-store.ts'
 import { keyedRequest, type KeyedRequest } from './request.ts'
 import { sqlKeyStore } from './sql-store.ts'
@@ -9,8 +11,14 @@ export type Handler = (this: ThisParameterType<RouteHandlerMethod>, request: Fas
 type Done = (error: Error | null, payload?: unknown) => void
 
 const LIFETIME_MS = 24 * 3600 * 1000
-/** What of a first answer a repeat is given, beside status and body. */
-const KEPT = ['content-type', 'location', 'content-location', 'link', 'etag', 'last-modified']
+/** Codes of a statement in a transaction that an earlier one has aborted: PostgreSQL's, the plugin's own (SQLite), MongoDB's. */
+const ABORTED = new Set<unknown>(['25P02', 'TX_ABORTED', 251])
+
+const REFUSALS = {
+  running: { status: 409, type: 'conflict', detail: 'A request with this Idempotency-Key is being processed' },
+  unanswered: { status: 409, type: 'answer-unknown', detail: CATALOG['answer-unknown'].detail },
+  other: { status: 422, type: 'unprocessable', detail: 'This Idempotency-Key was used for another request' }
+} as const
 
 /** Wraps handlers so that a repeat gets the first answer, and keeps answers in the transaction of their work. */
 export class Keyed {
@@ -20,7 +28,7 @@ export class Keyed {
 
   constructor (app: FastifyInstance) {
     this.#app = app
-    this.#stores = { sql: sqlKeyStore(app.sqlite !== undefined), mongo: mongoKeyStore(app) }
+    this.#stores = { sql: sqlKeyStore(app), mongo: mongoKeyStore(app) }
   }
 
   /** The claim is part of the handler: where that runs again after a conflict, its new transaction claims the key again. */
@@ -36,23 +44,19 @@ export class Keyed {
   /** An onSend hook, before the one that commits. */
   saveAnswer = (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: Done): void => {
     const keyed = this.#claimed.get(request)
-    if (keyed === undefined || reply.statusCode >= 400) return done(null, payload)
-    const answer = answerOf(request, reply, payload)
-    if (answer === undefined) return done(new TypeError('an answer that is streamed cannot be kept for an Idempotency-Key; set config.idempotency to false'))
-    this.#storeOf(request).save(request, keyed, answer, new Date(Date.now() + LIFETIME_MS)).then((isFirst) => {
-      if (isFirst) done(null, payload)
-      else done(this.#refusal(409))
-    }, done)
+    if (keyed === undefined) return done(null, payload)
+    this.#keep(keyed, request, reply, payload).then(() => { done(null, payload) }, done)
   }
 
   async #run (keyed: KeyedRequest, request: FastifyRequest, reply: FastifyReply, work: () => unknown): Promise<unknown> {
-    const known = await this.#storeOf(request).claim(request, keyed)
-    if (known === 'running') throw this.#refusal(409)
-    if (known !== 'new' && known.fingerprint !== keyed.fingerprint) throw this.#refusal(422)
+    // An earlier attempt of the handler may have claimed the key; a refusal of this claim is no answer to keep.
+    this.#claimed.delete(request)
+    const known = await this.#storeOf(request).claim(request, keyed, new Date(Date.now() + LIFETIME_MS))
+    if (known === 'running') throw this.#refusal('running')
+    if (known !== 'new' && known.fingerprint !== keyed.fingerprint) throw this.#refusal('other')
     if (known !== 'new') {
-      // An earlier attempt of the handler has claimed the key, perhaps; this answer is not to be kept again.
-      this.#claimed.delete(request)
-      return replay(reply, known.answer)
+      if (known.answer === undefined) throw this.#refusal('unanswered')
+      return replay(request, reply, known.answer)
     }
     this.#claimed.set(request, keyed)
     const outcome = work()
@@ -61,30 +65,46 @@ export class Keyed {
     return result === undefined && reply.sent ? reply : result
   }
 
+  /** Keeps the answer of work that is committed: in its transaction, or after it where the handler called commit(), errors too. */
+  async #keep (keyed: KeyedRequest, request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<void> {
+    const { transaction } = request
+    const answer = answerOf(request, reply, payload)
+    if (transaction.settled !== undefined) {
+      // A handler need not wait for its commit() or rollback(). Where that has failed, the commit hook answers with the error.
+      await transaction.settled.catch(ignore)
+      if (transaction.hasCommitted && answer !== undefined) await this.#complete(keyed, request, answer)
+      return
+    }
+    if (transaction.isRollbackOnly || statusOf(reply, payload) >= 400) return
+    if (answer !== undefined) return await this.#storeOf(request).save(request, keyed, answer).catch(leaveToCommit)
+    if (payload instanceof Readable) payload.destroy()
+    const toDo = 'set config.idempotency to false on this route'
+    throw new TypeError(`${keyed.route} streams its answer, which cannot be kept for an Idempotency-Key; ${toDo}`)
+  }
+
+  /** The work is stored, so the reply goes out in any case; without this answer a repeat gets `answer-unknown`. */
+  async #complete (keyed: KeyedRequest, request: FastifyRequest, answer: StoredAnswer): Promise<void> {
+    try {
+      await this.#storeOf(request).complete(keyed, answer)
+    } catch (error) {
+      request.log.warn({ err: error }, 'the answer to committed work could not be kept for its Idempotency-Key')
+    }
+  }
+
   #storeOf ({ transaction }: FastifyRequest): KeyStore {
     return this.#stores[transaction.store]
   }
 
-  #refusal (status: 409 | 422): Error {
-    const [type, detail] = status === 409
-      ? ['conflict', 'A request with this Idempotency-Key is being processed']
-      : ['unprocessable', 'This Idempotency-Key was used for another request']
+  #refusal (reason: keyof typeof REFUSALS): Error {
+    const { status, type, detail } = REFUSALS[reason]
     return this.#app.httpErrors.createError(status, detail, { type })
   }
 }
 
-function answerOf (request: FastifyRequest, reply: FastifyReply, payload: unknown): StoredAnswer | undefined {
-  const isEmpty = payload === undefined || payload === null
-  if (!isEmpty && typeof payload !== 'string' && !Buffer.isBuffer(payload)) return undefined
-  const headers: Record<string, string> = {}
-  for (const name of KEPT) {
-    const value = reply.getHeader(name)
-    if (value !== undefined) headers[name] = String(value)
-  }
-  const token = tokenOf(request)
-  return { status: reply.statusCode, headers: { ...headers, ...(token && { 'consistency-token': token }) }, body: isEmpty ? '' : String(payload) }
+/** Behind a failed statement whose error was swallowed nothing can commit: the COMMIT fails with the reason, or is run again. */
+function leaveToCommit (error: unknown): void {
+  const isAborted = error instanceof Error && 'code' in error && ABORTED.has(error.code)
+  if (!isAborted) throw error
 }
 
-function replay (reply: FastifyReply, { status, headers, body }: StoredAnswer): FastifyReply {
-  return reply.code(status).headers(headers).header('idempotency-replayed', 'true').send(body === '' ? undefined : body)
-}
+function ignore (): void {}

@@ -1,13 +1,23 @@
 import type { FastifyInstance } from 'fastify'
+import { Binary, type Collection } from 'mongodb'
 import { clusterTime } from '../change-stream/index.ts'
 import { mongoToken } from '../consistency/token.ts'
 import { mongoDatabase } from '../mongo/index.ts'
 import type { KeyedRequest } from './request.ts'
-import type { KeyStore, StoredAnswer } from './store.ts'
+import type { KeyStore, KnownKey, StoredAnswer } from './store.ts'
 
-interface KeyDocument { _id: string, fingerprint: string, answer?: StoredAnswer, created_at: Date, expires_at: Date }
+interface KeyDocument {
+  _id: string
+  fingerprint: string
+  /** Its bytes are read back as a Binary. */
+  answer?: Omit<StoredAnswer, 'body'> & { body: string | Buffer | Binary }
+  created_at: Date
+  expires_at: Date
+}
 
 const COLLECTION = 'idempotency_keys'
+/** How long a reply waits at most while the answer to work that is already committed is written. */
+const COMPLETE_WITHIN_MS = 3000
 // Another transaction holds the document; it was stored a moment ago.
 const TAKEN = new Set([112, 11000])
 
@@ -17,16 +27,15 @@ const TAKEN = new Set([112, 11000])
  */
 export function mongoKeyStore (app: FastifyInstance): KeyStore {
   return {
-    async claim (request, keyed) {
+    async claim (request, keyed, expiresAt) {
       const known = await find(app, keyed)
       if (known !== undefined) return known
       const now = new Date()
-      const { fingerprint } = keyed
       try {
         // A document that is past its time and not yet removed is taken over; a younger one is a duplicate.
         await request.mongo.collection<KeyDocument>(COLLECTION).updateOne(
           { _id: idOf(keyed), expires_at: { $lte: now } },
-          { $set: { fingerprint, created_at: now, expires_at: now } }, { upsert: true })
+          { $set: { fingerprint: keyed.fingerprint, created_at: now, expires_at: expiresAt }, $unset: { answer: '' } }, { upsert: true })
         return 'new'
       } catch (error) {
         if (error instanceof Error && 'code' in error && TAKEN.has(Number(error.code))) return 'running'
@@ -34,10 +43,15 @@ export function mongoKeyStore (app: FastifyInstance): KeyStore {
       }
     },
 
-    async save (request, keyed, answer, expiresAt) {
-      const $set = { fingerprint: keyed.fingerprint, answer, created_at: new Date(), expires_at: expiresAt }
-      await request.mongo.collection<KeyDocument>(COLLECTION).updateOne({ _id: idOf(keyed) }, { $set }, { upsert: true })
-      return true
+    async save (request, keyed, answer) {
+      const { matchedCount } = await request.mongo.collection<KeyDocument>(COLLECTION).updateOne({ _id: idOf(keyed) }, { $set: { answer } })
+      if (matchedCount !== 1) throw new Error(`the handler of ${keyed.route} has removed its own document of ${COLLECTION}`)
+    },
+
+    async complete (keyed, answer) {
+      await keysOf(app).updateOne(
+        { _id: idOf(keyed), fingerprint: keyed.fingerprint, answer: { $exists: false } }, { $set: { answer } },
+        { writeConcern: { w: 'majority', wtimeoutMS: COMPLETE_WITHIN_MS }, maxTimeMS: COMPLETE_WITHIN_MS })
     }
   }
 }
@@ -46,17 +60,22 @@ function idOf ({ key, route }: KeyedRequest): string {
   return `${route} ${key}`
 }
 
+function keysOf (app: FastifyInstance): Collection<KeyDocument> {
+  return mongoDatabase(app).collection<KeyDocument>(COLLECTION)
+}
+
 /** Reads past the transaction: what is committed is what counts, and a replay needs no transaction. */
-async function find (app: FastifyInstance, keyed: KeyedRequest): Promise<{ fingerprint: string, answer: StoredAnswer } | undefined> {
+async function find (app: FastifyInstance, keyed: KeyedRequest): Promise<KnownKey | undefined> {
   const session = app.mongo.client.startSession()
   try {
-    const keys = mongoDatabase(app).collection<KeyDocument>(COLLECTION)
-    const document = await keys.findOne({ _id: idOf(keyed), expires_at: { $gt: new Date() } }, { session, readConcern: { level: 'majority' } })
-    if (document?.answer === undefined) return undefined
+    const document = await keysOf(app).findOne({ _id: idOf(keyed), expires_at: { $gt: new Date() } }, { session, readConcern: { level: 'majority' } })
+    if (document === null) return undefined
     const { fingerprint, answer } = document
+    if (answer === undefined) return { fingerprint, answer }
     // No earlier than the write itself: its own time is not stored with it.
     const token = session.operationTime === undefined ? {} : { 'consistency-token': mongoToken(clusterTime(session.operationTime)) }
-    return { fingerprint, answer: { ...answer, headers: { ...answer.headers, ...token } } }
+    const body = answer.body instanceof Binary ? Buffer.from(answer.body.buffer) : answer.body
+    return { fingerprint, answer: { ...answer, headers: { ...answer.headers, ...token }, body } }
   } finally {
     await session.endSession()
   }

@@ -5,15 +5,22 @@ import type { KeyedRequest } from './request.ts'
 export interface StoredAnswer {
   status: number
   headers: Record<string, string>
-  body: string
+  /** Bytes where the answer is no UTF-8 text, or holds a zero byte, which PostgreSQL's text cannot. */
+  body: string | Buffer
 }
 
-/** What is known of a key: nothing, that its request is running, or its request and answer. */
-export type Known = 'new' | 'running' | { fingerprint: string, answer: StoredAnswer }
+/** A key whose work is stored; without its answer where the handler committed by itself and has not been answered. */
+export interface KnownKey { fingerprint: string, answer: StoredAnswer | undefined }
 
-/** Keys and answers in one store; both calls run in the request's own transaction, so they live and die with its work. */
+/** What is known of a key: nothing, that its request is running, or that its work is stored. */
+export type Known = 'new' | 'running' | KnownKey
+
+/** Keys and answers in one store. */
 export interface KeyStore {
-  claim: (request: FastifyRequest, keyed: KeyedRequest) => Promise<Known>
-  /** False when another request with the key was faster. */
-  save: (request: FastifyRequest, keyed: KeyedRequest, answer: StoredAnswer, expiresAt: Date) => Promise<boolean>
+  /** Writes the key in the request's own transaction, before its work: whatever commits the one commits the other. */
+  claim: (request: FastifyRequest, keyed: KeyedRequest, expiresAt: Date) => Promise<Known>
+  /** Puts the answer to a claimed key, in the request's own transaction. */
+  save: (request: FastifyRequest, keyed: KeyedRequest, answer: StoredAnswer) => Promise<void>
+  /** Puts the answer to a key that is committed without one, outside any request's transaction. */
+  complete: (keyed: KeyedRequest, answer: StoredAnswer) => Promise<void>
 }

@@ -31,6 +31,7 @@ const TRANSACTION: Record<string, Answer> = {
   TX_USAGE: INTERNAL,
   TX_OUTCOME_UNKNOWN: UNKNOWN,
   TX_TIMEOUT: SLOW,
+  TX_BODY_TIMEOUT: { status: 408, type: 'request-timeout' },
   TX_POOL_TIMEOUT: EXHAUSTED,
   TX_CONNECTION_LOST: UNAVAILABLE
 }

@@ -64,6 +64,14 @@ export class TransactionTimeoutError extends TransactionError {
   }
 }
 
+/** A hook had begun the transaction and the body did not arrive in time; everything was rolled back. Code `TX_BODY_TIMEOUT`, 408. */
+export class BodyTimeoutError extends TransactionError {
+  /** @param time milliseconds */
+  constructor (label: string, time: number) {
+    super('TX_BODY_TIMEOUT', 408, `The body of ${label} did not arrive within ${time} ms of its first statement, which a hook had sent; the transaction was rolled back.`)
+  }
+}
+
 /** No usable connection became free in time; nothing was begun. Code `TX_POOL_TIMEOUT`, 503. */
 export class PoolTimeoutError extends TransactionError {
   readonly retryAfter: number

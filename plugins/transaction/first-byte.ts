@@ -1,6 +1,4 @@
-import { Readable } from 'node:stream'
-import type { ReadableStream } from 'node:stream/web'
-import { TransactionUsageError } from './errors.ts'
+import type { Readable } from 'node:stream'
 
 /** What happened to the first byte of a streamed payload. */
 export interface FirstByte {
@@ -17,7 +15,7 @@ export interface FirstByte {
  */
 export function awaitFirstByte (stream: Readable, { onReady, onError }: FirstByte): () => void {
   if (stream.readableLength > 0 || stream.readableEnded) {
-    check(stream, { onReady, onError })
+    onReady()
     return () => {}
   }
   function stop (): void {
@@ -25,7 +23,7 @@ export function awaitFirstByte (stream: Readable, { onReady, onError }: FirstByt
   }
   function ready (): void {
     stop()
-    check(stream, { onReady, onError })
+    onReady()
   }
   function fail (error: Error = new Error('the streamed payload was closed before its first byte')): void {
     stop()
@@ -34,23 +32,4 @@ export function awaitFirstByte (stream: Readable, { onReady, onError }: FirstByt
   const listeners: Record<string, (error?: Error) => void> = { readable: ready, end: ready, error: fail, close: fail }
   for (const [event, listener] of Object.entries(listeners)) stream.once(event, listener)
   return stop
-}
-
-/** Node throws where nobody can catch it when a stream of objects is written to a socket. */
-function check (stream: Readable, { onReady, onError }: FirstByte): void {
-  if (!stream.readableObjectMode) return onReady()
-  const chunk: unknown = stream.read()
-  if (chunk !== null) stream.unshift(chunk)
-  if (chunk === null || typeof chunk === 'string' || chunk instanceof Uint8Array) return onReady()
-  onError(new TransactionUsageError('the streamed payload is made of objects; make text of them first, for example a line of JSON each'))
-}
-
-/** A web stream as a Node stream; anything else as it is. */
-export function nodeStream (payload: unknown): unknown {
-  return payload instanceof globalThis.ReadableStream ? Readable.fromWeb(payload as ReadableStream) : payload
-}
-
-/** True for streams that tell whether they have data. */
-export function isReadable (payload: unknown): payload is Readable {
-  return payload instanceof Readable || (typeof payload === 'object' && payload !== null && 'pipe' in payload && 'once' in payload && 'readableLength' in payload)
 }

@@ -1,4 +1,6 @@
-import type { FastifyReply } from 'fastify'
+import { fileURLToPath } from 'node:url'
+import type { FastifyBaseLogger, FastifyReply } from 'fastify'
+import type { TransactionRoute } from './route.ts'
 import type { Scope } from './scope.ts'
 
 /** What is known of an exchange whose transaction has ended. */
@@ -28,6 +30,35 @@ export function logFailure ({ scope, reply }: Ended): void {
   const { statement, error } = scope.transaction?.firstFailure ?? {}
   const { code, constraint, table } = Object(error) as Record<string, unknown>
   reply.log.error({ statement, code, constraint, table }, 'the handler went on after a failed statement; nothing was committed')
+}
+
+/** Says once per route that its handler will not run again after a conflict, and why. */
+export function logRetriesOff (route: TransactionRoute, why: { hook: string } | { reason: string }, log: FastifyBaseLogger): void {
+  if (route.isRetryLogged === true) return
+  route.isRetryLogged = true
+  log.warn({ route: route.name, ...why }, 'hook' in why
+    ? 'retries are off for this route: a hook uses its transaction, and only the handler is run again. Look up through app.db in hooks, or use the transaction in the handler'
+    : `retries are off for requests of this route where ${why.reason}`)
+}
+
+const ownFolder = fileURLToPath(new URL('.', import.meta.url))
+
+/** The hook that is running: of the application's functions on the stack the outermost one that Fastify has called. */
+export function findHookOnStack (): string {
+  const frames = readStack()
+  const end = frames.findIndex((line) => /[/\\]fastify[/\\]lib[/\\]/.test(line))
+  const own = frames.slice(0, end === -1 ? undefined : end)
+    .filter((line) => !line.includes(ownFolder) && !line.includes('node_modules') && !line.includes('node:'))
+  const frame = own.at(-1) ?? ''
+  return /at (?:async )?(.+?) \(/.exec(frame)?.[1] ?? /[^/\\]+:\d+:\d+/.exec(frame)?.[0] ?? 'an anonymous hook'
+}
+
+function readStack (): string[] {
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 40
+  const { stack = '' } = new Error('stack')
+  Error.stackTraceLimit = stackTraceLimit
+  return stack.split('\n').slice(1)
 }
 
 function summaryOf ({ scope }: Ended): Record<string, unknown> {

@@ -30,7 +30,7 @@ export interface TransactionOptions {
 export interface RouteTransactionOptions extends TransactionOptions {
   /** Keep the transaction open while a streamed reply is read from it. Only with read only, never with retries. Default false. */
   stream?: boolean
-  /** With `stream`: how long the client may read nothing of the reply before the transaction is rolled back. Default 15000. */
+  /** `stream` only: milliseconds without a byte to the client or a statement before the transaction is rolled back. Default 15000; 0: no bound. */
   streamIdleTimeout?: number
   /** What happens when the client goes away before the reply: `rollback` (default), or `continue` and commit. */
   clientAbort?: 'rollback' | 'continue'

@@ -95,7 +95,7 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
   settle (how: 'commit' | 'rollback'): Promise<void> {
     if (this.settled === undefined) {
       this.settled = how === 'commit' && !this.rollbackOnly ? this.#commit() : this.#rollback()
-      this.settled.catch(ignore)
+      this.settled.catch((error: Error) => { this.failure ??= error })
     }
     return this.settled
   }

@@ -62,6 +62,15 @@ export class Transaction {
   /** Which run of the handler this is, from 1; more than 1 only with `retries`. */
   get attempt (): number { return this.#scope.attempt }
 
+  /** The end that has been asked for, by `commit()`, `rollback()`, the deadline or the reply; undefined before. Rejects where a commit fails. */
+  get settled (): Promise<void> | undefined { return this.#scope.settled }
+
+  /** True once the store has confirmed a COMMIT with at least one statement in it. */
+  get hasCommitted (): boolean { return this.#scope.state === 'committed' && this.#scope.statements > 0 }
+
+  /** True after `setRollbackOnly()`. */
+  get isRollbackOnly (): boolean { return this.#scope.rollbackOnly }
+
   /** MongoDB: the cluster time of the commit, undefined before it. For causally consistent reads elsewhere. */
   get operationTime (): ClientSession['operationTime'] {
     const { transaction } = this.#scope

@@ -1,4 +1,5 @@
-import { request as httpRequest } from 'node:http'
+import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
+import { connect as connectHttp2, constants } from 'node:http2'
 import { connect } from 'node:net'
 
 /** What a request should lead to. */
@@ -13,14 +14,17 @@ export interface Expected {
   text?: string
   /** True where rows may be stored although the client is told nothing. Default false. */
   mayStore?: boolean
+  /** Headers that an answer of 400 or more must not carry. Default none. */
+  without?: string[]
   /** Milliseconds that the answer may take. Default 5000. */
   within?: number
 }
 
 /** What a client was told: a status, or `none` when it left, was cut off or had to wait too long. */
-export interface Told { status: number | 'none', text: string, milliseconds: number, expected: Expected }
+export interface Told { status: number | 'none', text: string, headers?: IncomingHttpHeaders, milliseconds: number, expected: Expected }
 
-const PATIENCE_MS = 6000
+/** How much longer than allowed an answer is waited for. */
+const PATIENCE_MS = 1000
 
 /** Sends a request over a socket of its own. `told` never rejects. */
 export function sendRequest (origin: string, method: string, path: string, expected: Expected): { told: Promise<Told>, destroy: () => void } {
@@ -30,8 +34,10 @@ export function sendRequest (origin: string, method: string, path: string, expec
   const request = httpRequest(origin + path, { method, agent: false, headers })
   const start = performance.now()
   const told = new Promise<Told>((resolve) => {
-    const end = (status: Told['status'], text = ''): void => { resolve({ status, text, milliseconds: performance.now() - start, expected }) }
-    request.setTimeout(PATIENCE_MS, () => { request.destroy() })
+    const end = (status: Told['status'], text = '', headers: IncomingHttpHeaders = {}): void => {
+      resolve({ status, text, headers, milliseconds: performance.now() - start, expected })
+    }
+    request.setTimeout((expected.within ?? 5000) + PATIENCE_MS, () => { request.destroy() })
     request.on('error', () => { end('none') })
     request.on('close', () => { end('none') })
     request.on('response', (response) => {
@@ -39,11 +45,33 @@ export function sendRequest (origin: string, method: string, path: string, expec
       response.setEncoding('utf8')
       response.on('data', (chunk: string) => { text += chunk })
       response.on('error', () => { end('none') })
-      response.on('end', () => { end(response.statusCode ?? 'none', text) })
+      response.on('end', () => { end(response.statusCode ?? 'none', text, response.headers) })
     })
   })
   request.end(body)
   return { told, destroy: () => { request.destroy() } }
+}
+
+/** Sends a POST over an HTTP/2 session of its own. `told` never rejects; `reset` takes the request back as a browser does that goes elsewhere. */
+export function sendHttp2 (origin: string, path: string, expected: Expected): { told: Promise<Told>, reset: () => void } {
+  const session = connectHttp2(origin)
+  session.on('error', () => { /* the stream tells */ })
+  const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/json' })
+  const start = performance.now()
+  const told = new Promise<Told>((resolve) => {
+    let status: Told['status'] = 'none'
+    let text = ''
+    stream.setEncoding('utf8').setTimeout((expected.within ?? 5000) + PATIENCE_MS, () => { stream.close(constants.NGHTTP2_CANCEL) })
+    stream.on('response', (headers) => { status = headers[':status'] ?? 'none' })
+    stream.on('data', (chunk: string) => { text += chunk })
+    stream.on('error', () => { status = 'none' })
+    stream.on('close', () => {
+      resolve({ status, text, milliseconds: performance.now() - start, expected })
+      session.destroy()
+    })
+  })
+  stream.end('{"some":"body"}')
+  return { told, reset: () => { stream.close(constants.NGHTTP2_CANCEL) } }
 }
 
 /** A socket that says what it is told to say. */

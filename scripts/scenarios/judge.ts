@@ -8,6 +8,8 @@ export interface Verdict {
   codes: Code[]
   /** What the clients were told and what is stored, in words. */
   detail: string
+  /** The app did not start, and says why, where that is right. Default false. */
+  isRefused?: boolean
 }
 
 /** All that was seen. */
@@ -31,8 +33,8 @@ export function judge ({ told, stored, witness, noted }: Evidence): Verdict {
   return { codes: (Object.keys(CODES) as Code[]).filter((code) => codes.has(code)), detail: `told ${words.join(', ') || 'nothing'}; stored ${stored.join() || 'nothing'}` }
 }
 
-function * judgeAnswer ({ status, text, milliseconds, expected }: Told, stored: Set<number>): Generator<Code> {
-  const { writes = [], late = [], answers, mayStore = false, within = 5000 } = expected
+function * judgeAnswer ({ status, text, headers = {}, milliseconds, expected }: Told, stored: Set<number>): Generator<Code> {
+  const { writes = [], late = [], answers, mayStore = false, without = [], within = 5000 } = expected
   const isSuccess = status !== 'none' && status < 400
   if (isSuccess && !writes.every((id) => stored.has(id))) yield 'LIE'
   if (!isSuccess && !(mayStore && status === 'none') && writes.some((id) => stored.has(id))) yield 'P'
@@ -40,6 +42,7 @@ function * judgeAnswer ({ status, text, milliseconds, expected }: Told, stored: 
   if (milliseconds > within) yield 'S'
   if (answers !== undefined && !answers.includes(status)) yield 'E'
   if (expected.text !== undefined && isSuccess && !text.includes(expected.text)) yield 'E'
+  if (!isSuccess && without.some((name) => headers[name] !== undefined)) yield 'E'
 }
 
 /** The n-th success must not leave before the n-th COMMIT is answered, if that one ever is: a subject may commit without saying COMMIT. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
-import { rawSocket, sendRequest, type Told } from './client.ts'
+import { rawSocket, sendHttp2, sendRequest, type Told } from './client.ts'
 import { judge, type Verdict } from './judge.ts'
 import type { Actor, Code, Scenario } from './scenario.ts'
 import { openStage, type Stage } from './stage.ts'
@@ -12,8 +12,11 @@ const GRACE_MS = 60
 /** Plays one scenario with one subject. */
 export async function play (subject: Subject, scenario: Scenario, admin: pg.Pool, databaseUrl: string): Promise<Verdict> {
   const stage = await openStage(subject, scenario, admin, databaseUrl).catch((error: unknown) => {
-    throw new Error(`the app does not start: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+    const sentence = `the app does not start: ${error instanceof Error ? error.message : String(error)}`
+    if (scenario.mayRefuse === true) return sentence
+    throw new Error(sentence, { cause: error })
   })
+  if (typeof stage === 'string') return { codes: [], detail: stage, isRefused: true }
   const told: Array<Promise<Told>> = []
   const noted = new Set<Code>()
   const actor = createActor(stage, told, noted)
@@ -24,7 +27,7 @@ export async function play (subject: Subject, scenario: Scenario, admin: pg.Pool
   if (scenario.needsNoConnection === true && stage.witness.checkouts > 0) noted.add('C')
   for (const code of await settle(stage)) noted.add(code)
   const seen = { ...stage.witness, firstBytes: [...stage.witness.firstBytes] }
-  if (!noted.has('K') && !await nextWorks(stage)) noted.add('K')
+  if (!noted.has('K') && !await nextWorks(stage, scenario.isHttp2 === true)) noted.add('K')
   const { rows } = await admin.query<{ id: number }>('select id from item order by id')
   const verdict = judge({ told: answers, stored: rows.map(({ id }) => id), witness: seen, noted })
   await stage.end()
@@ -52,6 +55,11 @@ function createActor (stage: Stage, told: Array<Promise<Told>>, noted: Set<Code>
       return { told: sent.told, abort }
     },
     isRunning: async (text) => (await sessions(stage, 'active')).some(({ query }) => query.includes(text)),
+    sendHttp2 (path, expected) {
+      const sent = sendHttp2(origin, path, expected)
+      told.push(sent.told)
+      return sent
+    },
     async kill (state, text = '') {
       const victims = async (): Promise<number[]> => (await sessions(stage, state)).filter(({ query }) => query.includes(text)).map(({ pid }) => pid)
       await until(async () => (await victims()).length > 0)
@@ -78,8 +86,10 @@ async function settle (stage: Stage): Promise<Code[]> {
 }
 
 /** Does the next request get a connection? A scenario may have closed the app. */
-async function nextWorks ({ app, origin }: Stage): Promise<boolean> {
-  return !app.server.listening || (await sendRequest(origin, 'POST', '/next', {}).told).status === 200
+async function nextWorks ({ app, origin }: Stage, isHttp2: boolean): Promise<boolean> {
+  if (!app.server.listening) return true
+  const { status } = await (isHttp2 ? sendHttp2(origin, '/next', {}) : sendRequest(origin, 'POST', '/next', {})).told
+  return status === 200
 }
 
 interface Session { pid: number, state: string, query: string }

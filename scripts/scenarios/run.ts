@@ -11,7 +11,7 @@ import { Worker } from './worker-process.ts'
 const USAGE = `npm run scenarios -- [--app ./their-plugin.ts] [--only <text of a scenario's name>] [--subject <text of a subject's name>] [--details] [--write]
   --app      also a module that exports subject: { name, register (app, pool), config, query (request, text, values) }
   --details  what clients were told and what is stored, wherever it is not ok
-  --write    puts the table into plugins/transaction/README.md
+  --write    puts the table into plugins/transaction/docs/scenarios.md
   DATABASE_URL: a PostgreSQL server whose user may create databases; default: one is started for the run`
 const OURS = 'this plugin'
 const ROOT = path.join(import.meta.dirname, '..', '..')
@@ -35,7 +35,7 @@ async function main (): Promise<void> {
     const table = markdown(chosen, columns, versions(server))
     console.log(table)
     if (details) describe(columns)
-    if (write) writeBetweenMarkers(path.join(ROOT, 'plugins', 'transaction', 'README.md'), table)
+    if (write) writeBetweenMarkers(path.join(ROOT, 'plugins', 'transaction', 'docs', 'scenarios.md'), table)
     const ours = columns.find(({ name }) => name === OURS)
     process.exitCode = ours !== undefined && countNotOk(ours) > 0 ? 1 : 0
   } finally {

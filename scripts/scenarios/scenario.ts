@@ -1,7 +1,7 @@
-import type { FastifyReply, FastifyRequest, FastifyServerOptions, RouteOptions } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions, RouteOptions } from 'fastify'
 import type { PoolConfig } from 'pg'
 import type { Expected, Told } from './client.ts'
-import type { Rows } from './subject.ts'
+import type { Rows, Wishes } from './subject.ts'
 
 /** One thing that happens to requests with a transaction: what the routes do, and how clients act. */
 export interface Scenario {
@@ -9,6 +9,14 @@ export interface Scenario {
   name: string
   /** Options of the Fastify app. Default none. */
   server?: FastifyServerOptions
+  /** Speaks HTTP/2. Default false. */
+  isHttp2?: boolean
+  /** The subject is registered without waiting for it. Default false. */
+  isUnawaited?: boolean
+  /** True where refusing to start, with a sentence, is right too. Default false. */
+  mayRefuse?: boolean
+  /** What the app wants of the subject beside transactions. Default nothing. */
+  wishes?: Wishes
   /** Options of the pool. Default: five connections, three seconds of waiting for one. */
   pool?: PoolConfig
   /** Adds the routes. */
@@ -23,14 +31,22 @@ type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown
 
 /** What routes are made with. */
 export interface Scene {
+  /** The app, for its hooks and error handlers. */
+  app: FastifyInstance
   /** Adds a route with the subject's options; by default POST to `/`. */
   route: (handler: Handler, options?: Partial<RouteOptions>) => void
   /** The same, serializable and run again after a conflict where the subject can do that. */
   retriedRoute: (handler: Handler, options?: Partial<RouteOptions>) => void
+  /** A route of a tenant, who is known to `app.tenant` in its statements. */
+  tenantRoute: (tenant: (request: FastifyRequest) => Promise<string>, handler: Handler) => void
   /** One statement in the request's transaction. */
   query: (request: FastifyRequest, text: string) => Promise<Rows>
   /** Stores a row in the request's transaction; the verdict is about these rows. */
   insert: (request: FastifyRequest, id: number) => Promise<Rows>
+  /** Stores rows by what code is given that knows of no transaction: a repository's handle. */
+  handle: (request: FastifyRequest) => { insert: (id: number) => Promise<unknown> }
+  /** Commits now. */
+  commit: (request: FastifyRequest) => Promise<unknown>
   /** A point in time that routes and clients wait for by its name. */
   step: (name: string) => Step
   /** Closes the app, as on SIGTERM. */
@@ -47,10 +63,12 @@ export interface Sent { told: Promise<Told>, abort: () => Promise<void> }
 export interface Actor extends Pick<Scene, 'step'> {
   /** Sends a request over a socket of its own; every method but GET and HEAD carries a JSON body. */
   send: (method: string, path: string, expected: Expected) => Sent
+  /** Sends a POST by HTTP/2; `reset` takes it back. */
+  sendHttp2: (path: string, expected: Expected) => { told: Promise<Told>, reset: () => void }
   /** Opens a socket and writes bytes to it. `first` resolves with the first byte of the answer. */
   raw: (bytes: string) => { first: Promise<unknown>, write: (bytes: string) => void, destroy: () => void }
-  /** Waits until something is true, for at most five seconds. */
-  until: (isTrue: () => boolean | Promise<boolean>) => Promise<boolean>
+  /** Waits until something is true, for at most five seconds or as said. */
+  until: (isTrue: () => boolean | Promise<boolean>, milliseconds?: number) => Promise<boolean>
   /** Connections that are checked out, and requests that wait for one. */
   pool: () => { checkedOut: number, waiting: number }
   /** Adds a code to the verdict. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
-import Fastify, { type FastifyInstance, type RouteOptions } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyRequest, type FastifyServerOptions, type RouteOptions } from 'fastify'
 import pg from 'pg'
 import type { Scenario, Scene, Step } from './scenario.ts'
 import type { Rows, Subject } from './subject.ts'
@@ -41,10 +41,12 @@ export async function openStage (subject: Subject, scenario: Scenario, admin: pg
   const pool = new pg.Pool({ connectionString: databaseUrl, application_name: 'app', max: 5, connectionTimeoutMillis: 3000, ...scenario.pool })
   const witness: Witness = { commits: 0, checkouts: 0, firstBytes: [], closed: 0 }
   const clients = watchPool(pool, witness)
-  const app = Fastify({ forceCloseConnections: true, ...scenario.server })
+  const protocol = scenario.isHttp2 === true ? { http2: true } : {}
+  const app = Fastify({ forceCloseConnections: true, ...scenario.server, ...protocol } as FastifyServerOptions)
   watchReplies(app, witness)
   const step = steps()
-  await subject.register(app, pool)
+  const registered = subject.register(app, pool, scenario.wishes ?? {})
+  if (scenario.isUnawaited !== true) await registered
   const scene = createScene(subject, app, step)
   scenario.routes(scene)
   scene.route(async (request) => (await scene.query(request, 'select 1')).rows, { url: '/next' })
@@ -52,14 +54,30 @@ export async function openStage (subject: Subject, scenario: Scenario, admin: pg
   return { app, pool, admin, origin, witness, step, end: () => endStage(app, pool, clients) }
 }
 
+type Handle = ReturnType<NonNullable<Subject['handle']>>
+
 function createScene (subject: Subject, app: FastifyInstance, step: Scene['step']): Scene {
   const query = (...[request, text]: Parameters<Scene['query']>): Promise<Rows> => subject.query(request, text, [])
   const add = (own: Partial<RouteOptions>, handler: RouteOptions['handler'], options: Partial<RouteOptions> = {}): void => {
     app.route({ method: 'POST', url: '/', ...own, ...options, handler })
   }
+  const handleOf = (request: FastifyRequest): Handle => subject.handle?.(request) ?? { query: (text, own) => subject.query(request, text, own) }
   return {
+    app,
     query,
     step,
+    handle (request) {
+      const handle = handleOf(request)
+      return { insert: (id) => handle.query('insert into item values ($1)', [id]) }
+    },
+    commit: (request) => subject.commit?.(request) ?? query(request, 'commit'),
+    tenantRoute (tenant, handler) {
+      if (subject.tenant !== undefined) return add(subject.tenant(tenant), handler)
+      add(subject.config ?? {}, async (request, reply) => {
+        await subject.query(request, "select set_config('app.tenant', $1, true)", [await tenant(request)])
+        return await handler(request, reply)
+      })
+    },
     insert: (request, id) => subject.query(request, 'insert into item values ($1)', [id]),
     route: (handler, options) => { add(subject.config ?? {}, handler, options) },
     retriedRoute: (handler, options) => {

@@ -6,6 +6,12 @@ import type { Pool } from 'pg'
 /** What a statement gives back, as far as the scenarios look at it. */
 export interface Rows { rows: Array<Record<string, unknown>> }
 
+/** What an app may want beside transactions. */
+export interface Wishes {
+  /** What a request does to its session must not be met by the next one. */
+  resetSession?: boolean
+}
+
 /** A way to give each request a transaction. A module for `--app` exports one as `subject`. */
 export interface Subject {
   /** Head of its column. */
@@ -14,7 +20,7 @@ export interface Subject {
    * Adds it to an app that has no routes yet. All connections must come from this pool: it is watched for what is left behind.
    * Ending the pool is not asked for.
    */
-  register: (app: FastifyInstance, pool: Pool) => unknown
+  register: (app: FastifyInstance, pool: Pool, wishes: Wishes) => unknown
   /** Route options that ask for a transaction, for example `{ config: { transaction: true } }`. Put on every route. Default none. */
   config?: Partial<RouteOptions>
   /**
@@ -22,6 +28,15 @@ export interface Subject {
    * sends SET TRANSACTION itself.
    */
   retried?: Partial<RouteOptions>
+  /**
+   * Route options of a tenant, who must be `app.tenant` to the statements of the transaction. Default: as `config`, and the handler sends
+   * set_config itself.
+   */
+  tenant?: (find: (request: FastifyRequest) => Promise<string>) => Partial<RouteOptions>
+  /** The handle that code is given which knows of no transaction. Default: `query`. */
+  handle?: (request: FastifyRequest) => { query: (text: string, values: unknown[]) => Promise<unknown> }
+  /** Commits now. Default: sends COMMIT. */
+  commit?: (request: FastifyRequest) => Promise<unknown>
   /** Sends one statement in the request's transaction. */
   query: (request: FastifyRequest, text: string, values?: unknown[]) => Promise<Rows>
 }

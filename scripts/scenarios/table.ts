@@ -5,9 +5,6 @@ import { CODES } from './scenario.ts'
 /** Verdicts of one subject by the scenario's name. */
 export interface Column { name: string, verdicts: Map<string, Verdict> }
 
-const START = '<!-- scenarios:start -->'
-const END = '<!-- scenarios:end -->'
-
 /** How many scenarios are not ok. */
 export function countNotOk ({ verdicts }: Column): number {
   return [...verdicts.values()].filter(({ codes }) => codes.length > 0).length
@@ -20,7 +17,7 @@ export function countNotOk ({ verdicts }: Column): number {
  */
 export function markdown (names: string[], columns: Column[], versions: string): string {
   const row = (...cells: string[]): string => `| ${cells.join(' | ')} |`
-  const rows = names.map((name) => row(name, ...columns.map(({ verdicts }) => verdicts.get(name)?.codes.join(' ') || 'ok')))
+  const rows = names.map((name) => row(name, ...columns.map(({ verdicts }) => cell(verdicts.get(name)))))
   return [
     `${names.length} scenarios over real sockets, on ${versions}. \`ok\`: the client was told what is stored, and nothing was left behind.`,
     '',
@@ -29,14 +26,23 @@ export function markdown (names: string[], columns: Column[], versions: string):
     ...rows,
     row(`**not ok, of ${names.length}**`, ...columns.map((column) => `**${countNotOk(column)}**`)),
     '',
+    '- `refused`: the app does not start, and says why',
     ...Object.entries(CODES).map(([code, meaning]) => `- \`${code}\`: ${meaning}`)
   ].join('\n')
 }
 
-/** Puts the table between the markers of a file. Throws with one line when the file has none. */
-export function writeBetweenMarkers (file: string, table: string): void {
+function cell (verdict: Verdict | undefined): string {
+  return verdict?.isRefused === true ? 'refused' : verdict?.codes.join(' ') || 'ok'
+}
+
+/**
+ * Puts a table between the markers `<!-- name:start -->` and `<!-- name:end -->` of a file. Throws with one line when the file has none.
+ * @param name default `scenarios`
+ */
+export function writeBetweenMarkers (file: string, table: string, name = 'scenarios'): void {
   const text = readFileSync(file, 'utf8')
-  const [start, end] = [text.indexOf(START), text.indexOf(END)]
-  if (start < 0 || end < start) throw new Error(`the file has no line ${START} before a line ${END}: add both`)
-  writeFileSync(file, `${text.slice(0, start + START.length)}\n${table}\n${text.slice(end)}`)
+  const marks = { start: `<!-- ${name}:start -->`, end: `<!-- ${name}:end -->` }
+  const [start, end] = [text.indexOf(marks.start), text.indexOf(marks.end)]
+  if (start < 0 || end < start) throw new Error(`${file} has no line ${marks.start} before a line ${marks.end}: add both`)
+  writeFileSync(file, `${text.slice(0, start + marks.start.length)}\n${table}\n${text.slice(end)}`)
 }

@@ -129,3 +129,42 @@ test('after an explicit commit, and before a stream', async (t) => {
   t.match(await send('POST', '/stream'), { headers: { 'x-added': 'yes' }, text: 'ab' })
   t.same(await db.ids(), [1, 2])
 })
+
+test('a callback that never ends does not keep the reply beyond the deadline', async (t) => {
+  const { lines, logger } = logLines()
+  const { send } = await stage(t, {
+    database: db,
+    fastify: { logger },
+    routes: (app) => {
+      app.post('/', { config: { transaction: { deadline: 200 } } }, async (request, reply) => {
+        await insert(request, 1)
+        request.transaction.beforeReply(() => ({ headers: { 'x-first': 'yes' } }))
+        request.transaction.beforeReply(() => new Promise(() => {}))
+        request.transaction.beforeReply(() => ({ headers: { 'x-third': 'yes' } }))
+        return await reply.code(201).send({})
+      })
+    }
+  })
+  t.match(await send('POST', '/'), { status: 201, headers: { 'x-first': 'yes', 'x-third': undefined } })
+  t.ok(lines.some(({ msg }) => String(msg).startsWith('a beforeReply callback did not end within the deadline')))
+  t.same(await db.ids(), [1])
+})
+
+test('headers that decide how a reply is read cannot be added once it is stored', async (t) => {
+  const additions: unknown[] = [{ headers: { 'content-length': '3' } }, { headers: { 'Transfer-Encoding': 'gzip' } }, { headers: { trailer: 'x-sum' } }, { headers: { 'content-encoding': 'gzip' } }, { headers: { 'x-a': Symbol('a') } },
+    { headers: { 'x-a': undefined } }, { headers: { 'x-a': { toString () { throw new Error('no text') } } } }, { headers: null }, null, 'text', { status: '201' }, { status: 1000 }]
+  const { send } = await stage(t, {
+    database: db,
+    routes: (app) => {
+      for (const [id, addition] of additions.entries()) {
+        app.post(`/${id}`, transactional, async (request) => {
+          await insert(request, id)
+          request.transaction.beforeReply(() => addition as undefined)
+          return { it: 'is' }
+        })
+      }
+    }
+  })
+  for (const id of additions.keys()) t.match(await send('POST', `/${id}`), { status: 200, json: { it: 'is' } }, `addition ${id}`)
+  t.same(await db.ids(), [...additions.keys()])
+})

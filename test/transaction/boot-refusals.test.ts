@@ -79,16 +79,6 @@ test('what the plugin must not be told refuses to boot', async (t) => {
   t.match(await refusal({ config: { transaction: 'statement' }, schema: { response: { 200: {} } } }, { defaults: { settings: () => ({ role: 'tenant' }) } }), /'statement'.*settings/, "what defaults ask of every transaction, 'statement' cannot silently drop")
 })
 
-test('an onSend hook behind the gate refuses to boot and is named', async (t) => {
-  const late = (hook: (app: FastifyInstance) => unknown) => async (app: FastifyInstance) => { await hook(app) }
-  async function compressReplies () {}
-  const appending = late((app) => app.addHook('onRoute', (route) => { route.onSend = [...[route.onSend ?? []].flat(), compressReplies] }))
-  t.match(await refusal(transactional, {}, appending), /POST \/orders: onSend runs compressReplies after the COMMIT; register the plugin that adds it before/)
-  t.equal(await refusal({}, {}, appending), 'booted', 'a route without a transaction may have it')
-  t.equal(await refusal({ ...transactional, onSend: compressReplies }, {}), 'booted', 'the own hooks of a route run before')
-  t.equal(await refusal(transactional, {}, late((app) => app.addHook('onSend', compressReplies))), 'booted', 'those of an instance too')
-})
-
 test('transactionTimeout needs PostgreSQL 17', async (t) => {
   const begun: string[] = []
   const client = {

@@ -31,7 +31,7 @@ export function sendTo (origin: string): Send {
 }
 
 function answerOf (status: number, headers: IncomingHttpHeaders, text: string): Answer {
-  const isJson = headers['content-type']?.includes('json') === true && text !== ''
+  const isJson = headers['content-type']?.includes('json') === true && text !== '' && headers['content-encoding'] === undefined
   return { status, headers, text, json: isJson ? JSON.parse(text) as Record<string, unknown> : {} }
 }
 

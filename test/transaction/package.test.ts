@@ -15,7 +15,7 @@ const needed = ['fastify', 'fastify-plugin', 'pg']
 t.test('the tarball holds what was compiled, and asks for nothing but its peers', async (t) => {
   const { folder } = await foreignApp(t, tarball, [])
   const installed = path.join(folder, 'node_modules/@tandem/transaction')
-  t.same(readdirSync(installed).sort(), ['LICENSE', 'README.md', 'dist', 'package.json'])
+  t.same(readdirSync(installed).sort(), ['LICENSE', 'README.md', 'dist', 'docs', 'package.json'])
   const specifiers = new Set<string>()
   for (const name of readdirSync(path.join(installed, 'dist'))) {
     t.match(name, /\.(?:d\.ts|js)$/)
@@ -24,6 +24,24 @@ t.test('the tarball holds what was compiled, and asks for nothing but its peers'
   }
   const foreign = [...specifiers].filter((specifier) => !/^(?:node:|\.\/[\w-]+\.js$)/.test(specifier)).map((specifier) => specifier.split('/')[0])
   t.same([...new Set(foreign)].sort(), ['drizzle-orm', 'fastify', 'fastify-plugin', 'mongodb', 'pg'])
+})
+
+t.test('every link of the README and its pages leads somewhere', async (t) => {
+  const { folder } = await foreignApp(t, tarball, [])
+  const installed = path.join(folder, 'node_modules/@tandem/transaction')
+  const pages = ['README.md', ...readdirSync(path.join(installed, 'docs')).map((name) => `docs/${name}`)]
+  const headings = (page: string) => [...readFileSync(path.join(installed, page), 'utf8').matchAll(/^#+ (.*)$/gm)].map(([, text = '']) => text.toLowerCase().replaceAll(/[^\w -]/g, '').replaceAll(' ', '-'))
+  for (const page of pages) {
+    for (const [, file = '', anchor] of readFileSync(path.join(installed, page), 'utf8').matchAll(/\]\(([\w./-]*)(?:#([\w-]+))?\)/g)) {
+      const target = file === '' ? page : path.join(path.dirname(page), file)
+      t.ok(pages.includes(target), `${page} links to ${target}`)
+      if (anchor !== undefined && pages.includes(target)) t.ok(headings(target).includes(anchor), `${page} links to ${target}#${anchor}`)
+    }
+  }
+})
+
+t.test('the README is short enough to be read', async (t) => {
+  t.ok(readFileSync(new URL('../../plugins/transaction/README.md', import.meta.url), 'utf8').split('\n').length <= 310)
 })
 
 t.test('the smallest app of the README runs from JavaScript against PostgreSQL', async (t) => {
@@ -63,12 +81,12 @@ t.test('TypeScript without Drizzle, MongoDB and @types/pg, libraries checked: ri
   t.equal(await app.check({ skipLibCheck: false }), '')
 })
 
-t.test('TypeScript with all of them: the same, and every example of the README compiles', async (t) => {
-  const app = await foreignApp(t, tarball, [...needed, '@types/node', '@types/pg', 'drizzle-orm', 'mongodb', 'pg-query-stream'])
+t.test('TypeScript with all of them: the same, and every example of the README and its pages compiles', async (t) => {
+  const app = await foreignApp(t, tarball, [...needed, '@types/node', '@types/pg', 'drizzle-orm', 'mongodb', 'pg-query-stream', '@fastify/postgres'])
   app.write('right.ts', right)
   app.write('wrong.ts', wrong)
   const blocks = await readmeBlocks('ts')
-  t.ok(blocks.length >= 8)
+  t.ok(blocks.length >= 12)
   for (const [index, block] of blocks.entries()) app.write(`example-${index}.ts`, preludeOf(block) + block)
   t.equal(await app.check({ skipLibCheck: true }), '')
 })

@@ -246,6 +246,6 @@ test('every fact a route declares is in its schema', async (t) => {
       app.get('/plain', { schema: {} }, async () => ({}))
     }
   })
-  t.same(described['/described'], { store: 'sql', lockTimeout: 5, retries: 2, settings: true })
+  t.same(described['/described'], { store: 'sql', deadline: 15_000, lockTimeout: 5, retries: 2, settings: true })
   t.equal(described['/plain'], undefined)
 })

@@ -45,6 +45,8 @@ t.test('what clients were told is compared with what is stored', async (t) => {
   t.equal(verdict(200, [1], { writes: [1], within: 100 }, 200), 'S')
   t.equal(verdict(500, [], { writes: [1], answers: [503] }), 'E')
   t.equal(verdict(200, [1], { writes: [1], text: 'another' }), 'E')
+  const lost: Told = { status: 500, text: '', headers: { location: '/items/1' }, milliseconds: 1, expected: { writes: [1], without: ['location'] } }
+  t.same(judge({ told: [lost], stored: [], witness, noted: new Set() }).codes, ['E'], 'the error carries a header of the reply that was taken back')
   witness.firstBytes = [{ head: '200', commits: 0 }]
   t.equal(verdict(200, [1], { writes: [1] }), 'O')
 })
@@ -75,6 +77,20 @@ t.test('a module of your own, whose crash is a verdict and not the end', async (
   t.equal(await codes(own, '200 by a value'), '')
 })
 
+t.test('an app that does not start is a verdict where refusing is right', async (t) => {
+  const file = path.join(folder, 'refusing.mjs')
+  writeFileSync(file, "export const subject = { name: 'refusing', register () { throw new Error('no route') }, query () {} }")
+  const at = scenarios.findIndex(({ mayRefuse }) => mayRefuse === true)
+  t.same(await (await worker(t, file)).play(at), { codes: [], detail: 'the app does not start: no route', isRefused: true })
+})
+
+t.test('a scenario over HTTP/2 is told apart as well', async (t) => {
+  const [ours = '', transact = ''] = subjectFiles([])
+  const name = 'HTTP/2: the request is reset after its first statement'
+  t.equal(await codes(await worker(t, ours), name), '')
+  t.equal(await codes(await worker(t, transact), name), 'P')
+})
+
 t.test('a module that is no subject is refused in one line', async (t) => {
   const file = path.join(folder, 'half.mjs')
   writeFileSync(file, 'export const subject = { name: 1 }')
@@ -86,9 +102,9 @@ t.test('a module that is no subject is refused in one line', async (t) => {
 
 t.test('the table goes between its markers', async (t) => {
   const file = path.join(folder, 'readme.md')
-  const verdicts = new Map<string, Verdict>([['one', { codes: ['LIE', 'K'], detail: '' }], ['two', { codes: [], detail: '' }]])
-  const table = markdown(['one', 'two'], [{ name: 'x', verdicts }], 'PostgreSQL')
-  t.match(table, '| one | LIE K |\n| two | ok |\n| **not ok, of 2** | **1** |')
+  const verdicts = new Map<string, Verdict>([['one', { codes: ['LIE', 'K'], detail: '' }], ['two', { codes: [], detail: '' }], ['three', { codes: [], detail: '', isRefused: true }]])
+  const table = markdown(['one', 'two', 'three'], [{ name: 'x', verdicts }], 'PostgreSQL')
+  t.match(table, '| one | LIE K |\n| two | ok |\n| three | refused |\n| **not ok, of 3** | **1** |')
   writeFileSync(file, 'before\n<!-- scenarios:start -->\nold\n<!-- scenarios:end -->\nafter\n')
   writeBetweenMarkers(file, table)
   t.equal(readFileSync(file, 'utf8'), `before\n<!-- scenarios:start -->\n${table}\n<!-- scenarios:end -->\nafter\n`)

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Scenario } from '../scenario.ts'
 
 const wrote = { writes: [1] }
@@ -39,6 +40,70 @@ function cutOff (method: 'GET' | 'POST'): Scenario {
 }
 
 const never = (): Promise<never> => new Promise(() => {})
+const GET_SLOW = 'GET /slow HTTP/1.1\r\nhost: scenarios\r\n\r\n'
+const POST = 'POST / HTTP/1.1\r\nhost: scenarios\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}'
+
+/** A reply that waits behind another one on its socket is never told that the socket is gone. */
+function pipelines (name: string, rest: () => unknown): Scenario {
+  return {
+    name,
+    routes: (scene) => {
+      scene.app.get('/slow', async () => {
+        await sleep(2500)
+        return {}
+      })
+      scene.route(async (request) => {
+        await scene.insert(request, 1)
+        scene.step('inserted').reached()
+        await sleep(300)
+        return await rest()
+      })
+    },
+    act: async (actor) => {
+      const socket = actor.raw(GET_SLOW + POST)
+      await actor.step('inserted').wait
+      socket.destroy()
+      if (!await actor.until(() => actor.pool().checkedOut === 0, 1500)) actor.note('K')
+      if ((await actor.look('select id from item')).length > 0) actor.note('P')
+    }
+  }
+}
+
+const queuedReplies: Scenario[] = [
+  pipelines('a client that pipelines leaves, the handler returns', () => ({})),
+  pipelines('a client that pipelines leaves, the handler returns undefined', () => undefined)
+]
+
+/** HTTP/2: the request is taken back, before its first statement or after it. */
+function resets (name: string, isBefore: boolean): Scenario {
+  return {
+    name,
+    isHttp2: true,
+    routes: (scene) => {
+      scene.route(async (request) => {
+        if (!isBefore) await scene.insert(request, 1)
+        scene.step('running').reached()
+        await scene.step('gone').wait
+        await sleep(50)
+        if (isBefore) await scene.insert(request, 1)
+        return {}
+      })
+    },
+    act: async (actor) => {
+      const sent = actor.sendHttp2('/', wrote)
+      await actor.step('running').wait
+      sent.reset()
+      await sent.told
+      actor.step('gone').reached()
+      await sleep(150)
+    }
+  }
+}
+
+const http2Resets: Scenario[] = [
+  resets('HTTP/2: the request is reset before its first statement', true),
+  resets('HTTP/2: the request is reset after its first statement', false)
+]
 
 /** Clients that go away. */
 export const clients: Scenario[] = [
@@ -102,5 +167,7 @@ export const clients: Scenario[] = [
       await actor.until(() => actor.isRunning('commit'))
       await sent.abort()
     }
-  }
+  },
+  ...queuedReplies,
+  ...http2Resets
 ]

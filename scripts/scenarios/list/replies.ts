@@ -16,6 +16,9 @@ function writes (name: string, rest: Parameters<Scene['route']>[0], act: Scenari
   }
 }
 
+/** What only Node refuses, when the head of the reply is written. */
+const unwritable = { 'x-list': ['a', undefined] as unknown as string[] }
+
 function fail (): never { throw new Error('no') }
 const numberOnly = { response: { 200: { type: 'object', properties: { n: { type: 'number' } }, required: ['n'] } } }
 
@@ -40,6 +43,7 @@ export const replies: Scenario[] = [
   writes('the reply does not fit its schema', () => ({ n: 'none' }), { ...wrote, answers: [500] }, { schema: numberOnly }),
   writes('a preSerialization hook throws', () => ({}), { ...wrote, answers: [500] }, { preSerialization: async () => fail() }),
   writes('an onSend hook of the route throws', () => ({}), { ...wrote, answers: [500] }, { onSend: async () => fail() }),
+  writes('a header value that Node refuses', (_, reply) => reply.headers(unwritable).send({}), { ...wrote, answers: [500] }),
   writes('401 in onRequest', () => ({}), { answers: [401], ...wrote }, { onRequest: async (_, reply) => await reply.code(401).send({}) }),
   writes('400 by validation', () => ({}), { answers: [400], ...wrote }, { schema: { body: { type: 'object', required: ['absent'] } } }),
   writes('403 in preHandler', () => ({}), { answers: [403], ...wrote }, { preHandler: async (_, reply) => await reply.code(403).send({}) })

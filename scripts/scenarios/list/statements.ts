@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { gzipSync } from 'node:zlib'
 import type { Actor, Scenario, Scene } from '../scenario.ts'
 
 type Request = Parameters<Parameters<Scene['route']>[0]>[0]
@@ -60,6 +61,31 @@ export const failing: Scenario[] = [
       scene.route(async (request) => {
         await scene.insert(request, 1)
         await scene.query(request, 'insert into child values (1, 99)')
+        return {}
+      })
+    }
+  },
+  {
+    name: 'COMMIT fails: the error does not carry the headers of the 201',
+    act: { writes: [1], without: ['location', 'content-encoding', 'set-cookie', 'etag'] },
+    routes: (scene) => {
+      scene.route(async (request, reply) => {
+        await scene.insert(request, 1)
+        await scene.query(request, 'insert into child values (1, 99)')
+        const body = gzipSync('{}')
+        reply.code(201).headers({ location: '/items/1', 'content-encoding': 'gzip', 'set-cookie': 'item=1', etag: '"1"' })
+        return body
+      })
+    }
+  },
+  {
+    name: 'COMMIT is sent by hand, fails, and nobody awaits it',
+    act: { writes: [1] },
+    routes: (scene) => {
+      scene.route(async (request) => {
+        await scene.insert(request, 1)
+        await scene.query(request, 'insert into child values (1, 99)')
+        void scene.commit(request)
         return {}
       })
     }

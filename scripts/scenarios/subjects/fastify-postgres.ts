@@ -15,5 +15,6 @@ export const subject: Subject = {
     return app.register(fastifyPostgres, { pg: Object.assign({}, pg, { Pool: GivenPool }) as unknown as typeof pg })
   },
   config,
+  handle: (request) => (request as Partial<WithClient> & FastifyRequest).pg ?? (request.server as unknown as { pg: pg.Pool }).pg,
   query: (request, text, values = []) => (request as WithClient).pg.query(text, values)
 }

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import type { PoolClient } from 'pg'
+import type { Pool, PoolClient } from 'pg'
 import type { Subject } from '../subject.ts'
 
 interface WithClient extends FastifyRequest { client: PoolClient | null }
@@ -8,6 +8,7 @@ interface WithClient extends FastifyRequest { client: PoolClient | null }
 export const subject: Subject = {
   name: 'plain hooks',
   register (app, pool) {
+    app.decorate('pool', pool)
     app.decorateRequest('client', null)
     app.addHook('preHandler', async function begin (request) {
       const client = await pool.connect()
@@ -25,6 +26,7 @@ export const subject: Subject = {
       }
     })
   },
+  handle: (request) => (request as WithClient).client ?? (request.server as unknown as { pool: Pool }).pool,
   async query (request, text, values = []) {
     const { client } = request as WithClient
     if (client === null) throw new Error('the transaction has ended')

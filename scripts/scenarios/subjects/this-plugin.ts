@@ -1,11 +1,33 @@
+import type { FastifyRequest } from 'fastify'
 import transaction from '../../../plugins/transaction/index.ts'
+import type { Handle } from '../../../plugins/transaction/index.ts'
+import type { SqlHandles } from '../../../plugins/transaction/sql.ts'
 import type { Subject } from '../subject.ts'
 
-/** The plugin as its README shows it, without further options. */
+interface Queries { query: (text: string, values?: unknown[]) => Promise<unknown> }
+
+/** `request.db`: the pool, or the transaction's client. */
+function handles (pool: Queries): SqlHandles<Handle> {
+  return { autocommit: pool, bind: (client: Queries) => client } as unknown as SqlHandles<Handle>
+}
+
+/** The plugin as its README shows it; the default options, except what the scenario wishes for. */
 export const subject: Subject = {
   name: 'this plugin',
-  register: (app, pool) => app.register(transaction, { pool }),
+  register: (app, pool, { resetSession = false }) => app.register(transaction, {
+    pool,
+    db: handles(pool),
+    ...(resetSession && { resetSession })
+  }),
   config: { config: { transaction: true } },
   retried: { config: { transaction: { isolationLevel: 'serializable', retries: 5 } } },
+  // What the compiler refuses is written here on purpose: settings that are a promise.
+  tenant: (find) => ({
+    config: {
+      transaction: { settings: (async (request: FastifyRequest) => ({ 'app.tenant': await find(request) })) as never }
+    }
+  }),
+  handle: (request) => request.db as unknown as Queries,
+  commit: (request) => request.transaction.commit(),
   query: (request, text, values = []) => request.transaction.query(text, values)
 }

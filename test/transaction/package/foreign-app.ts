@@ -54,8 +54,9 @@ export async function foreignApp (t: Test, tarball: string, packages: string[]):
   }
 }
 
-/** The code blocks of the plugin's README in one language, in order. */
+/** The code blocks of the plugin's README and of the pages in docs/, in one language; those of the README first. */
 export async function readmeBlocks (language: 'js' | 'ts'): Promise<string[]> {
-  const text = await readFile(path.join(source, 'README.md'), 'utf8')
-  return [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].filter(([, name]) => name === language).map(([, , code]) => code ?? '')
+  const pages = readdirSync(path.join(source, 'docs')).sort().map((name) => path.join('docs', name))
+  const texts = await Promise.all(['README.md', ...pages].map((name) => readFile(path.join(source, name), 'utf8')))
+  return [...texts.join('\n').matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].filter(([, name]) => name === language).map(([, , code]) => code ?? '')
 }

@@ -1,0 +1,89 @@
+/** What `clonePlain` returns for something that is more than data. */
+export const NOT_PLAIN = Symbol('not plain data')
+
+/** Deeper data is left alone: the copy recurses, and the stack is finite. */
+const DEEPEST = 200
+
+/** Copies by their originals: what is there twice stays one object, and a cycle ends. */
+type Copies = Map<object, unknown>
+
+/**
+ * A deep copy of data as parsers and validators make it: primitives, arrays, plain objects, Map, Set, Date, Buffer, Uint8Array.
+ * @returns the copy, or `NOT_PLAIN` for streams, functions and objects of any other class
+ */
+export function clonePlain (value: unknown): unknown {
+  if (typeof value === 'function') return NOT_PLAIN
+  return typeof value === 'object' && value !== null ? cloneObject(value, new Map(), 0) : value
+}
+
+function clone (value: unknown, copies: Copies, depth: number): unknown {
+  if (typeof value === 'function') return NOT_PLAIN
+  if (typeof value !== 'object' || value === null) return value
+  return copies.get(value) ?? cloneObject(value, copies, depth)
+}
+
+function cloneObject (value: object, copies: Copies, depth: number): unknown {
+  if (depth > DEEPEST) return NOT_PLAIN
+  if (Array.isArray(value)) return cloneArray(value, copies, depth + 1)
+  if (isPlainObject(value)) return cloneEntries(value, copies, depth + 1)
+  switch (Object.getPrototypeOf(value)) {
+    case Date.prototype: return new Date(value as Date)
+    case Buffer.prototype: return Buffer.from(value as Buffer)
+    case Uint8Array.prototype: return Uint8Array.from(value as Uint8Array)
+    case Map.prototype: return cloneMap(value as Map<unknown, unknown>, copies, depth + 1)
+    case Set.prototype: return cloneSet(value as Set<unknown>, copies, depth + 1)
+    default: return NOT_PLAIN
+  }
+}
+
+/** Objects of literals and of JSON, and those of query parsers, whose prototype is empty to be safe from `__proto__`. */
+function isPlainObject (value: object): boolean {
+  const prototype = Object.getPrototypeOf(value) as object | null
+  return prototype === null || (Object.getPrototypeOf(prototype) === null && Object.keys(prototype).length === 0)
+}
+
+function cloneArray (source: unknown[], copies: Copies, depth: number): unknown {
+  const copy: unknown[] = []
+  copies.set(source, copy)
+  for (const value of source) {
+    const item = clone(value, copies, depth)
+    if (item === NOT_PLAIN) return NOT_PLAIN
+    copy.push(item)
+  }
+  return copy
+}
+
+function cloneEntries (source: object, copies: Copies, depth: number): unknown {
+  const copy = Object.create(Object.getPrototypeOf(source) as object | null) as Record<string, unknown>
+  copies.set(source, copy)
+  for (const [key, value] of Object.entries(source)) {
+    const item = clone(value, copies, depth)
+    if (item === NOT_PLAIN) return NOT_PLAIN
+    // Assigned, this key would change the prototype instead.
+    if (key === '__proto__') Object.defineProperty(copy, key, { value: item, enumerable: true, configurable: true, writable: true })
+    else copy[key] = item
+  }
+  return copy
+}
+
+function cloneMap (source: Map<unknown, unknown>, copies: Copies, depth: number): unknown {
+  const copy = new Map<unknown, unknown>()
+  copies.set(source, copy)
+  for (const [key, value] of source) {
+    const item = clone(value, copies, depth)
+    if (item === NOT_PLAIN) return NOT_PLAIN
+    copy.set(key, item)
+  }
+  return copy
+}
+
+function cloneSet (source: Set<unknown>, copies: Copies, depth: number): unknown {
+  const copy = new Set<unknown>()
+  copies.set(source, copy)
+  for (const value of source) {
+    const item = clone(value, copies, depth)
+    if (item === NOT_PLAIN) return NOT_PLAIN
+    copy.add(item)
+  }
+  return copy
+}

@@ -1,0 +1,74 @@
+// `npm run ecosystem`: tries plugins of others beside plugins/transaction, each registered before and after it.
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { startServer, type Server } from '../scenarios/database.ts'
+import { writeBetweenMarkers } from '../scenarios/table.ts'
+import { install, versionOf } from './install.ts'
+import { faultsOf, markdown, type Row } from './table.ts'
+import type { Order, Trial } from './trial.ts'
+import { loadTrials } from './trials.ts'
+import { tryOne } from './try-one.ts'
+
+const USAGE = `npm run ecosystem -- [--only <text of a package's name>]
+  --only   tries these alone, says what each check has shown, and leaves the page as it is
+  DATABASE_URL: a PostgreSQL server whose user may create databases; default: one is started for the run
+  The table goes into plugins/transaction/docs/ecosystem.md.
+  Packages are installed into scripts/ecosystem/packages on first use.`
+const PAGE = path.join(import.meta.dirname, '..', '..', 'plugins', 'transaction', 'docs', 'ecosystem.md')
+const LANES = 2
+const ORDERS: Order[] = ['before', 'after']
+
+async function main (): Promise<void> {
+  const { only } = parseArgs({ options: { only: { type: 'string', default: '' } } }).values
+  const trials = (await loadTrials()).filter((trial) => trial.package.includes(only))
+  if (trials.length === 0) throw new RangeError(`no package's name contains ${only}`)
+  await install()
+  const server = await startServer(process.env['DATABASE_URL'])
+  const exit = (): never => process.exit(130)
+  process.once('SIGINT', () => { server.stop().then(exit, exit) })
+  try {
+    const rows = await tryAll(trials, server)
+    if (only !== '') report(rows)
+    const versions = ['fastify', 'pg'].map((name) => `${name} ${versionOf(name)}`)
+    const table = markdown(rows, [`PostgreSQL ${server.version}`, ...versions].join(', '))
+    console.log(table)
+    if (only === '') writeBetweenMarkers(PAGE, table, 'ecosystem')
+    const faults = rows.flatMap(faultsOf)
+    for (const fault of faults) console.error(`${fault.package} ${fault.order}, ${fault.name}: ${fault.detail}`)
+    process.exitCode = faults.length === 0 ? 0 : 1
+  } finally {
+    await server.stop()
+  }
+}
+
+/** Two at a time, each lane in a database of its own. */
+async function tryAll (trials: Trial[], server: Server): Promise<Row[]> {
+  const rows = trials.map((trial): Row => {
+    return { trial, version: versionOf(trial.package), results: { before: [], after: [] } }
+  })
+  const waiting = rows.flatMap((row) => ORDERS.map((order) => ({ row, order })))
+  await Promise.all(Array.from({ length: LANES }, async () => {
+    const databaseUrl = await server.create()
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      next.row.results[next.order] = await tryOne(next.row.trial.package, next.order, databaseUrl)
+    }
+  }))
+  return rows
+}
+
+function report (rows: Row[]): void {
+  for (const { trial, results } of rows) {
+    for (const order of ORDERS) {
+      for (const { name, isRight, detail } of results[order]) {
+        const reason = detail === '' ? '' : `: ${detail}`
+        console.log(`${isRight ? 'ok    ' : 'WRONG '} ${trial.package} ${order}, ${name}${reason}`)
+      }
+    }
+  }
+}
+
+main().catch((error: unknown) => {
+  const isUsage = error instanceof RangeError || (error instanceof TypeError && 'code' in error)
+  console.error(isUsage ? `${error.message}\n${USAGE}` : error instanceof Error ? error.message : error)
+  process.exitCode = isUsage ? 2 : 1
+})
