@@ -64,8 +64,6 @@ app.get('/h', { config: { transaction: { settings: async () => ({ role: 'x' }) }
 await app.register(transaction, { pool, defaults: { settings: async () => ({ role: 'x' }) } })
 // @ts-expect-error an option of routes, spelt right
 await app.register(transaction, { pool, defaults: { retires: 3 } })
-// @ts-expect-error not a pool
-await app.register(transaction, { pool: 'postgres://localhost/x' })
 // @ts-expect-error values, not a function
 await app.transaction(async () => 1, { settings: () => ({ role: 'x' }) })
 // @ts-expect-error only in a route
