@@ -122,7 +122,9 @@ export class TransactionalRequest {
   refuse (error: Error): void {
     this.isRefused = true
     this.scope.refuse(error)
-    if (!this.isAnswering && !this.reply.sent) this.reply.send(error)
+    if (this.isAnswering || this.reply.sent) return
+    this.takeBack()
+    this.reply.send(error)
   }
 
   /** Takes the guards off the reply; not where the program was refused, whose writes must not reach the client, unless `always`. */
@@ -230,7 +232,9 @@ export class TransactionalRequest {
     setImmediate(() => {
       if (this.wait !== undefined) return this.wait.fail(error)
       const { request, reply } = this.run
-      if (!this.isAnswering && !reply.sent && !reply.raw.headersSent && !isClientGone(request, reply)) reply.send(error)
+      if (this.isAnswering || reply.sent || reply.raw.headersSent || isClientGone(request, reply)) return
+      this.takeBack()
+      reply.send(error)
     })
   }
 

@@ -115,7 +115,7 @@ function countCheckouts (pool: pg.Pool): Balance {
 async function isClean (t: Test, { admin }: Database, pool: pg.Pool, balance: Balance): Promise<void> {
   const left = async () => {
     const { rows } = await admin.query<{ n: number }>(`select count(*)::int as n from pg_stat_activity
-      where datname = current_database() and state <> 'idle' and application_name <> 'test'`)
+      where datname = current_database() and backend_type = 'client backend' and state <> 'idle' and application_name <> 'test'`)
     return { checkedOut: pool.totalCount - pool.idleCount, waiting: pool.waitingCount, busySessions: rows[0]?.n }
   }
   const nothing = { checkedOut: 0, waiting: 0, busySessions: 0 }
