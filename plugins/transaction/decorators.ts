@@ -76,7 +76,7 @@ function getDb (request: FastifyRequest, context: DecoratorContext): Handle {
   if (run !== undefined) return run.transaction.db
   // Row-level security must not end where a route has no transaction.
   if (context.defaults.settings !== undefined) throw new TransactionUsageError(`${request.method} ${request.routeOptions.url ?? request.url} has no transaction, so the settings of the plugin's defaults do not hold there: declare a transaction, or use the app's own handle where no settings are meant`)
-  return required(context.handles.db?.autocommit, 'db')
+  return required(context.handles.db?.autocommit, 'db') as Handle
 }
 
 function getMongo (request: FastifyRequest, context: DecoratorContext): TransactionalDatabase {
