@@ -3,7 +3,7 @@ import { createCommitHook } from './commit-hook.ts'
 import { isClientGone } from './client-gone.ts'
 import { TransactionUsageError } from './errors.ts'
 import type { HandlerRun } from './handler-run.ts'
-import { describeRouteName, findPlanner, setPlanner } from './instances.ts'
+import { describeRouteName, findPlanner, setPlanner } from './server-record.ts'
 import { pinHook, type PinnedHook } from './pin-hook.ts'
 import { describeRoute, type TransactionRoute } from './route.ts'
 

@@ -1,36 +1,11 @@
 import type { Driver, Label, OpenTransaction } from './driver.ts'
 import { ConnectionLostError, OutcomeUnknownError, TransactionClosedError, TransactionTimeoutError } from './errors.ts'
-import type { BegunTransaction, Observation, Observe, TransactionSummary } from './observe.ts'
+import type { BegunTransaction, Observation, TransactionSummary } from './observe.ts'
+import type { ScopeOptions } from './scope-options.ts'
 import { GivenPromises, type FollowOptions } from './told.ts'
 import { afterTime, type Wait } from './within.ts'
 
 export type State = 'idle' | 'opening' | 'open' | 'committing' | 'committed' | 'rolling back' | 'rolled back' | 'failed' | 'lost' | 'unknown'
-
-/** What a scope needs to know besides its driver. */
-export interface ScopeOptions<Plan> {
-  plan: Plan
-  label: Label
-  /** Which run of the handler this is, from 1. */
-  attempt: number
-  /** Milliseconds; 0: none. */
-  deadline: number
-  /** Milliseconds of the deadline that are spent already. */
-  spent: number
-  /** Seconds for `Retry-After` where trying again may help. */
-  retryAfter: number
-  /** `SET LOCAL` values, asked for when the scope opens: later hooks may still find out who the caller is. */
-  settings?: () => unknown
-  /** Refuses to open, for example because the client has gone. */
-  mayOpen?: () => Error | undefined
-  /** Told when the first statement opens the scope. */
-  onOpen?: () => void
-  /** Told when the deadline has passed and everything is rolled back. */
-  onExpire?: (error: Error) => void
-  /** Runs after-commit callbacks; the plugin waits for them on close. */
-  afterCommit: (callbacks: Array<() => unknown>) => void
-  /** Watches the scope from its first statement to its end. */
-  observe?: Observe | undefined
-}
 
 /**
  * One transaction's life, free of Fastify and of any database: opened by its first statement, one statement at a time,

@@ -4,7 +4,7 @@ import { isBodyIncomplete, isClientGone, onClose } from './client-gone.ts'
 import { BodyTimeoutError, ClientGoneError, TransactionUsageError } from './errors.ts'
 import { makeNext, restore, showOutcome, supersede, takeSnapshot, type HandlerRun, type Snapshot } from './handler-run.ts'
 import { findHookOnStack, logRetriesOff, logStreamOutcome } from './log.ts'
-import type { Observe } from './observe.ts'
+import type { FirstByteWait, RequestContext } from './request-context.ts'
 import { guardReply, watchSend } from './reply-guards.ts'
 import { copyHeaders, restoreReply } from './reply-headers.ts'
 import type { TransactionRoute } from './route.ts'
@@ -12,34 +12,8 @@ import { getLabel } from './route.ts'
 import { mayRunAgain } from './run-again.ts'
 import { Scope } from './scope.ts'
 import { StreamIdleTimer } from './stream-idle.ts'
-import { Transaction, type Handles } from './transaction.ts'
+import { Transaction } from './transaction.ts'
 import { secondTransaction } from './watch.ts'
-
-/** What every request of a plugin instance shares. */
-export interface RequestContext {
-  handles: Handles
-  retryAfter: number
-  /** Milliseconds that a transaction may be open while the body is still arriving; 0: no bound. */
-  bodyTimeout: number
-  /** Put before route and request id in `application_name`. */
-  prefix: string
-  afterCommit: (callbacks: Array<() => unknown>) => void
-  observe: Observe | undefined
-  /** Runs the handler again for the current run. */
-  runHandler: (transactional: TransactionalRequest) => Promise<void>
-  /** Stores a run on its request object. */
-  setRun: (request: FastifyRequest, run: HandlerRun) => void
-}
-
-/** Ways to end the wait for a first byte. */
-export interface FirstByteWait {
-  /** Goes on as if it had come. */
-  proceed: () => void
-  /** Answers with an error instead. */
-  fail: (error: Error) => void
-  /** Drops the payload; somebody else answers, or nobody is there. */
-  stop: () => void
-}
 
 /** One request and its reply, with the transactions of the runs of its handler. */
 export class TransactionalRequest {
@@ -73,7 +47,6 @@ export class TransactionalRequest {
   /** Status and headers when the handler began, or when a hook first asked for the transaction. */
   #before: { status: number, headers: Record<string, unknown> }
   #bodyTimer: NodeJS.Timeout | undefined
-  #idleTimer: StreamIdleTimer | undefined
   #unguard: (() => void) | undefined
   #unwatch: (() => void) | undefined
 
@@ -204,7 +177,7 @@ export class TransactionalRequest {
     this.#unwatch ??= watchSend(this)
     this.#unguard ??= guardReply(this)
     const { stream, streamIdleTimeout = 0 } = this.route.options
-    if (stream === true && streamIdleTimeout > 0) this.#idleTimer ??= new StreamIdleTimer(this, streamIdleTimeout, (error) => { this.#onStreamIdle(error) })
+    if (stream === true && streamIdleTimeout > 0) void new StreamIdleTimer(this, streamIdleTimeout, (error) => { this.#onStreamIdle(error) })
     const { bodyTimeout } = this.#context
     if (!this.#isBeforeHandler) return
     this.noteHandle()

@@ -58,9 +58,21 @@ app.get('/d', { config: { transaction: 'yes' } }, handler)
 app.get('/e', { config: { transaction: { settings: { role: 'x' } } } }, handler)
 // @ts-expect-error values are strings
 app.get('/f', { config: { transaction: { settings: () => ({ role: 1 }) } } }, handler)
+// @ts-expect-error settings must return at once
+app.get('/h', { config: { transaction: { settings: async () => ({ role: 'x' }) } } }, handler)
+// @ts-expect-error of the plugin's defaults too
+await app.register(transaction, { pool, defaults: { settings: async () => ({ role: 'x' }) } })
+// @ts-expect-error an option of routes, spelt right
+await app.register(transaction, { pool, defaults: { retires: 3 } })
+// @ts-expect-error values, not a function
+await app.transaction(async () => 1, { settings: () => ({ role: 'x' }) })
 // @ts-expect-error only in a route
 await app.transaction(async () => 1, { stream: true })
 app.get('/g', { config: { transaction: true } }, async (request) => {
+  // @ts-expect-error nobody has said what request.db is
+  request.db.query('select 1')
+  // @ts-expect-error a function, not what it returns
+  request.transaction.beforeReply({ status: 201 })
   // @ts-expect-error the reply decides about the state
   request.transaction.state = 'committed'
   // @ts-expect-error a callback, not a promise

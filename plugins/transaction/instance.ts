@@ -1,0 +1,115 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import type { AfterCommit } from './after-commit.ts'
+import { decorate } from './decorators.ts'
+import { TransactionUsageError } from './errors.ts'
+import type { HandlerRun } from './handler-run.ts'
+import { clearPlanner, findReply } from './server-record.ts'
+import { confirmedWrites } from './mongo-writes.ts'
+import { guardObserver } from './observe.ts'
+import type { RouteTransactionOptions } from './options.ts'
+import type { PinnedHook } from './pin-hook.ts'
+import type { TransactionPluginOptions } from './plugin-options.ts'
+import type { RequestContext } from './request-context.ts'
+import { addTransactionHooks, runHandler, type RouteHooksContext } from './route-hooks.ts'
+import type { Drivers, TransactionRoute } from './route.ts'
+import { runTransaction, type CallContext } from './run.ts'
+import { TransactionalRequest } from './transactional-request.ts'
+import { watched } from './watch.ts'
+
+/** One registration of the plugin. */
+export interface Instance {
+  /** How messages call this registration. */
+  label: string
+  defaults: RouteTransactionOptions
+  methods: string[]
+  context: RequestContext & CallContext
+  findRun: (request: FastifyRequest) => HandlerRun | undefined
+  watch: RouteHooksContext['watch']
+}
+
+/** What all routes and calls of this registration share, and the handles that requests get. */
+export function createInstance (app: FastifyInstance, options: TransactionPluginOptions, { drivers, callbacks }: { drivers: Drivers, callbacks: AfterCommit }): Instance {
+  const { name, methods = [], defaults = {}, retryAfter = 1, applicationName = '', bodyTimeout = 1000 } = options
+  const isWatching = options.detectStrays ?? process.env['NODE_ENV'] !== 'production'
+  const runKey = Symbol('transaction.run')
+  type WithRun = FastifyRequest & { [runKey]: HandlerRun | null }
+  const context: Instance['context'] = {
+    drivers,
+    defaults,
+    handles: { db: options.db, mongo: options.mongo?.db },
+    prefix: applicationName === '' ? '' : `${applicationName} `,
+    retryAfter,
+    bodyTimeout,
+    isWatching,
+    afterCommit: callbacks.run,
+    observe: options.observe && guardObserver(options.observe, app.log),
+    log: app.log,
+    setRun: (request, run) => { (request as WithRun)[runKey] = run },
+    runHandler: async ({ run, route }) => { if (route.handler !== undefined) await runHandler(run, route.handler(), instance) }
+  }
+  const instance: Instance = {
+    label: name === undefined ? 'the transaction plugin' : `the transaction plugin named '${name}'`,
+    defaults,
+    methods,
+    context,
+    findRun: (request) => (request as WithRun)[runKey] ?? undefined,
+    watch: isWatching ? (run, work) => watched(run.scope, work) : undefined
+  }
+  app.decorateRequest(runKey, null)
+  decorate(app, {
+    name,
+    handles: context.handles,
+    mongo: options.mongo && confirmedWrites(options.mongo.client, options.mongo.db),
+    defaults,
+    getRun: (request) => getRun(request, instance),
+    runTransaction: (work, own = {}) => runTransaction(work, own, context)
+  })
+  return instance
+}
+
+// On the route's config, which each request can reach from its first hook on.
+const planKey = Symbol('transaction.plan')
+
+interface WithPlan { [planKey]?: { plan: TransactionRoute, instance: Instance } | undefined }
+
+/** What the onRoute hook has planned for a route, by its config. */
+export function getPlan (config: object | undefined): WithPlan[typeof planKey] {
+  return (config as WithPlan | undefined)?.[planKey]
+}
+
+/** A copy of a planned route that has no transaction itself still has its config. */
+export function forgetPlan (route: RouteOptions): void {
+  clearPlanner(route)
+  route.config = Object.assign({}, route.config, { [planKey]: undefined })
+}
+
+/** Gives a route the transaction that was planned for it. */
+export function addHooks (route: RouteOptions, plan: TransactionRoute, instance: Instance): PinnedHook {
+  route.config = Object.assign({}, route.config, { [planKey]: { plan, instance } })
+  return addTransactionHooks(route, plan, {
+    instance: instance.label,
+    findRun: instance.findRun,
+    begin: (planned, request, reply) => instance.findRun(request) ?? begin(planned, request, reply, instance),
+    watch: instance.watch
+  })
+}
+
+/** The run of a request whose route has a transaction of this instance, from the first hook on. */
+function getRun (request: FastifyRequest, instance: Instance): HandlerRun | undefined {
+  const run = instance.findRun(request)
+  if (run !== undefined) {
+    run.owner.noteHandle()
+    return run
+  }
+  const planned = getPlan(request.routeOptions.config)
+  if (planned === undefined || planned.instance !== instance) return undefined
+  const reply = findReply(request)
+  if (reply === undefined) throw new TransactionUsageError(`${planned.plan.name}: a hook asked for the transaction before the plugin could see the request: import the transaction plugin before Fastify is created, or register it before the hook is added`)
+  const first = begin(planned.plan, request, reply, instance)
+  first.owner.noteHandle()
+  return first
+}
+
+function begin (plan: TransactionRoute, request: FastifyRequest, reply: FastifyReply, { context }: Instance): HandlerRun {
+  return new TransactionalRequest(plan, request, reply, context).run
+}
