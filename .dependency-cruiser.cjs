@@ -1,6 +1,6 @@
 // Imports point one way: schemas, drizzle, islands <- repositories <- other plugins <- routes <- app <- server, scripts, tests.
 const ISLANDS = '^plugins/(transaction|outbox|change-stream)/'
-const OURS = '^(app|server|server-options)[.]ts$|^(plugins|routes|schemas|drizzle|scripts|test|bench)/'
+const OURS = '^(app|server|server-options)[.]ts$|^(plugins|routes|schemas|drizzle|packages|scripts|test|bench)/'
 
 module.exports = {
   forbidden: [
@@ -19,6 +19,26 @@ module.exports = {
       severity: 'error',
       from: { path: ISLANDS, pathNot: '/test/' },
       to: { path: ISLANDS, pathNot: '^plugins/$1/' }
+    },
+    {
+      name: 'packages-stand-alone',
+      comment: 'What a package needs of the service is given to it as options.',
+      severity: 'error',
+      from: { path: '^packages/([^/]+)/src/' },
+      to: { path: OURS, pathNot: '^packages/$1/' }
+    },
+    {
+      name: 'packages-by-name',
+      comment: 'The service imports what a package exports, never a file of it.',
+      severity: 'error',
+      from: { pathNot: '^packages/' },
+      to: { path: '^packages/[^/]+/src/', dependencyTypes: ['local'] }
+    },
+    {
+      name: 'production-starts-no-database',
+      severity: 'error',
+      from: { path: '^(app|server|server-options)[.]ts$|^(plugins|routes|schemas|drizzle)/|^packages/(?!dev-databases/)[^/]+/src/' },
+      to: { path: '^packages/dev-databases/' }
     },
     {
       name: 'repositories-know-no-http',
@@ -43,7 +63,7 @@ module.exports = {
       name: 'app-is-on-top',
       severity: 'error',
       from: { path: '^(plugins|routes|schemas|drizzle)/' },
-      to: { path: '^(app|server)[.]ts$|^(scripts|test|bench)/', pathNot: '^scripts/embedded/types[.]ts$' }
+      to: { path: '^(app|server)[.]ts$|^(scripts|test|bench)/' }
     },
     {
       name: 'production-needs-no-development-package',
@@ -57,6 +77,6 @@ module.exports = {
     exclude: { path: '^(dist|[.]tap|bench/peers/nest)/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { extensions: ['.ts', '.js', '.mjs', '.json'], exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] }
+    enhancedResolveOptions: { extensions: ['.ts', '.js', '.mjs', '.json'], exportsFields: ['exports'], conditionNames: ['tandem-source', 'import', 'node', 'default', 'types'] }
   }
 }

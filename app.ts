@@ -6,7 +6,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { readSettings, type PluginOptions } from './plugins/config.ts'
 import type { Repositories, RepositoryDoubles } from './plugins/repositories/index.ts'
-import type { EmbeddedDatabases } from './scripts/embedded/index.ts'
+import type { EmbeddedDatabases } from 'dev-databases'
 import type { Settings } from './schemas/settings.ts'
 import { serverOptions, type LoggerOptions } from './server-options.ts'
 
@@ -89,7 +89,7 @@ async function startMissing (settings: Settings, { offline, overrides, onProgres
   const mongodb = settings.MONGODB_URL === undefined
   if (offline === true || overrides !== undefined || !(postgres || mongodb)) return { stop: async () => {} }
   // Imported only here: a service with both URLs set needs no development package.
-  const { startEmbedded } = await import('./scripts/embedded/index.ts')
+  const { startEmbedded } = await import('dev-databases')
   // Databases take as long to start as the plugins to be read; what goes wrong with a plugin is told when it is loaded.
   readAhead().catch(() => undefined)
   return await startEmbedded({ dataDir: settings.DATA_DIR, postgres, mongodb, ...(onProgress === undefined ? {} : { onProgress }) })

@@ -5,7 +5,7 @@ import { readSettings, whereOf } from '../plugins/config.ts'
 import { explainBoot } from '../plugins/errors/boot.ts'
 import { prepareDatabase } from '../plugins/mongo/prepare.ts'
 import { sqlitePath, tryFile } from '../plugins/sql/sqlite-file.ts'
-import type { EmbeddedDatabases } from './embedded/index.ts'
+import type { EmbeddedDatabases } from 'dev-databases'
 
 async function run (): Promise<void> {
   const { DATABASE_URL, MONGODB_URL, MONGODB_DATABASE, DATA_DIR } = readSettings(process.env)
@@ -21,7 +21,7 @@ async function run (): Promise<void> {
   }
 
   async function start (dataDir: string): Promise<EmbeddedDatabases> {
-    const { startEmbedded } = await import('./embedded/index.ts')
+    const { startEmbedded } = await import('dev-databases')
     return await startEmbedded({ dataDir, postgres: DATABASE_URL === undefined, mongodb: MONGODB_URL === undefined, onProgress: console.error })
   }
 }

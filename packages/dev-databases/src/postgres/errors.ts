@@ -1,5 +1,5 @@
-import { EmbeddedError } from './errors.ts'
-import type { EmbeddedErrorCode } from './errors.ts'
+import { EmbeddedError } from '../errors.ts'
+import type { EmbeddedErrorCode } from '../errors.ts'
 
 /** What the server's own words mean, first match wins. `{folder}` is the data folder, `{line}` the decisive line of the server. */
 const MEANINGS: ReadonlyArray<[RegExp, EmbeddedErrorCode, string]> = [

@@ -2,11 +2,11 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
-import { EmbeddedError } from './errors.ts'
-import { outsideEnvironment } from './launch.ts'
-import type { Account } from './launch.ts'
-import { readableCopy } from './postgres-copy.ts'
-import type { Progress } from './types.ts'
+import { EmbeddedError } from '../errors.ts'
+import { outsideEnvironment } from '../system/launch.ts'
+import type { Account } from '../system/launch.ts'
+import { readableCopy } from './copy.ts'
+import type { Progress } from '../types.ts'
 
 /** Programs of one PostgreSQL release and the environment they need. */
 export interface PostgresBinaries {

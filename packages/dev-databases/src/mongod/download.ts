@@ -3,8 +3,8 @@ import { connect } from 'node:net'
 import type { RequestOptions } from 'node:https'
 import path from 'node:path'
 import type { AnyOS } from 'mongodb-memory-server-core/lib/util/getos/index.js'
-import { systemCode } from './errors.ts'
-import type { Progress } from './types.ts'
+import { systemCode } from '../errors.ts'
+import type { Progress } from '../types.ts'
 
 /** Release that is downloaded unless MONGOMS_VERSION names another. */
 const RELEASE = '7.0.24'

@@ -7,8 +7,8 @@ import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
-import { resolveMongod } from '../../scripts/embedded/resolve-mongod.ts'
-import { freshFolder, leftovers, openFolder, program, setEnvironment, start } from './embedded-helper.ts'
+import { resolveMongod } from '../src/mongod/resolve.ts'
+import { freshFolder, leftovers, openFolder, program, setEnvironment, start } from './helper.ts'
 
 
 const silent = (): void => {}

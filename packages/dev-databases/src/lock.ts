@@ -1,8 +1,8 @@
 import { rmSync, statSync, writeFileSync } from 'node:fs'
 import { EmbeddedError, systemCode } from './errors.ts'
-import { readJson } from './json-files.ts'
-import { isAlive, markOf, poll } from './processes.ts'
-import type { ProcessMark } from './processes.ts'
+import { readJson } from './system/json-files.ts'
+import { isAlive, markOf, poll } from './system/processes.ts'
+import type { ProcessMark } from './system/processes.ts'
 
 const GIVE_UP_MS = 10 * 60_000
 const HALF_WRITTEN_MS = 5_000

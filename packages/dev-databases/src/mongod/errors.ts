@@ -1,5 +1,5 @@
-import { EmbeddedError } from './errors.ts'
-import type { Mongod } from './resolve-mongod.ts'
+import { EmbeddedError } from '../errors.ts'
+import type { Mongod } from './resolve.ts'
 
 /** Turns the words of a mongod that did not start into one line with the next step. */
 export function explainMongod (failure: string, said: string, folder: string, mongod: Mongod, log: string): EmbeddedError {

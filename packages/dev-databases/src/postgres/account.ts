@@ -1,6 +1,6 @@
 import { chmodSync, chownSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
-import type { Account } from './launch.ts'
+import type { Account } from '../system/launch.ts'
 
 /**
  * PostgreSQL refuses to run as root. When this process is root the server runs as the owner of the data folder if that is an ordinary

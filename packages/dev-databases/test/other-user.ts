@@ -1,5 +1,5 @@
-// A process of its own that uses the embedded databases, for embedded.test.ts. Argument: the options of startEmbedded as JSON, and `ends`: do not stay.
-import { startEmbedded } from '../../scripts/embedded/index.ts'
+// A process of its own that uses the embedded databases, for life.test.ts. Argument: the options of startEmbedded as JSON, and `ends`: do not stay.
+import { startEmbedded } from '../src/index.ts'
 
 const { ends, ...options } = JSON.parse(process.argv[2] ?? '')
 try {

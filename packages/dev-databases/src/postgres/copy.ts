@@ -1,9 +1,9 @@
 import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { cacheFolder } from './cache.ts'
-import { isReachable } from './postgres-account.ts'
-import type { Progress } from './types.ts'
+import { cacheFolder } from '../system/cache.ts'
+import { isReachable } from './account.ts'
+import type { Progress } from '../types.ts'
 
 /**
  * Root has to run PostgreSQL under another account, and that account cannot read a checkout below root's own closed home.

@@ -3,12 +3,12 @@ import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, readdirSync, statS
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { startEmbedded } from '../../scripts/embedded/index.ts'
-import { withLock } from '../../scripts/embedded/lock.ts'
-import { explainMongod } from '../../scripts/embedded/mongod-errors.ts'
-import { findPostgres, installedRelease } from '../../scripts/embedded/postgres-binaries.ts'
-import { explainPostgres } from '../../scripts/embedded/postgres-errors.ts'
-import { freshFolder, leftovers, openFolder, otherUser, program, setEnvironment, start } from './embedded-helper.ts'
+import { startEmbedded } from '../src/index.ts'
+import { withLock } from '../src/lock.ts'
+import { explainMongod } from '../src/mongod/errors.ts'
+import { findPostgres, installedRelease } from '../src/postgres/binaries.ts'
+import { explainPostgres } from '../src/postgres/errors.ts'
+import { freshFolder, leftovers, openFolder, otherUser, program, setEnvironment, start } from './helper.ts'
 
 
 const isRoot = process.getuid?.() === 0

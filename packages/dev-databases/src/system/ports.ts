@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { connect, createServer } from 'node:net'
-import type { Progress } from './types.ts'
+import type { Progress } from '../types.ts'
 
 /** Below the ports systems give to outgoing connections, so that a port is still free after a reboot. */
 const FIRST = 20_000
