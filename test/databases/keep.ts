@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { startEmbedded } from 'dev-databases'
-import { isAlive, markOf } from 'dev-databases/processes'
+import { isAlive, getMark } from 'dev-databases/processes'
 import pg from 'pg'
 import { migrate } from '../../drizzle/migrate.ts'
 import { TYPESCRIPT_ARGS } from '../../scripts/typescript.ts'
@@ -13,7 +13,7 @@ import { forgetRun, writeRun } from './run.ts'
 
 const TEMPLATE = 'tandem_template'
 const tap = Number(process.argv[2])
-const tapMark = markOf(tap)
+const tapMark = getMark(tap)
 const dataDir = mkdtempSync(path.join(tmpdir(), 'tandem-test-'))
 const root = path.join(import.meta.dirname, '..', '..')
 // Inside the project: its imports are looked up from there.

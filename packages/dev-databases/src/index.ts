@@ -5,7 +5,7 @@ import { withLock } from './lock.ts'
 import { startMongod } from './mongod/server.ts'
 import { startPostgres } from './postgres/server.ts'
 import type { EmbeddedServer, MissingServer, Progress } from './types.ts'
-import { join, leave, leaveAll } from './users.ts'
+import { join, leave, leaveAll } from './holders.ts'
 
 export { serverAccount } from './postgres/account.ts'
 export type { EmbeddedServer, MissingServer } from './types.ts'
@@ -35,13 +35,13 @@ export interface EmbeddedOptions {
 export interface EmbeddedDatabases {
   postgres?: EmbeddedServer
   mongodb?: EmbeddedServer | MissingServer
-  /** Leaves the servers; the last user waits until they are stopped. Calling it again does nothing more. */
+  /** Leaves the servers; the last holder waits until they are stopped. Calling it again does nothing more. */
   stop: () => Promise<void>
 }
 
 /**
  * Starts the embedded databases of a data folder, or joins those that run there. They live in processes of their own: they never keep this one from
- * exiting, and a keeper stops them five seconds after the last user was killed.
+ * exiting, and a reaper stops them five seconds after the last process that held them was killed.
  *
  *     const databases = await startEmbedded({ dataDir: '.data', postgres: true, mongodb: true, onProgress: console.log })
  *     databases.postgres?.url                       // postgres://tandem@127.0.0.1:40123/tandem
@@ -88,7 +88,7 @@ async function both<A, B> (a: Promise<A> | undefined, b: Promise<B> | undefined)
 function makeDataDir (dataDir: string): string {
   const folder = path.resolve(dataDir)
   try {
-    for (const name of ['users', 'servers']) mkdirSync(path.join(folder, name), { recursive: true })
+    for (const name of ['holders', 'servers']) mkdirSync(path.join(folder, name), { recursive: true })
     return realpathSync(folder)
   } catch (error) { return explainFileError(error, folder) }
 }

@@ -1,7 +1,7 @@
 import { rmSync, statSync, writeFileSync } from 'node:fs'
 import { EmbeddedError, systemCode } from './errors.ts'
 import { readJson } from './system/json-files.ts'
-import { isAlive, markOf, poll } from './system/processes.ts'
+import { isAlive, getMark, poll } from './system/processes.ts'
 import type { ProcessMark } from './system/processes.ts'
 
 const GIVE_UP_MS = 10 * 60_000
@@ -27,7 +27,7 @@ export async function withLock<T> (file: string, onWait: (pid: number) => void, 
 
 function create (file: string): boolean {
   try {
-    writeFileSync(file, JSON.stringify(markOf(process.pid)), { flag: 'wx' })
+    writeFileSync(file, JSON.stringify(getMark(process.pid)), { flag: 'wx' })
     return true
   } catch (error) {
     if (systemCode(error) === 'EEXIST') return false

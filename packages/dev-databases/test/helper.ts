@@ -66,11 +66,11 @@ export async function start (test: Test, options: EmbeddedOptions): Promise<Embe
   return databases
 }
 
-/** Remembers the servers, and the keeper that watches over them, for `leftovers`. */
+/** Remembers the servers, and the reaper that watches over them, for `leftovers`. */
 export function notice ({ postgres, mongodb }: Answer, dataDir: string): void {
   for (const server of [postgres, mongodb]) if (server !== undefined && 'pid' in server) seen.set(server.pid, server.url)
-  const keeper = path.join(dataDir, 'keeper.json')
-  if (existsSync(keeper)) seen.set(JSON.parse(readFileSync(keeper, 'utf8')).pid, `keeper of ${dataDir}`)
+  const reaper = path.join(dataDir, 'reaper.json')
+  if (existsSync(reaper)) seen.set(JSON.parse(readFileSync(reaper, 'utf8')).pid, `reaper of ${dataDir}`)
 }
 
 /** startEmbedded in a process of its own, which can be killed. `ends`: it does not stay. `account`: user, group and environment it runs with. */
@@ -105,7 +105,7 @@ export function running (server: Server): EmbeddedServer {
 }
 
 /** Port of a server. */
-export function portOf (server: Server): number {
+export function getPort (server: Server): number {
   return Number(new URL(running(server).url).port)
 }
 

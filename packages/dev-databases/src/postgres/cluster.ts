@@ -7,7 +7,7 @@ import { dataFolder, makePrivateFolder } from './account.ts'
 import type { PostgresBinaries } from './binaries.ts'
 import { explainPostgres } from './errors.ts'
 import { forgetDeadServer, readPidFile } from './pid-file.ts'
-import { markOf, poll } from '../system/processes.ts'
+import { getMark, poll } from '../system/processes.ts'
 import type { ProcessMark } from '../system/processes.ts'
 import type { Progress } from '../types.ts'
 
@@ -54,7 +54,7 @@ export async function startCluster (cluster: Cluster, lastPort: number | undefin
     forgetDeadServer(cluster.folder)
     const port = await choosePort('PostgreSQL', wanted, cluster.onProgress)
     const launched = await launchServer(cluster, port)
-    const started = { ...markOf(launched.child.pid ?? 0), port }
+    const started = { ...getMark(launched.child.pid ?? 0), port }
     remember(started)
     if (await isReady(cluster.folder, launched)) return started
     const said = launched.said()

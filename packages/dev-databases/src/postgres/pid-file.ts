@@ -1,7 +1,7 @@
 import { readFileSync, readlinkSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { EmbeddedError } from '../errors.ts'
-import { isAlive, markOf } from '../system/processes.ts'
+import { isAlive, getMark } from '../system/processes.ts'
 import type { ProcessMark } from '../system/processes.ts'
 
 /** What a server writes about itself: pid, port, and whether it takes connections. */
@@ -16,7 +16,7 @@ export function readPidFile (folder: string): { pid: number, port: number, isRea
 export function runningServer (folder: string): ProcessMark & { port: number } | undefined {
   const file = readPidFile(folder)
   if (file === undefined || !isAlive({ pid: file.pid, started: '' }) || !worksIn(file.pid, folder)) return undefined
-  return { ...markOf(file.pid), port: file.port }
+  return { ...getMark(file.pid), port: file.port }
 }
 
 /**

@@ -9,7 +9,7 @@ import { createCluster, NAME, startCluster } from './cluster.ts'
 import { runningServer } from './pid-file.ts'
 import { isAlive, poll } from '../system/processes.ts'
 import type { EmbeddedServer, Progress } from '../types.ts'
-import type { ServerRecord } from '../users.ts'
+import type { ServerRecord } from '../holders.ts'
 
 /** How PostgreSQL is started. `flags`: server settings as `name=value`, for example `fsync=off`. */
 export interface PostgresOptions { dataDir: string, flags: string[], onProgress: Progress }

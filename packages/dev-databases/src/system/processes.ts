@@ -30,7 +30,7 @@ function startTime (pid: number): string | undefined {
 }
 
 /** Marks a running process so that it can be recognised after a restart of this one. */
-export function markOf (pid: number): ProcessMark {
+export function getMark (pid: number): ProcessMark {
   return { pid, started: startTime(pid) ?? '' }
 }
 

@@ -1,5 +1,5 @@
-// The keeper: a small process that stops the embedded servers when no process that uses them is alive any more, however it ended.
-// Usage: node keeper.mjs DATA_DIR. Started by users.ts, detached; it ends by itself.
+// The reaper: a small process that stops the embedded servers when no process that uses them is alive any more, however it ended.
+// Usage: node reaper.mjs DATA_DIR. Started by holders.ts, detached; it ends by itself.
 // Plain JavaScript with no import of ours, because it outlives the service and must not need its TypeScript loader.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -12,7 +12,7 @@ const LOOK_EVERY_MS = 500
 const GRACE_AFTER_KILL_MS = 5_000
 const STEP_MS = 10_000
 
-/** Records of servers by name; kept here so that they can still be stopped when somebody removes the whole folder. */
+/** Records of servers by name; kept here so that they can still be stopped when the whole folder is removed. */
 const servers = new Map()
 
 // Same rules as processes.ts: a zombie without threads is gone, and a pid that was given to another process is not ours.
@@ -43,14 +43,14 @@ function records (folder) {
   } catch { return [] }
 }
 
-/** Looks once: is anybody there, and has somebody ended without saying goodbye? */
+/** Looks once: is the folder held by a live process, and has a holder ended without `stop()`? */
 function look () {
   for (const { name, record } of records('servers')) if (record.pid > 0) servers.set(name, record)
-  const users = records('users')
-  return { isUsed: users.some(({ record }) => isAlive(record)), wasKilled: users.length > 0 }
+  const holders = records('holders')
+  return { isUsed: holders.some(({ record }) => isAlive(record)), wasKilled: holders.length > 0 }
 }
 
-// The flag and the users' registrations are written before the other is read, on both sides: either we see the newcomer or it sees us.
+// The flag and the holders' registrations are written before the other is read, on both sides: either the reaper sees a new holder, or that one sees the flag.
 async function untilUnused () {
   const flag = path.join(dataDir, 'stopping')
   for (let unusedSince; ;) {
@@ -81,8 +81,8 @@ async function stop (record) {
 }
 
 function tidy () {
-  for (const { file, record } of records('users')) if (!isAlive(record)) rmSync(file, { force: true })
-  for (const name of ['keeper.json', 'stopping']) rmSync(path.join(dataDir, name), { force: true })
+  for (const { file, record } of records('holders')) if (!isAlive(record)) rmSync(file, { force: true })
+  for (const name of ['reaper.json', 'stopping']) rmSync(path.join(dataDir, name), { force: true })
 }
 
 process.on('SIGHUP', () => {})
