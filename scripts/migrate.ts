@@ -5,25 +5,11 @@ import { readSettings, whereOf } from '../plugins/config.ts'
 import { explainBoot } from '../plugins/errors/boot.ts'
 import { prepareDatabase } from '../plugins/mongo/prepare.ts'
 import { sqlitePath, tryFile } from '../plugins/sql/sqlite-file.ts'
-import type { EmbeddedDatabases } from 'dev-databases'
 
 async function run (): Promise<void> {
-  const { DATABASE_URL, MONGODB_URL, MONGODB_DATABASE, DATA_DIR } = readSettings(process.env)
-  const embedded = DATABASE_URL === undefined || MONGODB_URL === undefined ? await start(DATA_DIR) : undefined
-  try {
-    const sql = DATABASE_URL ?? embedded?.postgres?.url
-    if (sql !== undefined) await migrateSql(sql)
-    const { mongodb } = embedded ?? {}
-    const mongo = MONGODB_URL ?? (mongodb?.how === 'missing' ? undefined : mongodb?.url)
-    if (mongo !== undefined) await migrateMongo(mongo, MONGODB_DATABASE)
-  } finally {
-    await embedded?.stop()
-  }
-
-  async function start (dataDir: string): Promise<EmbeddedDatabases> {
-    const { startEmbedded } = await import('dev-databases')
-    return await startEmbedded({ dataDir, postgres: DATABASE_URL === undefined, mongodb: MONGODB_URL === undefined, onProgress: console.error })
-  }
+  const { DATABASE_URL, MONGODB_URL, MONGODB_DATABASE } = readSettings(process.env, {}, 'given')
+  if (DATABASE_URL !== undefined) await migrateSql(DATABASE_URL)
+  if (MONGODB_URL !== undefined) await migrateMongo(MONGODB_URL, MONGODB_DATABASE)
 }
 
 async function migrateSql (url: string): Promise<void> {
@@ -42,7 +28,7 @@ async function migrateMongo (url: string, database: string): Promise<void> {
   }
 }
 
-run().catch((error: unknown) => {
+await run().catch((error: unknown) => {
   for (const line of explainBoot(error, process.env)) console.error(line)
   process.exitCode = 1
 })

@@ -89,7 +89,7 @@ function isTaken (error: unknown): boolean {
 }
 
 async function run (): Promise<void> {
-  const app = await buildApp({ logger: false, onProgress: console.error })
+  const app = await buildApp({ logger: false })
   try {
     const { users, orders, posts } = await seed(app)
     console.log(users + posts === 0 ? 'There is data already: nothing was added' : `Added ${users} users, ${orders} orders and ${posts} posts`)
@@ -99,7 +99,7 @@ async function run (): Promise<void> {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  run().catch((error: unknown) => {
+  await run().catch((error: unknown) => {
     for (const line of explainBoot(error, process.env)) console.error(line)
     process.exitCode = 1
   })

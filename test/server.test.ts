@@ -68,6 +68,9 @@ t.test('what keeps the service from starting is said in one line', async (t) => 
       /^MONGODB_URL must be set when NODE_ENV is production/
     ])
   })
+  await t.test('no database, while developing', async (t) => {
+    await refuses(t, startServer(t, {}), [/^DATABASE_URL must be set: npm start starts a PostgreSQL by itself/])
+  })
   await t.test('a port that is taken', async (t) => {
     const taken = await listenOn(0)
     t.teardown(() => { taken.close() })
