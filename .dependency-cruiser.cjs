@@ -1,6 +1,6 @@
 // Imports point one way: schemas, drizzle, islands <- repositories <- other plugins <- routes <- app <- server, scripts, tests.
 const ISLANDS = '^plugins/(transaction|outbox|change-stream)/'
-const OURS = '^(app|server|server-options)[.]ts$|^(plugins|routes|schemas|drizzle|packages|scripts|test|bench)/'
+const OURS = '^(app|server)[.]ts$|^(plugins|routes|schemas|drizzle|packages|scripts|test|bench)/'
 
 module.exports = {
   forbidden: [
@@ -37,7 +37,7 @@ module.exports = {
     {
       name: 'production-starts-no-database',
       severity: 'error',
-      from: { path: '^(app|server|server-options)[.]ts$|^(plugins|routes|schemas|drizzle)/|^packages/(?!dev-databases/)[^/]+/src/' },
+      from: { path: '^(app|server)[.]ts$|^(plugins|routes|schemas|drizzle)/|^packages/(?!dev-databases/)[^/]+/src/' },
       to: { path: '^packages/dev-databases/' }
     },
     {
@@ -68,7 +68,7 @@ module.exports = {
     {
       name: 'production-needs-no-development-package',
       severity: 'error',
-      from: { path: '^(app|server|server-options)[.]ts$|^(plugins|routes|schemas|drizzle)/', pathNot: '/test/|[.]config[.]ts$' },
+      from: { path: '^(app|server)[.]ts$|^(plugins|routes|schemas|drizzle)/', pathNot: '/test/|[.]config[.]ts$' },
       to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] }
     }
   ],
