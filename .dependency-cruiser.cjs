@@ -44,7 +44,7 @@ module.exports = {
       name: 'repositories-know-no-http',
       severity: 'error',
       from: { path: '^plugins/repositories/', pathNot: '/index[.]ts$' },
-      to: { path: '^(routes|plugins/(?!repositories/|transaction/|outbox/|change-stream/))|node_modules/fastify(-plugin)?/' }
+      to: { path: '^(routes|plugins/(?!repositories/|mongo/json/|paging/page[.]ts|transaction/|outbox/|change-stream/))|node_modules/fastify(-plugin)?/' }
     },
     {
       name: 'routes-know-no-driver',

@@ -77,7 +77,8 @@ async function load (app: App, pluginOptions: PluginOptions, { overrides = {}, p
   if (overrides.db !== undefined) app.decorate('db', overrides.db)
   if (overrides.mongo !== undefined) app.decorate('mongo', overrides.mongo)
   if (overrides.repositories !== undefined) app.decorate('repositories', { ...overrides.repositories } as Repositories)
-  await app.register(autoload, { dir: join(import.meta.dirname, 'plugins'), ignorePattern: PACKAGES, options: pluginOptions })
+  // A plugin is a file of plugins/, or the index of a folder in it; what lies deeper belongs to that index.
+  await app.register(autoload, { dir: join(import.meta.dirname, 'plugins'), maxDepth: 1, ignorePattern: PACKAGES, options: pluginOptions })
   await app.register(autoload, { dir: join(import.meta.dirname, 'routes'), routeParams: true })
   if (plugins !== undefined) await plugins(app)
 }

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import { projectionsOf } from './metrics/projections.ts'
 import type { Fit } from './migrations.ts'
-import { Pool } from './sql/pool.ts'
+import { Pool } from './sql/postgres/pool.ts'
 
 /** What a dependency may say of itself; never a host, a version or the text of an error. */
 export type Condition = 'up' | 'degraded' | 'down' | 'no answer' | Fit

@@ -5,7 +5,7 @@ import swaggerUi from '@fastify/swagger-ui'
 import type { FastifySchema, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { problems, type ProblemStatus } from '../schemas/problem.ts'
-import { describeConsistency } from './consistency/document.ts'
+import { describeConsistency } from './read-your-writes/document.ts'
 import { problemsPage } from './errors/page.ts'
 
 const WRITES = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
-import { tokenOf } from '../consistency/index.ts'
+import { tokenOf } from '../read-your-writes/index.ts'
 import { mongoKeyStore } from './mongo-store.ts'
 import { keyedRequest, type KeyedRequest } from './request.ts'
 import { sqlKeyStore } from './sql-store.ts'

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { clusterTime } from '../change-stream/index.ts'
-import { mongoToken } from '../consistency/token.ts'
+import { mongoToken } from '../read-your-writes/token.ts'
 import { mongoDatabase } from '../mongo/index.ts'
 import type { KeyedRequest } from './request.ts'
 import type { KeyStore, StoredAnswer } from './store.ts'

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import pg from 'pg'
 import * as streams from '../change-stream/index.ts'
 import * as outbox from '../outbox/index.ts'
-import type { SqlitePool } from '../sql/sqlite-pool.ts'
+import type { SqlitePool } from '../sql/sqlite/read-write-pool.ts'
 
 /** One statement; `$1`, `$2`… stand for the values, on both engines. */
 export interface Sql { query: (text: string, values?: unknown[]) => Promise<{ rows: unknown[], rowCount?: number | null }> }

@@ -1,8 +1,8 @@
 import { and, asc, desc, eq, getTableColumns, param, sql, type Placeholder, type SQL } from 'drizzle-orm'
 import type { Database, Tables } from '../../drizzle/index.ts'
 import { MAX_ID } from '../../schemas/common.ts'
-import { momentCursor, pageOf, readMomentCursor, type Page, type PageRequest } from './page.ts'
-import { defineQueries, forEach, type Given } from './queries.ts'
+import { momentCursor, pageOf, readMomentCursor, type Page, type PageRequest } from '../paging/page.ts'
+import { defineQueries, forEach, type Given } from '../../drizzle/prepared/queries.ts'
 
 export type OrderItem = Omit<Tables['orderItems']['$inferSelect'], 'order_id'>
 export type Order = Tables['orders']['$inferSelect'] & { items: OrderItem[] }

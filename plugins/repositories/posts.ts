@@ -1,7 +1,7 @@
 import { ObjectId } from 'mongodb'
 import { PostSchema, PostSummarySchema } from '../../schemas/posts.ts'
-import { mongoPages, type Documents } from './mongo-page.ts'
-import { momentCursor, readMomentCursor, type Page, type PageRequest } from './page.ts'
+import { mongoPages, type Documents } from '../mongo/json/page-reader.ts'
+import { momentCursor, readMomentCursor, type Page, type PageRequest } from '../paging/page.ts'
 import type { PostSummary } from './users.ts'
 
 /** A post as MongoDB keeps it. */

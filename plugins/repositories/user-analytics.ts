@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm'
 import type { Database } from '../../drizzle/index.ts'
 import { MAX_ID } from '../../schemas/common.ts'
-import { pageOf, type Page, type PageRequest } from './page.ts'
-import { defineQueries, type Given } from './queries.ts'
+import { pageOf, type Page, type PageRequest } from '../paging/page.ts'
+import { defineQueries, type Given } from '../../drizzle/prepared/queries.ts'
 
 /** What a user has written, in numbers; the average is null without posts. */
 export interface UserAnalytics { id: number, name: string, post_count: number, avg_content_length: number | null }

@@ -1,7 +1,7 @@
 import { and, asc, eq, getTableColumns, gt, inArray, lte, sql, type Placeholder, type SQL } from 'drizzle-orm'
 import type { Database, Tables } from '../../drizzle/index.ts'
-import { pageOf, type Page, type PageRequest } from './page.ts'
-import { defineQueries, type Given } from './queries.ts'
+import { pageOf, type Page, type PageRequest } from '../paging/page.ts'
+import { defineQueries, type Given } from '../../drizzle/prepared/queries.ts'
 
 /** A user as clients see it; writes also return the `version`, by which the outbox is waited for. */
 export type User = Omit<Tables['users']['$inferSelect'], 'version'>

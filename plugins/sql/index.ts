@@ -1,9 +1,9 @@
 import fp from 'fastify-plugin'
 import type { Database } from '../../drizzle/index.ts'
-import { openPostgres } from './postgres.ts'
-import { openSqlite } from './sqlite.ts'
-import { SqliteHandle } from './sqlite-handle.ts'
-import { SqlitePool } from './sqlite-pool.ts'
+import { openPostgres } from './postgres/open.ts'
+import { openSqlite } from './sqlite/open.ts'
+import { SqliteHandle } from './sqlite/handle.ts'
+import { SqlitePool } from './sqlite/read-write-pool.ts'
 
 export type { Database } from '../../drizzle/index.ts'
 

@@ -1,7 +1,7 @@
 import { MongoClient, MongoNetworkError, ObjectId, Timestamp, type CommandStartedEvent, type Db, type Document } from 'mongodb'
 import t, { type Test } from 'tap'
 import { prepareDatabase } from '../../plugins/mongo/prepare.ts'
-import type { Documents } from '../../plugins/repositories/mongo-page.ts'
+import type { Documents } from '../../plugins/mongo/json/page-reader.ts'
 import { createPostRepository, type PostDocument } from '../../plugins/repositories/posts.ts'
 import { createUserSummaryRepository } from '../../plugins/repositories/user-summaries.ts'
 import { databases } from '../helper.ts'

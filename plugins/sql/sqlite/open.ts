@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify'
-import { asDatabase, type Database } from '../../drizzle/index.ts'
-import { echoOf } from './echo.ts'
-import { claimFile, sqlitePath } from './sqlite-file.ts'
-import { SqliteHandle } from './sqlite-handle.ts'
-import { migrateMemory } from './sqlite-migrate.ts'
-import { SqlitePool } from './sqlite-pool.ts'
+import { asDatabase, type Database } from '../../../drizzle/index.ts'
+import { echoOf } from '../echo.ts'
+import { claimFile, sqlitePath } from './file.ts'
+import { SqliteHandle } from './handle.ts'
+import { migrateMemory } from './migrate.ts'
+import { SqlitePool } from './read-write-pool.ts'
 
 /**
  * Opens the SQLite database that `DATABASE_URL` names; closed with the app.

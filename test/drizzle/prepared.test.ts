@@ -1,8 +1,8 @@
 import { and, asc, avg, count, desc, eq, getTableColumns, gt, param, sql } from 'drizzle-orm'
 import t from 'tap'
 import { dialectOf, type Database } from '../../drizzle/index.ts'
-import { defineQueries, forEach, type Given } from '../../plugins/repositories/queries.ts'
-import { handles, postgresHandle } from './handles.ts'
+import { defineQueries, forEach, type Given } from '../../drizzle/prepared/queries.ts'
+import { handles, postgresHandle } from '../repositories/handles.ts'
 
 type NewUser = { email: string, name: string }
 

@@ -1,5 +1,5 @@
 import { getTableConfig } from 'drizzle-orm/sqlite-core'
-import { sqliteSchema, type Tables } from '../../drizzle/index.ts'
+import { sqliteSchema, type Tables } from '../index.ts'
 
 type Fault = Error & { code?: unknown, constraint?: string, extendedCode?: unknown }
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { sqliteCode, type SqliteConnection } from './sqlite-connection.ts'
-import { Turnstile } from './turnstile.ts'
+import { sqliteCode, type SqliteConnection } from './connection.ts'
+import { Turnstile } from './semaphore.ts'
 
 /** Bounds of a lane: milliseconds, and how many may queue. */
 export interface LaneLimits {

@@ -1,7 +1,7 @@
 import type { PoolClient, QueryConfig, QueryResult } from 'pg'
-import { TransactionError } from '../transaction/errors.ts'
-import { isOfReplica } from '../transaction/postgres-errors.ts'
-import { isRead } from './statement-text.ts'
+import { TransactionError } from '../../transaction/errors.ts'
+import { isOfReplica } from '../../transaction/postgres-errors.ts'
+import { isRead } from '../statement-text.ts'
 
 /** A statement as `pg` takes it: its text, or an object with the text. */
 export type Query = string | QueryConfig

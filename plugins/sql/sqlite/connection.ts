@@ -1,8 +1,8 @@
 import Libsql from 'libsql'
 import type { QueryConfig, QueryResult, QueryResultRow } from 'pg'
-import type { Echo } from './echo.ts'
-import { firstWord, sqliteText } from './statement-text.ts'
-import { toSqlite } from './sqlite-values.ts'
+import type { Echo } from '../echo.ts'
+import { firstWord, sqliteText } from '../statement-text.ts'
+import { toSqlite } from './values.ts'
 
 /** A statement in the forms pg takes, so that one client interface serves both engines. */
 export type Statement = string | (QueryConfig & { rowMode?: 'array' })

@@ -1,5 +1,5 @@
-import { migrateSqlite, type SqliteClient } from '../../drizzle/migrate.ts'
-import type { SqlitePool } from './sqlite-pool.ts'
+import { migrateSqlite, type SqliteClient } from '../../../drizzle/migrate.ts'
+import type { SqlitePool } from './read-write-pool.ts'
 
 /** Creates the tables of a database in memory, which exists in its one connection only. */
 export async function migrateMemory (pool: SqlitePool): Promise<string[]> {

@@ -3,9 +3,9 @@ import { createTableRelationsHelpers, extractTablesRelationalConfig, sql, type E
 import { BaseSQLiteDatabase, SQLiteAsyncDialect } from 'drizzle-orm/sqlite-core'
 import { SQLiteRemoteSession, type AsyncRemoteCallback, type PreparedQueryConfig, type RemotePreparedQuery } from 'drizzle-orm/sqlite-proxy'
 import type { QueryResult, QueryResultRow } from 'pg'
-import * as schema from '../../drizzle/sqlite.ts'
-import { TransactionUsageError } from '../transaction/errors.ts'
-import type { SqlClient } from '../transaction/sql.ts'
+import * as schema from '../../../drizzle/sqlite.ts'
+import { TransactionUsageError } from '../../transaction/errors.ts'
+import type { SqlClient } from '../../transaction/sql.ts'
 
 type Schema = typeof schema
 type Relations = ExtractTablesWithRelations<Schema>

@@ -2,10 +2,10 @@ import fastifyPostgres from '@fastify/postgres'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import type { FastifyInstance } from 'fastify'
 import pg, { type ClientConfig, type PoolConfig } from 'pg'
-import type { Database } from '../../drizzle/index.ts'
-import * as schema from '../../drizzle/postgres.ts'
+import type { Database } from '../../../drizzle/index.ts'
+import * as schema from '../../../drizzle/postgres.ts'
 import { clientClass } from './client.ts'
-import { echoOf } from './echo.ts'
+import { echoOf } from '../echo.ts'
 import { Pool, type PoolRules } from './pool.ts'
 
 // A server that does not even accept a connection is not worth the whole pool timeout.

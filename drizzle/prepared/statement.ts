@@ -1,12 +1,12 @@
 import { is, Param, Placeholder, SQL } from 'drizzle-orm'
 import { PgTransaction } from 'drizzle-orm/pg-core'
-import type { Database } from '../../drizzle/index.ts'
+import type { Database } from '../index.ts'
 import { nameConstraint } from './constraint-name.ts'
 import { readerOf, type Prepared, type Row, type RowReader } from './rows.ts'
 
 /**
  * What this file and rows.ts take from Drizzle's insides, all of it: the session behind a handle with its client, and the
- * fields of a prepared query. test/repositories/queries.test.ts compares every query with Drizzle's own way of running it.
+ * fields of a prepared query. test/drizzle/prepared.test.ts compares every query with Drizzle's own way of running it.
  */
 interface Insides {
   dialect: { sqlToQuery: (query: SQL) => { sql: string, params: unknown[] } }

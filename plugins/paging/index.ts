@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
-import type { Page } from './repositories/page.ts'
+import type { Page } from './page.ts'
 
 declare module 'fastify' {
   interface FastifyReply {

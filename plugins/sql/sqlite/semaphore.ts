@@ -1,4 +1,4 @@
-import { PoolTimeoutError } from '../transaction/errors.ts'
+import { PoolTimeoutError } from '../../transaction/errors.ts'
 
 interface Waiter {
   enter: () => void

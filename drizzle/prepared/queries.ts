@@ -1,5 +1,5 @@
 import { Placeholder, type SQL } from 'drizzle-orm'
-import { dialectOf, type Database, type Dialect, type Tables } from '../../drizzle/index.ts'
+import { dialectOf, type Database, type Dialect, type Tables } from '../index.ts'
 import { buildStatement, connect, type Connection, type Slot, type Statement } from './statement.ts'
 
 /** The values a query is run with, as they stand in the query: one placeholder for each. */

@@ -1,8 +1,8 @@
 import type { QueryResult, QueryResultRow } from 'pg'
-import type { Echo } from './echo.ts'
-import { SqliteConnection, type Statement } from './sqlite-connection.ts'
-import { SqliteLane, type LaneLimits } from './sqlite-lane.ts'
-import { isRead } from './statement-text.ts'
+import type { Echo } from '../echo.ts'
+import { SqliteConnection, type Statement } from './connection.ts'
+import { SqliteLane, type LaneLimits } from './connection-pool.ts'
+import { isRead } from '../statement-text.ts'
 
 /** How an SQLite database is opened. */
 export interface SqliteOptions extends LaneLimits {

@@ -3,7 +3,7 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import Libsql from 'libsql'
-import { SqliteConnection, sqliteCode } from './sqlite-connection.ts'
+import { SqliteConnection, sqliteCode } from './connection.ts'
 
 // Another program may hold a file for a moment, a backup for example.
 const patience = 2000

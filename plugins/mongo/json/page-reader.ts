@@ -1,8 +1,8 @@
 import type { Static, TObject, TSchema } from '@sinclair/typebox'
 import { Long, MongoError, MongoNetworkError, ObjectId, type Document } from 'mongodb'
-import type { TransactionalDatabase } from '../transaction/mongo-facade.ts'
+import type { TransactionalDatabase } from '../../transaction/mongo-facade.ts'
 import { compileBatch } from './bson-json.ts'
-import type { Page } from './page.ts'
+import type { Page } from '../../paging/page.ts'
 
 /** A handle on MongoDB: `request.mongo` on a transaction, or a plain database. */
 export type Documents = TransactionalDatabase
