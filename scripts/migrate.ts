@@ -4,7 +4,7 @@ import { migrate } from '../drizzle/migrate.ts'
 import { readSettings, whereOf } from '../plugins/config.ts'
 import { explainBoot } from '../plugins/errors/boot.ts'
 import { prepareDatabase } from '../plugins/mongo/prepare.ts'
-import { sqlitePath, tryFile } from '../plugins/sql/sqlite/file.ts'
+import { getSqlitePath, tryFile } from '../plugins/sql/sqlite/file.ts'
 
 async function run (): Promise<void> {
   const { DATABASE_URL, MONGODB_URL, MONGODB_DATABASE } = readSettings(process.env, {}, 'given')
@@ -13,7 +13,7 @@ async function run (): Promise<void> {
 }
 
 async function migrateSql (url: string): Promise<void> {
-  if (url.startsWith('file:')) await tryFile(sqlitePath(url))
+  if (url.startsWith('file:')) await tryFile(getSqlitePath(url))
   const done = await migrate(url)
   console.log(`${whereOf(url)}: ${done.length === 0 ? 'up to date' : done.join(', ')}`)
 }

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { Registry } from 'prom-client'
-import { poolsOf } from '../metrics/pools.ts'
+import { getPools } from '../metrics/pools.ts'
 import { projectionsOf } from '../metrics/projections.ts'
 
 interface Sample { value: number, metricName?: string, labels: Partial<Record<string, string | number>> }
@@ -19,7 +19,7 @@ export async function statusOf (app: FastifyInstance) {
     status,
     checks,
     process: processState(),
-    pools: poolsOf(app),
+    pools: getPools(app),
     transactions: await transactionsOf(registry),
     routes: await routesOf(registry),
     projections: projectionsOf(app).map(({ lagSeconds, ...rest }) => ({ ...rest, lag_seconds: lagSeconds })),

@@ -1,12 +1,12 @@
 import type { PoolClient } from 'pg'
 
-const pingTimeout = 1000
-const settleTimeout = 1000
+const PING_TIMEOUT_MS = 1000
+const SETTLE_TIMEOUT_MS = 1000
 
 /** True when the server answers within a second; the empty statement costs it nothing. */
 export async function answers (client: PoolClient): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined
-  const late = new Promise<false>((resolve) => { timer = setTimeout(() => { resolve(false) }, pingTimeout) })
+  const late = new Promise<false>((resolve) => { timer = setTimeout(() => { resolve(false) }, PING_TIMEOUT_MS) })
   const ping = client.query('/* ping */').then(() => true, () => false)
   try {
     return await Promise.race([ping, late])
@@ -40,7 +40,7 @@ export function becomesReady (client: PoolClient): Promise<boolean> {
     }
     const drained = end(true)
     const lost = end(false)
-    const timer = setTimeout(lost, settleTimeout)
+    const timer = setTimeout(lost, SETTLE_TIMEOUT_MS)
     client.on('drain', drained).on('error', lost).on('end', lost)
   })
 }

@@ -20,9 +20,9 @@ export interface PoolRules {
 type Checkout = (error: Error | undefined, client: PoolClient | undefined, done: PoolClient['release']) => void
 
 // HikariCP's figure: a connection used this recently is not worth a round trip.
-const pingAfter = 500
-const patience = 3000
-const retryAfter = 1
+const PING_AFTER_MS = 500
+const PATIENCE_MS = 3000
+const RETRY_AFTER_S = 1
 
 /**
  * A `pg.Pool` that closes the overflow on return, resets on return, bounds its queue and lets no dead connection fail a
@@ -32,7 +32,7 @@ export class Pool extends pg.Pool {
   readonly #rules: PoolRules
   readonly #usedAt = new WeakMap<PoolClient, number>()
   #downSince: number | undefined
-  #isSweeping = false
+  #isClosingBroken = false
 
   constructor (options: PoolConfig, rules: PoolRules) {
     super(options)
@@ -63,7 +63,7 @@ export class Pool extends pg.Pool {
     for (;;) {
       const client = await this.connect()
       const usedAt = this.#usedAt.get(client)
-      const isFresh = usedAt === undefined || performance.now() - usedAt < pingAfter
+      const isFresh = usedAt === undefined || performance.now() - usedAt < PING_AFTER_MS
       if (!this.#rules.prePing || isFresh || await answers(client)) return client
       client.release(new Error('the connection did not answer a ping'))
     }
@@ -72,7 +72,7 @@ export class Pool extends pg.Pool {
   async #take (): Promise<PoolClient> {
     const mustWait = this.#free <= 0 && this.totalCount >= this.options.max
     if (mustWait && this.waitingCount >= this.#rules.maxWaiting) {
-      throw new PoolTimeoutError(retryAfter, new Error(`${this.waitingCount} requests wait for a connection already`))
+      throw new PoolTimeoutError(RETRY_AFTER_S, new Error(`${this.waitingCount} requests wait for a connection already`))
     }
     const client = await this.#connectPatiently()
     const giveBack = client.release
@@ -85,7 +85,7 @@ export class Pool extends pg.Pool {
     return client
   }
 
-  /** Idle connections nobody has been promised. */
+  /** Idle connections beyond those that waiting callers will get. */
   get #free (): number { return this.idleCount - this.waitingCount }
 
   // A server that restarts refuses for a moment; one that is down for longer is reported at once.
@@ -96,9 +96,9 @@ export class Pool extends pg.Pool {
         this.#downSince = undefined
         return client
       } catch (error) {
-        if (isQueueTimeout(error)) throw new PoolTimeoutError(retryAfter, error)
+        if (isQueueTimeout(error)) throw new PoolTimeoutError(RETRY_AFTER_S, error)
         this.#downSince ??= performance.now()
-        if (this.ending || !isPassing(error) || performance.now() - this.#downSince > patience) throw explained(error)
+        if (this.ending || !isPassing(error) || performance.now() - this.#downSince > PATIENCE_MS) throw explained(error)
         await sleep(50)
       }
     }
@@ -107,7 +107,7 @@ export class Pool extends pg.Pool {
   #giveBack (client: PoolClient, release: PoolClient['release'], reason: Error | boolean | undefined): void {
     if (reason !== undefined && reason !== false) {
       destroy(client, release, reason)
-      if (reason instanceof Error) void this.#sweep(reason)
+      if (reason instanceof Error) void this.#closeBroken(reason)
       return
     }
     if (isReady(client)) this.#keep(client, release)
@@ -121,9 +121,9 @@ export class Pool extends pg.Pool {
   }
 
   /** One useless connection is seldom alone: pings all idle ones at once, so that no request has to find the others. */
-  async #sweep (reason: Error): Promise<void> {
-    if (this.#isSweeping || this.ending) return
-    this.#isSweeping = true
+  async #closeBroken (reason: Error): Promise<void> {
+    if (this.#isClosingBroken || this.ending) return
+    this.#isClosingBroken = true
     const idle = Array.from({ length: Math.max(this.#free, 0) }, () => super.connect())
     // A replica answers pings; its other sessions would serve old rows to reads until a write finds them.
     const isUseless = isOfReplica(reason)
@@ -132,7 +132,7 @@ export class Pool extends pg.Pool {
       if (!isUseless && await answers(client)) this.#keep(client, client.release)
       else destroy(client, client.release, true)
     }))
-    this.#isSweeping = false
+    this.#isClosingBroken = false
   }
 }
 

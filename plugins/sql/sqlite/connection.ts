@@ -1,17 +1,17 @@
 import Libsql from 'libsql'
 import type { QueryConfig, QueryResult, QueryResultRow } from 'pg'
 import type { Echo } from '../echo.ts'
-import { firstWord, sqliteText } from '../statement-text.ts'
+import { getFirstWord, toSqliteText } from '../statement-text.ts'
 import { toSqlite } from './values.ts'
 
 /** A statement in the forms pg takes, so that one client interface serves both engines. */
 export type Statement = string | (QueryConfig & { rowMode?: 'array' })
 
-const cachedStatements = 250
-// The driver's own wait would stop the whole process; waiting is done in sqlite-pool.ts.
-const pragmas = 'pragma busy_timeout = 0; pragma foreign_keys = on; pragma synchronous = normal'
+const CACHED_STATEMENTS = 250
+// The driver's own wait would stop the whole process; waiting is done in connection-pool.ts.
+const PRAGMAS = 'pragma busy_timeout = 0; pragma foreign_keys = on; pragma synchronous = normal'
 // After these a statement has failed and the connection has not.
-const harmless = /^SQLITE_(CONSTRAINT|ERROR|MISMATCH|TOOBIG|RANGE|READONLY|AUTH)/
+const HARMLESS = /^SQLITE_(CONSTRAINT|ERROR|MISMATCH|TOOBIG|RANGE|READONLY|AUTH)/
 
 /** One connection to an SQLite database. Its calls are synchronous and short: SQLite runs inside this process. */
 export class SqliteConnection {
@@ -33,7 +33,7 @@ export class SqliteConnection {
     this.isMemory = path === ':memory:'
     this.#native = new Libsql(path, { timeout: 0 })
     try {
-      this.execute(pragmas)
+      this.execute(PRAGMAS)
       if (!this.isMemory) this.#useWal(path)
     } catch (error) {
       this.close()
@@ -50,7 +50,7 @@ export class SqliteConnection {
     const parameters = values.map(toSqlite)
     return this.#guard(text, () => {
       const prepared = this.#prepare(text)
-      const command = firstWord(text).toUpperCase()
+      const command = getFirstWord(text).toUpperCase()
       if (!prepared.reader) return { command, rowCount: prepared.run(parameters).changes, rows: [], oid: 0, fields: [] }
       const rows = prepared.raw(rowMode === 'array').all(parameters) as Row[]
       return { command, rowCount: rows.length, rows, oid: 0, fields: [] }
@@ -89,8 +89,8 @@ export class SqliteConnection {
   #prepare (text: string): Libsql.Statement {
     let prepared = this.#statements.get(text)
     if (prepared === undefined) {
-      prepared = this.#native.prepare(sqliteText(text))
-      if (this.#statements.size >= cachedStatements) this.#statements.clear()
+      prepared = this.#native.prepare(toSqliteText(text))
+      if (this.#statements.size >= CACHED_STATEMENTS) this.#statements.clear()
       this.#statements.set(text, prepared)
     }
     return prepared
@@ -106,7 +106,7 @@ export class SqliteConnection {
     try {
       return work()
     } catch (error) {
-      if (!this.isMemory && !harmless.test(sqliteCode(error))) this.isBroken = true
+      if (!this.isMemory && !HARMLESS.test(getSqliteCode(error))) this.isBroken = true
       throw error
     } finally {
       this.#echo?.(text, performance.now() - startedAt)
@@ -115,6 +115,6 @@ export class SqliteConnection {
 }
 
 /** The code of the driver's errors, for example `SQLITE_BUSY`; empty when it is another error. */
-export function sqliteCode (error: unknown): string {
+export function getSqliteCode (error: unknown): string {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.startsWith('SQLITE_') ? error.code : ''
 }

@@ -3,10 +3,10 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import Libsql from 'libsql'
-import { SqliteConnection, sqliteCode } from './connection.ts'
+import { SqliteConnection, getSqliteCode } from './connection.ts'
 
 // Another program may hold a file for a moment, a backup for example.
-const patience = 2000
+const PATIENCE_MS = 2000
 
 /** A database file the service cannot work with. The message is one line: what is wrong, what to do. */
 class SqliteFileError extends Error {
@@ -23,7 +23,7 @@ class SqliteFileError extends Error {
  *
  * @throws SqliteFileError when it names none
  */
-export function sqlitePath (url: string): string {
+export function getSqlitePath (url: string): string {
   if (url === ':memory:' || url === 'file::memory:') return ':memory:'
   const [location = ''] = url.split(/[?#]/)
   try {
@@ -40,14 +40,14 @@ export function sqlitePath (url: string): string {
  */
 export async function tryFile (file: string): Promise<void> {
   checkPlace(file)
-  for (const until = performance.now() + patience; ; await sleep(50)) {
+  for (const until = performance.now() + PATIENCE_MS; ; await sleep(50)) {
     try {
       const connection = new SqliteConnection(file)
       connection.query('select 1 from sqlite_master limit 1')
       connection.close()
       return
     } catch (error) {
-      if (!sqliteCode(error).startsWith('SQLITE_BUSY') || performance.now() >= until) throw fileErrorOf(file, error)
+      if (!getSqliteCode(error).startsWith('SQLITE_BUSY') || performance.now() >= until) throw toFileError(file, error)
     }
   }
 }
@@ -71,7 +71,7 @@ function isWritable (location: string): boolean {
   }
 }
 
-const advice: Record<string, string> = {
+const ADVICE: Record<string, string> = {
   SQLITE_NOTADB: 'is not an SQLite database, and was left as it is: name another file',
   SQLITE_CORRUPT: 'is damaged: restore it from a backup, or rescue what can be read with `sqlite3 … .recover`',
   SQLITE_FULL: 'cannot grow, the disk is full: make room',
@@ -81,9 +81,9 @@ const advice: Record<string, string> = {
   SQLITE_CANTOPEN: 'cannot be opened: check the permissions of the file and its folder'
 }
 
-function fileErrorOf (file: string, error: unknown): SqliteFileError {
-  const code = sqliteCode(error).split('_').slice(0, 2).join('_')
-  const reason = advice[code] ?? `cannot be opened (${error instanceof Error ? error.message : String(error)})`
+function toFileError (file: string, error: unknown): SqliteFileError {
+  const code = getSqliteCode(error).split('_').slice(0, 2).join('_')
+  const reason = ADVICE[code] ?? `cannot be opened (${error instanceof Error ? error.message : String(error)})`
   return new SqliteFileError(`${file} ${reason}`, error)
 }
 
@@ -106,7 +106,7 @@ export async function claimFile (file: string): Promise<() => void> {
     lock.exec('pragma journal_mode = memory; begin exclusive')
   } catch (error) {
     lock.close()
-    if (!sqliteCode(error).startsWith('SQLITE_BUSY')) throw fileErrorOf(mark, error)
+    if (!getSqliteCode(error).startsWith('SQLITE_BUSY')) throw toFileError(mark, error)
     throw new SqliteFileError(`${file} is in use by another instance of this service: stop it, or use PostgreSQL, which several instances can share`)
   }
   try {

@@ -17,7 +17,7 @@ const { tables, tableNamesMap } = extractTablesRelationalConfig<Relations>(schem
 const relational = { schema: tables, fullSchema: schema, tableNamesMap }
 
 /** The handles whose savepoint callback is running: a call that could only wait for itself is refused. */
-const entered = new AsyncLocalStorage<ReadonlySet<SqliteHandle>>()
+const running = new AsyncLocalStorage<ReadonlySet<SqliteHandle>>()
 
 /** Sends Drizzle's statements through a client: rows as arrays where Drizzle maps them, as objects where it does not. */
 class ClientSession extends SQLiteRemoteSession<Schema, Relations> {
@@ -69,15 +69,15 @@ export class SqliteHandle extends BaseSQLiteDatabase<'async', unknown, Schema, R
 
   /** A savepoint. Siblings run one after the other: on one connection, parallel savepoints would end each other. */
   override transaction<Result> (work: (tx: never) => Promise<Result>): Promise<Result> {
-    const outer = entered.getStore()
+    const outer = running.getStore()
     if (this.#savepoints === undefined) return Promise.reject(new TransactionUsageError('app.db has no transaction(): use app.transaction(async ({ db }) => …), or request.db on a route with a transaction'))
     if (outer?.has(this) === true) return Promise.reject(new TransactionUsageError('a savepoint inside a savepoint must be opened on the handle that the outer callback was given'))
     const handle = new SqliteHandle(this.$client, this.#savepoints)
     const name = sql.identifier(`savepoint_${++this.#savepoints.count}`)
-    const turn = this.#last.then(async () => {
+    const savepoint = this.#last.then(async () => {
       await this.execute(sql`savepoint ${name}`)
       try {
-        const result = await entered.run(new Set([...outer ?? [], this]), work, handle as never)
+        const result = await running.run(new Set([...outer ?? [], this]), work, handle as never)
         await this.execute(sql`release savepoint ${name}`)
         return result
       } catch (error) {
@@ -85,7 +85,7 @@ export class SqliteHandle extends BaseSQLiteDatabase<'async', unknown, Schema, R
         throw error
       }
     })
-    this.#last = turn.catch(() => {})
-    return turn
+    this.#last = savepoint.catch(() => {})
+    return savepoint
   }
 }

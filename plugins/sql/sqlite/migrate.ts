@@ -1,12 +1,12 @@
 import { migrateSqlite, type SqliteClient } from '../../../drizzle/migrate.ts'
-import type { SqlitePool } from './read-write-pool.ts'
+import type { SqliteReadWritePool } from './read-write-pool.ts'
 
 /** Creates the tables of a database in memory, which exists in its one connection only. */
-export async function migrateMemory (pool: SqlitePool): Promise<string[]> {
-  return await migrateSqlite(clientOf(pool))
+export async function migrateMemory (pool: SqliteReadWritePool): Promise<string[]> {
+  return await migrateSqlite(toClient(pool))
 }
 
-function clientOf (pool: SqlitePool): SqliteClient {
+function toClient (pool: SqliteReadWritePool): SqliteClient {
   return {
     execute: (statement) => run(pool, statement),
     transaction: async () => {
@@ -24,7 +24,7 @@ function clientOf (pool: SqlitePool): SqliteClient {
   }
 }
 
-type Runner = Pick<SqlitePool, 'query'>
+type Runner = Pick<SqliteReadWritePool, 'query'>
 type Statement = Parameters<SqliteClient['execute']>[0]
 
 function run (runner: Runner, statement: Statement): ReturnType<SqliteClient['execute']> {

@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import { asDatabase, type Database } from '../../../drizzle/index.ts'
-import { echoOf } from '../echo.ts'
-import { claimFile, sqlitePath } from './file.ts'
+import { createEcho } from '../echo.ts'
+import { claimFile, getSqlitePath } from './file.ts'
 import { SqliteHandle } from './handle.ts'
 import { migrateMemory } from './migrate.ts'
-import { SqlitePool } from './read-write-pool.ts'
+import { SqliteReadWritePool } from './read-write-pool.ts'
 
 /**
  * Opens the SQLite database that `DATABASE_URL` names; closed with the app.
@@ -13,16 +13,16 @@ import { SqlitePool } from './read-write-pool.ts'
  * @returns its connections, and the autocommit handle
  * @throws SqliteFileError, one line, when the file cannot be used
  */
-export async function openSqlite (app: FastifyInstance, url: string): Promise<{ pool: SqlitePool, db: Database }> {
+export async function openSqlite (app: FastifyInstance, url: string): Promise<{ pool: SqliteReadWritePool, db: Database }> {
   const { config } = app
-  const path = sqlitePath(url)
+  const path = getSqlitePath(url)
   const release = path === ':memory:' ? () => {} : await claimFile(path)
-  const pool = new SqlitePool({
+  const pool = new SqliteReadWritePool({
     path,
     readers: config.DATABASE_POOL_SIZE,
     timeout: config.DATABASE_POOL_TIMEOUT_MS,
     maxWaiting: config.DATABASE_POOL_MAX_WAITING,
-    echo: echoOf(app)
+    echo: createEcho(app)
   })
   if (path === ':memory:') await migrateMemory(pool)
   app.addHook('onClose', async function closeSqlite () {
@@ -38,7 +38,7 @@ export async function openSqlite (app: FastifyInstance, url: string): Promise<{ 
  * @returns its handle; the database goes with it
  */
 export async function memoryDatabase (): Promise<Database> {
-  const pool = new SqlitePool({ path: ':memory:', readers: 1, timeout: 30_000, maxWaiting: 2000 })
+  const pool = new SqliteReadWritePool({ path: ':memory:', readers: 1, timeout: 30_000, maxWaiting: 2000 })
   await migrateMemory(pool)
   return asDatabase(new SqliteHandle(pool))
 }

@@ -1,11 +1,11 @@
 import type { QueryResult, QueryResultRow } from 'pg'
 import type { Echo } from '../echo.ts'
 import { SqliteConnection, type Statement } from './connection.ts'
-import { SqliteLane, type LaneLimits } from './connection-pool.ts'
+import { SqliteConnectionPool, type PoolLimits } from './connection-pool.ts'
 import { isRead } from '../statement-text.ts'
 
 /** How an SQLite database is opened. */
-export interface SqliteOptions extends LaneLimits {
+export interface SqliteOptions extends PoolLimits {
   /** A file, or `:memory:`. */
   path: string
   /** Connections that may read at a time. A database in memory has one connection for everything. */
@@ -25,38 +25,38 @@ export interface BeginOptions {
  * The connections of an SQLite database: one that writes and several that read, or a single one in memory. Writers wait for
  * each other in order; a reader never waits for the writer.
  */
-export class SqlitePool {
+export class SqliteReadWritePool {
   /** Asked before each statement and transaction why it may not take a connection. In development: because it belongs to a transaction. */
   refuse: () => Error | undefined = () => undefined
-  readonly #writes: SqliteLane
-  readonly #reads: SqliteLane
+  readonly #writes: SqliteConnectionPool
+  readonly #reads: SqliteConnectionPool
 
   constructor ({ path, readers, echo, ...limits }: SqliteOptions) {
     const open = () => new SqliteConnection(path, echo)
-    this.#writes = new SqliteLane(open, 1, limits)
-    this.#reads = path === ':memory:' ? this.#writes : new SqliteLane(open, readers, limits)
+    this.#writes = new SqliteConnectionPool(open, 1, limits)
+    this.#reads = path === ':memory:' ? this.#writes : new SqliteConnectionPool(open, readers, limits)
   }
 
   /** Open, idle and awaited connections of both kinds; the same numbers twice for a database in memory. */
-  get counts (): Record<'writes' | 'reads', SqliteLane['counts']> {
+  get counts (): Record<'writes' | 'reads', SqliteConnectionPool['counts']> {
     return { writes: this.#writes.counts, reads: this.#reads.counts }
   }
 
   /** Runs one statement by itself, beside the writer when it only reads. */
   async query<Row extends QueryResultRow> (statement: Statement, values?: unknown[]): Promise<QueryResult<Row>> {
     this.#assertAllowed()
-    const lane = isRead(typeof statement === 'string' ? statement : statement.text) ? this.#reads : this.#writes
-    const { connection, result } = await lane.take((taken) => taken.query<Row>(statement, values))
-    lane.give(connection)
+    const pool = isRead(typeof statement === 'string' ? statement : statement.text) ? this.#reads : this.#writes
+    const { connection, result } = await pool.take((taken) => taken.query<Row>(statement, values))
+    pool.give(connection)
     return result
   }
 
   /** Begins a transaction, which holds its connection until it ends. */
   async begin ({ readOnly, abandoned }: BeginOptions): Promise<SqliteSession> {
     this.#assertAllowed()
-    const lane = readOnly ? this.#reads : this.#writes
-    const { connection } = await lane.take((taken) => { taken.begin(readOnly) }, abandoned)
-    return new SqliteSession(lane, connection)
+    const pool = readOnly ? this.#reads : this.#writes
+    const { connection } = await pool.take((taken) => { taken.begin(readOnly) }, abandoned)
+    return new SqliteSession(pool, connection)
   }
 
   /** Closes every connection. */
@@ -73,11 +73,11 @@ export class SqlitePool {
 
 /** A begun transaction and its connection. */
 export class SqliteSession {
-  readonly #lane: SqliteLane
+  readonly #pool: SqliteConnectionPool
   readonly #connection: SqliteConnection
 
-  constructor (lane: SqliteLane, connection: SqliteConnection) {
-    this.#lane = lane
+  constructor (pool: SqliteConnectionPool, connection: SqliteConnection) {
+    this.#pool = pool
     this.#connection = connection
   }
 
@@ -93,7 +93,7 @@ export class SqliteSession {
     try {
       this.#connection.end(how)
     } finally {
-      this.#lane.give(this.#connection)
+      this.#pool.give(this.#connection)
     }
   }
 }

@@ -4,8 +4,8 @@ class SqliteValueError extends Error {
   readonly code = 'SQLITE_MISMATCH'
 }
 
-const smallest = -(2n ** 63n)
-const largest = 2n ** 63n - 1n
+const SMALLEST = -(2n ** 63n)
+const LARGEST = 2n ** 63n - 1n
 
 /**
  * A parameter as the driver can take it. The driver ends the process over a boolean, cuts text at a NUL and stores whole
@@ -37,7 +37,7 @@ function checkedNumber (value: number): number | bigint {
 }
 
 function checkedInteger (value: bigint): bigint {
-  if (value < smallest || value > largest) throw new SqliteValueError('the whole number has more than 64 bits')
+  if (value < SMALLEST || value > LARGEST) throw new SqliteValueError('the whole number has more than 64 bits')
   return value
 }
 
