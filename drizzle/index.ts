@@ -71,6 +71,6 @@ const SQLITE: Dialect = {
  * @param db any Drizzle handle
  * @returns its tables and words
  */
-export function dialectOf (db: Database): Dialect {
+export function getDialect (db: Database): Dialect {
   return db instanceof PgDatabase ? POSTGRES : SQLITE
 }

@@ -51,7 +51,7 @@ export type DatabaseUse = 'given' | 'started' | 'none'
 export function readSettings (environment: Raw, overrides: Partial<Settings> = {}, databases: DatabaseUse = 'started'): Settings {
   const raw: Raw = { ...withoutEmpty(environment), ...overrides }
   const { values, errors } = validate(raw)
-  const wrong = new Set(errors.map(nameOf))
+  const wrong = new Set(errors.map(getName))
   const lines = [
     ...[...wrong].map((name) => describe(name, raw[name])),
     ...contradictions(values, databases).filter(({ names }) => !names.some((name) => wrong.has(name))).map(({ line }) => line)
@@ -82,9 +82,9 @@ export function maskSettings ({ DATABASE_URL, MONGODB_URL, ...rest }: Settings):
  * @param url a connection URL, also one with several hosts
  * @returns for example `db.example.com:5432/app`
  */
-export function whereOf (url: string): string {
+export function getPlace (url: string): string {
   // A password may hold any character unencoded, so everything up to the last @ is left out.
-  const rest = url.slice(Math.max(url.lastIndexOf('@') + 1, schemeOf(url).length))
+  const rest = url.slice(Math.max(url.lastIndexOf('@') + 1, getScheme(url).length))
   return rest.replace(/\?.*$/, '')
 }
 
@@ -93,10 +93,10 @@ export function whereOf (url: string): string {
  * @param url a connection URL
  */
 export function maskUrl (url: string): string {
-  return schemeOf(url) + whereOf(url)
+  return getScheme(url) + getPlace(url)
 }
 
-function schemeOf (url: string): string {
+function getScheme (url: string): string {
   return /^[a-z+]+:\/\//.exec(url)?.[0] ?? ''
 }
 
@@ -111,7 +111,7 @@ function validate (raw: Raw): { values: ReadSettings, errors: SchemaError[] } {
   } catch (error) {
     const errors = (error as { errors?: SchemaError[] }).errors
     if (errors === undefined) throw error
-    const wrong = new Set(errors.map(nameOf))
+    const wrong = new Set(errors.map(getName))
     const rest = Object.fromEntries(Object.entries(raw).filter(([name]) => !wrong.has(name)))
     return { values: read(rest), errors }
   }
@@ -121,7 +121,7 @@ function read (raw: Raw): ReadSettings {
   return envSchema<ReadSettings>({ schema: { ...SettingsSchema }, data: raw, env: false })
 }
 
-function nameOf (error: SchemaError): string {
+function getName (error: SchemaError): string {
   return error.instancePath.slice(1)
 }
 

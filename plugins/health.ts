@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
-import { projectionsOf } from './metrics/projections.ts'
+import { getProjections } from './metrics/projections.ts'
 import type { Fit } from './migrations.ts'
 import { Pool } from './sql/postgres/pool.ts'
 
@@ -47,7 +47,7 @@ const ReadinessSchema = Type.Object({
 /** Answers /livez without touching a database, /readyz and /healthz from checks that are at most a second old. */
 export default fp(async function health (app) {
   const checks = new Map<string, Check>()
-  const readiness = cached(() => reportOf(checks))
+  const readiness = cached(() => getReport(checks))
   let draining = false
   app.decorate('addReadiness', (name, check) => { checks.set(name, check) })
   app.decorate('readiness', async () => {
@@ -80,7 +80,7 @@ function describe (operationId: string, summary: string, response: Record<number
 }
 
 function lags (app: FastifyInstance): Record<string, number> {
-  return Object.fromEntries(projectionsOf(app).flatMap(({ name, lagSeconds }) => lagSeconds === undefined ? [] : [[name, lagSeconds]]))
+  return Object.fromEntries(getProjections(app).flatMap(({ name, lagSeconds }) => lagSeconds === undefined ? [] : [[name, lagSeconds]]))
 }
 
 /**
@@ -93,13 +93,13 @@ function isFull ({ pg }: FastifyInstance): boolean {
   return idleCount - waitingCount <= 0 && totalCount >= options.max
 }
 
-async function reportOf (checks: Map<string, Check>): Promise<Readiness> {
-  const conditions = await Promise.all([...checks].map(async ([name, check]) => [name, await conditionOf(check)] as const))
+async function getReport (checks: Map<string, Check>): Promise<Readiness> {
+  const conditions = await Promise.all([...checks].map(async ([name, check]) => [name, await getCondition(check)] as const))
   const isReady = conditions.every(([, condition]) => READY.has(condition))
   return { status: isReady ? 'ready' : 'not ready', checks: Object.fromEntries(conditions) }
 }
 
-async function conditionOf (check: Check): Promise<Condition> {
+async function getCondition (check: Check): Promise<Condition> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<Condition>((resolve) => { timer = setTimeout(() => { resolve('no answer') }, CHECK_MS) })
   try {

@@ -52,7 +52,7 @@ const describe: SwaggerTransform = ({ schema, url, route }) => {
   const plain = url.length > 1 ? url.replace(/\/$/, '') : url
   if (schema === undefined || schema.hide === true || schema.tags?.includes(HEALTH) === true) return { schema, url: plain }
   const response = { ...problems(...commonProblems(schema)), ...schema.response as object }
-  const transaction = transactionOf(route)
+  const transaction = getTransaction(route)
   const described = { ...schema, response, ...(transaction === undefined ? {} : { 'x-transaction': transaction }) }
   return { schema: isWrite(route) && transaction === undefined ? described : describeConsistency(described, isWrite(route) ? 'write' : 'read'), url: plain }
 }
@@ -70,7 +70,7 @@ function isWrite ({ method }: RouteOptions): boolean {
   return [method].flat().some((name) => WRITES.has(name))
 }
 
-function transactionOf (route: RouteOptions): unknown {
+function getTransaction (route: RouteOptions): unknown {
   const transaction = (route.config as { transaction?: unknown } | undefined)?.transaction
   if (transaction === false) return undefined
   const asked = transaction ?? isWrite(route)

@@ -1,7 +1,7 @@
 // `npm run db:migrate`: brings both databases to what this version of the service declares. Any number may run at once.
 import { MongoClient } from 'mongodb'
 import { migrate } from '../drizzle/migrate.ts'
-import { readSettings, whereOf } from '../plugins/config.ts'
+import { readSettings, getPlace } from '../plugins/config.ts'
 import { explainBoot } from '../plugins/errors/boot.ts'
 import { prepareDatabase } from '../plugins/mongo/prepare.ts'
 import { getSqlitePath, tryFile } from '../plugins/sql/sqlite/file.ts'
@@ -15,14 +15,14 @@ async function run (): Promise<void> {
 async function migrateSql (url: string): Promise<void> {
   if (url.startsWith('file:')) await tryFile(getSqlitePath(url))
   const done = await migrate(url)
-  console.log(`${whereOf(url)}: ${done.length === 0 ? 'up to date' : done.join(', ')}`)
+  console.log(`${getPlace(url)}: ${done.length === 0 ? 'up to date' : done.join(', ')}`)
 }
 
 async function migrateMongo (url: string, database: string): Promise<void> {
   const client = new MongoClient(url, { serverSelectionTimeoutMS: 5000, appName: 'migrate' })
   try {
     await prepareDatabase(client.db(database))
-    console.log(`${whereOf(url)} ${database}: collections, validators and indexes are up to date`)
+    console.log(`${getPlace(url)} ${database}: collections, validators and indexes are up to date`)
   } finally {
     await client.close()
   }

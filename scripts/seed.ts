@@ -16,8 +16,8 @@ const prices = ['0.10', '2.50', '19.90', '149.00', '0.99']
 
 const DUPLICATE_KEY = 11_000
 
-const emailOf = (name: string): string => `${name.toLowerCase().replace(' ', '.')}@example.com`
-const slugOf = (text: string): string => text.toLowerCase().replace(/[^a-z]+/g, '-')
+const toEmail = (name: string): string => `${name.toLowerCase().replace(' ', '.')}@example.com`
+const toSlug = (text: string): string => text.toLowerCase().replace(/[^a-z]+/g, '-')
 const pick = <T>(from: T[], at: number): T => from[at % from.length] as T
 
 /**
@@ -40,7 +40,7 @@ async function seedSql (app: FastifyInstance): Promise<Omit<Seeded, 'posts'>> {
       const orders = app.repositories.orders(db)
       let count = 0
       for (const [at, name] of people.entries()) {
-        const { id } = await users.create({ email: emailOf(name), name })
+        const { id } = await users.create({ email: toEmail(name), name })
         for (let order = 0; order < at % 3; order++) {
           const items = Array.from({ length: 1 + (at + order) % 4 }, (_, item) => ({
             product: pick(products, at + item), quantity: 1 + (at * 3 + item) % 9, unit_price: pick(prices, at + order + item)
@@ -65,12 +65,12 @@ async function seedPosts (app: FastifyInstance): Promise<number> {
   if (items.length > 0) return 0
   let count = 0
   for (const [at, name] of people.entries()) {
-    const author = await app.repositories.users(app.db).getByEmail(emailOf(name))
+    const author = await app.repositories.users(app.db).getByEmail(toEmail(name))
     for (let post = 0; author !== null && post < at % 5; post++) {
       const title = pick(titles, at + post)
       const content = `${name} on this: ${title.toLowerCase()}. `.repeat(3 + (at + post) % 5)
       // The slug keeps a second process, which found no posts either, from adding them again.
-      const slug = `${slugOf(name)}-${slugOf(title)}`
+      const slug = `${toSlug(name)}-${toSlug(title)}`
       const isNew = await posts.create({ title, content, category: pick(categories, at + post), author_id: author.id, slug }).then(() => true, ifTaken)
       if (isNew) count++
     }

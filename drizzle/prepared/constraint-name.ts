@@ -26,7 +26,7 @@ export function nameConstraint (error: unknown, text: string): unknown {
   const isDelete = verb === 'delete from'
   const code = fault.extendedCode ?? fault.code
   if (FOREIGN_KEY.has(code)) {
-    const name = fault.constraint ?? foreignKeyOf(table, isDelete)
+    const name = fault.constraint ?? findForeignKey(table, isDelete)
     if (name !== undefined) fault.constraint = isDelete ? `${name} on delete` : name
   } else if (String(code).startsWith('SQLITE_CONSTRAINT')) {
     const name = nameIn(fault.message)
@@ -36,7 +36,7 @@ export function nameConstraint (error: unknown, text: string): unknown {
 }
 
 // The only foreign key it can have been; undefined where there are several.
-function foreignKeyOf (table: string, isDelete: boolean): string | undefined {
+function findForeignKey (table: string, isDelete: boolean): string | undefined {
   const candidates = foreignKeys.filter((key) => isDelete
     ? getTableConfig(key.foreignTable).name === table && !key.cascades
     : key.table !== undefined && getTableConfig(key.table).name === table)

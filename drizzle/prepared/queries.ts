@@ -1,5 +1,5 @@
 import { Placeholder, type SQL } from 'drizzle-orm'
-import { dialectOf, type Database, type Dialect, type Tables } from '../index.ts'
+import { getDialect, type Database, type Dialect, type Tables } from '../index.ts'
 import { buildStatement, connect, type Connection, type Slot, type Statement } from './statement.ts'
 
 /** The values a query is run with, as they stand in the query: one placeholder for each. */
@@ -44,7 +44,7 @@ export function defineQueries<D extends Record<string, Definition>> (
   const built = new Map<Dialect, BoundClass>()
   return {
     on (db) {
-      const dialect = dialectOf(db)
+      const dialect = getDialect(db)
       let Bound = built.get(dialect)
       if (Bound === undefined) {
         Bound = bind(group, define(db, dialect.tables, dialect), db)
@@ -73,7 +73,7 @@ function bind (group: string, definitions: Record<string, Definition>, db: Datab
     constructor (connection: Connection) { this.connection = connection }
   }
   for (const [name, definition] of Object.entries(definitions)) {
-    const run = runnerOf(`${group}_${snakeCase(name)}`, definition, db)
+    const run = createRunner(`${group}_${snakeCase(name)}`, definition, db)
     Object.defineProperty(Bound.prototype, name, {
       value (this: Bound, values: unknown) { return run(this.connection, values) }
     })
@@ -81,7 +81,7 @@ function bind (group: string, definitions: Record<string, Definition>, db: Datab
   return Bound
 }
 
-function runnerOf (name: string, definition: Definition, db: Database): (connection: Connection, values: unknown) => Promise<unknown> {
+function createRunner (name: string, definition: Definition, db: Database): (connection: Connection, values: unknown) => Promise<unknown> {
   if ('each' in definition) {
     const byLength = new Map<number, Statement>()
     return (connection, values) => {
@@ -112,10 +112,10 @@ function valueIn (rows: Array<Record<string, unknown>>, place: string): unknown 
   return rows[Number(place.slice(0, dot))]?.[place.slice(dot + 1)]
 }
 
-function fill ({ slots, config }: Statement, valueOf: (name: string) => unknown): unknown[] {
+function fill ({ slots, config }: Statement, getValue: (name: string) => unknown): unknown[] {
   return slots.map(({ name, value, encode }: Slot) => {
     if (name === undefined) return value
-    const given = valueOf(name)
+    const given = getValue(name)
     // Drivers send undefined as null, which would be a row nobody asked for.
     if (given === undefined) throw new TypeError(`Statement ${config.name} was given no value for ${name}`)
     return encode === undefined ? given : encode(given)

@@ -22,11 +22,11 @@ interface Target { group: string, key: string, at: number, decode: (value: unkno
  * @returns undefined when the query returns no fields
  * @throws Error when fields are nested deeper than one level
  */
-export function readerOf ({ fields, joinsNotNullableMap, customResultMapper }: Prepared): RowReader | undefined {
+export function createRowReader ({ fields, joinsNotNullableMap, customResultMapper }: Prepared): RowReader | undefined {
   if (customResultMapper !== undefined) return customResultMapper
   if (fields === undefined) return undefined
   if (fields.some(({ path }) => path.length > 2)) throw new Error('A query of a repository may nest its fields one level deep')
-  const targets = fields.map(targetOf)
+  const targets = fields.map(toTarget)
   if (targets.every(({ group }) => group === '')) return (rows) => rows.map((row) => readInto({}, targets, row))
   const groups = [...new Set(targets.map(({ group }) => group))].map((group) => ({
     group,
@@ -63,13 +63,13 @@ function readInto (result: Record<string, unknown>, targets: Target[], row: Row)
   return result
 }
 
-function targetOf ({ path, field }: Field, at: number): Target {
-  const decoder = decoderOf(field)
+function toTarget ({ path, field }: Field, at: number): Target {
+  const decoder = getDecoder(field)
   const [group, key] = path.length === 2 ? path as [string, string] : ['', path[0] ?? '']
   return { group, key, at, decode: (value) => decoder.mapFromDriverValue(value) }
 }
 
-function decoderOf (field: unknown): DriverValueDecoder<unknown, unknown> {
+function getDecoder (field: unknown): DriverValueDecoder<unknown, unknown> {
   if (is(field, Column)) return field
   // Both `sql` and an alias of it keep what mapWith() was given.
   const expression = is(field, SQL) ? field : (field as SQL.Aliased).sql

@@ -2,7 +2,7 @@ import { is, Param, Placeholder, SQL } from 'drizzle-orm'
 import { PgTransaction } from 'drizzle-orm/pg-core'
 import type { Database } from '../index.ts'
 import { nameConstraint } from './constraint-name.ts'
-import { readerOf, type Prepared, type Row, type RowReader } from './rows.ts'
+import { createRowReader, type Prepared, type Row, type RowReader } from './rows.ts'
 
 /**
  * What this file and rows.ts take from Drizzle's insides, all of it: the session behind a handle with its client, and the
@@ -58,7 +58,7 @@ export function buildStatement (name: string, query: unknown, db: Database): Sta
   const prepared: PreparedQuery = query instanceof SQL ? raw(query, db) : (query as Preparable).prepare(name)
   const text = prepared.queryConfig?.text ?? prepared.query?.sql ?? ''
   const params = prepared.params ?? prepared.query?.params ?? []
-  return { text, slots: params.map(slotOf), read: readerOf(prepared), config: configOf(prepared, name, text) }
+  return { text, slots: params.map(toParam), read: createRowReader(prepared), config: toConfig(prepared, name, text) }
 }
 
 /**
@@ -106,7 +106,7 @@ async function runLibsql (client: LibsqlClient, { text, read }: Statement, args:
 }
 
 // What PostgreSQL's session prepared is used as it is; SQLite's is given the same form.
-function configOf ({ queryConfig, fields, customResultMapper }: PreparedQuery, name: string, text: string): Config {
+function toConfig ({ queryConfig, fields, customResultMapper }: PreparedQuery, name: string, text: string): Config {
   if (queryConfig !== undefined) return { ...queryConfig, name, text }
   return fields === undefined && customResultMapper === undefined ? { name, text } : { name, text, rowMode: 'array' }
 }
@@ -126,7 +126,7 @@ function raw (query: SQL, db: Database): PreparedQuery {
   return { query: { sql, params } }
 }
 
-function slotOf (param: unknown): Slot {
+function toParam (param: unknown): Slot {
   if (is(param, Placeholder)) return { name: param.name }
   if (!is(param, Param) || !is(param.value, Placeholder)) return { value: param }
   const { encoder, value: { name } } = param

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { isIP } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { buildPage } from './page.ts'
-import { statusOf } from './status.ts'
+import { getStatus } from './status.ts'
 
 interface Answer { status?: number, type?: string, body: string, headers?: Record<string, string> }
 
@@ -24,7 +24,7 @@ export function createAdminServer (app: FastifyInstance): Server {
   const page = buildPage()
   const routes: Record<string, () => Answer | Promise<Answer>> = {
     '/': () => ({ type: 'text/html; charset=utf-8', body: page.html, headers: { 'content-security-policy': page.policy } }),
-    '/status.json': async () => json(200, await statusOf(app)),
+    '/status.json': async () => json(200, await getStatus(app)),
     '/metrics': async () => ({ type: app.metrics.contentType, body: await app.metrics.text() }),
     '/livez': () => json(200, { status: 'alive' }),
     '/readyz': readiness,

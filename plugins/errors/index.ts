@@ -6,7 +6,7 @@ import { constraintProblems } from '../../drizzle/constraints.ts'
 import { ProblemSchema } from '../../schemas/problem.ts'
 import { indexProblems } from '../mongo/indexes.ts'
 import { CATALOG } from './catalog.ts'
-import { problemOf, type ProblemReply } from './problem.ts'
+import { toProblem, type ProblemReply } from './problem.ts'
 import { REQUEST_ID_HEADER } from './request-id.ts'
 import { collectRoutes } from './routes.ts'
 
@@ -22,7 +22,7 @@ export default fp(async function errors (app) {
   await app.register(sensible)
   app.removeContentTypeParser('text/plain') // a text is never what an operation takes, so it is 415 and not 400
   app.addSchema(ProblemSchema)
-  const methodsOf = collectRoutes(app)
+  const getMethods = collectRoutes(app)
   app.addHook('onRequest', (request, reply, done) => {
     reply.header(REQUEST_ID_HEADER, request.id)
     if (hasOneHost(request)) return done()
@@ -32,7 +32,7 @@ export default fp(async function errors (app) {
   })
   app.setErrorHandler(answerError)
   app.setNotFoundHandler(function answerUnknown (request, reply) {
-    const allowed = methodsOf(request.url.split('?', 1)[0] ?? '/')
+    const allowed = getMethods(request.url.split('?', 1)[0] ?? '/')
     // A route that found nothing itself (a file, for example) is on the list with this very method.
     const isWrongMethod = allowed.length > 0 && !allowed.includes(request.method)
     const type = isWrongMethod ? 'method-not-allowed' : 'not-found'
@@ -49,7 +49,7 @@ export default fp(async function errors (app) {
  * Also given to Fastify as `frameworkErrors`, for requests that never reach a route.
  */
 export function answerError (error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const problem = problemOf(error, request.id, constraints)
+  const problem = toProblem(error, request.id, constraints)
   const { status } = problem.body
   if (status === 500) request.log.error({ err: error }, 'request failed')
   else if (status > 500) request.log.warn({ err: error }, 'request not answered')

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
-import { tokenOf } from '../read-your-writes/index.ts'
+import { getToken } from '../read-your-writes/index.ts'
 import { mongoKeyStore } from './mongo-store.ts'
 import { keyedRequest, type KeyedRequest } from './request.ts'
 import { sqlKeyStore } from './sql-store.ts'
@@ -81,7 +81,7 @@ function answerOf (request: FastifyRequest, reply: FastifyReply, payload: unknow
     const value = reply.getHeader(name)
     if (value !== undefined) headers[name] = String(value)
   }
-  const token = tokenOf(request)
+  const token = getToken(request)
   return { status: reply.statusCode, headers: { ...headers, ...(token && { 'consistency-token': token }) }, body: isEmpty ? '' : String(payload) }
 }
 

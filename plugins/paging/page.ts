@@ -21,12 +21,12 @@ export interface Page<Item, Cursor = string> {
  * Cuts a page out of rows that were read with one more than wanted.
  * @param rows at most `limit` + 1 rows
  * @param limit items wanted
- * @param cursorOf makes the cursor from the last item
+ * @param getCursor makes the cursor from the last item
  */
-export function pageOf<Item, Cursor> (rows: Item[], limit: number, cursorOf: (last: Item) => Cursor): Page<Item, Cursor> {
+export function toPage<Item, Cursor> (rows: Item[], limit: number, getCursor: (last: Item) => Cursor): Page<Item, Cursor> {
   const items = rows.length > limit ? rows.slice(0, limit) : rows
   const last = items.at(-1)
-  return { items, next: rows.length > limit && last !== undefined ? cursorOf(last) : undefined }
+  return { items, next: rows.length > limit && last !== undefined ? getCursor(last) : undefined }
 }
 
 /** A place in a list that is ordered by time, newest first, with the id breaking ties. */
@@ -37,15 +37,15 @@ export interface Moment { createdAt: Date, id: string }
  * @param createdAt time of the last item
  * @param id its id
  */
-export function momentCursor (createdAt: Date, id: string | number): string {
+export function toTimestampCursor (createdAt: Date, id: string | number): string {
   return `${createdAt.getTime()}_${id}`
 }
 
 /**
  * The place of a cursor.
- * @param cursor what `momentCursor` made; its shape was checked by the schema of the route
+ * @param cursor what `toTimestampCursor` made; its shape was checked by the schema of the route
  */
-export function readMomentCursor (cursor: string): Moment {
+export function parseTimestampCursor (cursor: string): Moment {
   const [time = '', id = ''] = cursor.split('_')
   return { createdAt: new Date(Number(time)), id }
 }

@@ -93,7 +93,7 @@ function noteVersion (request: FastifyRequest, _reply: FastifyReply, payload: un
 function announce (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error: Error | null, payload?: unknown) => void): void {
   if (reply.statusCode >= 400) return done(null, payload)
   const { server, transaction } = request
-  const isUnknown = transaction.store === 'sql' && transaction.state === 'open' && eventOf(request) === undefined
+  const isUnknown = transaction.store === 'sql' && transaction.state === 'open' && getEvent(request) === undefined
   transaction.beforeReply(() => complete(request, reply, transaction))
   if (!isUnknown || (request.method !== 'DELETE' && server.sqlite === undefined)) return done(null, payload)
   ownEvent(server, transaction).then((id) => {
@@ -114,7 +114,7 @@ async function ownEvent (app: FastifyInstance, transaction: Transaction): Promis
 /** After the COMMIT: has the event carried over at once, waits if the client prefers that, and hands out the token. */
 async function complete (request: FastifyRequest, reply: FastifyReply, transaction: Transaction): Promise<ReplyAddition | undefined> {
   const { server } = request
-  const wanted = writesOf(request, transaction)
+  const wanted = getWrites(request, transaction)
   if (wanted === undefined) return undefined
   if (wanted.sql.length > 0 && server.hasDecorator('outbox')) server.outbox.kick()
   const seconds = preferredWait(request.headers.prefer)
@@ -132,12 +132,12 @@ async function complete (request: FastifyRequest, reply: FastifyReply, transacti
 /**
  * The token of what a request's transaction has written in SQL; undefined while nothing is known of it, and for MongoDB before the COMMIT.
  */
-export function tokenOf (request: FastifyRequest): string | undefined {
-  return sqlToken(eventOf(request))
+export function getToken (request: FastifyRequest): string | undefined {
+  return sqlToken(getEvent(request))
 }
 
-function writesOf (request: FastifyRequest, transaction: Transaction): Wanted | undefined {
-  const event = eventOf(request)
+function getWrites (request: FastifyRequest, transaction: Transaction): Wanted | undefined {
+  const event = getEvent(request)
   if (event !== undefined) return { sql: [event], mongo: [] }
   const time = transaction.store === 'mongo' ? transaction.operationTime : undefined
   return time === undefined ? undefined : { sql: [], mongo: [clusterTime(time)] }
@@ -154,7 +154,7 @@ function setEvent (request: FastifyRequest, id: string): void {
   (request as FastifyRequest & WithEvent)[announced] = { transaction: request.transaction, id }
 }
 
-function eventOf (request: FastifyRequest): string | undefined {
+function getEvent (request: FastifyRequest): string | undefined {
   const event = (request as FastifyRequest & WithEvent)[announced]
   return event?.transaction === request.transaction ? event.id : undefined
 }

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { Database } from '../../drizzle/index.ts'
 import { MAX_ID } from '../../schemas/common.ts'
-import { pageOf, type Page, type PageRequest } from '../paging/page.ts'
+import { toPage, type Page, type PageRequest } from '../paging/page.ts'
 import { defineQueries, type Given } from '../../drizzle/prepared/queries.ts'
 
 /** What a user has written, in numbers; the average is null without posts. */
@@ -38,7 +38,7 @@ export function createUserAnalyticsRepository (db: Database) {
       const rows = count === undefined || id === undefined
         ? await run.list({ limit: wanted, skip })
         : await run.listAfter({ limit: wanted, count, id })
-      return pageOf(rows, limit, ({ post_count, id }) => `${post_count}_${id}`)
+      return toPage(rows, limit, ({ post_count, id }) => `${post_count}_${id}`)
     }
   }
 }

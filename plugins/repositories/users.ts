@@ -1,6 +1,6 @@
 import { and, asc, eq, getTableColumns, gt, inArray, lte, sql, type Placeholder, type SQL } from 'drizzle-orm'
 import type { Database, Tables } from '../../drizzle/index.ts'
-import { pageOf, type Page, type PageRequest } from '../paging/page.ts'
+import { toPage, type Page, type PageRequest } from '../paging/page.ts'
 import { defineQueries, type Given } from '../../drizzle/prepared/queries.ts'
 
 /** A user as clients see it; writes also return the `version`, by which the outbox is waited for. */
@@ -86,7 +86,7 @@ export function createUserRepository (db: Database) {
         : after === undefined ? await run.list({ limit: wanted, skip }) : await run.listAfter({ limit: wanted, after })
       const users = grouped(rows)
       const left = email === undefined ? users : users.slice(skip).filter(({ id }) => after === undefined || id > after)
-      return pageOf(left, limit, ({ id }) => id)
+      return toPage(left, limit, ({ id }) => id)
     },
 
     /** Changes only the fields that are given. */

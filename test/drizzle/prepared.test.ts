@@ -1,6 +1,6 @@
 import { and, asc, avg, count, desc, eq, getTableColumns, gt, param, sql } from 'drizzle-orm'
 import t from 'tap'
-import { dialectOf, type Database } from '../../drizzle/index.ts'
+import { getDialect, type Database } from '../../drizzle/index.ts'
 import { defineQueries, forEach, type Given } from '../../drizzle/prepared/queries.ts'
 import { handles, postgresHandle } from '../repositories/handles.ts'
 
@@ -34,7 +34,7 @@ async function violated (work: PromiseLike<unknown>): Promise<unknown> {
 }
 
 async function fill (db: Database): Promise<void> {
-  const { users, orders, orderItems, posts } = dialectOf(db).tables
+  const { users, orders, orderItems, posts } = getDialect(db).tables
   const added = await db.insert(users).values([1, 2, 3].map((n) => ({ email: `${n}@example.com`, name: `user ${n}` }))).returning()
   const [first, second] = added
   const made = await db.insert(orders).values([{ user_id: first?.id ?? 0, total: '10.50' }, { user_id: first?.id ?? 0, total: '0.00' }, { user_id: second?.id ?? 0, total: '99999999999999.99' }]).returning()
@@ -45,7 +45,7 @@ async function fill (db: Database): Promise<void> {
 t.test('every query answers as Drizzle itself would', async (t) => {
   for (const { kind, db } of await handles(t)) {
     await fill(db)
-    const { users, orders, orderItems, posts, outbox } = dialectOf(db).tables
+    const { users, orders, orderItems, posts, outbox } = getDialect(db).tables
     const run = queries.on(db)
     const page = db.select(getTableColumns(orders)).from(orders).orderBy(desc(orders.id)).limit(2).as('page')
     const time = new Date(1500)

@@ -37,7 +37,7 @@ export async function ownServer (t: Test, name: Name, flags: string[] = []): Pro
  * for a moment, and its folder copied.
  * @param application how the primary calls it in `pg_stat_replication` and `synchronous_standby_names`
  */
-export async function standbyOf (t: Test, primary: OwnServer, application: string): Promise<OwnServer> {
+export async function createStandby (t: Test, primary: OwnServer, application: string): Promise<OwnServer> {
   const { username, port } = new URL(primary.url)
   const dataDir = newFolder(t)
   await primary.down('SIGINT')

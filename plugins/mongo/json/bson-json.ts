@@ -39,14 +39,14 @@ const needsEscape = /["\\\u0000-\u001f]/
  * const { json, hasMore } = toJson(cursor.firstBatch, 100)
  */
 export function compileBatch (schema: TObject, storedAs: Record<string, string> = {}): (documents: Uint8Array[], limit: number) => JsonBatch {
-  const document = compileDocument(fieldsOf(schema, storedAs))
+  const document = compileDocument(getFields(schema, storedAs))
   return function toJson (documents, limit) {
-    const texts = documents.slice(0, limit).map((bytes) => document(bufferOf(bytes)))
+    const texts = documents.slice(0, limit).map((bytes) => document(toBuffer(bytes)))
     return { json: `[${texts.join(',')}]`, last: texts.at(-1), hasMore: documents.length > limit }
   }
 }
 
-function fieldsOf (schema: TObject, storedAs: Record<string, string>): Field[] {
+function getFields (schema: TObject, storedAs: Record<string, string>): Field[] {
   const required: readonly string[] = schema.required ?? []
   return Object.entries(schema.properties).map(([name, property]: [string, TSchema]) => ({
     key: Buffer.from(`${storedAs[name] ?? name}\0`),
@@ -72,7 +72,7 @@ function compileDocument (fields: Field[]): (bytes: Buffer) => string {
         if (field.isRequired) found++
         expected = index + 1
       }
-      at = valueAt + sizeOf(bytes, type, valueAt)
+      at = valueAt + getSize(bytes, type, valueAt)
     }
     if (found < requiredCount) throw new TypeError('a document lacks a required field')
     return text === '' ? '{}' : text + '}'
@@ -119,7 +119,7 @@ function quote (text: string): string {
 }
 
 /** Bytes that a value takes: https://bsonspec.org/spec.html */
-function sizeOf (bytes: Buffer, type: number, at: number): number {
+function getSize (bytes: Buffer, type: number, at: number): number {
   switch (type) {
     case types.double: case types.date: case types.long: case 0x11: return 8
     case types.string: case 0x0d: case 0x0e: return 4 + bytes.readInt32LE(at)
@@ -138,6 +138,6 @@ function sizeOf (bytes: Buffer, type: number, at: number): number {
   }
 }
 
-function bufferOf (bytes: Uint8Array): Buffer {
+function toBuffer (bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

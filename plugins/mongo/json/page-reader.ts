@@ -22,7 +22,7 @@ interface List<Item> {
   dates: string[]
   projection: Record<string, 1>
   toJson: ReturnType<typeof compileBatch>
-  cursorOf: (last: Item) => string
+  getCursor: (last: Item) => string
 }
 
 const MAX_TIME_MS = 5000
@@ -36,17 +36,17 @@ const PASSING = new Set<unknown>([91, 189, 10_107, 11_600, 11_602, 13_435, 13_43
  * a page does not fit into one reply of 16 MB.
  * @param collection name of the collection
  * @param schema what an item looks like to a client; `id` is the document's `_id`
- * @param cursorOf makes the cursor that follows an item
+ * @param getCursor makes the cursor that follows an item
  */
-export function mongoPages<T extends TObject> (collection: string, schema: T, cursorOf: (last: Static<T>) => string): Reader<Static<T>> {
+export function mongoPages<T extends TObject> (collection: string, schema: T, getCursor: (last: Static<T>) => string): Reader<Static<T>> {
   const names = Object.keys(schema.properties)
   const list: List<Static<T>> = {
     collection,
     names,
     dates: names.filter((name) => (schema.properties[name] as TSchema)['format'] === 'date-time'),
-    projection: Object.fromEntries(names.map((name) => [fieldOf(name), 1])),
+    projection: Object.fromEntries(names.map((name) => [getFieldName(name), 1])),
     toJson: compileBatch(schema, { id: '_id' }),
-    cursorOf
+    getCursor
   }
   return async function readPage (db, query, limit) {
     const raw = isPlain(db) ? await readRaw(db, list, query, limit) : undefined
@@ -62,7 +62,7 @@ async function readRaw<Item> (db: Documents & Raw, list: List<Item>, query: Page
   return {
     json,
     get items () { return (JSON.parse(json) as object[]).map((item) => revive<Item>(item, list.dates)) },
-    next: hasMore && last !== undefined ? list.cursorOf(revive<Item>(JSON.parse(last) as object, list.dates)) : undefined
+    next: hasMore && last !== undefined ? list.getCursor(revive<Item>(JSON.parse(last) as object, list.dates)) : undefined
   }
 }
 
@@ -71,7 +71,7 @@ async function sendRaw<Item> (db: Documents & Raw, { collection, projection }: L
   const command = 'stages' in query
     // One more than there can be: a batch that is full to the last place leaves its cursor open.
     ? { aggregate: collection, pipeline: query.stages, cursor: { batchSize: limit + 1 } }
-    : { find: collection, filter: query.filter, ...optionsOf(query), projection, limit, batchSize: limit }
+    : { find: collection, filter: query.filter, ...getOptions(query), projection, limit, batchSize: limit }
   const { level } = db.readConcern ?? {}
   try {
     // Not `raw: true`: the driver (7.9) would take the topology of an error as bytes too, and fail over it.
@@ -86,13 +86,13 @@ async function sendRaw<Item> (db: Documents & Raw, { collection, projection }: L
   }
 }
 
-async function readDecoded<Item> (db: Documents, { collection, names, projection, cursorOf }: List<Item>, query: PageQuery, limit: number): Promise<Page<Item>> {
+async function readDecoded<Item> (db: Documents, { collection, names, projection, getCursor }: List<Item>, query: PageQuery, limit: number): Promise<Page<Item>> {
   const documents = await ('stages' in query
     ? db.collection(collection).aggregate(query.stages, { maxTimeMS: MAX_TIME_MS })
-    : db.collection(collection).find(query.filter, { ...optionsOf(query), projection, limit: limit + 1, maxTimeMS: MAX_TIME_MS })).toArray()
-  const items = documents.slice(0, limit).map((document) => itemOf<Item>(document, names))
+    : db.collection(collection).find(query.filter, { ...getOptions(query), projection, limit: limit + 1, maxTimeMS: MAX_TIME_MS })).toArray()
+  const items = documents.slice(0, limit).map((document) => toItem<Item>(document, names))
   const last = items.at(-1)
-  return { items, next: documents.length > limit && last !== undefined ? cursorOf(last) : undefined }
+  return { items, next: documents.length > limit && last !== undefined ? getCursor(last) : undefined }
 }
 
 function isPlain (db: object): db is Documents & Raw {
@@ -103,16 +103,16 @@ function hasGoneAway (error: unknown): boolean {
   return error instanceof MongoNetworkError || (error instanceof MongoError && PASSING.has(error.code))
 }
 
-function fieldOf (name: string): string {
+function getFieldName (name: string): string {
   return name === 'id' ? '_id' : name
 }
 
-function optionsOf ({ sort, skip }: { sort: Record<string, 1 | -1>, skip?: number }): { sort: Record<string, 1 | -1>, skip?: number } {
+function getOptions ({ sort, skip }: { sort: Record<string, 1 | -1>, skip?: number }): { sort: Record<string, 1 | -1>, skip?: number } {
   return skip === undefined ? { sort } : { sort, skip }
 }
 
-function itemOf<Item> (document: Document, names: string[]): Item {
-  const entries = names.map((name) => [name, document[fieldOf(name)] as unknown]).filter(([, value]) => value !== undefined)
+function toItem<Item> (document: Document, names: string[]): Item {
+  const entries = names.map((name) => [name, document[getFieldName(name)] as unknown]).filter(([, value]) => value !== undefined)
   return Object.fromEntries(entries.map(([name, value]) => [name, value instanceof ObjectId ? value.toHexString() : value])) as Item
 }
 
