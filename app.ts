@@ -36,8 +36,8 @@ const HEADERS_TIMEOUT_MS = 10_000
 const REQUEST_TIMEOUT_MS = 30_000
 const CHECK_INTERVAL_MS = 1000
 
-// Packages that live beside the plugins for now; autoload leaves them to the plugins that register them.
-const PACKAGES = /^(transaction|outbox|change-stream)(\/|$)/
+// Functions that plugins share, and packages that live beside them for now: no plugins of the service.
+const NO_PLUGINS = /^(common|transaction|outbox|change-stream)(\/|$)/
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -78,7 +78,7 @@ async function load (app: App, pluginOptions: PluginOptions, { overrides = {}, p
   if (overrides.mongo !== undefined) app.decorate('mongo', overrides.mongo)
   if (overrides.repositories !== undefined) app.decorate('repositories', { ...overrides.repositories } as Repositories)
   // A plugin is a file of plugins/, or the index of a folder in it; what lies deeper belongs to that index.
-  await app.register(autoload, { dir: join(import.meta.dirname, 'plugins'), maxDepth: 1, ignorePattern: PACKAGES, options: pluginOptions })
+  await app.register(autoload, { dir: join(import.meta.dirname, 'plugins'), maxDepth: 1, ignorePattern: NO_PLUGINS, options: pluginOptions })
   await app.register(autoload, { dir: join(import.meta.dirname, 'routes'), routeParams: true })
   if (plugins !== undefined) await plugins(app)
 }

@@ -6,8 +6,8 @@ import { ORDER_STATUSES, rules } from './rules.ts'
 
 const id = () => integer().primaryKey().generatedAlwaysAsIdentity()
 // Milliseconds, as JavaScript and MongoDB have them: a cursor made from a row finds that row again.
-const moment = () => timestamp({ withTimezone: true, precision: 3 })
-const createdAt = () => moment().notNull().defaultNow()
+const timestampMs = () => timestamp({ withTimezone: true, precision: 3 })
+const createdAt = () => timestampMs().notNull().defaultNow()
 // The default of an index is nulls last, of ORDER BY … DESC nulls first; only an index that says the same is used for it.
 const newest = (column: ExtraConfigColumn) => column.desc().nullsFirst()
 const money = () => numeric({ precision: 18, scale: 2 })
@@ -66,7 +66,7 @@ export const posts = pgTable('posts', {
   title: text().notNull(),
   category: text().notNull(),
   content_length: integer().notNull(),
-  created_at: moment().notNull()
+  created_at: timestampMs().notNull()
 }, (post) => [
   index('posts_author_id_created_at_idx').on(post.author_id, newest(post.created_at), newest(post.id)),
   index('posts_author_id_content_length_idx').on(post.author_id, post.content_length)
@@ -80,10 +80,10 @@ export const outbox = pgTable('outbox', {
   payload: jsonb().$type<unknown>().notNull(),
   attempts: integer().notNull().default(0),
   available_at: createdAt(),
-  parked_at: moment(),
+  parked_at: timestampMs(),
   last_error: text(),
   // Not now(), which stands still in a transaction: the age of an event counts from when it was written.
-  created_at: moment().notNull().default(sql`clock_timestamp()`)
+  created_at: timestampMs().notNull().default(sql`clock_timestamp()`)
 }, (event) => [
   index('outbox_waiting').on(event.topic, event.id).where(sql`parked_at is null`)
 ])
@@ -92,7 +92,7 @@ export const outbox = pgTable('outbox', {
 export const changeStreams = pgTable('change_streams', {
   stream: text().primaryKey(),
   token: jsonb().$type<unknown>(),
-  cluster_time: moment(),
+  cluster_time: timestampMs(),
   updated_at: createdAt(),
   resyncs: integer().notNull().default(0)
 })
@@ -106,7 +106,7 @@ export const idempotencyKeys = pgTable('idempotency_keys', {
   headers: jsonb().$type<Record<string, string>>(),
   body: text(),
   created_at: createdAt(),
-  expires_at: moment().notNull()
+  expires_at: timestampMs().notNull()
 }, (row) => [
   primaryKey({ name: 'idempotency_keys_pkey', columns: [row.key, row.route] }),
   index('idempotency_keys_expires_at_idx').on(row.expires_at)

@@ -6,12 +6,12 @@ import { ORDER_STATUSES, rules } from './rules.ts'
 // words. Money is text because SQLite has no exact decimals; ids are never used twice.
 const id = () => integer().primaryKey({ autoIncrement: true })
 // ISO 8601 in UTC with milliseconds: sorts as text, and anybody can read it in the file.
-const moment = customType<{ data: Date, driverData: string }>({
+const timestampMs = customType<{ data: Date, driverData: string }>({
   dataType: () => 'text',
   toDriver: (date) => date.toISOString(),
   fromDriver: (text) => new Date(text)
 })
-const createdAt = () => moment().notNull().default(sql`(strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))`)
+const createdAt = () => timestampMs().notNull().default(sql`(strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))`)
 const json = <T>() => text({ mode: 'json' }).$type<T>()
 const newest = (column: Column) => sql`${column} desc`
 
@@ -62,7 +62,7 @@ export const posts = sqliteTable('posts', {
   title: text().notNull(),
   category: text().notNull(),
   content_length: integer().notNull(),
-  created_at: moment().notNull()
+  created_at: timestampMs().notNull()
 }, (post) => [
   index('posts_author_id_created_at_idx').on(post.author_id, newest(post.created_at), newest(post.id)),
   index('posts_author_id_content_length_idx').on(post.author_id, post.content_length)
@@ -75,7 +75,7 @@ export const outbox = sqliteTable('outbox', {
   payload: json<unknown>().notNull(),
   attempts: integer().notNull().default(0),
   available_at: createdAt(),
-  parked_at: moment(),
+  parked_at: timestampMs(),
   last_error: text(),
   created_at: createdAt()
 }, (event) => [
@@ -85,7 +85,7 @@ export const outbox = sqliteTable('outbox', {
 export const changeStreams = sqliteTable('change_streams', {
   stream: text().primaryKey(),
   token: json<unknown>(),
-  cluster_time: moment(),
+  cluster_time: timestampMs(),
   updated_at: createdAt(),
   resyncs: integer().notNull().default(0)
 })
@@ -98,7 +98,7 @@ export const idempotencyKeys = sqliteTable('idempotency_keys', {
   headers: json<Record<string, string>>(),
   body: text(),
   created_at: createdAt(),
-  expires_at: moment().notNull()
+  expires_at: timestampMs().notNull()
 }, (row) => [
   primaryKey({ name: 'idempotency_keys_pkey', columns: [row.key, row.route] }),
   index('idempotency_keys_expires_at_idx').on(row.expires_at)

@@ -1,12 +1,13 @@
 import { Type } from '@sinclair/typebox'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
+import { withTimeout } from './common/with-timeout.ts'
 import { getProjections } from './metrics/projections.ts'
-import type { Fit } from './migrations.ts'
+import type { MigrationStatus } from './migrations.ts'
 import { Pool } from './sql/postgres/pool.ts'
 
 /** What a dependency may say of itself; never a host, a version or the text of an error. */
-export type Condition = 'up' | 'degraded' | 'down' | 'no answer' | Fit
+export type Condition = 'up' | 'degraded' | 'down' | 'no answer' | MigrationStatus
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -55,7 +56,7 @@ export default fp(async function health (app) {
     return draining ? { ...report, status: 'draining' as const } : report
   })
   app.addHook('preClose', async () => { draining = true })
-  if (!app.doubles.db) app.addReadiness('sql', () => isFull(app) ? 'degraded' : app.migrationFit())
+  if (!app.doubles.db) app.addReadiness('sql', () => isFull(app) ? 'degraded' : app.migrationStatus())
   if (!app.doubles.mongo) app.addReadiness('mongodb', () => app.mongoState.state)
 
   app.addSchema(AliveSchema)
@@ -100,14 +101,10 @@ async function getReport (checks: Map<string, Check>): Promise<Readiness> {
 }
 
 async function getCondition (check: Check): Promise<Condition> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<Condition>((resolve) => { timer = setTimeout(() => { resolve('no answer') }, CHECK_MS) })
   try {
-    return await Promise.race([Promise.resolve(check()).catch(() => 'down' as const), late])
+    return await withTimeout(Promise.resolve(check()), CHECK_MS, () => 'no answer' as const)
   } catch {
     return 'down'
-  } finally {
-    clearTimeout(timer)
   }
 }
 

@@ -1,5 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { AmountSchema, cursorPage, IdSchema, MomentSchema, oneOf, ref, text } from './common.ts'
+import { AmountSchema, cursorPage, IdSchema, TimestampSchema, oneOf, ref, text } from './common.ts'
 
 const product = text(1, 200, { examples: ['Punched cards'] })
 const quantity = Type.Integer({ minimum: 1, maximum: 10_000, examples: [2] })
@@ -13,7 +13,7 @@ export const OrderSchema = Type.Object({
   user_id: IdSchema,
   status: oneOf(['pending', 'paid', 'shipped', 'cancelled'], { examples: ['pending'] }),
   total: Type.String({ description: 'Exact sum of the items, two places', examples: ['39.80'] }),
-  created_at: MomentSchema,
+  created_at: TimestampSchema,
   items: Type.Array(ref(OrderItemSchema))
 }, { $id: 'Order', additionalProperties: false, description: 'What a person ordered' })
 

@@ -2,6 +2,7 @@
 import { pathToFileURL } from 'node:url'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from '../app.ts'
+import { getCauses } from '../plugins/common/causes.ts'
 import { explainBoot } from '../plugins/errors/boot.ts'
 
 /** What was stored. */
@@ -84,8 +85,7 @@ function ifTaken (error: unknown): false {
 }
 
 function isTaken (error: unknown): boolean {
-  const { constraint, code, cause } = error as { constraint?: unknown, code?: unknown, cause?: unknown }
-  return constraint === 'users_email_key' || code === DUPLICATE_KEY || (cause instanceof Error && isTaken(cause))
+  return getCauses(error).some(({ constraint, code }) => constraint === 'users_email_key' || code === DUPLICATE_KEY)
 }
 
 async function run (): Promise<void> {

@@ -1,19 +1,19 @@
 import { Placeholder, type SQL } from 'drizzle-orm'
 import { getDialect, type Database, type Dialect, type Tables } from '../index.ts'
-import { buildStatement, connect, type Connection, type Slot, type Statement } from './statement.ts'
+import { buildStatement, executorFor, type Executor, type StatementParam, type Statement } from './statement.ts'
 
 /** The values a query is run with, as they stand in the query: one placeholder for each. */
-export type Given<Values> = { readonly [Name in keyof Values]: Placeholder<string, Values[Name]> }
+export type Params<Values> = { readonly [Name in keyof Values]: Placeholder<string, Values[Name]> }
 
 type Query = PromiseLike<unknown> | SQL
-type Definition = ((given: never) => Query) | Each<never>
-interface Each<Value> { each: (given: Array<Given<Value>>) => Query }
+type Definition = ((params: never) => Query) | Each<never>
+interface Each<Value> { each: (params: Array<Params<Value>>) => Query }
 type Rows<Q> = Q extends SQL<infer Row> ? Row[] : Awaited<Q>
 
 type Run<D> =
   D extends Each<infer Value> ? (values: Value[]) => Promise<Rows<ReturnType<D['each']>>>
     : D extends () => infer Q ? () => Promise<Rows<Q>>
-      : D extends (given: Given<infer Values>) => infer Q ? (values: Values) => Promise<Rows<Q>>
+      : D extends (params: Params<infer Values>) => infer Q ? (values: Values) => Promise<Rows<Q>>
         : never
 
 /** A group of queries, bound to a handle by `on`. */
@@ -33,7 +33,7 @@ export interface Queries<D> {
  * @param define makes the queries; `db` builds them, what they run on is given to `on`
  * @example
  * const queries = defineQueries('users', (db, { users }) => ({
- *   byId: ({ id }: Given<{ id: number }>) => db.select().from(users).where(eq(users.id, id))
+ *   byId: ({ id }: Params<{ id: number }>) => db.select().from(users).where(eq(users.id, id))
  * }))
  * const [user] = await queries.on(request.db).byId({ id: 7 }) // sent as the statement users_by_id
  */
@@ -50,7 +50,7 @@ export function defineQueries<D extends Record<string, Definition>> (
         Bound = bind(group, define(db, dialect.tables, dialect), db)
         built.set(dialect, Bound)
       }
-      return new Bound(connect(db)) as unknown as { [Name in keyof D]: Run<D[Name]> }
+      return new Bound(executorFor(db)) as unknown as { [Name in keyof D]: Run<D[Name]> }
     }
   }
 }
@@ -58,45 +58,45 @@ export function defineQueries<D extends Record<string, Definition>> (
 /**
  * A query over a list of values, such as the rows of an insert: one statement for each length that occurs, kept.
  * @param each makes the query from one set of placeholders per value
- * @example addItems: forEach((items: Array<Given<NewItem>>) => db.insert(orderItems).values(items.map(…)).returning())
+ * @example addItems: many((items: Array<Params<NewItem>>) => db.insert(orderItems).values(items.map(…)).returning())
  */
-export function forEach<Value, Q extends Query> (each: (given: Array<Given<Value>>) => Q): { each: (given: Array<Given<Value>>) => Q } {
+export function many<Value, Q extends Query> (each: (params: Array<Params<Value>>) => Q): { each: (params: Array<Params<Value>>) => Q } {
   return { each }
 }
 
-type BoundClass = new (connection: Connection) => object
+type BoundClass = new (executor: Executor) => object
 
 // Methods stand on a prototype: binding a group to a handle makes one small object, however many queries it has.
 function bind (group: string, definitions: Record<string, Definition>, db: Database): BoundClass {
   class Bound {
-    readonly connection: Connection
-    constructor (connection: Connection) { this.connection = connection }
+    readonly executor: Executor
+    constructor (executor: Executor) { this.executor = executor }
   }
   for (const [name, definition] of Object.entries(definitions)) {
     const run = createRunner(`${group}_${snakeCase(name)}`, definition, db)
     Object.defineProperty(Bound.prototype, name, {
-      value (this: Bound, values: unknown) { return run(this.connection, values) }
+      value (this: Bound, values: unknown) { return run(this.executor, values) }
     })
   }
   return Bound
 }
 
-function createRunner (name: string, definition: Definition, db: Database): (connection: Connection, values: unknown) => Promise<unknown> {
+function createRunner (name: string, definition: Definition, db: Database): (executor: Executor, values: unknown) => Promise<unknown> {
   if ('each' in definition) {
     const byLength = new Map<number, Statement>()
-    return (connection, values) => {
+    return (executor, values) => {
       const rows = values as Array<Record<string, unknown>>
       let statement = byLength.get(rows.length)
       if (statement === undefined) {
-        const given = rows.map((_, at) => placeholders(`${at}.`))
-        statement = buildStatement(`${name}_${rows.length}`, definition.each(given as never), db)
+        const params = rows.map((_, at) => placeholders(`${at}.`))
+        statement = buildStatement(`${name}_${rows.length}`, definition.each(params as never), db)
         byLength.set(rows.length, statement)
       }
-      return connection(statement, fill(statement, (place) => valueIn(rows, place)))
+      return executor(statement, fill(statement, (place) => valueIn(rows, place)))
     }
   }
   const statement = buildStatement(name, definition(placeholders('') as never), db)
-  return (connection, values) => connection(statement, fill(statement, (place) => (values as Record<string, unknown>)[place]))
+  return (executor, values) => executor(statement, fill(statement, (place) => (values as Record<string, unknown>)[place]))
 }
 
 function placeholders (prefix: string): object {
@@ -112,8 +112,8 @@ function valueIn (rows: Array<Record<string, unknown>>, place: string): unknown 
   return rows[Number(place.slice(0, dot))]?.[place.slice(dot + 1)]
 }
 
-function fill ({ slots, config }: Statement, getValue: (name: string) => unknown): unknown[] {
-  return slots.map(({ name, value, encode }: Slot) => {
+function fill ({ params, config }: Statement, getValue: (name: string) => unknown): unknown[] {
+  return params.map(({ name, value, encode }: StatementParam) => {
     if (name === undefined) return value
     const given = getValue(name)
     // Drivers send undefined as null, which would be a row nobody asked for.

@@ -8,7 +8,7 @@ import { createRowReader, type Prepared, type Row, type RowReader } from './rows
  * What this file and rows.ts take from Drizzle's insides, all of it: the session behind a handle with its client, and the
  * fields of a prepared query. test/drizzle/prepared.test.ts compares every query with Drizzle's own way of running it.
  */
-interface Insides {
+interface DrizzleInternals {
   dialect: { sqlToQuery: (query: SQL) => { sql: string, params: unknown[] } }
   /** Set where the handle is not a transaction of node-postgres. */
   $client?: Client | LibsqlClient
@@ -29,12 +29,12 @@ interface PreparedQuery extends Prepared {
 }
 
 /** Sends a statement with its values and reads the answer. */
-export type Connection = (statement: Statement, values: unknown[]) => Promise<unknown>
+export type Executor = (statement: Statement, values: unknown[]) => Promise<unknown>
 
 /** A query that was built once. */
 export interface Statement {
   readonly text: string
-  readonly slots: Slot[]
+  readonly params: StatementParam[]
   /** Turns the rows of the driver into those of Drizzle; without it they stay as they are. */
   readonly read: RowReader | undefined
   /** Its name changes when the server refuses the plan behind the old one. */
@@ -42,7 +42,7 @@ export interface Statement {
 }
 
 /** One parameter: a constant, or the name of a value and what the encoder of its column makes of it. */
-export interface Slot { name?: string, value?: unknown, encode?: (value: unknown) => unknown }
+export interface StatementParam { name?: string, value?: unknown, encode?: (value: unknown) => unknown }
 
 // Where plancache.c of PostgreSQL refuses a plan whose columns changed; unlike the message it is never translated.
 const STALE_PLAN = 'RevalidateCachedQuery'
@@ -58,15 +58,15 @@ export function buildStatement (name: string, query: unknown, db: Database): Sta
   const prepared: PreparedQuery = query instanceof SQL ? raw(query, db) : (query as Preparable).prepare(name)
   const text = prepared.queryConfig?.text ?? prepared.query?.sql ?? ''
   const params = prepared.params ?? prepared.query?.params ?? []
-  return { text, slots: params.map(toParam), read: createRowReader(prepared), config: toConfig(prepared, name, text) }
+  return { text, params: params.map(toParam), read: createRowReader(prepared), config: toConfig(prepared, name, text) }
 }
 
 /**
  * The way statements take on a handle: the pool, a transaction or a savepoint, of either dialect.
  * @param db a Drizzle handle
  */
-export function connect (db: Database): Connection {
-  const { $client, session } = db as unknown as Insides
+export function executorFor (db: Database): Executor {
+  const { $client, session } = db as unknown as DrizzleInternals
   const client = session.tx ?? $client ?? session.client
   if ('execute' in client) return (statement, values) => runLibsql(client, statement, values)
   return db instanceof PgTransaction
@@ -122,11 +122,11 @@ function nextName (name: string): string {
 }
 
 function raw (query: SQL, db: Database): PreparedQuery {
-  const { sql, params } = (db as unknown as Insides).dialect.sqlToQuery(query)
+  const { sql, params } = (db as unknown as DrizzleInternals).dialect.sqlToQuery(query)
   return { query: { sql, params } }
 }
 
-function toParam (param: unknown): Slot {
+function toParam (param: unknown): StatementParam {
   if (is(param, Placeholder)) return { name: param.name }
   if (!is(param, Param) || !is(param.value, Placeholder)) return { value: param }
   const { encoder, value: { name } } = param

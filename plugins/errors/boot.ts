@@ -1,3 +1,4 @@
+import { getCauses } from '../common/causes.ts'
 import { getPlace } from '../config.ts'
 import { serializers } from './serializers.ts'
 
@@ -13,8 +14,8 @@ const NO_ANSWER = /^(ECONNREFUSED|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|
  * @returns lines for the terminal
  */
 export function explainBoot (error: unknown, place: Place): string[] {
-  for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
-    const lines = findLines(at as Fault, place)
+  for (const cause of getCauses(error)) {
+    const lines = findLines(cause, place)
     if (lines !== undefined) return lines
   }
   const { message, stack } = serializers.err(error)

@@ -36,7 +36,7 @@ export function countProblems (app: FastifyInstance, registry: Registry) {
     done()
   })
   return {
-    typeOf: (request: FastifyRequest) => types.get(request),
+    getType: (request: FastifyRequest) => types.get(request),
     latest: () => [...records.values()].sort((one, other) => other.at - one.at)
   }
 }

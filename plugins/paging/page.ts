@@ -30,7 +30,7 @@ export function toPage<Item, Cursor> (rows: Item[], limit: number, getCursor: (l
 }
 
 /** A place in a list that is ordered by time, newest first, with the id breaking ties. */
-export interface Moment { createdAt: Date, id: string }
+export interface ListPosition { createdAt: Date, id: string }
 
 /**
  * The cursor of a place: `<milliseconds>_<id>`.
@@ -45,7 +45,7 @@ export function toTimestampCursor (createdAt: Date, id: string | number): string
  * The place of a cursor.
  * @param cursor what `toTimestampCursor` made; its shape was checked by the schema of the route
  */
-export function parseTimestampCursor (cursor: string): Moment {
+export function parseTimestampCursor (cursor: string): ListPosition {
   const [time = '', id = ''] = cursor.split('_')
   return { createdAt: new Date(Number(time)), id }
 }

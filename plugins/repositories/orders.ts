@@ -2,7 +2,7 @@ import { and, asc, desc, eq, getTableColumns, param, sql, type Placeholder, type
 import type { Database, Tables } from '../../drizzle/index.ts'
 import { MAX_ID } from '../../schemas/common.ts'
 import { toTimestampCursor, toPage, parseTimestampCursor, type Page, type PageRequest } from '../paging/page.ts'
-import { defineQueries, forEach, type Given } from '../../drizzle/prepared/queries.ts'
+import { defineQueries, many, type Params } from '../../drizzle/prepared/queries.ts'
 
 export type OrderItem = Omit<Tables['orderItems']['$inferSelect'], 'order_id'>
 export type Order = Tables['orders']['$inferSelect'] & { items: OrderItem[] }
@@ -36,16 +36,16 @@ const queries = defineQueries('orders', (db, { orders, orderItems }) => {
   }
 
   return {
-    create: ({ user_id, total }: Given<{ user_id: number, total: string }>) => db.insert(orders).values({ user_id, total }).returning(order),
-    addItems: forEach((items: Array<Given<StoredItem>>) => db.insert(orderItems)
+    create: ({ user_id, total }: Params<{ user_id: number, total: string }>) => db.insert(orders).values({ user_id, total }).returning(order),
+    addItems: many((items: Array<Params<StoredItem>>) => db.insert(orderItems)
       .values(items.map(({ order_id, product, quantity, unit_price }) => ({ order_id, product, quantity, unit_price })))
       .returning(item)),
-    byId: ({ id }: Given<{ id: number }>) => withItems({ where: eq(orders.id, id) }),
-    list: ({ limit, skip }: Given<{ limit: number, skip: number }>) => withItems({ limit, skip }),
-    listAfter: ({ limit, createdAt, id }: Given<{ limit: number, createdAt: Date, id: number }>) => withItems({ where: older(createdAt, id), limit }),
-    listOfUser: ({ user_id, limit, skip }: Given<{ user_id: number, limit: number, skip: number }>) =>
+    byId: ({ id }: Params<{ id: number }>) => withItems({ where: eq(orders.id, id) }),
+    list: ({ limit, skip }: Params<{ limit: number, skip: number }>) => withItems({ limit, skip }),
+    listAfter: ({ limit, createdAt, id }: Params<{ limit: number, createdAt: Date, id: number }>) => withItems({ where: older(createdAt, id), limit }),
+    listOfUser: ({ user_id, limit, skip }: Params<{ user_id: number, limit: number, skip: number }>) =>
       withItems({ where: eq(orders.user_id, user_id), limit, skip }),
-    listOfUserAfter: ({ user_id, limit, createdAt, id }: Given<{ user_id: number, limit: number, createdAt: Date, id: number }>) =>
+    listOfUserAfter: ({ user_id, limit, createdAt, id }: Params<{ user_id: number, limit: number, createdAt: Date, id: number }>) =>
       withItems({ where: and(eq(orders.user_id, user_id), older(createdAt, id)), limit })
   }
 })

@@ -1,16 +1,16 @@
 import { and, asc, avg, count, desc, eq, getTableColumns, gt, param, sql } from 'drizzle-orm'
 import t from 'tap'
 import { getDialect, type Database } from '../../drizzle/index.ts'
-import { defineQueries, forEach, type Given } from '../../drizzle/prepared/queries.ts'
+import { defineQueries, many, type Params } from '../../drizzle/prepared/queries.ts'
 import { handles, postgresHandle } from '../repositories/handles.ts'
 
 type NewUser = { email: string, name: string }
 
 const queries = defineQueries('sample', (db, { users, orders, orderItems, posts, outbox }, { now }) => ({
-  add: ({ email, name }: Given<NewUser>) => db.insert(users).values({ email, name }).returning(),
-  addAll: forEach((rows: Array<Given<NewUser>>) => db.insert(users).values(rows.map(({ email, name }) => ({ email, name }))).returning({ id: users.id, name: users.name })),
+  add: ({ email, name }: Params<NewUser>) => db.insert(users).values({ email, name }).returning(),
+  addAll: many((rows: Array<Params<NewUser>>) => db.insert(users).values(rows.map(({ email, name }) => ({ email, name }))).returning({ id: users.id, name: users.name })),
   all: () => db.select().from(users).orderBy(asc(users.id)),
-  byId: ({ id }: Given<{ id: number }>) => db.select().from(users).where(eq(users.id, id)),
+  byId: ({ id }: Params<{ id: number }>) => db.select().from(users).where(eq(users.id, id)),
   partly: () => db.select({ id: users.id, shout: sql<string>`upper(${users.name})`, marked: sql<string>`${users.name} || '!'`.as('marked') }).from(users).orderBy(users.id),
   numbers: () => db.select({ n: count(), average: avg(posts.content_length).mapWith(Number) }).from(posts),
   joined: () => db.select().from(users).innerJoin(orders, eq(orders.user_id, users.id)).orderBy(orders.id),
@@ -21,11 +21,11 @@ const queries = defineQueries('sample', (db, { users, orders, orderItems, posts,
     return db.select({ page: { id: page.id, total: page.total, at: page.created_at }, item: getTableColumns(orderItems) }).from(page)
       .leftJoin(orderItems, eq(orderItems.order_id, page.id)).orderBy(desc(page.id), orderItems.id)
   },
-  since: ({ time }: Given<{ time: Date }>) => db.select({ id: posts.id, at: posts.created_at }).from(posts).where(gt(posts.created_at, param(time, posts.created_at))).orderBy(posts.id),
+  since: ({ time }: Params<{ time: Date }>) => db.select({ id: posts.id, at: posts.created_at }).from(posts).where(gt(posts.created_at, param(time, posts.created_at))).orderBy(posts.id),
   events: () => db.select({ key: outbox.key, payload: outbox.payload, parked: outbox.parked_at }).from(outbox).where(and(eq(outbox.topic, 'users'), eq(outbox.attempts, 0))).orderBy(outbox.id),
-  touch: ({ id }: Given<{ id: number }>) => db.update(users).set({ updated_at: now }).where(eq(users.id, id)).returning({ id: users.id }),
-  raw: ({ id }: Given<{ id: number }>) => sql<{ id: number, name: string }>`select id, name from users where id = ${id}`,
-  remove: ({ id }: Given<{ id: number }>) => db.delete(users).where(eq(users.id, id)).returning({ id: users.id })
+  touch: ({ id }: Params<{ id: number }>) => db.update(users).set({ updated_at: now }).where(eq(users.id, id)).returning({ id: users.id }),
+  raw: ({ id }: Params<{ id: number }>) => sql<{ id: number, name: string }>`select id, name from users where id = ${id}`,
+  remove: ({ id }: Params<{ id: number }>) => db.delete(users).where(eq(users.id, id)).returning({ id: users.id })
 }))
 
 /** The constraint that a promise was rejected for. */
@@ -120,7 +120,7 @@ t.test('a value that was forgotten is an error, not a null', async (t) => {
 
 t.test('values must be named in a query, and fields may nest one level', async (t) => {
   const { db } = await postgresHandle(t)
-  const spread = defineQueries('spread', (db, { users }) => ({ add: (row: Given<NewUser>) => db.insert(users).values({ ...row }).returning() }))
+  const spread = defineQueries('spread', (db, { users }) => ({ add: (row: Params<NewUser>) => db.insert(users).values({ ...row }).returning() }))
   t.throws(() => spread.on(db), { message: /name each of them/ })
   const deep = defineQueries('deep', (db, { users }) => ({ all: () => db.select({ a: { b: { id: users.id } } as unknown as typeof users.id }).from(users) }))
   t.throws(() => deep.on(db), { message: /one level deep/ })
@@ -155,10 +155,10 @@ t.test('an error says which constraint was violated', async (t) => {
   for (const { kind, db } of await handles(t)) {
     await fill(db)
     const bad = defineQueries('bad', (db, { users, orders, orderItems }) => ({
-      user: ({ email, name }: Given<NewUser>) => db.insert(users).values({ email, name }),
-      order: ({ user_id }: Given<{ user_id: number }>) => db.insert(orders).values({ user_id, total: '0.00' }),
-      item: ({ quantity }: Given<{ quantity: number }>) => db.insert(orderItems).values({ order_id: 1, product: 'p', quantity, unit_price: '1.00' }),
-      delete: ({ id }: Given<{ id: number }>) => db.delete(users).where(eq(users.id, id))
+      user: ({ email, name }: Params<NewUser>) => db.insert(users).values({ email, name }),
+      order: ({ user_id }: Params<{ user_id: number }>) => db.insert(orders).values({ user_id, total: '0.00' }),
+      item: ({ quantity }: Params<{ quantity: number }>) => db.insert(orderItems).values({ order_id: 1, product: 'p', quantity, unit_price: '1.00' }),
+      delete: ({ id }: Params<{ id: number }>) => db.delete(users).where(eq(users.id, id))
     })).on(db)
     t.equal(await violated(bad.user({ email: '1@example.com', name: 'n' })), 'users_email_key', kind)
     t.equal(await violated(bad.user({ email: 'new@example.com', name: '' })), 'users_name_check', kind)

@@ -21,9 +21,9 @@ const LEAKS = /\b(select|insert into|sqlstate|econn\w+|mongoserver\w*|pg_\w+|err
 async function addExamples (app: App): Promise<void> {
   await app.pg.query("insert into users (id, name, email) overriding system value values ($1, 'Ada', 'owner@example.com')", [EXAMPLE_ID])
   await app.pg.query('insert into orders (id, user_id, total) overriding system value values ($1, $1, 1)', [EXAMPLE_ID])
-  const moment = new Date()
+  const times = new Date()
   await mongoDatabase(app).collection('posts').insertOne({
-    _id: new ObjectId(EXAMPLE_POST), title: 'On', content: 'x', category: 'x', author_id: EXAMPLE_ID, created_at: moment, updated_at: moment
+    _id: new ObjectId(EXAMPLE_POST), title: 'On', content: 'x', category: 'x', author_id: EXAMPLE_ID, created_at: times, updated_at: times
   })
 }
 

@@ -1,18 +1,13 @@
 import type { PoolClient } from 'pg'
+import { withTimeout } from '../../common/with-timeout.ts'
 
 const PING_TIMEOUT_MS = 1000
 const SETTLE_TIMEOUT_MS = 1000
 
 /** True when the server answers within a second; the empty statement costs it nothing. */
 export async function answers (client: PoolClient): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<false>((resolve) => { timer = setTimeout(() => { resolve(false) }, PING_TIMEOUT_MS) })
   const ping = client.query('/* ping */').then(() => true, () => false)
-  try {
-    return await Promise.race([ping, late])
-  } finally {
-    clearTimeout(timer)
-  }
+  return await withTimeout(ping, PING_TIMEOUT_MS, () => false)
 }
 
 /** Closes a connection without waiting for its peer: a silent one would never confirm, and its place would stay taken. */
