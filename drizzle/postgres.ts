@@ -2,7 +2,8 @@ import { relations, sql } from 'drizzle-orm'
 import {
   bigint, check, foreignKey, index, integer, jsonb, numeric, pgTable, primaryKey, text, timestamp, unique, type ExtraConfigColumn
 } from 'drizzle-orm/pg-core'
-import { ORDER_STATUSES, rules } from './rules.ts'
+import { ORDER_STATUSES } from '../schemas/orders.ts'
+import { rules } from './rules.ts'
 
 const id = () => integer().primaryKey().generatedAlwaysAsIdentity()
 // Milliseconds, as JavaScript and MongoDB have them: a cursor made from a row finds that row again.
@@ -22,8 +23,8 @@ export const users = pgTable('users', {
   updated_at: createdAt()
 }, (user) => [
   unique('users_email_key').on(user.email),
-  check('users_email_check', rules.users_email_check(user.email)),
-  check('users_name_check', rules.users_name_check(user.name))
+  check('users_email_check', rules.users_email_check.check(user.email)),
+  check('users_name_check', rules.users_name_check.check(user.name))
 ])
 
 /** Orders of users; `total` is the exact sum of the items. */
@@ -37,8 +38,8 @@ export const orders = pgTable('orders', {
   foreignKey({ name: 'orders_user_id_fkey', columns: [order.user_id], foreignColumns: [users.id] }),
   index('orders_created_at_idx').on(newest(order.created_at), newest(order.id)),
   index('orders_user_id_created_at_idx').on(order.user_id, newest(order.created_at), newest(order.id)),
-  check('orders_status_check', rules.orders_status_check(order.status)),
-  check('orders_total_check', rules.orders_total_check(order.total))
+  check('orders_status_check', rules.orders_status_check.check(order.status)),
+  check('orders_total_check', rules.orders_total_check.check(order.total))
 ])
 
 /** Lines of an order; they go with it. */
@@ -51,9 +52,9 @@ export const orderItems = pgTable('order_items', {
 }, (item) => [
   foreignKey({ name: 'order_items_order_id_fkey', columns: [item.order_id], foreignColumns: [orders.id] }).onDelete('cascade'),
   index('order_items_order_id_idx').on(item.order_id, item.id),
-  check('order_items_product_check', rules.order_items_product_check(item.product)),
-  check('order_items_quantity_check', rules.order_items_quantity_check(item.quantity)),
-  check('order_items_unit_price_check', rules.order_items_unit_price_check(item.unit_price))
+  check('order_items_product_check', rules.order_items_product_check.check(item.product)),
+  check('order_items_quantity_check', rules.order_items_quantity_check.check(item.quantity)),
+  check('order_items_unit_price_check', rules.order_items_unit_price_check.check(item.unit_price))
 ])
 
 /**

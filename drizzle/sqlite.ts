@@ -1,6 +1,7 @@
 import { relations, sql, type Column } from 'drizzle-orm'
 import { check, customType, foreignKey, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
-import { ORDER_STATUSES, rules } from './rules.ts'
+import { ORDER_STATUSES } from '../schemas/orders.ts'
+import { rules } from './rules.ts'
 
 // The twins of postgres.ts: the same columns and row types (drizzle/index.ts does not compile otherwise), said in SQLite's
 // words. Money is text because SQLite has no exact decimals; ids are never used twice.
@@ -24,8 +25,8 @@ export const users = sqliteTable('users', {
   updated_at: createdAt()
 }, (user) => [
   uniqueIndex('users_email_key').on(user.email),
-  check('users_email_check', rules.users_email_check(user.email)),
-  check('users_name_check', rules.users_name_check(user.name))
+  check('users_email_check', rules.users_email_check.check(user.email)),
+  check('users_name_check', rules.users_name_check.check(user.name))
 ])
 
 export const orders = sqliteTable('orders', {
@@ -38,8 +39,8 @@ export const orders = sqliteTable('orders', {
   foreignKey({ name: 'orders_user_id_fkey', columns: [order.user_id], foreignColumns: [users.id] }),
   index('orders_created_at_idx').on(newest(order.created_at), newest(order.id)),
   index('orders_user_id_created_at_idx').on(order.user_id, newest(order.created_at), newest(order.id)),
-  check('orders_status_check', rules.orders_status_check(order.status)),
-  check('orders_total_check', rules.orders_total_check(order.total))
+  check('orders_status_check', rules.orders_status_check.check(order.status)),
+  check('orders_total_check', rules.orders_total_check.check(order.total))
 ])
 
 export const orderItems = sqliteTable('order_items', {
@@ -51,9 +52,9 @@ export const orderItems = sqliteTable('order_items', {
 }, (item) => [
   foreignKey({ name: 'order_items_order_id_fkey', columns: [item.order_id], foreignColumns: [orders.id] }).onDelete('cascade'),
   index('order_items_order_id_idx').on(item.order_id, item.id),
-  check('order_items_product_check', rules.order_items_product_check(item.product)),
-  check('order_items_quantity_check', rules.order_items_quantity_check(item.quantity)),
-  check('order_items_unit_price_check', rules.order_items_unit_price_check(item.unit_price))
+  check('order_items_product_check', rules.order_items_product_check.check(item.product)),
+  check('order_items_quantity_check', rules.order_items_quantity_check.check(item.quantity)),
+  check('order_items_unit_price_check', rules.order_items_unit_price_check.check(item.unit_price))
 ])
 
 export const posts = sqliteTable('posts', {

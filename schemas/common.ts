@@ -6,7 +6,7 @@ export const MAX_ID = 2_147_483_647
 /**
  * A reference to a component. Only what is referred to becomes a component of the OpenAPI document; what stands there
  * itself is copied.
- * @param schema a schema with an `$id`, listed in schemas/components.ts
+ * @param schema a schema with an `$id`, exported by a file of schemas/
  * @param options description of the response, `headers` and the like
  */
 export function ref<T extends TSchema> (schema: T, options: Record<string, unknown> = {}) {

@@ -1,12 +1,13 @@
-import { getTableConfig } from 'drizzle-orm/sqlite-core'
-import { sqliteSchema, type Tables } from '../index.ts'
+import { is } from 'drizzle-orm'
+import { getTableConfig, SQLiteTable } from 'drizzle-orm/sqlite-core'
+import { sqliteSchema } from '../index.ts'
 
 type Fault = Error & { code?: unknown, constraint?: string, extendedCode?: unknown }
 
 const FOREIGN_KEY = new Set<unknown>(['23503', 'SQLITE_CONSTRAINT_FOREIGNKEY'])
 const STATEMENT = /^(insert into|update|delete from) "(\w+)"/
-const tables = ['users', 'orders', 'orderItems', 'posts', 'outbox', 'changeStreams', 'idempotencyKeys'] satisfies Array<keyof Tables>
-const foreignKeys = tables.flatMap((name) => getTableConfig(sqliteSchema[name]).foreignKeys).map((key) => {
+const tables = Object.values(sqliteSchema).filter((value) => is(value, SQLiteTable))
+const foreignKeys = tables.flatMap((table) => getTableConfig(table).foreignKeys).map((key) => {
   const { columns, foreignTable } = key.reference()
   return { name: key.getName(), table: columns[0]?.table, foreignTable, cascades: key.onDelete === 'cascade' }
 })

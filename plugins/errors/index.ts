@@ -3,7 +3,6 @@ import sensible from '@fastify/sensible'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { constraintProblems } from '../../drizzle/constraints.ts'
-import { ProblemSchema } from '../../schemas/problem.ts'
 import { indexProblems } from '../mongo/collections/index.ts'
 import { CATALOG } from './catalog.ts'
 import { toProblem, type ProblemReply } from './problem.ts'
@@ -21,7 +20,6 @@ const constraints = { ...constraintProblems, ...indexProblems }
 export default fp(async function errors (app) {
   await app.register(sensible)
   app.removeContentTypeParser('text/plain') // a text is never what an operation takes, so it is 415 and not 400
-  app.addSchema(ProblemSchema)
   const getMethods = collectRoutes(app)
   app.addHook('onRequest', (request, reply, done) => {
     reply.header(REQUEST_ID_HEADER, request.id)
@@ -42,7 +40,7 @@ export default fp(async function errors (app) {
       body: { type: `/docs/problems#${type}`, title: CATALOG[type].title, status, detail: CATALOG[type].detail, instance: request.id }
     })
   })
-}, { name: 'errors', dependencies: ['config'], fastify: '5.x' })
+}, { name: 'errors', dependencies: ['config', 'schemas'], fastify: '5.x' })
 
 /**
  * Answers an error with its problem body and logs it: faults of ours as errors, refusals of a database as warnings.

@@ -76,7 +76,7 @@ async function awaitProjections (app: FastifyInstance, { sql, mongo }: Wanted, m
   if (!app.hasDecorator('outbox')) return false // doubles in place of the databases
   const waits = [
     ...sql.map((id) => app.outbox.applied(id, ms)),
-    ...mongo.map((time) => app.changeStream.reached('posts', time, ms))
+    ...mongo.flatMap((time) => app.changeStream.stats().map(({ stream }) => app.changeStream.reached(stream, time, ms)))
   ]
   return (await Promise.all(waits)).every(Boolean)
 }
