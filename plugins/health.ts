@@ -59,6 +59,7 @@ export default fp(async function health (app) {
   if (!app.doubles.db) app.addReadiness('sql', () => isFull(app) ? 'degraded' : app.migrationStatus())
   if (!app.doubles.mongo) app.addReadiness('mongodb', () => app.mongoState.state)
 
+  app.describeTag('health', 'For load balancers and orchestrators')
   app.addSchema(AliveSchema)
   app.addSchema(ReadinessSchema)
   const ready = { 200: { $ref: 'Readiness#' }, 503: { $ref: 'Readiness#' } }

@@ -1,13 +1,30 @@
 import createError from '@fastify/error'
-import sensible from '@fastify/sensible'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { constraintProblems } from '../../drizzle/constraints.ts'
 import { indexProblems } from '../mongo/collections/index.ts'
 import { CATALOG } from './catalog.ts'
+import { assert, HttpProblem, type ProblemExtras } from './http-problem.ts'
 import { toProblem, type ProblemReply } from './problem.ts'
 import { REQUEST_ID_HEADER } from './request-id.ts'
 import { collectRoutes } from './routes.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /**
+     * Throws a problem unless a value is there.
+     * @example app.assert(user, 404, 'User not found')
+     */
+    assert: typeof assert
+    /**
+     * Makes an error that becomes the answer when it is thrown.
+     * @param status status of the answer
+     * @param detail sentence for the client; shown below 500 only
+     * @param extras type of the problem, and the fields it is about
+     */
+    createProblem: (status: number, detail: string, extras?: ProblemExtras) => Error
+  }
+}
 
 const HostError = createError('HOST_HEADER', 'A request of HTTP/1.1 carries one Host header.', 400)
 
@@ -15,10 +32,11 @@ const constraints = { ...constraintProblems, ...indexProblems }
 
 /**
  * Answers everything that is refused or fails with a problem body; sends the id of each request back. Brings
- * `app.assert` and `app.httpErrors` of @fastify/sensible, whose messages clients may see.
+ * `app.assert` and `app.createProblem`, whose sentences clients may see.
  */
 export default fp(async function errors (app) {
-  await app.register(sensible)
+  app.decorate('assert', assert)
+  app.decorate('createProblem', (status, detail, extras) => new HttpProblem(status, detail, extras))
   app.removeContentTypeParser('text/plain') // a text is never what an operation takes, so it is 415 and not 400
   const getMethods = collectRoutes(app)
   app.addHook('onRequest', (request, reply, done) => {

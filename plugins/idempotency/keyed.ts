@@ -66,10 +66,8 @@ export class Keyed {
   }
 
   #refusal (status: 409 | 422): Error {
-    const [type, detail] = status === 409
-      ? ['conflict', 'A request with this Idempotency-Key is being processed']
-      : ['unprocessable', 'This Idempotency-Key was used for another request']
-    return this.#app.httpErrors.createError(status, detail, { type })
+    const detail = status === 409 ? 'A request with this Idempotency-Key is being processed' : 'This Idempotency-Key was used for another request'
+    return this.#app.createProblem(status, detail)
   }
 }
 

@@ -62,8 +62,8 @@ function awaitOwnWrites (request: FastifyRequest, reply: FastifyReply, done: (er
   if (header === undefined) return done()
   const wanted = parseTokens([header].flat().join())
   if (wanted === undefined) {
-    const errors = [{ pointer: `/${HEADER}`, detail: 'must be up to 8 tokens from Consistency-Token headers of this service', in: 'header' }]
-    return done(request.server.httpErrors.createError(400, 'The header Consistency-Token is not from this service', { type: 'invalid-request', errors }))
+    const errors = [{ pointer: `/${HEADER}`, detail: 'must be up to 8 tokens from Consistency-Token headers of this service', in: 'header' as const }]
+    return done(request.server.createProblem(400, 'The header Consistency-Token is not from this service', { type: 'invalid-request', errors }))
   }
   const seconds = preferredWait(request.headers.prefer)
   request.server.awaitProjections(wanted, seconds === undefined ? READ_WAIT_MS : seconds * 1000).then((isThere) => {

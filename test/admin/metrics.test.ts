@@ -20,7 +20,7 @@ async function routes (app: App): Promise<void> {
   })
   app.post('/measure/refused', async (request) => {
     await request.transaction.query('select 1')
-    throw app.httpErrors.conflict('no')
+    throw app.createProblem(409, 'no')
   })
   app.post('/measure/lost', async (request) => {
     const { rows } = await request.transaction.query<{ pid: number }>('select pg_backend_pid() as pid')
