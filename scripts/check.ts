@@ -13,7 +13,8 @@ const STEPS: Record<string, string> = {
   'import direction': 'depcruise --output-type err app.ts server.ts plugins routes schemas drizzle packages scripts test bench',
   'OpenAPI document': 'tsx --conditions=tandem-source scripts/openapi.ts --check',
   'OpenAPI lint': 'redocly lint docs/openapi.json --max-problems 20',
-  migrations: 'tsx --conditions=tandem-source scripts/check-migrations.ts'
+  migrations: 'tsx --conditions=tandem-source scripts/check-migrations.ts',
+  'test entries': 'tsx scripts/check-tests.ts'
 }
 
 const waiting = Object.entries(STEPS)

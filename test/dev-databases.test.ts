@@ -1,4 +1,4 @@
 // The databases that start by themselves.
-import '../packages/dev-databases/test/life.test.ts'
-import '../packages/dev-databases/test/parts.test.ts'
-import '../packages/dev-databases/test/mongod.test.ts'
+import { importTests } from './import-tests.ts'
+
+await importTests('../packages/dev-databases/test')

@@ -1,4 +1,4 @@
 // The commands.
-import './scripts/commands.test.ts'
-import './scripts/seed.test.ts'
-import './scripts/start.test.ts'
+import { importTests } from './import-tests.ts'
+
+await importTests('scripts')
