@@ -1,12 +1,12 @@
-// Imports point one way: schemas, drizzle, islands <- repositories <- other plugins <- routes <- app <- server, scripts, tests.
+// Imports point one way: schemas <- drizzle, islands <- repositories <- other plugins <- routes <- app <- server, scripts, tests.
 const ISLANDS = '^plugins/(transaction|outbox|change-stream)/'
-const OURS = '^(app|server|server-options)[.]ts$|^(plugins|routes|schemas|drizzle|scripts|test|bench)/'
+const OURS = '^(app|server)[.]ts$|^(plugins|routes|schemas|drizzle|packages|scripts|test|bench)/'
 
 module.exports = {
   forbidden: [
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
     { name: 'schemas-know-nothing', severity: 'error', from: { path: '^schemas/' }, to: { path: OURS, pathNot: '^schemas/' } },
-    { name: 'drizzle-knows-nothing', severity: 'error', from: { path: '^drizzle/' }, to: { path: OURS, pathNot: '^drizzle/' } },
+    { name: 'drizzle-knows-schemas-only', severity: 'error', from: { path: '^drizzle/' }, to: { path: OURS, pathNot: '^(drizzle|schemas)/' } },
     {
       name: 'islands-stand-alone',
       comment: 'They are packages of their own: what they need is given to them as options.',
@@ -21,10 +21,30 @@ module.exports = {
       to: { path: ISLANDS, pathNot: '^plugins/$1/' }
     },
     {
+      name: 'packages-stand-alone',
+      comment: 'What a package needs of the service is given to it as options.',
+      severity: 'error',
+      from: { path: '^packages/([^/]+)/src/' },
+      to: { path: OURS, pathNot: '^packages/$1/' }
+    },
+    {
+      name: 'packages-by-name',
+      comment: 'The service imports what a package exports, never a file of it.',
+      severity: 'error',
+      from: { pathNot: '^packages/' },
+      to: { path: '^packages/[^/]+/src/', dependencyTypes: ['local'] }
+    },
+    {
+      name: 'production-starts-no-database',
+      severity: 'error',
+      from: { path: '^(app|server)[.]ts$|^(plugins|routes|schemas|drizzle)/|^packages/(?!dev-databases/)[^/]+/src/' },
+      to: { path: '^packages/dev-databases/' }
+    },
+    {
       name: 'repositories-know-no-http',
       severity: 'error',
       from: { path: '^plugins/repositories/', pathNot: '/index[.]ts$' },
-      to: { path: '^(routes|plugins/(?!repositories/|transaction/|outbox/|change-stream/))|node_modules/fastify(-plugin)?/' }
+      to: { path: '^(routes|plugins/(?!repositories/|mongo/json/|paging/page[.]ts|transaction/|outbox/|change-stream/))|node_modules/fastify(-plugin)?/' }
     },
     {
       name: 'routes-know-no-driver',
@@ -43,12 +63,12 @@ module.exports = {
       name: 'app-is-on-top',
       severity: 'error',
       from: { path: '^(plugins|routes|schemas|drizzle)/' },
-      to: { path: '^(app|server)[.]ts$|^(scripts|test|bench)/', pathNot: '^scripts/embedded/types[.]ts$' }
+      to: { path: '^(app|server)[.]ts$|^(scripts|test|bench)/' }
     },
     {
       name: 'production-needs-no-development-package',
       severity: 'error',
-      from: { path: '^(app|server|server-options)[.]ts$|^(plugins|routes|schemas|drizzle)/', pathNot: '/test/|[.]config[.]ts$' },
+      from: { path: '^(app|server)[.]ts$|^(plugins|routes|schemas|drizzle)/', pathNot: '/test/|[.]config[.]ts$' },
       to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] }
     }
   ],
@@ -57,6 +77,6 @@ module.exports = {
     exclude: { path: '^(dist|[.]tap|bench/peers/nest)/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { extensions: ['.ts', '.js', '.mjs', '.json'], exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] }
+    enhancedResolveOptions: { extensions: ['.ts', '.js', '.mjs', '.json'], exportsFields: ['exports'], conditionNames: ['tandem-source', 'import', 'node', 'default', 'types'] }
   }
 }

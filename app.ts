@@ -1,14 +1,19 @@
-import { readdirSync } from 'node:fs'
+import type { Server } from 'node:http'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import AjvCompiler from '@fastify/ajv-compiler'
 import autoload from '@fastify/autoload'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyHttpOptions, type FastifyInstance } from 'fastify'
 import { readSettings, type PluginOptions } from './plugins/config.ts'
+import { answerClientError } from './plugins/errors/client-error.ts'
+import { answerError } from './plugins/errors/index.ts'
+import { requestId } from './plugins/errors/request-id.ts'
+import { redact, serializers } from './plugins/errors/serializers.ts'
 import type { Repositories, RepositoryDoubles } from './plugins/repositories/index.ts'
-import type { EmbeddedDatabases } from './scripts/embedded/index.ts'
 import type { Settings } from './schemas/settings.ts'
-import { serverOptions, type LoggerOptions } from './server-options.ts'
+
+/** Where the log goes: a stream that receives JSON lines, or false for nowhere. */
+export type LoggerOptions = false | { level?: Settings['LOG_LEVEL'], stream?: { write: (line: string) => void } }
 
 /** What `buildApp` can be given; without anything it reads the environment. */
 export interface BuildOptions {
@@ -18,10 +23,8 @@ export interface BuildOptions {
   logger?: LoggerOptions
   /** Build without touching a database, to read routes and schemas. Default false. */
   offline?: boolean
-  /** Test doubles, decorated before the plugins that would make the real ones. With one of them no server is started. */
+  /** Test doubles, decorated before the plugins that would make the real ones. With one of them no URL has to be set. */
   overrides?: { db?: FastifyInstance['db'], mongo?: FastifyInstance['mongo'], repositories?: RepositoryDoubles }
-  /** Told what is going on while embedded databases are downloaded, created or started. */
-  onProgress?: (line: string) => void
   /** Adds routes or plugins of a test, after plugins/ and routes/ and before the app is ready. */
   plugins?: (app: App) => Promise<void>
 }
@@ -29,17 +32,15 @@ export interface BuildOptions {
 /** The service: a Fastify instance whose routes are typed by TypeBox. */
 export type App = ReturnType<typeof construct>
 
-/** Files that autoload takes for a plugin. */
-const ENTRY = /(^[^\\/]+|[\\/]index)\.[jt]s$/
-const ISLANDS = /^(transaction|outbox|change-stream)(\/|$)/
+const HEADERS_TIMEOUT_MS = 10_000
+const REQUEST_TIMEOUT_MS = 30_000
+const CHECK_INTERVAL_MS = 1000
 
-/** Databases that this process has started because no URL was set. */
-export type Embedded = Pick<EmbeddedDatabases, 'postgres' | 'mongodb'>
+// Functions that plugins share, and packages that live beside them for now: no plugins of the service.
+const NO_PLUGINS = /^(common|transaction|outbox|change-stream)(\/|$)/
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Embedded databases in use; empty where URLs were set. */
-    embedded: Embedded
     /** Which databases are a test's doubles: nothing follows, relays or watches those. */
     doubles: { db: boolean, mongo: boolean }
   }
@@ -48,18 +49,15 @@ declare module 'fastify' {
 /**
  * Builds the whole service, ready to be listened on or injected into.
  * @param options settings, doubles and hooks of tests; without them the environment decides
- * @returns the app after `ready()`; close it to stop everything that was started
+ * @returns the app after `ready()`; close it to end its connections
  * @throws SettingsError when settings are wrong; the error of a database that refuses our credentials
  */
 export async function buildApp (options: BuildOptions = {}): Promise<App> {
-  const given = readSettings(process.env, options.settings, options.offline)
-  const { stop, ...embedded } = await startMissing(given, options)
-  const settings = Object.freeze({ ...given, ...urlsOf(embedded) })
+  const { offline = false, overrides } = options
+  const settings = readSettings(process.env, options.settings, offline ? 'none' : overrides === undefined ? 'given' : 'started')
   const app = construct(settings, options.logger)
-  app.addHook('onClose', stop) // the first hook to be added is the last to run
   try {
-    app.decorate('embedded', embedded)
-    await load(app, { settings, offline: options.offline ?? false }, options)
+    await load(app, { settings, offline }, options)
     await app.ready()
     return app
   } catch (error) {
@@ -79,34 +77,56 @@ async function load (app: App, pluginOptions: PluginOptions, { overrides = {}, p
   if (overrides.db !== undefined) app.decorate('db', overrides.db)
   if (overrides.mongo !== undefined) app.decorate('mongo', overrides.mongo)
   if (overrides.repositories !== undefined) app.decorate('repositories', { ...overrides.repositories } as Repositories)
-  await app.register(autoload, { dir: join(import.meta.dirname, 'plugins'), ignorePattern: ISLANDS, options: pluginOptions })
+  // A plugin is a file of plugins/, or the index of a folder in it; what lies deeper belongs to that index.
+  await app.register(autoload, { dir: join(import.meta.dirname, 'plugins'), maxDepth: 1, ignorePattern: NO_PLUGINS, options: pluginOptions })
   await app.register(autoload, { dir: join(import.meta.dirname, 'routes'), routeParams: true })
   if (plugins !== undefined) await plugins(app)
 }
 
-async function startMissing (settings: Settings, { offline, overrides, onProgress }: BuildOptions): Promise<EmbeddedDatabases> {
-  const postgres = settings.DATABASE_URL === undefined
-  const mongodb = settings.MONGODB_URL === undefined
-  if (offline === true || overrides !== undefined || !(postgres || mongodb)) return { stop: async () => {} }
-  // Imported only here: a service with both URLs set needs no development package.
-  const { startEmbedded } = await import('./scripts/embedded/index.ts')
-  // Databases take as long to start as the plugins to be read; what goes wrong with a plugin is told when it is loaded.
-  readAhead().catch(() => undefined)
-  return await startEmbedded({ dataDir: settings.DATA_DIR, postgres, mongodb, ...(onProgress === undefined ? {} : { onProgress }) })
-}
-
-/** Imports what autoload will import. */
-async function readAhead (): Promise<void> {
-  for (const folder of ['plugins', 'routes']) {
-    const dir = join(import.meta.dirname, folder)
-    const files = readdirSync(dir, { recursive: true, encoding: 'utf8' })
-    for (const file of files.filter((file) => ENTRY.test(file))) await import(pathToFileURL(join(dir, file)).href)
-  }
-}
-
-function urlsOf ({ postgres, mongodb }: Embedded): Partial<Settings> {
+function serverOptions (settings: Settings, logger: LoggerOptions | undefined) {
   return {
-    ...(postgres === undefined ? {} : { DATABASE_URL: postgres.url }),
-    ...(mongodb === undefined || mongodb.how === 'missing' ? {} : { MONGODB_URL: mongodb.url })
+    logger: loggerOptions(settings, logger),
+    genReqId: requestId,
+    ...(settings.TRUST_PROXY === undefined ? {} : { trustProxy: settings.TRUST_PROXY }),
+    bodyLimit: 1_048_576,
+    pluginTimeout: 60_000,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1000 },
+    // Node compares these once per interval, and a request timeout below the headers timeout never fires. A request without
+    // Host is refused by plugins/errors, because Node would answer it without a body.
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: CHECK_INTERVAL_MS, requireHostHeader: false },
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    // A reader that takes nothing for this long is cut off; longer than any handler may work in silence.
+    connectionTimeout: settings.HANDLER_TIMEOUT_MS * 2 + REQUEST_TIMEOUT_MS,
+    // Longer than the idle time of common load balancers, so that they are the ones to close.
+    keepAliveTimeout: 72_000,
+    // A request that still arrives on an open connection is answered, and told that the connection closes.
+    return503OnClosing: false,
+    frameworkErrors: (...args) => { answerError(...args) },
+    clientErrorHandler: answerClientError,
+    schemaController: { compilersFactory: { buildValidator } }
+  } satisfies FastifyHttpOptions<Server>
+}
+
+type Factory = ReturnType<typeof AjvCompiler>
+const ajv = AjvCompiler()
+const common = { removeAdditional: false, useDefaults: true, allErrors: true, strict: true } as const
+
+// A body is taken as it is; path, query and headers are text, so they are coerced.
+const buildValidator: Factory = (externalSchemas) => {
+  const body = ajv(externalSchemas, { customOptions: { ...common, coerceTypes: false } })
+  // With strictNumbers Ajv skips the bounds of what is not finite, and the text "Infinity" would be a valid integer.
+  const text = ajv(externalSchemas, { customOptions: { ...common, coerceTypes: 'array', strictNumbers: false } })
+  return ((route: { httpPart?: string }) => (route.httpPart === 'body' ? body : text)(route)) as ReturnType<Factory>
+}
+
+function loggerOptions (settings: Settings, logger: LoggerOptions | undefined) {
+  if (logger === false) return false
+  const pretty = logger?.stream === undefined && settings.NODE_ENV === 'development' && process.stdout.isTTY
+  return {
+    level: logger?.level ?? settings.LOG_LEVEL,
+    serializers,
+    redact,
+    ...(logger?.stream === undefined ? {} : { stream: logger.stream }),
+    ...(pretty ? { transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname' } } } : {})
   }
 }

@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { startEmbedded } from 'dev-databases'
 import pg from 'pg'
 import { migrate } from '../drizzle/migrate.ts'
-import { startEmbedded } from '../scripts/embedded/index.ts'
 import type { Databases } from './peers.ts'
 
 /** Servers of a bench, in a temporary folder. */

@@ -1,6 +1,6 @@
 // `npm run bench:doubles`: what `buildApp` costs a test that replaces both databases. The first build also loads the modules.
 import { buildApp } from '../app.ts'
-import { memoryDatabase } from '../plugins/sql/sqlite.ts'
+import { memoryDatabase } from '../plugins/sql/sqlite/open.ts'
 import { mongoDouble } from '../test/examples/mongo-double.ts'
 
 const builds = 10

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
+import { TYPESCRIPT_ARGS } from '../scripts/typescript.ts'
 
 /** A server to measure. */
 export interface Peer {
@@ -15,8 +16,6 @@ export interface Peer {
 const root = path.join(import.meta.dirname, '..')
 const peers = path.join(import.meta.dirname, 'peers')
 const nest = path.join(peers, 'nest')
-/** Runs TypeScript as it is. */
-export const tsx = path.join(root, 'node_modules', '.bin', 'tsx')
 
 /** What every peer is told about its databases, with the same switches for all: no logging, a pool of 20 without overflow. */
 export interface Databases { DATABASE_URL: string, MONGODB_URL: string, MONGODB_DATABASE: string }
@@ -66,6 +65,6 @@ function buildNest (): string | undefined {
 /** Compiles the service and the hand-written peer, so that both run as plain JavaScript. */
 export function build (): void {
   for (const args of [[path.join(root, 'scripts', 'build.ts')], [path.join(import.meta.dirname, 'build-bare.ts')]]) {
-    if (spawnSync(tsx, args, { stdio: 'inherit' }).status !== 0) throw new Error('the build failed')
+    if (spawnSync(process.execPath, [...TYPESCRIPT_ARGS, ...args], { stdio: 'inherit' }).status !== 0) throw new Error('the build failed')
   }
 }

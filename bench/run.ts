@@ -4,11 +4,12 @@ import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { spawnSync } from 'node:child_process'
+import { TYPESCRIPT_ARGS } from '../scripts/typescript.ts'
 import { fill } from './data.ts'
 import { startServers } from './databases.ts'
 import { barTable, CORE } from './bars.ts'
 import { amountFor, measure, type Sample } from './load.ts'
-import { allPeers, build, tsx, type Databases, type Peer } from './peers.ts'
+import { allPeers, build, type Databases, type Peer } from './peers.ts'
 import { measurePgbench, pgbenchMissing } from './pgbench.ts'
 import { startPeer, type Running } from './process.ts'
 import { chart, summarize, table, writeReport } from './report.ts'
@@ -32,7 +33,7 @@ const canPin = process.platform === 'linux' && availableParallelism() > 1 && spa
 
 build()
 // What a test with doubles pays, measured alone in a process of its own.
-spawnSync(tsx, [path.join(import.meta.dirname, 'doubles.ts')], { stdio: 'inherit' })
+spawnSync(process.execPath, [...TYPESCRIPT_ARGS, path.join(import.meta.dirname, 'doubles.ts')], { stdio: 'inherit' })
 const servers = await startServers()
 try {
   await bench()

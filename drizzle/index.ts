@@ -1,7 +1,7 @@
 import { sql, type ExtractTablesWithRelations, type SQL } from 'drizzle-orm'
 import type { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core'
 import type { NodePgQueryResultHKT } from 'drizzle-orm/node-postgres'
-import { PgDatabase } from 'drizzle-orm/pg-core'
+import { PgDatabase, type PgTable } from 'drizzle-orm/pg-core'
 import * as postgres from './postgres.ts'
 import * as sqlite from './sqlite.ts'
 
@@ -15,7 +15,7 @@ export const schema: Schema = postgres
 export const sqliteSchema = sqlite
 
 /** The tables alone. */
-export type Tables = Pick<Schema, 'users' | 'orders' | 'orderItems' | 'posts' | 'outbox' | 'changeStreams' | 'idempotencyKeys'>
+export type Tables = { [Name in keyof Schema as Schema[Name] extends PgTable ? Name : never]: Schema[Name] }
 
 /** A Drizzle handle: on the pool, on a transaction or on a savepoint; of PostgreSQL, or of SQLite by `asDatabase`. */
 export type Database = PgDatabase<NodePgQueryResultHKT, Schema, ExtractTablesWithRelations<Schema>>
@@ -71,6 +71,6 @@ const SQLITE: Dialect = {
  * @param db any Drizzle handle
  * @returns its tables and words
  */
-export function dialectOf (db: Database): Dialect {
+export function getDialect (db: Database): Dialect {
   return db instanceof PgDatabase ? POSTGRES : SQLITE
 }

@@ -59,7 +59,7 @@ function readMigration (folder: string, tag: string, when: number): Migration {
  * @throws MigrationError when a file was edited after it ran, when the database is ahead of the code, or when a file is
  * older than one that already ran
  */
-export function pendingOf (migrations: Migration[], applied: Applied[]): Migration[] {
+export function findPending (migrations: Migration[], applied: Applied[]): Migration[] {
   const known = new Map(migrations.map((migration) => [migration.when, migration]))
   const newest = Math.max(...applied.map(({ when }) => when), -1)
   for (const { when, hash } of applied) {

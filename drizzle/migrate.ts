@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from '@libsql/client'
 import { sql } from 'drizzle-orm'
 import pg from 'pg'
-import { dialectOf, type Database, type SqliteDatabase } from './index.ts'
-import { MigrationError, pendingOf, readMigrations, type Applied } from './journal.ts'
+import { getDialect, type Database, type SqliteDatabase } from './index.ts'
+import { MigrationError, findPending, readMigrations, type Applied } from './journal.ts'
 
 const FOLDERS = {
   postgres: path.join(import.meta.dirname, 'migrations', 'postgres'),
@@ -67,7 +67,7 @@ async function migratePostgres (url: string, { folder = FOLDERS.postgres, waitMs
     await client.query(`select pg_advisory_xact_lock(${LOCK})`).catch(refuseWait)
     await client.query('create schema if not exists drizzle; create table if not exists drizzle.__drizzle_migrations (id serial primary key, hash text not null, created_at bigint)')
     const { rows } = await client.query<{ hash: string, created_at: string }>('select hash, created_at from drizzle.__drizzle_migrations')
-    const pending = pendingOf(migrations, rows.map(toApplied))
+    const pending = findPending(migrations, rows.map(toApplied))
     for (const { tag, when, hash, statements } of pending) {
       for (const statement of statements) await client.query(statement).catch(failed(tag))
       await client.query('insert into drizzle.__drizzle_migrations (hash, created_at) values ($1, $2)', [hash, when])
@@ -93,7 +93,7 @@ export async function migrateSqlite (client: SqliteClient, { folder = FOLDERS.sq
   try {
     await transaction.execute('create table if not exists __drizzle_migrations (id integer primary key, hash text not null, created_at numeric)')
     const { rows } = await transaction.execute('select hash, created_at from __drizzle_migrations')
-    const pending = pendingOf(migrations, rows.map((row) => toApplied({ hash: String(row.hash), created_at: String(row.created_at) })))
+    const pending = findPending(migrations, rows.map((row) => toApplied({ hash: String(row.hash), created_at: String(row.created_at) })))
     for (const { tag, when, hash, statements } of pending) {
       for (const statement of statements) await transaction.execute(statement).catch(failed(tag))
       await transaction.execute({ sql: 'insert into __drizzle_migrations (hash, created_at) values (?, ?)', args: [hash, when] })
@@ -115,9 +115,9 @@ export async function migrateSqlite (client: SqliteClient, { folder = FOLDERS.sq
  * @throws MigrationError when the files and the database do not fit together
  */
 export async function pendingMigrations (db: Database, { folder }: Pick<MigrateOptions, 'folder'> = {}): Promise<string[]> {
-  const { name } = dialectOf(db)
+  const { name } = getDialect(db)
   const applied = await (name === 'postgres' ? appliedInPostgres(db) : appliedInSqlite(db))
-  return pendingOf(readMigrations(folder ?? FOLDERS[name]), applied).map(({ tag }) => tag)
+  return findPending(readMigrations(folder ?? FOLDERS[name]), applied).map(({ tag }) => tag)
 }
 
 async function appliedInPostgres (db: Database): Promise<Applied[]> {

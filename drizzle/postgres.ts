@@ -2,12 +2,13 @@ import { relations, sql } from 'drizzle-orm'
 import {
   bigint, check, foreignKey, index, integer, jsonb, numeric, pgTable, primaryKey, text, timestamp, unique, type ExtraConfigColumn
 } from 'drizzle-orm/pg-core'
-import { ORDER_STATUSES, rules } from './rules.ts'
+import { ORDER_STATUSES } from '../schemas/orders.ts'
+import { rules } from './rules.ts'
 
 const id = () => integer().primaryKey().generatedAlwaysAsIdentity()
 // Milliseconds, as JavaScript and MongoDB have them: a cursor made from a row finds that row again.
-const moment = () => timestamp({ withTimezone: true, precision: 3 })
-const createdAt = () => moment().notNull().defaultNow()
+const timestampMs = () => timestamp({ withTimezone: true, precision: 3 })
+const createdAt = () => timestampMs().notNull().defaultNow()
 // The default of an index is nulls last, of ORDER BY … DESC nulls first; only an index that says the same is used for it.
 const newest = (column: ExtraConfigColumn) => column.desc().nullsFirst()
 const money = () => numeric({ precision: 18, scale: 2 })
@@ -22,8 +23,8 @@ export const users = pgTable('users', {
   updated_at: createdAt()
 }, (user) => [
   unique('users_email_key').on(user.email),
-  check('users_email_check', rules.users_email_check(user.email)),
-  check('users_name_check', rules.users_name_check(user.name))
+  check('users_email_check', rules.users_email_check.check(user.email)),
+  check('users_name_check', rules.users_name_check.check(user.name))
 ])
 
 /** Orders of users; `total` is the exact sum of the items. */
@@ -37,8 +38,8 @@ export const orders = pgTable('orders', {
   foreignKey({ name: 'orders_user_id_fkey', columns: [order.user_id], foreignColumns: [users.id] }),
   index('orders_created_at_idx').on(newest(order.created_at), newest(order.id)),
   index('orders_user_id_created_at_idx').on(order.user_id, newest(order.created_at), newest(order.id)),
-  check('orders_status_check', rules.orders_status_check(order.status)),
-  check('orders_total_check', rules.orders_total_check(order.total))
+  check('orders_status_check', rules.orders_status_check.check(order.status)),
+  check('orders_total_check', rules.orders_total_check.check(order.total))
 ])
 
 /** Lines of an order; they go with it. */
@@ -51,9 +52,9 @@ export const orderItems = pgTable('order_items', {
 }, (item) => [
   foreignKey({ name: 'order_items_order_id_fkey', columns: [item.order_id], foreignColumns: [orders.id] }).onDelete('cascade'),
   index('order_items_order_id_idx').on(item.order_id, item.id),
-  check('order_items_product_check', rules.order_items_product_check(item.product)),
-  check('order_items_quantity_check', rules.order_items_quantity_check(item.quantity)),
-  check('order_items_unit_price_check', rules.order_items_unit_price_check(item.unit_price))
+  check('order_items_product_check', rules.order_items_product_check.check(item.product)),
+  check('order_items_quantity_check', rules.order_items_quantity_check.check(item.quantity)),
+  check('order_items_unit_price_check', rules.order_items_unit_price_check.check(item.unit_price))
 ])
 
 /**
@@ -66,7 +67,7 @@ export const posts = pgTable('posts', {
   title: text().notNull(),
   category: text().notNull(),
   content_length: integer().notNull(),
-  created_at: moment().notNull()
+  created_at: timestampMs().notNull()
 }, (post) => [
   index('posts_author_id_created_at_idx').on(post.author_id, newest(post.created_at), newest(post.id)),
   index('posts_author_id_content_length_idx').on(post.author_id, post.content_length)
@@ -80,10 +81,10 @@ export const outbox = pgTable('outbox', {
   payload: jsonb().$type<unknown>().notNull(),
   attempts: integer().notNull().default(0),
   available_at: createdAt(),
-  parked_at: moment(),
+  parked_at: timestampMs(),
   last_error: text(),
   // Not now(), which stands still in a transaction: the age of an event counts from when it was written.
-  created_at: moment().notNull().default(sql`clock_timestamp()`)
+  created_at: timestampMs().notNull().default(sql`clock_timestamp()`)
 }, (event) => [
   index('outbox_waiting').on(event.topic, event.id).where(sql`parked_at is null`)
 ])
@@ -92,7 +93,7 @@ export const outbox = pgTable('outbox', {
 export const changeStreams = pgTable('change_streams', {
   stream: text().primaryKey(),
   token: jsonb().$type<unknown>(),
-  cluster_time: moment(),
+  cluster_time: timestampMs(),
   updated_at: createdAt(),
   resyncs: integer().notNull().default(0)
 })
@@ -106,7 +107,7 @@ export const idempotencyKeys = pgTable('idempotency_keys', {
   headers: jsonb().$type<Record<string, string>>(),
   body: text(),
   created_at: createdAt(),
-  expires_at: moment().notNull()
+  expires_at: timestampMs().notNull()
 }, (row) => [
   primaryKey({ name: 'idempotency_keys_pkey', columns: [row.key, row.route] }),
   index('idempotency_keys_expires_at_idx').on(row.expires_at)

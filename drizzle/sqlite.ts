@@ -1,17 +1,18 @@
 import { relations, sql, type Column } from 'drizzle-orm'
 import { check, customType, foreignKey, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
-import { ORDER_STATUSES, rules } from './rules.ts'
+import { ORDER_STATUSES } from '../schemas/orders.ts'
+import { rules } from './rules.ts'
 
 // The twins of postgres.ts: the same columns and row types (drizzle/index.ts does not compile otherwise), said in SQLite's
 // words. Money is text because SQLite has no exact decimals; ids are never used twice.
 const id = () => integer().primaryKey({ autoIncrement: true })
 // ISO 8601 in UTC with milliseconds: sorts as text, and anybody can read it in the file.
-const moment = customType<{ data: Date, driverData: string }>({
+const timestampMs = customType<{ data: Date, driverData: string }>({
   dataType: () => 'text',
   toDriver: (date) => date.toISOString(),
   fromDriver: (text) => new Date(text)
 })
-const createdAt = () => moment().notNull().default(sql`(strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))`)
+const createdAt = () => timestampMs().notNull().default(sql`(strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))`)
 const json = <T>() => text({ mode: 'json' }).$type<T>()
 const newest = (column: Column) => sql`${column} desc`
 
@@ -24,8 +25,8 @@ export const users = sqliteTable('users', {
   updated_at: createdAt()
 }, (user) => [
   uniqueIndex('users_email_key').on(user.email),
-  check('users_email_check', rules.users_email_check(user.email)),
-  check('users_name_check', rules.users_name_check(user.name))
+  check('users_email_check', rules.users_email_check.check(user.email)),
+  check('users_name_check', rules.users_name_check.check(user.name))
 ])
 
 export const orders = sqliteTable('orders', {
@@ -38,8 +39,8 @@ export const orders = sqliteTable('orders', {
   foreignKey({ name: 'orders_user_id_fkey', columns: [order.user_id], foreignColumns: [users.id] }),
   index('orders_created_at_idx').on(newest(order.created_at), newest(order.id)),
   index('orders_user_id_created_at_idx').on(order.user_id, newest(order.created_at), newest(order.id)),
-  check('orders_status_check', rules.orders_status_check(order.status)),
-  check('orders_total_check', rules.orders_total_check(order.total))
+  check('orders_status_check', rules.orders_status_check.check(order.status)),
+  check('orders_total_check', rules.orders_total_check.check(order.total))
 ])
 
 export const orderItems = sqliteTable('order_items', {
@@ -51,9 +52,9 @@ export const orderItems = sqliteTable('order_items', {
 }, (item) => [
   foreignKey({ name: 'order_items_order_id_fkey', columns: [item.order_id], foreignColumns: [orders.id] }).onDelete('cascade'),
   index('order_items_order_id_idx').on(item.order_id, item.id),
-  check('order_items_product_check', rules.order_items_product_check(item.product)),
-  check('order_items_quantity_check', rules.order_items_quantity_check(item.quantity)),
-  check('order_items_unit_price_check', rules.order_items_unit_price_check(item.unit_price))
+  check('order_items_product_check', rules.order_items_product_check.check(item.product)),
+  check('order_items_quantity_check', rules.order_items_quantity_check.check(item.quantity)),
+  check('order_items_unit_price_check', rules.order_items_unit_price_check.check(item.unit_price))
 ])
 
 export const posts = sqliteTable('posts', {
@@ -62,7 +63,7 @@ export const posts = sqliteTable('posts', {
   title: text().notNull(),
   category: text().notNull(),
   content_length: integer().notNull(),
-  created_at: moment().notNull()
+  created_at: timestampMs().notNull()
 }, (post) => [
   index('posts_author_id_created_at_idx').on(post.author_id, newest(post.created_at), newest(post.id)),
   index('posts_author_id_content_length_idx').on(post.author_id, post.content_length)
@@ -75,7 +76,7 @@ export const outbox = sqliteTable('outbox', {
   payload: json<unknown>().notNull(),
   attempts: integer().notNull().default(0),
   available_at: createdAt(),
-  parked_at: moment(),
+  parked_at: timestampMs(),
   last_error: text(),
   created_at: createdAt()
 }, (event) => [
@@ -85,7 +86,7 @@ export const outbox = sqliteTable('outbox', {
 export const changeStreams = sqliteTable('change_streams', {
   stream: text().primaryKey(),
   token: json<unknown>(),
-  cluster_time: moment(),
+  cluster_time: timestampMs(),
   updated_at: createdAt(),
   resyncs: integer().notNull().default(0)
 })
@@ -98,7 +99,7 @@ export const idempotencyKeys = sqliteTable('idempotency_keys', {
   headers: json<Record<string, string>>(),
   body: text(),
   created_at: createdAt(),
-  expires_at: moment().notNull()
+  expires_at: timestampMs().notNull()
 }, (row) => [
   primaryKey({ name: 'idempotency_keys_pkey', columns: [row.key, row.route] }),
   index('idempotency_keys_expires_at_idx').on(row.expires_at)

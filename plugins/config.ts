@@ -35,20 +35,26 @@ export class SettingsError extends Error {
 }
 
 /**
+ * Where databases come from. `given`: by URL, of which MongoDB's may be missing outside production; `started`: by URL, or from
+ * the caller, except in production; `none`: no database is used.
+ */
+export type DatabaseUse = 'given' | 'started' | 'none'
+
+/**
  * Reads and checks all settings at once.
  * @param environment variables; empty ones count as unset
  * @param overrides values that win over the environment
- * @param offline true when no database will be used, so that none has to be named
+ * @param databases whether their URLs have to be there
  * @returns the frozen settings
  * @throws SettingsError naming every wrong setting
  */
-export function readSettings (environment: Raw, overrides: Partial<Settings> = {}, offline = false): Settings {
+export function readSettings (environment: Raw, overrides: Partial<Settings> = {}, databases: DatabaseUse = 'started'): Settings {
   const raw: Raw = { ...withoutEmpty(environment), ...overrides }
   const { values, errors } = validate(raw)
-  const wrong = new Set(errors.map(nameOf))
+  const wrong = new Set(errors.map(getName))
   const lines = [
     ...[...wrong].map((name) => describe(name, raw[name])),
-    ...contradictions(values, offline).filter(({ names }) => !names.some((name) => wrong.has(name))).map(({ line }) => line)
+    ...contradictions(values, databases).filter(({ names }) => !names.some((name) => wrong.has(name))).map(({ line }) => line)
   ]
   if (lines.length > 0) throw new SettingsError(lines)
   const production = values.NODE_ENV === 'production'
@@ -76,9 +82,9 @@ export function maskSettings ({ DATABASE_URL, MONGODB_URL, ...rest }: Settings):
  * @param url a connection URL, also one with several hosts
  * @returns for example `db.example.com:5432/app`
  */
-export function whereOf (url: string): string {
+export function getPlace (url: string): string {
   // A password may hold any character unencoded, so everything up to the last @ is left out.
-  const rest = url.slice(Math.max(url.lastIndexOf('@') + 1, schemeOf(url).length))
+  const rest = url.slice(Math.max(url.lastIndexOf('@') + 1, getScheme(url).length))
   return rest.replace(/\?.*$/, '')
 }
 
@@ -87,10 +93,10 @@ export function whereOf (url: string): string {
  * @param url a connection URL
  */
 export function maskUrl (url: string): string {
-  return schemeOf(url) + whereOf(url)
+  return getScheme(url) + getPlace(url)
 }
 
-function schemeOf (url: string): string {
+function getScheme (url: string): string {
   return /^[a-z+]+:\/\//.exec(url)?.[0] ?? ''
 }
 
@@ -105,7 +111,7 @@ function validate (raw: Raw): { values: ReadSettings, errors: SchemaError[] } {
   } catch (error) {
     const errors = (error as { errors?: SchemaError[] }).errors
     if (errors === undefined) throw error
-    const wrong = new Set(errors.map(nameOf))
+    const wrong = new Set(errors.map(getName))
     const rest = Object.fromEntries(Object.entries(raw).filter(([name]) => !wrong.has(name)))
     return { values: read(rest), errors }
   }
@@ -115,7 +121,7 @@ function read (raw: Raw): ReadSettings {
   return envSchema<ReadSettings>({ schema: { ...SettingsSchema }, data: raw, env: false })
 }
 
-function nameOf (error: SchemaError): string {
+function getName (error: SchemaError): string {
   return error.instancePath.slice(1)
 }
 
@@ -135,11 +141,14 @@ function expected (name: string): string {
   return 'a text that is not empty'
 }
 
-function contradictions (settings: ReadSettings, offline: boolean): Array<{ names: string[], line: string }> {
+function contradictions (settings: ReadSettings, databases: DatabaseUse): Array<{ names: string[], line: string }> {
   const found: Array<{ names: string[], line: string }> = []
-  if (settings.NODE_ENV === 'production' && !offline) {
+  if (settings.NODE_ENV !== 'production' && databases === 'given' && settings.DATABASE_URL === undefined) {
+    found.push({ names: ['DATABASE_URL'], line: 'DATABASE_URL must be set: npm start starts a PostgreSQL by itself, nothing else does' })
+  }
+  if (settings.NODE_ENV === 'production' && databases !== 'none') {
     for (const name of ['DATABASE_URL', 'MONGODB_URL'] as const) {
-      if (settings[name] === undefined) found.push({ names: [name, 'NODE_ENV'], line: `${name} must be set when NODE_ENV is production: embedded databases are for development` })
+      if (settings[name] === undefined) found.push({ names: [name, 'NODE_ENV'], line: `${name} must be set when NODE_ENV is production: only in development does npm start start databases` })
     }
   }
   if (settings.DATABASE_URL?.startsWith('postgres') === true && !URL.canParse(settings.DATABASE_URL)) {

@@ -1,12 +1,13 @@
 import { Type } from '@sinclair/typebox'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
-import { projectionsOf } from './metrics/projections.ts'
-import type { Fit } from './migrations.ts'
-import { Pool } from './sql/pool.ts'
+import { withTimeout } from './common/with-timeout.ts'
+import { getProjections } from './metrics/projections.ts'
+import type { MigrationStatus } from './migrations.ts'
+import { Pool } from './sql/postgres/pool.ts'
 
 /** What a dependency may say of itself; never a host, a version or the text of an error. */
-export type Condition = 'up' | 'degraded' | 'down' | 'no answer' | Fit
+export type Condition = 'up' | 'degraded' | 'down' | 'no answer' | MigrationStatus
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -47,7 +48,7 @@ const ReadinessSchema = Type.Object({
 /** Answers /livez without touching a database, /readyz and /healthz from checks that are at most a second old. */
 export default fp(async function health (app) {
   const checks = new Map<string, Check>()
-  const readiness = cached(() => reportOf(checks))
+  const readiness = cached(() => getReport(checks))
   let draining = false
   app.decorate('addReadiness', (name, check) => { checks.set(name, check) })
   app.decorate('readiness', async () => {
@@ -55,9 +56,10 @@ export default fp(async function health (app) {
     return draining ? { ...report, status: 'draining' as const } : report
   })
   app.addHook('preClose', async () => { draining = true })
-  if (!app.doubles.db) app.addReadiness('sql', () => isFull(app) ? 'degraded' : app.migrationFit())
+  if (!app.doubles.db) app.addReadiness('sql', () => isFull(app) ? 'degraded' : app.migrationStatus())
   if (!app.doubles.mongo) app.addReadiness('mongodb', () => app.mongoState.state)
 
+  app.describeTag('health', 'For load balancers and orchestrators')
   app.addSchema(AliveSchema)
   app.addSchema(ReadinessSchema)
   const ready = { 200: { $ref: 'Readiness#' }, 503: { $ref: 'Readiness#' } }
@@ -80,7 +82,7 @@ function describe (operationId: string, summary: string, response: Record<number
 }
 
 function lags (app: FastifyInstance): Record<string, number> {
-  return Object.fromEntries(projectionsOf(app).flatMap(({ name, lagSeconds }) => lagSeconds === undefined ? [] : [[name, lagSeconds]]))
+  return Object.fromEntries(getProjections(app).flatMap(({ name, lagSeconds }) => lagSeconds === undefined ? [] : [[name, lagSeconds]]))
 }
 
 /**
@@ -93,21 +95,17 @@ function isFull ({ pg }: FastifyInstance): boolean {
   return idleCount - waitingCount <= 0 && totalCount >= options.max
 }
 
-async function reportOf (checks: Map<string, Check>): Promise<Readiness> {
-  const conditions = await Promise.all([...checks].map(async ([name, check]) => [name, await conditionOf(check)] as const))
+async function getReport (checks: Map<string, Check>): Promise<Readiness> {
+  const conditions = await Promise.all([...checks].map(async ([name, check]) => [name, await getCondition(check)] as const))
   const isReady = conditions.every(([, condition]) => READY.has(condition))
   return { status: isReady ? 'ready' : 'not ready', checks: Object.fromEntries(conditions) }
 }
 
-async function conditionOf (check: Check): Promise<Condition> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<Condition>((resolve) => { timer = setTimeout(() => { resolve('no answer') }, CHECK_MS) })
+async function getCondition (check: Check): Promise<Condition> {
   try {
-    return await Promise.race([Promise.resolve(check()).catch(() => 'down' as const), late])
+    return await withTimeout(Promise.resolve(check()), CHECK_MS, () => 'no answer' as const)
   } catch {
     return 'down'
-  } finally {
-    clearTimeout(timer)
   }
 }
 

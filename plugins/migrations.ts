@@ -2,18 +2,20 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { MigrationError } from '../drizzle/journal.ts'
 import { migrate, pendingMigrations } from '../drizzle/migrate.ts'
+import { getCauses } from './common/causes.ts'
+import { withTimeout } from './common/with-timeout.ts'
 
-/** How the tables and this version of the code fit together. `migrated meanwhile`: they fitted, then a newer version migrated. */
-export type Fit = 'up' | 'migrations pending' | 'migrations ahead' | 'migrations differ' | 'migrated meanwhile'
+/** How the migrations of the database compare with those of the code. `migrated meanwhile`: they were the same, then a newer version migrated. */
+export type MigrationStatus = 'up' | 'migrations pending' | 'migrations ahead' | 'migrations differ' | 'migrated meanwhile'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Compares the migrations of the database with those of the code; the log says what does not fit, once for each change. */
-    migrationFit: () => Promise<Fit>
+    /** Compares the migrations of the database with those of the code; the log says what differs, once for each change. */
+    migrationStatus: () => Promise<MigrationStatus>
   }
 }
 
-interface Finding { fit: Fit, reason?: string }
+interface Finding { status: MigrationStatus, reason?: string }
 
 const BOOT_WAIT_MS = 5000
 // Wrong credentials, no such role or database: waiting does not help.
@@ -22,11 +24,11 @@ const REFUSED = /^(28...|3D000)$/
 const MISFIT = /^MIGRATION_/
 
 /**
- * Brings the SQL database up to date in development; elsewhere only looks whether it lets us in and whether it fits. A
- * database that cannot be reached or does not fit does not stop the service: readiness says so until it does.
+ * Brings the SQL database up to date in development; elsewhere only looks whether it lets us in and whether it has the same migrations. A
+ * database that cannot be reached or differs does not stop the service: readiness says so until it does.
  */
 export default fp(async function migrations (app) {
-  app.decorate('migrationFit', watchFit(app))
+  app.decorate('migrationStatus', watchStatus(app))
   const { DATABASE_URL, NODE_ENV } = app.config
   if (app.offline || app.doubles.db || DATABASE_URL === undefined || DATABASE_URL === ':memory:') return
   try {
@@ -34,56 +36,41 @@ export default fp(async function migrations (app) {
       const done = await migrate(DATABASE_URL)
       if (done.length > 0) app.log.info({ migrations: done }, 'migrated')
     }
-    await withinBootWait(app.migrationFit())
+    await withTimeout(app.migrationStatus(), BOOT_WAIT_MS, () => { throw new Error(`no answer within ${BOOT_WAIT_MS} ms`) })
   } catch (error) {
     if (hasCode(error, REFUSED) || (NODE_ENV === 'development' && hasCode(error, MISFIT))) throw error
     app.log.warn({ err: error }, 'the SQL database is not as it should be; readiness says when it is')
   }
 }, { name: 'migrations', dependencies: ['config', 'sql'], fastify: '5.x' })
 
-function watchFit (app: FastifyInstance): () => Promise<Fit> {
-  let last: Fit = 'up'
-  let hasFitted = false
+function watchStatus (app: FastifyInstance): () => Promise<MigrationStatus> {
+  let last: MigrationStatus = 'up'
+  let hasMatched = false
   return async () => {
-    const { fit, reason } = await compare(app, hasFitted)
-    hasFitted ||= fit === 'up'
-    if (fit !== last) {
-      if (reason === undefined) app.log.info('the migrations of the SQL database fit again')
-      else app.log.warn({ reason }, fit)
+    const { status, reason } = await compare(app, hasMatched)
+    hasMatched ||= status === 'up'
+    if (status !== last) {
+      if (reason === undefined) app.log.info('the migrations of the SQL database are those of the code again')
+      else app.log.warn({ reason }, status)
     }
-    last = fit
-    return fit
+    last = status
+    return status
   }
 }
 
-async function compare ({ db }: FastifyInstance, hasFitted: boolean): Promise<Finding> {
+async function compare ({ db }: FastifyInstance, hasMatched: boolean): Promise<Finding> {
   try {
     const pending = await pendingMigrations(db)
-    return pending.length === 0 ? { fit: 'up' } : { fit: 'migrations pending', reason: `${pending.join(', ')}: run npm run db:migrate` }
+    return pending.length === 0 ? { status: 'up' } : { status: 'migrations pending', reason: `${pending.join(', ')}: run npm run db:migrate` }
   } catch (error) {
     if (!(error instanceof MigrationError)) throw error
     const { code, message: reason } = error
-    if (code !== 'MIGRATION_AHEAD') return { fit: 'migrations differ', reason }
+    if (code !== 'MIGRATION_AHEAD') return { status: 'migrations differ', reason }
     // While a new version is rolled out its migrations come first; the instances of the old one must not vanish.
-    return { fit: hasFitted ? 'migrated meanwhile' : 'migrations ahead', reason }
-  }
-}
-
-async function withinBootWait (work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise((_resolve, reject) => {
-    timer = setTimeout(() => { reject(new Error(`no answer within ${BOOT_WAIT_MS} ms`)) }, BOOT_WAIT_MS)
-  })
-  try {
-    await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
+    return { status: hasMatched ? 'migrated meanwhile' : 'migrations ahead', reason }
   }
 }
 
 function hasCode (error: unknown, codes: RegExp): boolean {
-  for (let at = error; at instanceof Error; at = at.cause) {
-    if ('code' in at && codes.test(String(at.code))) return true
-  }
-  return false
+  return getCauses(error).some(({ code }) => codes.test(String(code)))
 }

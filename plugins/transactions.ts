@@ -30,11 +30,11 @@ export default fp(async function transactions (app) {
     applicationName: 'tandem',
     methods: ['POST', 'PUT', 'PATCH', 'DELETE'],
     detectStrays: config.NODE_ENV !== 'production',
-    observe: together(observers)
+    observe: combineObservers(observers)
   })
 }, { name: 'transactions', dependencies: ['config', 'tracing', 'sql', 'mongo', 'idempotency'], fastify: '5.x' })
 
-function together (observers: Observe[]): Observe {
+function combineObservers (observers: Observe[]): Observe {
   return (begun) => {
     const all = observers.map((observe) => observe(begun)).filter((observation) => observation !== undefined)
     const arounds = all.flatMap(({ around }) => around ?? [])

@@ -6,7 +6,7 @@ export const MAX_ID = 2_147_483_647
 /**
  * A reference to a component. Only what is referred to becomes a component of the OpenAPI document; what stands there
  * itself is copied.
- * @param schema a schema with an `$id`, listed in schemas/components.ts
+ * @param schema a schema with an `$id`, exported by a file of schemas/
  * @param options description of the response, `headers` and the like
  */
 export function ref<T extends TSchema> (schema: T, options: Record<string, unknown> = {}) {
@@ -33,7 +33,7 @@ export const IdSchema = Type.Integer({ minimum: 1, maximum: MAX_ID, examples: [4
 export const DocumentIdSchema = Type.String({ pattern: '^[0-9a-f]{24}$', examples: ['66f1c0a5e4b0a1b2c3d4e5f6'] })
 
 /** An instant. Handlers return a Date, clients read ISO 8601 in UTC with milliseconds. */
-export const MomentSchema = Type.Unsafe<Date>({ type: 'string', format: 'date-time', examples: ['2025-01-31T12:00:00.000Z'] })
+export const TimestampSchema = Type.Unsafe<Date>({ type: 'string', format: 'date-time', examples: ['2025-01-31T12:00:00.000Z'] })
 
 /** An exact amount with two places, as text because JSON numbers are not exact. */
 export const AmountSchema = Type.String({ pattern: '^(0|[1-9][0-9]{0,7})\\.[0-9]{2}$', description: 'Decimal with two places', examples: ['19.90'] })

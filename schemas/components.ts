@@ -1,11 +1,20 @@
-import { OrderCreateSchema, OrderItemCreateSchema, OrderItemSchema, OrderSchema } from './orders.ts'
-import { PostCreateSchema, PostSchema, PostSummarySchema, PostUpdateSchema } from './posts.ts'
-import { UserAnalyticsSchema } from './user-analytics.ts'
-import { UserCreateSchema, UserSchema, UserSummarySchema, UserUpdateSchema, UserWithPostsSchema } from './users.ts'
+import { readdirSync } from 'node:fs'
+import type { TSchema } from '@sinclair/typebox'
 
-/** Every schema that others refer to by its `$id`: the named components of the OpenAPI document, in its order. */
-export const components = [
-  UserSchema, UserWithPostsSchema, UserCreateSchema, UserUpdateSchema, UserSummarySchema, UserAnalyticsSchema,
-  PostSchema, PostSummarySchema, PostCreateSchema, PostUpdateSchema,
-  OrderSchema, OrderItemSchema, OrderCreateSchema, OrderItemCreateSchema
-]
+const SCHEMAS = /^(?!components\.)[\w-]+\.(ts|js)$/
+
+/**
+ * Every schema that this folder exports with an `$id`: what others may refer to, and the named components of the OpenAPI document.
+ * By file and name.
+ */
+export const components: TSchema[] = await readComponents()
+
+async function readComponents (): Promise<TSchema[]> {
+  const files = readdirSync(import.meta.dirname).filter((file) => SCHEMAS.test(file)).toSorted()
+  const modules = await Promise.all(files.map((file) => import(`./${file}`) as Promise<Record<string, unknown>>))
+  return modules.flatMap((module) => Object.values(module).filter(isComponent))
+}
+
+function isComponent (value: unknown): value is TSchema {
+  return typeof value === 'object' && value !== null && '$id' in value
+}

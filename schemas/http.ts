@@ -1,14 +1,17 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type {
-  ContextConfigDefault, FastifyReply, FastifyRequest, FastifySchema, RawReplyDefaultExpression, RawRequestDefaultExpression,
-  RawServerDefault, RouteGenericInterface
+  ContextConfigDefault, FastifySchema, RawReplyDefaultExpression, RawRequestDefaultExpression, RawServerDefault, RouteGenericInterface,
+  RouteOptions
 } from 'fastify'
 
-/** The request of an operation: params, query and body have the types of its schemas. */
-export type RequestOf<Operation extends FastifySchema> =
-  FastifyRequest<RouteGenericInterface, RawServerDefault, RawRequestDefaultExpression<RawServerDefault>, Operation, TypeBoxTypeProvider>
+type TypedRoute<Schema extends FastifySchema> = RouteOptions<
+  RawServerDefault, RawRequestDefaultExpression, RawReplyDefaultExpression, RouteGenericInterface, ContextConfigDefault, Schema, TypeBoxTypeProvider>
 
-/** The reply of an operation: it takes only statuses and bodies that the operation declares. */
-export type ReplyOf<Operation extends FastifySchema> = FastifyReply<
-  RouteGenericInterface, RawServerDefault, RawRequestDefaultExpression<RawServerDefault>, RawReplyDefaultExpression<RawServerDefault>,
-  ContextConfigDefault, Operation, TypeBoxTypeProvider>
+/**
+ * A route whose handler has the types of its schema: params, query and body of the request, statuses and bodies of the reply.
+ * @param route as `app.route` takes it
+ * @returns the same, to be given to `app.route`
+ */
+export function defineRoute<Schema extends FastifySchema> (route: TypedRoute<Schema>): RouteOptions {
+  return route as unknown as RouteOptions
+}

@@ -1,8 +1,11 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { AmountSchema, cursorPage, IdSchema, MomentSchema, oneOf, ref, text } from './common.ts'
+import { AmountSchema, cursorPage, IdSchema, TimestampSchema, oneOf, ref, text } from './common.ts'
 
 const product = text(1, 200, { examples: ['Punched cards'] })
 const quantity = Type.Integer({ minimum: 1, maximum: 10_000, examples: [2] })
+
+/** States an order can be in; the first is the default. */
+export const ORDER_STATUSES = ['pending', 'paid', 'shipped', 'cancelled'] as const
 
 export const OrderItemSchema = Type.Object({
   id: IdSchema, product, quantity, unit_price: AmountSchema
@@ -11,9 +14,9 @@ export const OrderItemSchema = Type.Object({
 export const OrderSchema = Type.Object({
   id: IdSchema,
   user_id: IdSchema,
-  status: oneOf(['pending', 'paid', 'shipped', 'cancelled'], { examples: ['pending'] }),
+  status: oneOf(ORDER_STATUSES, { examples: ['pending'] }),
   total: Type.String({ description: 'Exact sum of the items, two places', examples: ['39.80'] }),
-  created_at: MomentSchema,
+  created_at: TimestampSchema,
   items: Type.Array(ref(OrderItemSchema))
 }, { $id: 'Order', additionalProperties: false, description: 'What a person ordered' })
 

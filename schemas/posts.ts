@@ -1,5 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { cursorPage, DocumentIdSchema, IdSchema, MomentSchema, text } from './common.ts'
+import { cursorPage, DocumentIdSchema, IdSchema, TimestampSchema, text } from './common.ts'
 
 const title = text(1, 200, { examples: ['On the engine'] })
 const content = text(1, 100_000, { examples: ['It weaves algebraic patterns.'] })
@@ -8,11 +8,11 @@ const slug = Type.String({ pattern: '^[a-z0-9]+(-[a-z0-9]+)*$', maxLength: 200, 
 
 export const PostSchema = Type.Object({
   id: DocumentIdSchema, title, content, category, author_id: IdSchema, slug: Type.Optional(slug),
-  created_at: MomentSchema, updated_at: MomentSchema
+  created_at: TimestampSchema, updated_at: TimestampSchema
 }, { $id: 'Post', additionalProperties: false, description: 'Something a person wrote' })
 
 export const PostSummarySchema = Type.Object({
-  id: DocumentIdSchema, title, category, author_id: IdSchema, created_at: MomentSchema
+  id: DocumentIdSchema, title, category, author_id: IdSchema, created_at: TimestampSchema
 }, { $id: 'PostSummary', additionalProperties: false, description: 'A post without its content' })
 
 export const PostCreateSchema = Type.Object({

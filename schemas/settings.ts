@@ -16,17 +16,17 @@ function milliseconds (fallback: number, description: string) {
 
 /** Every environment variable the service reads, with its default and meaning; `plugins/config.ts` reads them. */
 export const SettingsSchema = Type.Object({
-  NODE_ENV: oneOf(ENVIRONMENTS, 'development', 'Development starts missing databases by itself; production refuses to.'),
+  NODE_ENV: oneOf(ENVIRONMENTS, 'development', 'In development npm start starts missing databases by itself; production refuses to.'),
   DATABASE_URL: Type.Optional(Type.String({
     pattern: '^(postgres(ql)?://|file:|:memory:$)',
-    description: 'postgres://… , file:app.db or :memory:. Unset: an embedded PostgreSQL under DATA_DIR.'
+    description: 'postgres://… , file:app.db or :memory:. Unset: npm start starts a PostgreSQL under DATA_DIR.'
   })),
   MONGODB_URL: Type.Optional(Type.String({
     pattern: '^mongodb(\\+srv)?://',
-    description: 'mongodb://… or mongodb+srv://… of a replica set. Unset: an embedded mongod under DATA_DIR.'
+    description: 'mongodb://… or mongodb+srv://… of a replica set. Unset: npm start starts a mongod under DATA_DIR.'
   })),
   MONGODB_DATABASE: Type.String({ pattern: '^[A-Za-z0-9_-]{1,63}$', default: 'tandem', description: 'MongoDB database name.' }),
-  DATA_DIR: Type.String({ minLength: 1, default: '.data', description: 'Where embedded databases live; removing it is a full reset.' }),
+  DATA_DIR: Type.String({ minLength: 1, default: '.data', description: 'Where the databases live that npm start starts; removing it is a full reset.' }),
   HOST: Type.String({ minLength: 1, default: '127.0.0.1', description: 'Address to listen on; 0.0.0.0 in a container.' }),
   PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3000, description: 'Port of the API; 0 picks a free one.' }),
   ADMIN_PORT: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535, description: 'Metrics and status page on their own port. Unset: off.' })),

@@ -1,12 +1,12 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { IdPageSchema, IdSchema, MomentSchema, ref, text } from './common.ts'
+import { IdPageSchema, IdSchema, TimestampSchema, ref, text } from './common.ts'
 import { PostSummarySchema } from './posts.ts'
 
 const email = Type.String({ format: 'email', minLength: 3, maxLength: 254, examples: ['ada@example.com'] })
 const name = text(1, 200, { examples: ['Ada Lovelace'] })
 
 export const UserSchema = Type.Object({
-  id: IdSchema, email, name, created_at: MomentSchema, updated_at: MomentSchema
+  id: IdSchema, email, name, created_at: TimestampSchema, updated_at: TimestampSchema
 }, { $id: 'User', additionalProperties: false, description: 'A person' })
 
 export const UserWithPostsSchema = Type.Object({

@@ -1,18 +1,18 @@
 import type { App } from '../app.ts'
 import { maskUrl } from '../plugins/config.ts'
 
-type Server = App['embedded']['mongodb']
+/** A database that was started for this process, or why it was not. */
+type Server = { how: string, url: string, version: string, source: string } | { how: 'missing', reason: string[] } | undefined
 
 /**
  * What a person at a terminal wants to know when the service runs.
  * @param app an app that listens
+ * @param databases those that were started for it
  * @returns lines to print
  */
-export function banner (app: App): string {
+export function banner (app: App, { postgres, mongodb }: { postgres?: Server, mongodb?: Server } = {}): string {
   const { DATABASE_URL, MONGODB_URL, DOCS, DATA_DIR } = app.config
   const origin = app.listeningOrigin.replace(/\/\/(0\.0\.0\.0|\[::\])/, '//127.0.0.1')
-  const { postgres, mongodb } = app.embedded
-  const embedded = postgres !== undefined || mongodb !== undefined
   return [
     '',
     '  Tandem is running.',
@@ -21,7 +21,7 @@ export function banner (app: App): string {
     ...(DOCS ? [`  Docs        ${origin}/docs`] : []),
     ...database('SQL', DATABASE_URL, postgres),
     ...database('MongoDB', MONGODB_URL, mongodb),
-    ...(embedded ? [`  Data        ${DATA_DIR} (remove it for a fresh start)`] : []),
+    ...(postgres !== undefined || mongodb !== undefined ? [`  Data        ${DATA_DIR} (remove it for a fresh start)`] : []),
     '',
     '  Try',
     `    curl ${origin}/users`,
@@ -35,8 +35,8 @@ export function banner (app: App): string {
 
 function database (label: string, url: string | undefined, server: Server): string[] {
   const name = `  ${label.padEnd(12)}`
-  if (server?.how === 'missing') return server.reason.map((line, at) => `${at === 0 ? name : ' '.repeat(14)}${line}`)
+  if (server !== undefined && 'reason' in server) return server.reason.map((line, at) => `${at === 0 ? name : ' '.repeat(14)}${line}`)
   if (server === undefined) return [`${name}${url === undefined ? 'not set' : maskUrl(url)}`]
-  // An embedded server has no password, so its whole URL can be copied into other tools.
+  // It has no password, so its whole URL can be copied into other tools.
   return [`${name}${server.url}`, `${' '.repeat(14)}${server.version}, ${server.how}, from ${server.source}`]
 }

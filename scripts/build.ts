@@ -1,5 +1,5 @@
-// `npm run build`: the service and its commands as JavaScript in dist/, with migrations. Also starts embedded databases, for a look at
-// the built service. The tests build into another folder, unchecked: tsx scripts/build.ts <folder> --noCheck
+// `npm run build`: the service and its commands as JavaScript in dist/, with migrations. The tests build into another
+// folder, unchecked: tsx scripts/build.ts <folder> --noCheck
 import { spawnSync } from 'node:child_process'
 import { cpSync, rmSync } from 'node:fs'
 import path from 'node:path'
@@ -14,6 +14,6 @@ rmSync(dist, { recursive: true, force: true })
 const tsc = spawnSync(path.join(root, 'node_modules', '.bin', 'tsc'), ['-p', 'tsconfig.build.json', '--outDir', dist, ...flags], { cwd: root, stdio: 'inherit' })
 if (tsc.status !== 0) process.exit(1)
 // tsc copies neither SQL nor plain JavaScript, HTML and CSS.
-for (const file of ['package.json', 'drizzle/migrations', 'scripts/embedded/keeper.mjs', ...STATUS_PAGE]) {
+for (const file of ['package.json', 'drizzle/migrations', ...STATUS_PAGE]) {
   cpSync(path.join(root, file), path.join(dist, file), { recursive: true })
 }

@@ -10,10 +10,11 @@ const STEPS: Record<string, string> = {
   types: 'tsc --noEmit',
   lint: 'oxlint --type-aware --deny-warnings',
   'dead code': 'knip --no-progress --treat-config-hints-as-errors',
-  'import direction': 'depcruise --output-type err app.ts server.ts plugins routes schemas drizzle scripts test bench',
-  'OpenAPI document': 'tsx scripts/openapi.ts --check',
+  'import direction': 'depcruise --output-type err app.ts server.ts plugins routes schemas drizzle packages scripts test bench',
+  'OpenAPI document': 'tsx --conditions=tandem-source scripts/openapi.ts --check',
   'OpenAPI lint': 'redocly lint docs/openapi.json --max-problems 20',
-  migrations: 'tsx scripts/check-migrations.ts'
+  migrations: 'tsx --conditions=tandem-source scripts/check-migrations.ts',
+  'test entries': 'tsx scripts/check-tests.ts'
 }
 
 const waiting = Object.entries(STEPS)

@@ -11,7 +11,7 @@ export async function runCommand (command: (app: App, words: string[]) => Promis
   let app: App | undefined
   delete process.env['ADMIN_PORT'] // the service that runs beside this listens there
   try {
-    app = await buildApp({ logger: false, settings: { PROJECTIONS: false }, onProgress: console.error })
+    app = await buildApp({ logger: false, settings: { PROJECTIONS: false } })
     if (!await command(app, process.argv.slice(2))) {
       for (const line of usage) console.error(line)
       process.exitCode = 2

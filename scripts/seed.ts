@@ -2,6 +2,7 @@
 import { pathToFileURL } from 'node:url'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from '../app.ts'
+import { getCauses } from '../plugins/common/causes.ts'
 import { explainBoot } from '../plugins/errors/boot.ts'
 
 /** What was stored. */
@@ -16,8 +17,8 @@ const prices = ['0.10', '2.50', '19.90', '149.00', '0.99']
 
 const DUPLICATE_KEY = 11_000
 
-const emailOf = (name: string): string => `${name.toLowerCase().replace(' ', '.')}@example.com`
-const slugOf = (text: string): string => text.toLowerCase().replace(/[^a-z]+/g, '-')
+const toEmail = (name: string): string => `${name.toLowerCase().replace(' ', '.')}@example.com`
+const toSlug = (text: string): string => text.toLowerCase().replace(/[^a-z]+/g, '-')
 const pick = <T>(from: T[], at: number): T => from[at % from.length] as T
 
 /**
@@ -40,7 +41,7 @@ async function seedSql (app: FastifyInstance): Promise<Omit<Seeded, 'posts'>> {
       const orders = app.repositories.orders(db)
       let count = 0
       for (const [at, name] of people.entries()) {
-        const { id } = await users.create({ email: emailOf(name), name })
+        const { id } = await users.create({ email: toEmail(name), name })
         for (let order = 0; order < at % 3; order++) {
           const items = Array.from({ length: 1 + (at + order) % 4 }, (_, item) => ({
             product: pick(products, at + item), quantity: 1 + (at * 3 + item) % 9, unit_price: pick(prices, at + order + item)
@@ -65,12 +66,12 @@ async function seedPosts (app: FastifyInstance): Promise<number> {
   if (items.length > 0) return 0
   let count = 0
   for (const [at, name] of people.entries()) {
-    const author = await app.repositories.users(app.db).getByEmail(emailOf(name))
+    const author = await app.repositories.users(app.db).getByEmail(toEmail(name))
     for (let post = 0; author !== null && post < at % 5; post++) {
       const title = pick(titles, at + post)
       const content = `${name} on this: ${title.toLowerCase()}. `.repeat(3 + (at + post) % 5)
       // The slug keeps a second process, which found no posts either, from adding them again.
-      const slug = `${slugOf(name)}-${slugOf(title)}`
+      const slug = `${toSlug(name)}-${toSlug(title)}`
       const isNew = await posts.create({ title, content, category: pick(categories, at + post), author_id: author.id, slug }).then(() => true, ifTaken)
       if (isNew) count++
     }
@@ -84,12 +85,11 @@ function ifTaken (error: unknown): false {
 }
 
 function isTaken (error: unknown): boolean {
-  const { constraint, code, cause } = error as { constraint?: unknown, code?: unknown, cause?: unknown }
-  return constraint === 'users_email_key' || code === DUPLICATE_KEY || (cause instanceof Error && isTaken(cause))
+  return getCauses(error).some(({ constraint, code }) => constraint === 'users_email_key' || code === DUPLICATE_KEY)
 }
 
 async function run (): Promise<void> {
-  const app = await buildApp({ logger: false, onProgress: console.error })
+  const app = await buildApp({ logger: false })
   try {
     const { users, orders, posts } = await seed(app)
     console.log(users + posts === 0 ? 'There is data already: nothing was added' : `Added ${users} users, ${orders} orders and ${posts} posts`)
@@ -99,7 +99,7 @@ async function run (): Promise<void> {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  run().catch((error: unknown) => {
+  await run().catch((error: unknown) => {
     for (const line of explainBoot(error, process.env)) console.error(line)
     process.exitCode = 1
   })

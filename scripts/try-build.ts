@@ -5,8 +5,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
+import { startEmbedded } from 'dev-databases'
 import { migrate } from '../drizzle/migrate.ts'
-import { startEmbedded } from './embedded/index.ts'
 
 const PATIENCE_MS = 30_000
 const root = path.join(import.meta.dirname, '..')
@@ -34,7 +34,7 @@ async function tryServer (urls: NodeJS.ProcessEnv): Promise<void> {
   })
   const timer = setTimeout(() => { server.kill('SIGKILL') }, PATIENCE_MS)
   const exited = once(server, 'exit')
-  const origin = await originOf(server.stdout)
+  const origin = await readOrigin(server.stdout)
   for (const route of ['/readyz', '/users', '/posts/summaries']) {
     const { status } = await fetch(origin + route)
     if (status !== 200) throw new Error(`${route} answered ${status}`)
@@ -45,7 +45,7 @@ async function tryServer (urls: NodeJS.ProcessEnv): Promise<void> {
   if (code !== 0) throw new Error(`the server ended with ${String(code)}`)
 }
 
-async function originOf (log: NodeJS.ReadableStream): Promise<string> {
+async function readOrigin (log: NodeJS.ReadableStream): Promise<string> {
   let last = ''
   for await (const line of createInterface(log)) {
     const origin = /listening at (http:[^"\s]+)/.exec(line)?.[1]

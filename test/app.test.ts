@@ -1,12 +1,5 @@
 // The shell around every route, and what operators see of it.
-import './app/settings.test.ts'
-import './app/answers.test.ts'
-import './app/errors.test.ts'
-import './app/security.test.ts'
-import './app/health.test.ts'
-import './app/mongo.test.ts'
-import './app/openapi.test.ts'
-import './admin/limits.test.ts'
-import './admin/admin.test.ts'
-import './admin/metrics.test.ts'
-import './admin/tracing.test.ts'
+import { importTests } from './import-tests.ts'
+
+await importTests('app')
+await importTests('admin')

@@ -1,19 +1,4 @@
 // One fact in two databases.
-import './consistency/outbox-enqueue.test.ts'
-import './consistency/outbox-failures.test.ts'
-import './consistency/outbox-relays.test.ts'
-import './consistency/outbox-projection.test.ts'
-import './consistency/outbox-sqlite.test.ts'
-import './consistency/change-stream-following.test.ts'
-import './consistency/change-stream-interruptions.test.ts'
-import './consistency/change-stream-sqlite.test.ts'
-import './consistency/killed-session.test.ts'
-import './consistency/projections-sqlite.test.ts'
-import './consistency/two-stores.test.ts'
-import './consistency/idempotency.test.ts'
-import './consistency/idempotency-race.test.ts'
-import './consistency/idempotency-answers.test.ts'
-import './consistency/idempotency-commit.test.ts'
-import './consistency/idempotency-killed.test.ts'
-import './consistency/outage.test.ts'
-import './consistency/ledger.test.ts'
+import { importTests } from './import-tests.ts'
+
+await importTests('consistency')

@@ -31,7 +31,16 @@ export interface ServerProcess {
  * @param nodeArgs arguments of node, for example another module to import
  */
 export function startServer (t: Test, env: NodeJS.ProcessEnv, nodeArgs: string[] = []): ServerProcess {
-  const child = spawn(process.execPath, [...nodeArgs, path.join(readRun().built, 'server.js')], {
+  return startNode(t, env, [...nodeArgs, path.join(readRun().built, 'server.js')])
+}
+
+/**
+ * Runs the service by another program of node, killed with the test.
+ * @param env as `startServer`
+ * @param args arguments of node, its program among them
+ */
+export function startNode (t: Test, env: NodeJS.ProcessEnv, args: string[]): ServerProcess {
+  const child = spawn(process.execPath, args, {
     cwd: newFolder(t),
     // tap's own loader is of no use to it.
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NODE_OPTIONS: '', HOST: '127.0.0.1', PORT: '0', ...env },

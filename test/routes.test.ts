@@ -1,11 +1,6 @@
 // The routes on both engines, and the repositories under them.
-import './routes/users.test.ts'
-import './routes/orders.test.ts'
-import './routes/posts.test.ts'
-import './routes/wire.test.ts'
-import './routes/conflicts.test.ts'
-import './repositories/queries.test.ts'
-import './repositories/sql.test.ts'
-import './repositories/mongo.test.ts'
-import './repositories/bson-json.test.ts'
-import './examples/doubles.test.ts'
+import { importTests } from './import-tests.ts'
+
+await importTests('routes')
+await importTests('repositories')
+await importTests('examples')

@@ -1,6 +1,4 @@
-// The databases that start by themselves, and the commands.
-import './scripts/embedded.test.ts'
-import './scripts/embedded-parts.test.ts'
-import './scripts/embedded-mongod.test.ts'
-import './scripts/commands.test.ts'
-import './scripts/seed.test.ts'
+// The commands.
+import { importTests } from './import-tests.ts'
+
+await importTests('scripts')

@@ -68,6 +68,9 @@ t.test('what keeps the service from starting is said in one line', async (t) => 
       /^MONGODB_URL must be set when NODE_ENV is production/
     ])
   })
+  await t.test('no database, while developing', async (t) => {
+    await refuses(t, startServer(t, {}), [/^DATABASE_URL must be set: npm start starts a PostgreSQL by itself/])
+  })
   await t.test('a port that is taken', async (t) => {
     const taken = await listenOn(0)
     t.teardown(() => { taken.close() })
@@ -111,10 +114,10 @@ t.test('what keeps the service from starting is said in one line', async (t) => 
 
 t.test('a command says which database does not answer', async (t) => {
   const env = { DATABASE_URL: `postgres://tandem:${SECRET}@127.0.0.1:1/app`, MONGODB_URL: `mongodb://ops:${SECRET}@127.0.0.1:1/` }
-  const errorOf = async (work: Promise<unknown>): Promise<unknown> => await work.then(() => undefined, (error: unknown) => error)
-  explains(t, explainBoot(await errorOf(migrate(env.DATABASE_URL)), env).join('\n'), [/^PostgreSQL at 127\.0\.0\.1:1\/app does not answer \(ECONNREFUSED\): start it, or correct DATABASE_URL$/])
+  const getError = async (work: Promise<unknown>): Promise<unknown> => await work.then(() => undefined, (error: unknown) => error)
+  explains(t, explainBoot(await getError(migrate(env.DATABASE_URL)), env).join('\n'), [/^PostgreSQL at 127\.0\.0\.1:1\/app does not answer \(ECONNREFUSED\): start it, or correct DATABASE_URL$/])
   const client = new MongoClient(env.MONGODB_URL, { serverSelectionTimeoutMS: 100 })
-  explains(t, explainBoot(await errorOf(client.connect()), env).join('\n'), [/^MongoDB at 127\.0\.0\.1:1\/ does not answer: start it, or correct MONGODB_URL$/])
+  explains(t, explainBoot(await getError(client.connect()), env).join('\n'), [/^MongoDB at 127\.0\.0\.1:1\/ does not answer: start it, or correct MONGODB_URL$/])
   await client.close()
 })
 

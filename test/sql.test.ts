@@ -1,7 +1,5 @@
-// Pool, SQLite, migrations.
-import './sql/pool.test.ts'
-import './sql/engines.test.ts'
-import './sql/sqlite.test.ts'
-import './sql/sqlite-transactions.test.ts'
-import './sql/sqlite-files.test.ts'
-import './drizzle/migrations.test.ts'
+// Pool, SQLite, migrations, prepared statements.
+import { importTests } from './import-tests.ts'
+
+await importTests('sql')
+await importTests('drizzle')

@@ -1,4 +1,3 @@
-import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
@@ -41,23 +40,18 @@ export default fp(async function admin (app) {
     app.adminOrigin = await listen(server, HOST, ADMIN_PORT)
     app.log.info({ admin: app.adminOrigin }, 'status page and metrics')
   })
-  app.addHook('onClose', async function closeAdmin () { await close(app, server) })
+  app.addHook('onClose', async function closeAdmin () {
+    app.adminOrigin = undefined
+    await server.close()
+  })
 }, { name: 'admin', dependencies: ['config', 'health', 'metrics'], fastify: '5.x' })
 
-async function listen (server: Server, host: string, port: number): Promise<string> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => { reject(new AdminPortError(port, error)) })
-    server.listen({ host, port }, resolve)
-  })
-  const { address, family, port: bound } = server.address() as AddressInfo
+async function listen (server: FastifyInstance, host: string, port: number): Promise<string> {
+  try {
+    await server.listen({ host, port })
+  } catch (error) {
+    throw new AdminPortError(port, error)
+  }
+  const { address, family, port: bound } = server.server.address() as AddressInfo
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${bound}`
-}
-
-async function close (app: FastifyInstance, server: Server): Promise<void> {
-  app.adminOrigin = undefined
-  if (!server.listening) return
-  await new Promise((resolve) => {
-    server.close(resolve)
-    server.closeAllConnections()
-  })
 }

@@ -1,4 +1,4 @@
-import { addReading, formatNumber, formatSeconds, quantileOf, rateOf, readingBefore } from './series.js'
+import { addReading, formatNumber, formatSeconds, getQuantile, getRate, readingBefore } from './series.js'
 
 const STATES = { ready: ['Ready', 'good'], 'not ready': ['Not ready', 'bad'], draining: ['Draining', 'warn'] }
 const CONDITIONS = { up: 'good', degraded: 'warn', connecting: 'warn', working: 'good', following: 'good', copying: 'warn', 'backing off': 'bad' }
@@ -25,10 +25,10 @@ function make (tag, classes, ...children) {
 }
 
 // One child of `parent` per key, made once and moved into the order of `items`.
-function list (parent, items, keyOf, create, update) {
+function list (parent, items, toKey, create, update) {
   const known = new Map([...parent.children].map((child) => [child.dataset.key, child]))
   for (const [at, item] of items.entries()) {
-    const key = keyOf(item)
+    const key = toKey(item)
     const child = known.get(key) ?? create(item)
     child.dataset.key = key
     known.delete(key)
@@ -75,7 +75,7 @@ function draw (svg, values, label, atLeast) {
 }
 
 function showStores (now) {
-  const conditionOf = (name) => now.checks[name === 'mongodb' ? 'mongodb' : 'sql'] ?? 'unknown'
+  const getCondition = (name) => now.checks[name === 'mongodb' ? 'mongodb' : 'sql'] ?? 'unknown'
   list(byId('stores'), now.pools, ({ name }) => name, ({ name }) => {
     const bar = make('div', 'bar', make('span', 'used'), make('span', 'idle'))
     bar.setAttribute('role', 'img')
@@ -83,7 +83,7 @@ function showStores (now) {
   }, (child, { name, used, idle, waiting, max }) => {
     const [head, bar, numbers, line] = child.children
     set(head.firstChild, { postgresql: 'PostgreSQL', mongodb: 'MongoDB', sqlite: 'SQLite' }[name] ?? name)
-    const condition = conditionOf(name)
+    const condition = getCondition(name)
     set(head.lastChild, condition, `pill ${CONDITIONS[condition] ?? 'bad'}`)
     bar.setAttribute('aria-label', `${used} of ${max} connections busy, ${idle} idle`)
     for (const [at, count] of [used, idle].entries()) bar.children[at].style.width = `${max === 0 ? 0 : 100 * count / max}%`
@@ -101,10 +101,10 @@ function showTransactions (now, recent, minute) {
     const [head, split, times, counts] = child.children
     set(head.firstChild, STORE_NAMES[store])
     set(head.lastChild, open === 0 ? 'none open' : `${open} open, oldest ${formatSeconds(oldest)}`, oldest > 5 ? 'pill warn' : 'pill')
-    set(split.firstChild.firstChild, formatNumber(rateOf(recent, now, ended(store))))
-    draw(split.lastChild, readings.slice(1).map((reading, at) => rateOf(readings[at], reading, ended(store)) ?? 0), 'transactions per second', 1)
+    set(split.firstChild.firstChild, formatNumber(getRate(recent, now, ended(store))))
+    draw(split.lastChild, readings.slice(1).map((reading, at) => getRate(readings[at], reading, ended(store)) ?? 0), 'transactions per second', 1)
     const before = ofStore(minute, store)?.durations
-    facts(times, [['median', formatSeconds(quantileOf(before, durations, 0.5))], ['99 %', formatSeconds(quantileOf(before, durations, 0.99))], ['handlers run again', retries]])
+    facts(times, [['median', formatSeconds(getQuantile(before, durations, 0.5))], ['99 %', formatSeconds(getQuantile(before, durations, 0.99))], ['handlers run again', retries]])
     facts(counts, Object.entries(outcomes).map(([outcome, count]) => (
       [outcome.replace('_', ' '), formatNumber(count), '', count > 0 && !['committed', 'rolled_back'].includes(outcome)]
     )))
@@ -125,17 +125,17 @@ function showProjections (now, recent) {
     set(head.lastChild, state, `pill ${CONDITIONS[state] ?? 'warn'}`)
     set(split.firstChild.firstChild, formatSeconds(projection.lag_seconds))
     draw(split.lastChild, readings.map(({ projections }) => projections.find(same(projection))?.lag_seconds ?? 0), 'seconds behind', 1)
-    const rate = rateOf(recent, now, ({ projections }) => projections.find(same(projection))?.applied)
+    const rate = getRate(recent, now, ({ projections }) => projections.find(same(projection))?.applied)
     const backlog = waiting === undefined ? [] : [['waiting', formatNumber(waiting)], ['parked', parked, '', parked > 0], ['failed tries', failed]]
     facts(numbers, [['per second', formatNumber(rate)], ['applied', formatNumber(applied)], ...backlog])
   })
 }
 
-function row (parent, items, keyOf, cellsOf, empty) {
+function row (parent, items, toKey, getCells, empty) {
   const shown = items.length === 0 ? [undefined] : items
   const columns = parent.parentElement.querySelectorAll('th').length
-  list(parent, shown, (item) => item === undefined ? '' : keyOf(item), () => make('tr', ''), (child, item) => {
-    const cells = item === undefined ? [[empty, 'none']] : cellsOf(item)
+  list(parent, shown, (item) => item === undefined ? '' : toKey(item), () => make('tr', ''), (child, item) => {
+    const cells = item === undefined ? [[empty, 'none']] : getCells(item)
     while (child.children.length < cells.length) child.append(make('td', ''))
     if (item === undefined) child.firstChild.colSpan = columns
     for (const [at, [text, classes = '']] of cells.entries()) set(child.children[at], text, classes)
@@ -144,13 +144,13 @@ function row (parent, items, keyOf, cellsOf, empty) {
 
 function showRoutes (now, recent, minute) {
   const find = (reading, route) => reading?.routes.find((entry) => entry.route === route)
-  const rates = new Map(now.routes.map(({ route }) => [route, rateOf(recent, now, (reading) => find(reading, route)?.durations.count)]))
+  const rates = new Map(now.routes.map(({ route }) => [route, getRate(recent, now, (reading) => find(reading, route)?.durations.count)]))
   const busiest = now.routes.toSorted((one, other) => rates.get(other.route) - rates.get(one.route) || other.durations.count - one.durations.count)
   row(byId('routes'), busiest, ({ route }) => route, ({ route, durations, refused, failed }) => {
     const before = find(minute, route)?.durations
     return [
       [route.endsWith(' ') ? `${route}(no such path)` : route], [formatNumber(rates.get(route))],
-      [formatSeconds(quantileOf(before, durations, 0.5))], [formatSeconds(quantileOf(before, durations, 0.99))],
+      [formatSeconds(getQuantile(before, durations, 0.5))], [formatSeconds(getQuantile(before, durations, 0.99))],
       [formatNumber(durations.count)], [formatNumber(refused)], [formatNumber(failed), failed > 0 ? 'alarm' : '']
     ]
   }, 'No requests yet.')

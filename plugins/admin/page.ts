@@ -16,7 +16,7 @@ export function buildPage (): Page {
   return {
     html,
     policy: [
-      "default-src 'none'", `script-src ${hashOf(script)}`, `style-src ${hashOf(style)}`, "connect-src 'self'", 'img-src data:',
+      "default-src 'none'", `script-src ${toHash(script)}`, `style-src ${toHash(style)}`, "connect-src 'self'", 'img-src data:',
       "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"
     ].join('; ')
   }
@@ -26,6 +26,6 @@ function read (name: string): string {
   return readFileSync(new URL(name, import.meta.url), 'utf8').trim()
 }
 
-function hashOf (text: string): string {
+function toHash (text: string): string {
   return `'sha256-${createHash('sha256').update(text).digest('base64')}'`
 }

@@ -31,7 +31,7 @@ export function readingBefore (history, seconds) {
  * @param {object} now a later one
  * @param {(reading: object) => number | undefined} count finds the count in a reading
  */
-export function rateOf (before, now, count) {
+export function getRate (before, now, count) {
   if (before === undefined) return undefined
   const seconds = (now.at - before.at) / 1000
   return seconds <= 0 ? undefined : Math.max(0, (count(now) ?? 0) - (count(before) ?? 0)) / seconds
@@ -44,7 +44,7 @@ export function rateOf (before, now, count) {
  * @param {number} quantile 0…1
  * @returns {number | undefined} undefined where nothing happened; the highest bound for what is above it
  */
-export function quantileOf (before, now, quantile) {
+export function getQuantile (before, now, quantile) {
   if (now === undefined) return undefined
   const counts = now.buckets.map((count, at) => count - (before?.buckets[at] ?? 0))
   const total = counts.at(-1) ?? 0

@@ -1,10 +1,7 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { isIP } from 'node:net'
-import type { FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import { buildPage } from './page.ts'
-import { statusOf } from './status.ts'
-
-interface Answer { status?: number, type?: string, body: string, headers?: Record<string, string> }
+import { getStatus } from './status.ts'
 
 const HEADERS = {
   'cache-control': 'no-store',
@@ -14,55 +11,49 @@ const HEADERS = {
   'cross-origin-resource-policy': 'same-origin',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'"
 }
+const TEXT = 'text/plain; charset=utf-8'
 
 /**
  * The admin listener: a server of its own, so that it answers when the API is overloaded or drains.
  * @param app whose metrics and readiness it shows
  * @returns a server that does not listen yet
  */
-export function createAdminServer (app: FastifyInstance): Server {
-  const page = buildPage()
-  const routes: Record<string, () => Answer | Promise<Answer>> = {
-    '/': () => ({ type: 'text/html; charset=utf-8', body: page.html, headers: { 'content-security-policy': page.policy } }),
-    '/status.json': async () => json(200, await statusOf(app)),
-    '/metrics': async () => ({ type: app.metrics.contentType, body: await app.metrics.text() }),
-    '/livez': () => json(200, { status: 'alive' }),
-    '/readyz': readiness,
-    '/healthz': readiness
-  }
-  return createServer({ requestTimeout: 10_000 }, (request, response) => {
-    answer(request).then((result) => { send(request, response, result) }, (error: unknown) => {
-      app.log.error({ err: error }, 'the admin listener failed')
-      send(request, response, text(500, 'Internal error'))
-    })
-  })
-
-  async function readiness (): Promise<Answer> {
-    const report = await app.readiness()
-    return json(report.status === 'ready' ? 200 : 503, report)
-  }
-
-  async function answer ({ method, url = '/', headers }: IncomingMessage): Promise<Answer> {
+export function createAdminServer (app: FastifyInstance): FastifyInstance {
+  const server = Fastify({ logger: false, requestTimeout: 10_000, forceCloseConnections: true })
+  const isForThisMachine = isLoopback(app.config.HOST)
+  server.addHook('onRequest', async function guard (request, reply) {
+    reply.headers(HEADERS)
     // Another site's name that was pointed at this machine: its scripts would be of the same origin.
-    if (isLoopback(app.config.HOST) && !isLocalName(headers.host)) return text(421, 'This listener is for the machine it runs on')
-    const route = Object.entries(routes).find(([path]) => path === url.split('?', 1)[0])?.[1]
-    if (route === undefined) return text(404, `There are ${Object.keys(routes).join(' ')}`)
-    if (method !== 'GET' && method !== 'HEAD') return { ...text(405, 'Only GET and HEAD'), headers: { allow: 'GET, HEAD' } }
-    return await route()
+    if (isForThisMachine && !isLocalName(request.headers.host)) return await reply.code(421).type(TEXT).send('This listener is for the machine it runs on\n')
+  })
+  const paths = new Set<string>()
+  server.addHook('onRoute', ({ url }) => { paths.add(url) })
+  addRoutes(server, app)
+  server.setNotFoundHandler(function refuse (request, reply) {
+    const isWrongMethod = paths.has(request.url.split('?', 1)[0] ?? '')
+    if (isWrongMethod) return reply.code(405).header('allow', 'GET, HEAD').type(TEXT).send('Only GET and HEAD\n')
+    return reply.code(404).type(TEXT).send(`There are ${[...paths].join(' ')}\n`)
+  })
+  server.setErrorHandler(function fail (error, _request, reply) {
+    app.log.error({ err: error }, 'the admin listener failed')
+    return reply.code(500).type(TEXT).send('Internal error\n')
+  })
+  return server
+}
+
+function addRoutes (server: FastifyInstance, app: FastifyInstance): void {
+  const page = buildPage()
+  server.get('/', (_request, reply) => reply.header('content-security-policy', page.policy).type('text/html; charset=utf-8').send(page.html))
+  server.get('/status.json', () => getStatus(app))
+  server.get('/metrics', async (_request, reply) => reply.type(app.metrics.contentType).send(await app.metrics.text()))
+  server.get('/livez', () => ({ status: 'alive' }))
+  for (const path of ['/readyz', '/healthz']) server.get(path, answerReadiness)
+
+  async function answerReadiness (_request: unknown, reply: FastifyReply) {
+    const report = await app.readiness()
+    reply.code(report.status === 'ready' ? 200 : 503)
+    return report
   }
-}
-
-function send ({ method }: IncomingMessage, response: ServerResponse, { status = 200, type = 'text/plain; charset=utf-8', body, headers }: Answer): void {
-  response.writeHead(status, { ...HEADERS, 'content-type': type, 'content-length': Buffer.byteLength(body), ...headers })
-  response.end(method === 'HEAD' ? undefined : body)
-}
-
-function json (status: number, value: unknown): Answer {
-  return { status, type: 'application/json; charset=utf-8', body: JSON.stringify(value) }
-}
-
-function text (status: number, line: string): Answer {
-  return { status, body: `${line}\n` }
 }
 
 function isLoopback (host: string): boolean {

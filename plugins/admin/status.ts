@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Registry } from 'prom-client'
-import { poolsOf } from '../metrics/pools.ts'
-import { projectionsOf } from '../metrics/projections.ts'
+import { getPools } from '../metrics/pools.ts'
+import { getProjections } from '../metrics/projections.ts'
 
 interface Sample { value: number, metricName?: string, labels: Partial<Record<string, string | number>> }
 /** A histogram's totals; `buckets` counts what is not above each bound, the last one everything. */
@@ -11,7 +11,7 @@ interface Durations { count: number, sum_seconds: number, bounds: number[], buck
  * What the status page shows, as it is now. Counts only grow, so that a reader makes rates and quantiles of any period from
  * two of these.
  */
-export async function statusOf (app: FastifyInstance) {
+export async function getStatus (app: FastifyInstance) {
   const { registry } = app.metrics
   const { status, checks } = await app.readiness()
   return {
@@ -19,10 +19,10 @@ export async function statusOf (app: FastifyInstance) {
     status,
     checks,
     process: processState(),
-    pools: poolsOf(app),
-    transactions: await transactionsOf(registry),
-    routes: await routesOf(registry),
-    projections: projectionsOf(app).map(({ lagSeconds, ...rest }) => ({ ...rest, lag_seconds: lagSeconds })),
+    pools: getPools(app),
+    transactions: await getTransactions(registry),
+    routes: await getRoutes(registry),
+    projections: getProjections(app).map(({ lagSeconds, ...rest }) => ({ ...rest, lag_seconds: lagSeconds })),
     problems: app.metrics.problems()
   }
 }
@@ -33,7 +33,7 @@ function processState () {
   return { uptime_seconds: process.uptime(), rss_bytes: rss, heap_bytes: heapUsed, event_loop_active_ms: active, event_loop_idle_ms: idle }
 }
 
-async function transactionsOf (registry: Registry) {
+async function getTransactions (registry: Registry) {
   const outcomes = await samples(registry, 'tandem_transactions_total')
   const durations = groupDurations(await samples(registry, 'tandem_transaction_duration_seconds'), ({ store }) => String(store))
   const open = valuesByStore(await samples(registry, 'tandem_transactions_open'))
@@ -49,26 +49,26 @@ async function transactionsOf (registry: Registry) {
   }))
 }
 
-async function routesOf (registry: Registry) {
+async function getRoutes (registry: Registry) {
   const all = await samples(registry, 'http_server_request_duration_seconds')
-  const nameOf = ({ http_request_method: method, http_route: route }: Sample['labels']) => `${String(method)} ${String(route)}`
-  const durations = groupDurations(all, nameOf)
+  const getName = ({ http_request_method: method, http_route: route }: Sample['labels']) => `${String(method)} ${String(route)}`
+  const durations = groupDurations(all, getName)
   const refused = new Map<string, number>()
   const failed = new Map<string, number>()
   for (const { labels, metricName, value } of all) {
     if (metricName?.endsWith('_count') !== true) continue
     const status = Number(labels.http_response_status_code)
     const counts = labels.error_type !== '' ? failed : status >= 400 ? refused : undefined
-    counts?.set(nameOf(labels), (counts.get(nameOf(labels)) ?? 0) + value)
+    counts?.set(getName(labels), (counts.get(getName(labels)) ?? 0) + value)
   }
   return [...durations].map(([route, totals]) => ({ route, refused: refused.get(route) ?? 0, failed: failed.get(route) ?? 0, durations: totals }))
 }
 
 /** Adds up the series of a histogram that share a name, for example those of one route with different statuses. */
-function groupDurations (all: Sample[], nameOf: (labels: Sample['labels']) => string): Map<string, Durations> {
+function groupDurations (all: Sample[], getName: (labels: Sample['labels']) => string): Map<string, Durations> {
   const groups = new Map<string, Durations>()
   for (const { labels, metricName = '', value } of all) {
-    const name = nameOf(labels)
+    const name = getName(labels)
     const group = groups.get(name) ?? { count: 0, sum_seconds: 0, bounds: [], buckets: [] }
     groups.set(name, group)
     if (metricName.endsWith('_count')) group.count += value

@@ -1,4 +1,5 @@
-import { whereOf } from '../config.ts'
+import { getCauses } from '../common/causes.ts'
+import { getPlace } from '../config.ts'
 import { serializers } from './serializers.ts'
 
 type Fault = Error & Record<string, unknown>
@@ -13,15 +14,15 @@ const NO_ANSWER = /^(ECONNREFUSED|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|
  * @returns lines for the terminal
  */
 export function explainBoot (error: unknown, place: Place): string[] {
-  for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
-    const lines = linesOf(at as Fault, place)
+  for (const cause of getCauses(error)) {
+    const lines = findLines(cause, place)
     if (lines !== undefined) return lines
   }
   const { message, stack } = serializers.err(error)
   return [`The service cannot start: ${message}`, stack]
 }
 
-function linesOf (error: Fault, place: Place): string[] | undefined {
+function findLines (error: Fault, place: Place): string[] | undefined {
   const code = typeof error.code === 'string' || typeof error.code === 'number' ? String(error.code) : ''
   if (error.lines instanceof Array) return error.lines as string[]
   if (error.name === 'EmbeddedError' || code.startsWith('MIGRATION_') || code === 'SQLITE_FILE') return [error.message]
@@ -39,7 +40,7 @@ function listenLine (error: Fault, code: string, { HOST, PORT }: Place): string 
 }
 
 function postgresLine (error: Fault, code: string, { DATABASE_URL = '' }: Place): string | undefined {
-  const where = whereOf(DATABASE_URL)
+  const where = getPlace(DATABASE_URL)
   // Of both stores' drivers only MongoDB's has names of its own for this. The service waits for a database; commands do not.
   if (NO_ANSWER.test(code)) return `PostgreSQL at ${where} does not answer (${code}): start it, or correct DATABASE_URL`
   if (typeof error.severity !== 'string') return undefined
@@ -50,7 +51,7 @@ function postgresLine (error: Fault, code: string, { DATABASE_URL = '' }: Place)
 }
 
 function mongoLine (error: Fault, code: string, { MONGODB_URL = '' }: Place): string | undefined {
-  const where = whereOf(MONGODB_URL)
+  const where = getPlace(MONGODB_URL)
   if (/^Mongo(Parse|API|InvalidArgument)Error$/.test(error.name)) return 'MONGODB_URL is not a valid connection string: check hosts, ports and options'
   if (code === 'MONGO_NOT_REPLICA_SET') return `MongoDB at ${where} is not a replica set: start mongod with --replSet and run rs.initiate() once`
   if (!error.name.startsWith('Mongo')) return undefined

@@ -19,17 +19,17 @@ export interface Fields {
  * @param constraints name of constraint or index → pointer and detail
  * @returns entries for `errors`; none when the fields cannot be told, or when it is about the resource as a whole
  */
-export function fieldsOf (error: unknown, constraints: Constraints): Fields {
+export function findFields (error: unknown, constraints: Constraints): Fields {
   const fault = driverErrorOf(error)
   if (fault === undefined) return { errors: [] }
-  const known = namesOf(fault).map((name) => constraints[name]).find((problem) => problem !== undefined)
+  const known = getNames(fault).map((name) => constraints[name]).find((problem) => problem !== undefined)
   if (known === undefined) return { errors: ruleErrors(fault) }
   const { pointer, detail } = known
   return { detail, errors: pointer === '' ? [] : [{ pointer, detail }] }
 }
 
 // PostgreSQL names the constraint, MongoDB the index, SQLite only table and columns.
-function namesOf (fault: Fault): string[] {
+function getNames (fault: Fault): string[] {
   if (typeof fault.constraint === 'string') return [stillReferenced(fault) ? `${fault.constraint} on delete` : fault.constraint]
   const index = /index: (\S+) dup key/.exec(fault.message)?.[1]
   if (index !== undefined) return [index]

@@ -1,14 +1,30 @@
 import createError from '@fastify/error'
-import sensible from '@fastify/sensible'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { constraintProblems } from '../../drizzle/constraints.ts'
-import { ProblemSchema } from '../../schemas/problem.ts'
-import { indexProblems } from '../mongo/indexes.ts'
+import { indexProblems } from '../mongo/collections/index.ts'
 import { CATALOG } from './catalog.ts'
-import { problemOf, type ProblemReply } from './problem.ts'
+import { assert, HttpProblem, type ProblemExtras } from './http-problem.ts'
+import { toProblem, type ProblemReply } from './problem.ts'
 import { REQUEST_ID_HEADER } from './request-id.ts'
 import { collectRoutes } from './routes.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /**
+     * Throws a problem unless a value is there.
+     * @example app.assert(user, 404, 'User not found')
+     */
+    assert: typeof assert
+    /**
+     * Makes an error that becomes the answer when it is thrown.
+     * @param status status of the answer
+     * @param detail sentence for the client; shown below 500 only
+     * @param extras type of the problem, and the fields it is about
+     */
+    createProblem: (status: number, detail: string, extras?: ProblemExtras) => Error
+  }
+}
 
 const HostError = createError('HOST_HEADER', 'A request of HTTP/1.1 carries one Host header.', 400)
 
@@ -16,13 +32,13 @@ const constraints = { ...constraintProblems, ...indexProblems }
 
 /**
  * Answers everything that is refused or fails with a problem body; sends the id of each request back. Brings
- * `app.assert` and `app.httpErrors` of @fastify/sensible, whose messages clients may see.
+ * `app.assert` and `app.createProblem`, whose sentences clients may see.
  */
 export default fp(async function errors (app) {
-  await app.register(sensible)
+  app.decorate('assert', assert)
+  app.decorate('createProblem', (status, detail, extras) => new HttpProblem(status, detail, extras))
   app.removeContentTypeParser('text/plain') // a text is never what an operation takes, so it is 415 and not 400
-  app.addSchema(ProblemSchema)
-  const methodsOf = collectRoutes(app)
+  const getMethods = collectRoutes(app)
   app.addHook('onRequest', (request, reply, done) => {
     reply.header(REQUEST_ID_HEADER, request.id)
     if (hasOneHost(request)) return done()
@@ -32,7 +48,7 @@ export default fp(async function errors (app) {
   })
   app.setErrorHandler(answerError)
   app.setNotFoundHandler(function answerUnknown (request, reply) {
-    const allowed = methodsOf(request.url.split('?', 1)[0] ?? '/')
+    const allowed = getMethods(request.url.split('?', 1)[0] ?? '/')
     // A route that found nothing itself (a file, for example) is on the list with this very method.
     const isWrongMethod = allowed.length > 0 && !allowed.includes(request.method)
     const type = isWrongMethod ? 'method-not-allowed' : 'not-found'
@@ -42,14 +58,14 @@ export default fp(async function errors (app) {
       body: { type: `/docs/problems#${type}`, title: CATALOG[type].title, status, detail: CATALOG[type].detail, instance: request.id }
     })
   })
-}, { name: 'errors', dependencies: ['config'], fastify: '5.x' })
+}, { name: 'errors', dependencies: ['config', 'schemas'], fastify: '5.x' })
 
 /**
  * Answers an error with its problem body and logs it: faults of ours as errors, refusals of a database as warnings.
  * Also given to Fastify as `frameworkErrors`, for requests that never reach a route.
  */
 export function answerError (error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const mapped = problemOf(error, request.id, constraints)
+  const mapped = toProblem(error, request.id, constraints)
   const problem = mapped.body.status >= 500 && hasCommitted(request) ? afterCommit(mapped) : mapped
   const { status } = problem.body
   if (status === 500) request.log.error({ err: error }, 'request failed')

@@ -3,7 +3,7 @@ import type { ConstraintProblem } from '../../drizzle/constraints.ts'
 import type { Problem, ProblemError } from '../../schemas/problem.ts'
 import { answerFor } from '../transaction/answers.ts'
 import { CATALOG, isProblemType, typeOfStatus, type ProblemType } from './catalog.ts'
-import { fieldsOf } from './fields.ts'
+import { findFields } from './fields.ts'
 import { MAX_ERRORS, validationErrors } from './validation.ts'
 
 /** A problem body with what belongs in the headers beside it. */
@@ -37,22 +37,22 @@ const BY_CODE: Record<string, Omit<Parts, 'errors'>> = {
  * @param constraints name of constraint or index → pointer and detail
  * @returns body and headers of the answer
  */
-export function problemOf (error: unknown, instance: string, constraints: Record<string, ConstraintProblem>): ProblemReply {
-  const { status, type, detail, errors, retryAfter } = partsOf(error, constraints)
+export function toProblem (error: unknown, instance: string, constraints: Record<string, ConstraintProblem>): ProblemReply {
+  const { status, type, detail, errors, retryAfter } = toParts(error, constraints)
   const { title, detail: usual } = CATALOG[type]
   const body: Problem = { type: `/docs/problems#${type}`, title, status, detail: detail ?? usual, instance }
   if (errors !== undefined && errors.length > 0) body.errors = errors.slice(0, MAX_ERRORS)
   return retryAfter === undefined ? { body } : { body, retryAfter }
 }
 
-function partsOf (error: unknown, constraints: Record<string, ConstraintProblem>): Parts {
+function toParts (error: unknown, constraints: Record<string, ConstraintProblem>): Parts {
   const known: Known = error instanceof Error ? error : {}
   if (known.validation !== undefined) return invalidParts(known.validation, known.validationContext)
   const byCode = BY_CODE[known.code ?? '']
   if (byCode !== undefined) return byCode
   const answer = answerFor(error)
   if (answer === undefined) return statedParts(known)
-  const { errors, detail } = fieldsOf(error, constraints)
+  const { errors, detail } = findFields(error, constraints)
   const type = isProblemType(answer.type) ? answer.type : typeOfStatus(answer.status)
   const retryAfter = typeof known.retryAfter === 'number' ? known.retryAfter : answer.retryAfter
   return {

@@ -39,7 +39,7 @@ function serializeError (error: unknown): ErrorFields {
     ...text('code', known.code),
     ...driverFields(driver),
     ...cause,
-    stack: framesOf(error)
+    stack: getFrames(error)
   }
 }
 
@@ -61,7 +61,7 @@ function text (name: string, value: unknown): Fields {
 }
 
 // The first lines of a stack are the message, which may have several.
-function framesOf (error: Error): string {
+function getFrames (error: Error): string {
   const stack = error.stack ?? ''
   const at = stack.indexOf(error.message)
   const rest = error.message !== '' && at >= 0 ? stack.slice(at + error.message.length) : stack

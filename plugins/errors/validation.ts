@@ -15,13 +15,13 @@ const PLACES = { params: 'path', querystring: 'query', headers: 'header' } as co
 export function validationErrors (errors: FastifySchemaValidationError[], context = 'body'): ProblemError[] {
   const place = PLACES[context as keyof typeof PLACES]
   return errors.slice(0, MAX_ERRORS).map((error) => ({
-    pointer: pointerOf(error),
+    pointer: getPointer(error),
     detail: sentence(error),
     ...(place === undefined ? {} : { in: place })
   }))
 }
 
-function pointerOf ({ instancePath, params }: FastifySchemaValidationError): string {
+function getPointer ({ instancePath, params }: FastifySchemaValidationError): string {
   const name = params.missingProperty ?? params.additionalProperty ?? params.unevaluatedProperty
   const whole = typeof name === 'string' ? `${instancePath}/${escape(name)}` : instancePath
   return whole.length > MAX_POINTER ? `${whole.slice(0, MAX_POINTER)}…` : whole

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { Binary, type Collection } from 'mongodb'
 import { clusterTime } from '../change-stream/index.ts'
-import { mongoToken } from '../consistency/token.ts'
+import { mongoToken } from '../read-your-writes/token.ts'
 import { mongoDatabase } from '../mongo/index.ts'
 import type { KeyedRequest } from './request.ts'
 import type { KeyStore, KnownKey, StoredAnswer } from './store.ts'

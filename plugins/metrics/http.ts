@@ -15,9 +15,9 @@ const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 
 /**
  * Measures `http.server.request.duration` by method, route pattern and status. `error_type` is the problem type of an answer
  * from 500 up, or `aborted` when the client left without one; the route is empty where none matched.
- * @param problemTypeOf the problem type a request was answered with
+ * @param getProblemType the problem type a request was answered with
  */
-export function measureHttp (app: FastifyInstance, registry: Registry, problemTypeOf: (request: FastifyRequest) => string | undefined): void {
+export function measureHttp (app: FastifyInstance, registry: Registry, getProblemType: (request: FastifyRequest) => string | undefined): void {
   const duration = new Histogram({
     name: 'http_server_request_duration_seconds',
     help: 'Duration of HTTP requests',
@@ -44,7 +44,7 @@ export function measureHttp (app: FastifyInstance, registry: Registry, problemTy
   })
   app.addHook('onResponse', function measureAnswered (request, reply, done) {
     const { statusCode } = reply
-    observe(request, reply.elapsedTime, String(statusCode), statusCode < 500 ? '' : problemTypeOf(request) ?? String(statusCode))
+    observe(request, reply.elapsedTime, String(statusCode), statusCode < 500 ? '' : getProblemType(request) ?? String(statusCode))
     done()
   })
 }

@@ -36,7 +36,7 @@ declare module 'fastify' {
 export default fp(async function metrics (app) {
   const registry = new Registry()
   const problems = countProblems(app, registry)
-  measureHttp(app, registry, problems.typeOf)
+  measureHttp(app, registry, problems.getType)
   measureTransactions(app, registry)
   measurePools(app, registry)
   measureProjections(app, registry)

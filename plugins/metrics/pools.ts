@@ -14,7 +14,7 @@ export function measurePools (app: FastifyInstance, registry: Registry): void {
       help,
       labelNames: [POOL],
       registers: [registry],
-      collect () { for (const pool of poolsOf(app)) this.set({ [POOL]: pool.name }, value(pool)) }
+      collect () { for (const pool of getPools(app)) this.set({ [POOL]: pool.name }, value(pool)) }
     })
   }
   new Gauge({
@@ -23,7 +23,7 @@ export function measurePools (app: FastifyInstance, registry: Registry): void {
     labelNames: [POOL, 'db_client_connection_state'],
     registers: [registry],
     collect () {
-      for (const { name, used, idle } of poolsOf(app)) {
+      for (const { name, used, idle } of getPools(app)) {
         this.set({ [POOL]: name, db_client_connection_state: 'used' }, used)
         this.set({ [POOL]: name, db_client_connection_state: 'idle' }, idle)
       }
@@ -34,7 +34,7 @@ export function measurePools (app: FastifyInstance, registry: Registry): void {
 }
 
 /** The pools of both stores as they are now. */
-export function poolsOf (app: FastifyInstance): PoolCounts[] {
+export function getPools (app: FastifyInstance): PoolCounts[] {
   return [...sqlPools(app), ...mongoPools(app)]
 }
 
@@ -42,10 +42,10 @@ function sqlPools (app: FastifyInstance): PoolCounts[] {
   const { sqlite, config } = app
   if (sqlite !== undefined) {
     const { writes, reads } = sqlite.counts
-    const lane = (name: string, { open, idle, waiting }: typeof writes, max: number) => ({ name, used: open - idle, idle, waiting, max })
+    const toCounts = (name: string, { open, idle, waiting }: typeof writes, max: number) => ({ name, used: open - idle, idle, waiting, max })
     // In memory there is one connection, which counts for both.
     const isShared = config.DATABASE_URL === ':memory:'
-    return isShared ? [lane('sqlite', writes, 1)] : [lane('sqlite writer', writes, 1), lane('sqlite readers', reads, config.DATABASE_POOL_SIZE)]
+    return isShared ? [toCounts('sqlite', writes, 1)] : [toCounts('sqlite writer', writes, 1), toCounts('sqlite readers', reads, config.DATABASE_POOL_SIZE)]
   }
   if (!app.hasDecorator('pg')) return []
   const { pool } = app.pg

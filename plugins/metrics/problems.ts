@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Counter, type Registry } from 'prom-client'
-import { problemOf } from '../errors/problem.ts'
+import { toProblem } from '../errors/problem.ts'
 
 /** The last answer of one problem type. */
 export interface ProblemRecord {
@@ -26,7 +26,7 @@ export function countProblems (app: FastifyInstance, registry: Registry) {
   const records = new Map<string, ProblemRecord>()
   const types = new WeakMap<FastifyRequest, string>()
   app.addHook('onError', function countProblem (request, _reply, error, done) {
-    const { body } = problemOf(error, request.id, {})
+    const { body } = toProblem(error, request.id, {})
     const type = body.type.slice(body.type.indexOf('#') + 1)
     const { title, status } = body
     counter.inc({ type, status: String(status) })
@@ -36,7 +36,7 @@ export function countProblems (app: FastifyInstance, registry: Registry) {
     done()
   })
   return {
-    typeOf: (request: FastifyRequest) => types.get(request),
+    getType: (request: FastifyRequest) => types.get(request),
     latest: () => [...records.values()].sort((one, other) => other.at - one.at)
   }
 }

@@ -17,7 +17,7 @@ export interface ProjectionState {
 }
 
 /** Both directions, from memory; empty where an app has no projections. */
-export function projectionsOf (app: FastifyInstance): ProjectionState[] {
+export function getProjections (app: FastifyInstance): ProjectionState[] {
   const outbox = app.hasDecorator('outbox') ? app.outbox.stats() : []
   const streams = app.hasDecorator('changeStream') ? app.changeStream.stats() : []
   return [
@@ -44,7 +44,7 @@ export function measureProjections (app: FastifyInstance, registry: Registry): v
   // Another process may have taken a projection over, so the last values are forgotten each time.
   const fill = (metric: Gauge<typeof labelNames[number]> | Counter<typeof labelNames[number]>, value: (projection: ProjectionState) => number | undefined): void => {
     metric.reset()
-    for (const projection of projectionsOf(app)) {
+    for (const projection of getProjections(app)) {
       const measured = value(projection)
       if (measured !== undefined) metric.inc({ direction: projection.direction, projection: projection.name }, measured)
     }

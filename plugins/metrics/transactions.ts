@@ -20,7 +20,7 @@ export function measureTransactions (app: FastifyInstance, registry: Registry): 
   })
   // Zeros from the start, so that the first failure is an increase and not a new series.
   for (const store of STORES) {
-    for (const outcome of OUTCOMES) ended.inc({ store, outcome: labelOf(outcome) }, 0)
+    for (const outcome of OUTCOMES) ended.inc({ store, outcome: getLabel(outcome) }, 0)
     retries.inc({ store }, 0)
     statements.inc({ store }, 0)
   }
@@ -32,7 +32,7 @@ export function measureTransactions (app: FastifyInstance, registry: Registry): 
     return {
       onEnd: (summary) => {
         open[store].delete(entry)
-        const labels = { store, outcome: labelOf(summary.outcome) }
+        const labels = { store, outcome: getLabel(summary.outcome) }
         ended.inc(labels)
         duration.observe(labels, summary.milliseconds / 1000)
         statements.inc({ store }, summary.statements)
@@ -68,6 +68,6 @@ function ageOfOldest (entries: Set<{ since: number }>): number {
   return oldest === undefined ? 0 : (performance.now() - oldest.since) / 1000
 }
 
-function labelOf (outcome: typeof OUTCOMES[number]): string {
+function getLabel (outcome: typeof OUTCOMES[number]): string {
   return outcome.replace(' ', '_')
 }

@@ -21,7 +21,7 @@ export async function connectOrKeepTrying (attempt: () => Promise<void>, log: Fa
   } catch (error) {
     if (isFatal(error)) throw error
     log.warn({ err: error }, 'MongoDB is not available; trying again')
-    void keepTrying(attempt, log, signal, nameOf(error))
+    void keepTrying(attempt, log, signal, getName(error))
   }
 }
 
@@ -36,13 +36,13 @@ async function keepTrying (attempt: () => Promise<void>, log: FastifyBaseLogger,
       return
     } catch (error) {
       if (signal.aborted) return
-      if (nameOf(error) !== reported) log.warn({ err: error }, 'MongoDB is not available; trying again')
-      reported = nameOf(error)
+      if (getName(error) !== reported) log.warn({ err: error }, 'MongoDB is not available; trying again')
+      reported = getName(error)
     }
   }
 }
 
-function nameOf (error: unknown): string {
+function getName (error: unknown): string {
   return error instanceof Error ? error.name : 'Error'
 }
 

@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Db, Document } from 'mongodb'
-import { indexes } from './indexes.ts'
-import { validators } from './validators.ts'
+import { collections } from './collections/index.ts'
 
 const NAMESPACE_EXISTS = 48
 
@@ -20,7 +19,7 @@ export class IndexesDifferError extends Error {
   readonly code = 'MONGO_INDEXES_DIFFER'
 
   constructor (collection: string, reason: string) {
-    super(`The indexes of ${collection} cannot be made as plugins/mongo/indexes.ts declares them (${reason}); compare with db.${collection}.getIndexes().`)
+    super(`The indexes of ${collection} cannot be made as plugins/mongo/collections/ declares them (${reason}); compare with db.${collection}.getIndexes().`)
     this.name = 'IndexesDifferError'
   }
 }
@@ -34,14 +33,15 @@ export async function prepareDatabase (db: Db): Promise<void> {
   const hello = await db.command({ hello: 1 })
   if (hello.setName === undefined && hello.msg !== 'isdbgrid') throw new NotReplicaSetError()
   const present = new Map((await db.listCollections().toArray()).map((info) => [info.name, info as Document]))
-  for (const [name, validator] of Object.entries(validators)) {
+  for (const { name, validator } of collections) {
+    if (validator === undefined) continue
     const current = present.get(name)
     if (current === undefined) await createCollection(db, name, validator)
     // collMod needs more rights than createIndex, so it is sent only when something changed.
     else if (!isDeepStrictEqual(current.options?.validator, validator)) await db.command({ collMod: name, validator, validationLevel: 'strict' })
   }
-  for (const [name, wanted] of Object.entries(indexes)) {
-    const descriptions = wanted.map(({ problem, ...description }) => description)
+  for (const { name, indexes } of collections) {
+    const descriptions = indexes.map(({ problem, ...description }) => description)
     await db.collection(name).createIndexes(descriptions).catch(explain(name))
   }
 }

@@ -25,7 +25,7 @@ export async function copyUsers (app: FastifyInstance, { transaction }: Stores):
 }
 
 async function repairPage (context: Context, rows: UserRow[], _id: { $gt: number, $lte?: number }, report: Report): Promise<void> {
-  const documents = await usersOf(context).find({ _id }).toArray()
+  const documents = await getUsers(context).find({ _id }).toArray()
   const stored = new Map(documents.map((document) => [document._id, document]))
   for (const row of rows) {
     const document = stored.get(row.id)
@@ -49,13 +49,13 @@ async function repairUser (context: Context, id: number, seen: UserDocument | un
   const next = row === undefined
     ? { _v: seen?._v ?? 0, _deleted: true, _deleted_at: new Date() }
     : { name: row.name, email: row.email, _v: Number(row.version) }
-  const users = usersOf(context)
+  const users = getUsers(context)
   if (seen === undefined) return (await users.updateOne({ _id: id }, { $setOnInsert: next }, { upsert: true })).upsertedCount === 1
   const { _id, ...fields } = seen
   return (await users.replaceOne({ _id, ...fields }, next)).modifiedCount === 1
 }
 
-function usersOf ({ app }: Context) {
+function getUsers ({ app }: Context) {
   return mongoDatabase(app).collection<UserDocument>('users')
 }
 

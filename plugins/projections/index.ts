@@ -1,9 +1,10 @@
+import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import changeStream, { type CopyReport } from '../change-stream/index.ts'
 import outbox, { isTransient } from '../outbox/index.ts'
 import { copyUsers } from './copy-users.ts'
 import { postsToSql } from './posts-to-sql.ts'
-import { openStores } from './stores.ts'
+import { openStores, type Stores } from './stores.ts'
 import { usersToMongo } from './users-to-mongo.ts'
 
 declare module 'fastify' {
@@ -16,11 +17,36 @@ declare module 'fastify' {
 export interface Projections {
   /**
    * Compares a copy with its original and repairs it, beside everything else.
-   * @param name `users`: PostgreSQL → MongoDB; `posts`: MongoDB → PostgreSQL
+   * @param name a key of `copies`
    * @returns what was repaired: how many were `missing`, `different` or `extra`
    */
-  resync: (name: 'users' | 'posts') => Promise<CopyReport>
+  resync: (name: CopyName) => Promise<CopyReport>
 }
+
+export type CopyName = keyof typeof copies
+
+interface Copy {
+  /** Home and copy, for people. */
+  direction: string
+  /** Begins to carry over what changes. */
+  follow: (app: FastifyInstance) => void
+  /** Compares and repairs the whole. */
+  resync: (app: FastifyInstance, stores: Stores) => Promise<CopyReport>
+}
+
+/** Every copy that one store holds of the other's data, by the name of its topic or stream. */
+export const copies = {
+  users: {
+    direction: 'PostgreSQL → MongoDB',
+    follow: (app) => { app.outbox.on('users', usersToMongo(app)) },
+    resync: copyUsers
+  },
+  posts: {
+    direction: 'MongoDB → PostgreSQL',
+    follow: (app) => { app.changeStream.follow('posts', postsToSql(app)) },
+    resync: (app) => app.changeStream.resync('posts')
+  }
+} satisfies Record<string, Copy>
 
 /**
  * Keeps users in MongoDB and posts in SQL equal to their originals: users by the outbox, posts by a change stream. Only
@@ -37,10 +63,12 @@ export default fp(async function projections (app) {
     isTransient: (error) => isTransient(error) || isDown(error)
   })
   await app.register(changeStream, { store: stores.streams, follow: isOn })
-  app.outbox.on('users', usersToMongo(app))
-  app.changeStream.follow('posts', postsToSql(app))
+  for (const { follow } of Object.values(copies)) follow(app)
   app.decorate('projections', {
-    resync: (name) => name === 'users' ? copyUsers(app, stores) : app.changeStream.resync('posts')
+    resync: (name) => {
+      const copy: Copy = copies[name]
+      return copy.resync(app, stores)
+    }
   })
 }, { name: 'projections', dependencies: ['config', 'sql', 'mongo', 'migrations'], fastify: '5.x' })
 

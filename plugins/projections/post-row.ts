@@ -18,7 +18,7 @@ export function toRow ({ _id, title, category, author_id, created_at, content_le
     title: text(title),
     category: text(category),
     content_length: integer(content_length),
-    created_at: moment(created_at)
+    created_at: toIsoTimestamp(created_at)
   }
 }
 
@@ -31,7 +31,7 @@ function text (value: unknown): string {
   return typeof value === 'string' ? value.replaceAll('\0', '\uFFFD') : ''
 }
 
-function moment (value: unknown): string {
+function toIsoTimestamp (value: unknown): string {
   const time = value instanceof Date ? value.getTime() : Number.NaN
   return new Date(time >= FIRST_YEAR && time <= LAST_YEAR ? time : 0).toISOString()
 }

@@ -23,7 +23,7 @@ export function postsToSql (app: FastifyInstance): StreamOptions<PostChange> {
       { $unset: ['fullDocument.content', 'updateDescription'] }
     ],
     apply: async (tx, changes) => {
-      const { isEmptied, rows, gone } = outcomeOf(changes)
+      const { isEmptied, rows, gone } = toOutcome(changes)
       const dead = await orphans(rows.map(({ author_id }) => author_id))
       const kept = rows.filter(({ author_id }) => !dead.has(author_id))
       if (isEmptied) await tx.query('DELETE FROM posts')
@@ -44,7 +44,7 @@ export function postsToSql (app: FastifyInstance): StreamOptions<PostChange> {
 }
 
 /** What is left to do once all changes of a batch have happened. */
-function outcomeOf (changes: Array<ChangeStreamDocument<PostChange>>): { isEmptied: boolean, rows: PostRow[], gone: string[] } {
+function toOutcome (changes: Array<ChangeStreamDocument<PostChange>>): { isEmptied: boolean, rows: PostRow[], gone: string[] } {
   const last = new Map<string, PostRow | undefined>()
   let isEmptied = false
   for (const change of changes) {

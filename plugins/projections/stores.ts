@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import pg from 'pg'
 import * as streams from '../change-stream/index.ts'
 import * as outbox from '../outbox/index.ts'
-import type { SqlitePool } from '../sql/sqlite-pool.ts'
+import type { SqliteReadWritePool } from '../sql/sqlite/read-write-pool.ts'
 
 /** One statement; `$1`, `$2`… stand for the values, on both engines. */
 export interface Sql { query: (text: string, values?: unknown[]) => Promise<{ rows: unknown[], rowCount?: number | null }> }
@@ -33,7 +33,7 @@ export function openStores (app: FastifyInstance): Stores {
   return { outbox: outbox.postgresStore(pool), streams: streamStore, transaction: (fn) => streamStore.transaction(COPY_MS, fn) }
 }
 
-function sqliteStores (pool: SqlitePool): Stores {
+function sqliteStores (pool: SqliteReadWritePool): Stores {
   async function transaction<Result> (fn: (tx: Sql) => Promise<Result>): Promise<Result> {
     const session = await pool.begin({ readOnly: false, abandoned: () => false })
     const result = await fn(session).catch(async (error: unknown) => {

@@ -5,13 +5,18 @@ import { createUserAnalyticsRepository } from './user-analytics.ts'
 import { createUserSummaryRepository } from './user-summaries.ts'
 import { createUserRepository } from './users.ts'
 
-const repositories = {
+const inSql = {
   users: createUserRepository,
   orders: createOrderRepository,
-  posts: createPostRepository,
-  userSummaries: createUserSummaryRepository,
   userAnalytics: createUserAnalyticsRepository
 }
+
+const inMongo = {
+  posts: createPostRepository,
+  userSummaries: createUserSummaryRepository
+}
+
+const repositories = { ...inSql, ...inMongo }
 
 /** Factories of repositories: each takes the handle to run on, so that nothing runs beside a transaction by mistake. */
 export type Repositories = typeof repositories
@@ -37,5 +42,5 @@ export default fp(async function decorateRepositories (app) {
   else Object.assign(app.repositories, { ...repositories, ...app.repositories })
   if (app.doubles.db) return
   // Builds every query now: a wrong one stops the boot, and no request pays for it.
-  for (const create of [createUserRepository, createOrderRepository, createUserAnalyticsRepository]) create(app.db)
+  for (const create of Object.values(inSql)) create(app.db)
 }, { name: 'repositories', dependencies: ['sql'], fastify: '5.x' })

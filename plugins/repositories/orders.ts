@@ -1,8 +1,8 @@
 import { and, asc, desc, eq, getTableColumns, param, sql, type Placeholder, type SQL } from 'drizzle-orm'
 import type { Database, Tables } from '../../drizzle/index.ts'
 import { MAX_ID } from '../../schemas/common.ts'
-import { momentCursor, pageOf, readMomentCursor, type Page, type PageRequest } from './page.ts'
-import { defineQueries, forEach, type Given } from './queries.ts'
+import { toTimestampCursor, toPage, parseTimestampCursor, type Page, type PageRequest } from '../paging/page.ts'
+import { defineQueries, many, type Params } from '../../drizzle/prepared/queries.ts'
 
 export type OrderItem = Omit<Tables['orderItems']['$inferSelect'], 'order_id'>
 export type Order = Tables['orders']['$inferSelect'] & { items: OrderItem[] }
@@ -36,16 +36,16 @@ const queries = defineQueries('orders', (db, { orders, orderItems }) => {
   }
 
   return {
-    create: ({ user_id, total }: Given<{ user_id: number, total: string }>) => db.insert(orders).values({ user_id, total }).returning(order),
-    addItems: forEach((items: Array<Given<StoredItem>>) => db.insert(orderItems)
+    create: ({ user_id, total }: Params<{ user_id: number, total: string }>) => db.insert(orders).values({ user_id, total }).returning(order),
+    addItems: many((items: Array<Params<StoredItem>>) => db.insert(orderItems)
       .values(items.map(({ order_id, product, quantity, unit_price }) => ({ order_id, product, quantity, unit_price })))
       .returning(item)),
-    byId: ({ id }: Given<{ id: number }>) => withItems({ where: eq(orders.id, id) }),
-    list: ({ limit, skip }: Given<{ limit: number, skip: number }>) => withItems({ limit, skip }),
-    listAfter: ({ limit, createdAt, id }: Given<{ limit: number, createdAt: Date, id: number }>) => withItems({ where: older(createdAt, id), limit }),
-    listOfUser: ({ user_id, limit, skip }: Given<{ user_id: number, limit: number, skip: number }>) =>
+    byId: ({ id }: Params<{ id: number }>) => withItems({ where: eq(orders.id, id) }),
+    list: ({ limit, skip }: Params<{ limit: number, skip: number }>) => withItems({ limit, skip }),
+    listAfter: ({ limit, createdAt, id }: Params<{ limit: number, createdAt: Date, id: number }>) => withItems({ where: older(createdAt, id), limit }),
+    listOfUser: ({ user_id, limit, skip }: Params<{ user_id: number, limit: number, skip: number }>) =>
       withItems({ where: eq(orders.user_id, user_id), limit, skip }),
-    listOfUserAfter: ({ user_id, limit, createdAt, id }: Given<{ user_id: number, limit: number, createdAt: Date, id: number }>) =>
+    listOfUserAfter: ({ user_id, limit, createdAt, id }: Params<{ user_id: number, limit: number, createdAt: Date, id: number }>) =>
       withItems({ where: and(eq(orders.user_id, user_id), older(createdAt, id)), limit })
   }
 })
@@ -61,7 +61,7 @@ export function createOrderRepository (db: Database) {
   return {
     /** Stores an order and all its items; a user that does not exist violates `orders_user_id_fkey`. */
     async create ({ user_id, items }: NewOrder): Promise<Order> {
-      const [order] = await run.create({ user_id, total: totalOf(items) })
+      const [order] = await run.create({ user_id, total: getTotal(items) })
       const { id } = order as NonNullable<typeof order>
       const stored = await run.addItems(items.map((item) => ({ ...item, order_id: id })))
       return { ...order as NonNullable<typeof order>, items: stored }
@@ -74,28 +74,28 @@ export function createOrderRepository (db: Database) {
     /** Orders with their items, newest first: always one statement. */
     async list ({ limit, skip = 0, after, user_id }: PageRequest & OrderFilter): Promise<Page<Order>> {
       const wanted = limit + 1
-      const place = after === undefined ? undefined : placeOf(after)
+      const place = after === undefined ? undefined : toPlace(after)
       const rows = user_id === undefined
         ? place === undefined ? await run.list({ limit: wanted, skip }) : await run.listAfter({ limit: wanted, ...place })
         : place === undefined ? await run.listOfUser({ user_id, limit: wanted, skip }) : await run.listOfUserAfter({ user_id, limit: wanted, ...place })
-      return pageOf(grouped(rows), limit, ({ created_at, id }) => momentCursor(created_at, id))
+      return toPage(grouped(rows), limit, ({ created_at, id }) => toTimestampCursor(created_at, id))
     }
   }
 }
 
 // No order has an id beyond the largest integer, so a cursor from there means the same as one from just below.
-function placeOf (after: string): { createdAt: Date, id: number } {
-  const { createdAt, id } = readMomentCursor(after)
+function toPlace (after: string): { createdAt: Date, id: number } {
+  const { createdAt, id } = parseTimestampCursor(after)
   return { createdAt, id: Math.min(Number(id), MAX_ID) }
 }
 
 /** The exact sum of the items: in cents, as whole numbers of any size. */
-function totalOf (items: NewOrderItem[]): string {
-  const cents = items.reduce((sum, { quantity, unit_price }) => sum + BigInt(quantity) * centsOf(unit_price), 0n)
+function getTotal (items: NewOrderItem[]): string {
+  const cents = items.reduce((sum, { quantity, unit_price }) => sum + BigInt(quantity) * toCents(unit_price), 0n)
   return `${cents / 100n}.${String(cents % 100n).padStart(2, '0')}`
 }
 
-function centsOf (price: string): bigint {
+function toCents (price: string): bigint {
   return BigInt(price.replace('.', ''))
 }
 

@@ -1,7 +1,7 @@
 import { ObjectId } from 'mongodb'
 import { PostSchema, PostSummarySchema } from '../../schemas/posts.ts'
-import { mongoPages, type Documents } from './mongo-page.ts'
-import { momentCursor, readMomentCursor, type Page, type PageRequest } from './page.ts'
+import { mongoPages, type Documents } from '../mongo/json/page-reader.ts'
+import { toTimestampCursor, parseTimestampCursor, type Page, type PageRequest } from '../paging/page.ts'
 import type { PostSummary } from './users.ts'
 
 /** A post as MongoDB keeps it. */
@@ -22,9 +22,9 @@ export interface NewPost { title: string, content: string, category: string, aut
 export type PostChanges = Partial<Omit<NewPost, 'slug'>> & { slug?: string | null }
 
 const newestFirst = { created_at: -1, _id: -1 } as const
-const cursorOf = ({ created_at, id }: PostSummary) => momentCursor(created_at, id)
-const readPosts = mongoPages('posts', PostSchema, cursorOf)
-const readSummaries = mongoPages('posts', PostSummarySchema, cursorOf)
+const getCursor = ({ created_at, id }: PostSummary) => toTimestampCursor(created_at, id)
+const readPosts = mongoPages('posts', PostSchema, getCursor)
+const readSummaries = mongoPages('posts', PostSummarySchema, getCursor)
 
 export type PostRepository = ReturnType<typeof createPostRepository>
 
@@ -50,17 +50,17 @@ export function createPostRepository (db: Documents) {
 
     /** Whole posts, newest first. */
     async list (page: PageRequest): Promise<Page<Post>> {
-      return await readPosts(db, { filter: olderThan(page.after), sort: newestFirst, ...skipOf(page) }, page.limit)
+      return await readPosts(db, { filter: olderThan(page.after), sort: newestFirst, ...getSkip(page) }, page.limit)
     },
 
     /** Posts without their content, newest first; read from the index alone. */
     async summaries (page: PageRequest): Promise<Page<PostSummary>> {
-      return await readSummaries(db, { filter: olderThan(page.after), sort: newestFirst, ...skipOf(page) }, page.limit)
+      return await readSummaries(db, { filter: olderThan(page.after), sort: newestFirst, ...getSkip(page) }, page.limit)
     },
 
     /** Whole posts of one category, newest first. */
     async byCategory (category: string, page: PageRequest): Promise<Page<Post>> {
-      return await readPosts(db, { filter: { category, ...olderThan(page.after) }, sort: newestFirst, ...skipOf(page) }, page.limit)
+      return await readPosts(db, { filter: { category, ...olderThan(page.after) }, sort: newestFirst, ...getSkip(page) }, page.limit)
     },
 
     /** Changes only the fields that are given. */
@@ -83,13 +83,13 @@ function toPost ({ _id, ...post }: PostDocument): Post {
   return { id: _id.toHexString(), ...post }
 }
 
-function skipOf ({ skip, after }: PageRequest): { skip?: number } {
+function getSkip ({ skip, after }: PageRequest): { skip?: number } {
   return skip === undefined || after !== undefined ? {} : { skip }
 }
 
 // The first condition bounds the scan of the index, the second leaves out what shares the moment and came before.
 function olderThan (after: string | undefined): object {
   if (after === undefined) return {}
-  const { createdAt, id } = readMomentCursor(after)
+  const { createdAt, id } = parseTimestampCursor(after)
   return { created_at: { $lte: createdAt }, $or: [{ created_at: { $lt: createdAt } }, { _id: { $lt: new ObjectId(id) } }] }
 }

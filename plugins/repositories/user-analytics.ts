@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm'
 import type { Database } from '../../drizzle/index.ts'
 import { MAX_ID } from '../../schemas/common.ts'
-import { pageOf, type Page, type PageRequest } from './page.ts'
-import { defineQueries, type Given } from './queries.ts'
+import { toPage, type Page, type PageRequest } from '../paging/page.ts'
+import { defineQueries, type Params } from '../../drizzle/prepared/queries.ts'
 
 /** What a user has written, in numbers; the average is null without posts. */
 export interface UserAnalytics { id: number, name: string, post_count: number, avg_content_length: number | null }
@@ -16,8 +16,8 @@ const queries = defineQueries('user_analytics', () => {
   const order = sql`order by coalesce(p.post_count, 0) desc, u.id`
 
   return {
-    list: ({ limit, skip }: Given<{ limit: number, skip: number }>) => sql<UserAnalytics>`${report} ${order} limit ${limit} offset ${skip}`,
-    listAfter: ({ limit, count, id }: Given<{ limit: number, count: number, id: number }>) => sql<UserAnalytics>`${report}
+    list: ({ limit, skip }: Params<{ limit: number, skip: number }>) => sql<UserAnalytics>`${report} ${order} limit ${limit} offset ${skip}`,
+    listAfter: ({ limit, count, id }: Params<{ limit: number, count: number, id: number }>) => sql<UserAnalytics>`${report}
       where coalesce(p.post_count, 0) < ${count} or (coalesce(p.post_count, 0) = ${count} and u.id > ${id}) ${order} limit ${limit}`
   }
 })
@@ -38,7 +38,7 @@ export function createUserAnalyticsRepository (db: Database) {
       const rows = count === undefined || id === undefined
         ? await run.list({ limit: wanted, skip })
         : await run.listAfter({ limit: wanted, count, id })
-      return pageOf(rows, limit, ({ post_count, id }) => `${post_count}_${id}`)
+      return toPage(rows, limit, ({ post_count, id }) => `${post_count}_${id}`)
     }
   }
 }

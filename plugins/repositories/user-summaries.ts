@@ -1,6 +1,6 @@
 import { UserSummarySchema, type UserSummary } from '../../schemas/users.ts'
-import { mongoPages, type Documents } from './mongo-page.ts'
-import type { Page, PageRequest } from './page.ts'
+import { mongoPages, type Documents } from '../mongo/json/page-reader.ts'
+import type { Page, PageRequest } from '../paging/page.ts'
 
 const readPage = mongoPages('users', UserSummarySchema, ({ id }) => String(id))
 

@@ -1,7 +1,7 @@
 import { and, asc, eq, getTableColumns, gt, inArray, lte, sql, type Placeholder, type SQL } from 'drizzle-orm'
 import type { Database, Tables } from '../../drizzle/index.ts'
-import { pageOf, type Page, type PageRequest } from './page.ts'
-import { defineQueries, type Given } from './queries.ts'
+import { toPage, type Page, type PageRequest } from '../paging/page.ts'
+import { defineQueries, type Params } from '../../drizzle/prepared/queries.ts'
 
 /** A user as clients see it; writes also return the `version`, by which the outbox is waited for. */
 export type User = Omit<Tables['users']['$inferSelect'], 'version'>
@@ -40,16 +40,16 @@ const queries = defineQueries('users', (db, { users, posts }, { now, version: ne
   }
 
   return {
-    create: ({ email, name }: Given<NewUser>) => db.insert(users).values({ email, name, version: next }).returning({ ...user, version }),
-    byId: ({ id }: Given<{ id: number }>) => db.select(user).from(users).where(eq(users.id, id)),
-    byEmail: ({ email }: Given<{ email: string }>) => db.select(user).from(users).where(eq(users.email, email)),
-    list: ({ limit, skip }: Given<{ limit: number, skip: number }>) => withPosts({ limit, skip }),
-    listAfter: ({ limit, after }: Given<{ limit: number, after: number }>) => withPosts({ where: gt(users.id, after), limit }),
-    listByEmail: ({ email }: Given<{ email: string }>) => withPosts({ where: eq(users.email, email) }),
-    update: ({ id, email, name }: Given<{ id: number, email: string | null, name: string | null }>) => db.update(users)
+    create: ({ email, name }: Params<NewUser>) => db.insert(users).values({ email, name, version: next }).returning({ ...user, version }),
+    byId: ({ id }: Params<{ id: number }>) => db.select(user).from(users).where(eq(users.id, id)),
+    byEmail: ({ email }: Params<{ email: string }>) => db.select(user).from(users).where(eq(users.email, email)),
+    list: ({ limit, skip }: Params<{ limit: number, skip: number }>) => withPosts({ limit, skip }),
+    listAfter: ({ limit, after }: Params<{ limit: number, after: number }>) => withPosts({ where: gt(users.id, after), limit }),
+    listByEmail: ({ email }: Params<{ email: string }>) => withPosts({ where: eq(users.email, email) }),
+    update: ({ id, email, name }: Params<{ id: number, email: string | null, name: string | null }>) => db.update(users)
       .set({ email: sql`coalesce(${email}, ${users.email})`, name: sql`coalesce(${name}, ${users.name})`, updated_at: now, version: next })
       .where(eq(users.id, id)).returning({ ...user, version }),
-    delete: ({ id }: Given<{ id: number }>) => db.delete(users).where(eq(users.id, id)).returning({ id: users.id })
+    delete: ({ id }: Params<{ id: number }>) => db.delete(users).where(eq(users.id, id)).returning({ id: users.id })
   }
 })
 
@@ -86,7 +86,7 @@ export function createUserRepository (db: Database) {
         : after === undefined ? await run.list({ limit: wanted, skip }) : await run.listAfter({ limit: wanted, after })
       const users = grouped(rows)
       const left = email === undefined ? users : users.slice(skip).filter(({ id }) => after === undefined || id > after)
-      return pageOf(left, limit, ({ id }) => id)
+      return toPage(left, limit, ({ id }) => id)
     },
 
     /** Changes only the fields that are given. */

@@ -10,7 +10,7 @@ export type Echo = (statement: string, milliseconds: number) => void
  *
  * @returns undefined when echo is off, so that nothing is measured
  */
-export function echoOf (app: FastifyInstance): Echo | undefined {
+export function createEcho (app: FastifyInstance): Echo | undefined {
   if (!app.config.DATABASE_ECHO) return undefined
   const requests = new AsyncLocalStorage<string>()
   app.addHook('onRequest', (request, _reply, done) => { requests.run(request.id, done) })

@@ -5,7 +5,7 @@ import { drizzleHandles } from '../transaction/drizzle.ts'
 import type { SqlClient, TransactionPluginOptions } from '../transaction/index.ts'
 import { sqliteDriver } from '../transaction/sqlite.ts'
 import { strayCheckout } from '../transaction/watch.ts'
-import { SqliteHandle } from './sqlite-handle.ts'
+import { SqliteHandle } from './sqlite/handle.ts'
 
 type StoreOptions = Pick<TransactionPluginOptions, 'pool' | 'sql' | 'db' | 'defaults'>
 

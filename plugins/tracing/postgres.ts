@@ -1,7 +1,7 @@
 import type { Span } from '@opentelemetry/api'
 import type { Pool, PoolClient } from 'pg'
 import type { Tracing } from './sdk.ts'
-import { summaryOf } from './summary.ts'
+import { parseSummary } from './summary.ts'
 
 type Query = (...args: unknown[]) => unknown
 
@@ -13,7 +13,7 @@ export function traceStatements (pool: Pool, tracing: Tracing): void {
     traced.add(client)
     const query = client.query.bind(client) as Query
     const traceQuery: Query = (...args) => {
-      const text = textOf(args[0])
+      const text = getText(args[0])
       const span = text === undefined ? undefined : begin(text, client, tracing)
       if (span === undefined) return query(...args)
       const result = query(...args)
@@ -32,7 +32,7 @@ function isInstrumented (query: object): boolean {
 
 function begin (text: string, client: PoolClient, { api, tracer }: Tracing): Span | undefined {
   if (api.trace.getActiveSpan() === undefined) return undefined
-  const { operation, table, text: summary } = summaryOf(text)
+  const { operation, table, text: summary } = parseSummary(text)
   return tracer.startSpan(summary, {
     kind: api.SpanKind.CLIENT,
     attributes: {
@@ -54,7 +54,7 @@ function fail (span: Span, error: unknown, { api }: Tracing): void {
 }
 
 // Cursors and streams are sent as objects of their own; they end long after this call.
-function textOf (statement: unknown): string | undefined {
+function getText (statement: unknown): string | undefined {
   if (typeof statement === 'string') return statement
   if (typeof statement !== 'object' || statement === null || 'submit' in statement) return undefined
   return 'text' in statement && typeof statement.text === 'string' ? statement.text : undefined

@@ -25,7 +25,7 @@ const known = new Map<string, Summary>()
  * Names a statement by its operation and first table.
  * @param statement SQL text
  */
-export function summaryOf (statement: string): Summary {
+export function parseSummary (statement: string): Summary {
   const found = known.get(statement) ?? summarize(statement)
   // Generated texts are few; a service that writes values into its texts must not fill the memory.
   if (known.size < KEPT) known.set(statement, found)

@@ -1,52 +1,128 @@
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
-import type { RequestOf, ReplyOf } from '../../schemas/http.ts'
+import { CREATED_HEADERS, IdPageSchema, LIST_HEADERS, NoContentSchema, ref } from '../../schemas/common.ts'
+import { defineRoute } from '../../schemas/http.ts'
+import { problems } from '../../schemas/problem.ts'
 import {
-  createUserOperation, deleteUserOperation, getUserOperation, listUsersOperation, listUserSummariesOperation, patchUserOperation,
-  putUserOperation
-} from './operations.ts'
+  UserCreateSchema, UserListQuerySchema, UserParamsSchema, UserSchema, UserSummarySchema, UserUpdateSchema, UserWithPostsSchema
+} from '../../schemas/users.ts'
 
-const users: FastifyPluginAsyncTypebox = async function users (app) {
-  app.get('', { schema: listUsersOperation }, listUsers)
-  app.post('', { schema: createUserOperation }, createUser)
-  app.get('/summary', { schema: listUserSummariesOperation }, listUserSummaries)
-  app.get('/:id', { schema: getUserOperation }, getUser)
-  app.put('/:id', { schema: putUserOperation }, updateUser)
-  app.patch('/:id', { schema: patchUserOperation }, updateUser)
-  app.delete('/:id', { schema: deleteUserOperation }, deleteUser)
+const tags = ['users']
+
+const listUsers = defineRoute({
+  method: 'GET',
+  url: '',
+  schema: {
+    operationId: 'listUsers',
+    summary: 'List users with their posts',
+    description: 'By id. The posts come from a copy in the SQL database that follows MongoDB within seconds.',
+    tags,
+    querystring: UserListQuerySchema,
+    response: { 200: Type.Array(ref(UserWithPostsSchema), { description: 'A page of users', headers: LIST_HEADERS }) }
+  },
+  handler: async function listUsers (request, reply) {
+    return reply.page(await this.repositories.users(request.db).list(request.query))
+  }
+})
+
+const createUser = defineRoute({
+  method: 'POST',
+  url: '',
+  schema: {
+    operationId: 'createUser',
+    summary: 'Create a user',
+    description: 'The e-mail must not be taken.',
+    tags,
+    body: ref(UserCreateSchema),
+    response: { 201: ref(UserSchema, { description: 'The new user', headers: CREATED_HEADERS }), ...problems(409, 422) }
+  },
+  handler: async function createUser (request, reply) {
+    const user = await this.repositories.users(request.db).create(request.body)
+    reply.code(201).header('location', `/users/${user.id}`)
+    return user
+  }
+})
+
+const listUserSummaries = defineRoute({
+  method: 'GET',
+  url: '/summary',
+  schema: {
+    operationId: 'listUserSummaries',
+    summary: 'List users with the number of their posts',
+    description: 'By id. The users come from a copy in MongoDB that follows the SQL database within seconds.',
+    tags,
+    querystring: IdPageSchema,
+    response: { 200: Type.Array(ref(UserSummarySchema), { description: 'A page of summaries', headers: LIST_HEADERS }) }
+  },
+  handler: async function listUserSummaries (request, reply) {
+    return reply.page(await this.repositories.userSummaries(request.mongo).list(request.query))
+  }
+})
+
+const getUser = defineRoute({
+  method: 'GET',
+  url: '/:id',
+  schema: {
+    operationId: 'getUser',
+    summary: 'Read a user',
+    description: 'One user, without posts.',
+    tags,
+    params: UserParamsSchema,
+    response: { 200: ref(UserSchema, { description: 'The user' }), ...problems(404) }
+  },
+  handler: async function getUser (request) {
+    const user = await this.repositories.users(request.db).getById(request.params.id)
+    this.assert(user, 404, 'User not found')
+    return user
+  }
+})
+
+// PUT and PATCH do the same: both change the fields that are given.
+const [putUser, patchUser] = [
+  changeUser('PUT', { operationId: 'putUser', summary: 'Change a user' }),
+  changeUser('PATCH', { operationId: 'patchUser', summary: 'Change fields of a user' })
+]
+
+function changeUser (method: 'PUT' | 'PATCH', names: { operationId: string, summary: string }) {
+  return defineRoute({
+    method,
+    url: '/:id',
+    schema: {
+      description: 'Only the fields that are given change.',
+      tags,
+      params: UserParamsSchema,
+      body: ref(UserUpdateSchema),
+      response: { 200: ref(UserSchema, { description: 'The user as it is now' }), ...problems(404, 409, 422) },
+      ...names
+    },
+    handler: async function updateUser (request) {
+      const user = await this.repositories.users(request.db).update(request.params.id, request.body)
+      this.assert(user, 404, 'User not found')
+      return user
+    }
+  })
 }
 
-export default users
+const deleteUser = defineRoute({
+  method: 'DELETE',
+  url: '/:id',
+  schema: {
+    operationId: 'deleteUser',
+    summary: 'Delete a user',
+    description: 'Refused while there are orders of the user; the posts go too, within seconds.',
+    tags,
+    params: UserParamsSchema,
+    response: { 204: NoContentSchema, ...problems(404, 409) }
+  },
+  handler: async function deleteUser (request, reply) {
+    const wasThere = await this.repositories.users(request.db).delete(request.params.id)
+    this.assert(wasThere, 404, 'User not found')
+    reply.code(204)
+    return null
+  }
+})
 
-async function listUsers (this: FastifyInstance, request: RequestOf<typeof listUsersOperation>, reply: ReplyOf<typeof listUsersOperation>) {
-  return reply.page(await this.repositories.users(request.db).list(request.query))
-}
-
-async function createUser (this: FastifyInstance, request: RequestOf<typeof createUserOperation>, reply: ReplyOf<typeof createUserOperation>) {
-  const user = await this.repositories.users(request.db).create(request.body)
-  reply.code(201).header('location', `/users/${user.id}`)
-  return user
-}
-
-async function listUserSummaries (this: FastifyInstance, request: RequestOf<typeof listUserSummariesOperation>, reply: ReplyOf<typeof listUserSummariesOperation>) {
-  return reply.page(await this.repositories.userSummaries(request.mongo).list(request.query))
-}
-
-async function getUser (this: FastifyInstance, request: RequestOf<typeof getUserOperation>) {
-  const user = await this.repositories.users(request.db).getById(request.params.id)
-  this.assert(user, 404, 'User not found')
-  return user
-}
-
-async function updateUser (this: FastifyInstance, request: RequestOf<typeof putUserOperation>) {
-  const user = await this.repositories.users(request.db).update(request.params.id, request.body)
-  this.assert(user, 404, 'User not found')
-  return user
-}
-
-async function deleteUser (this: FastifyInstance, request: RequestOf<typeof deleteUserOperation>, reply: ReplyOf<typeof deleteUserOperation>) {
-  const wasThere = await this.repositories.users(request.db).delete(request.params.id)
-  this.assert(wasThere, 404, 'User not found')
-  reply.code(204)
-  return null
+export default async function users (app: FastifyInstance): Promise<void> {
+  app.describeTag('users', 'People; stored in PostgreSQL')
+  for (const route of [listUsers, createUser, listUserSummaries, getUser, putUser, patchUser, deleteUser]) app.route(route)
 }

@@ -29,12 +29,12 @@ for await (const line of createInterface(tap.stdout)) {
 }
 
 const catalogue = [...readFileSync(path.join(root, 'docs', 'faults.md'), 'utf8').matchAll(/^\| (F\d+) \| ([^|]+) \|/gm)]
-const verdictOf = (id: string): string => ['FAILED', 'passed'].find((outcome) => results.get(id)?.includes(outcome)) ?? (results.has(id) ? 'skipped' : 'not run')
+const getVerdict = (id: string): string => ['FAILED', 'passed'].find((outcome) => results.get(id)?.includes(outcome)) ?? (results.has(id) ? 'skipped' : 'not run')
 console.log()
-for (const [, id = '', fault = ''] of catalogue) console.log(`${id.padEnd(4)} ${verdictOf(id).padEnd(8)} ${fault}`)
+for (const [, id = '', fault = ''] of catalogue) console.log(`${id.padEnd(4)} ${getVerdict(id).padEnd(8)} ${fault}`)
 const ids = catalogue.map(([, id = '']) => id)
-const failed = ids.filter((id) => verdictOf(id) === 'FAILED')
-const missing = ids.filter((id) => verdictOf(id) === 'not run')
+const failed = ids.filter((id) => getVerdict(id) === 'FAILED')
+const missing = ids.filter((id) => getVerdict(id) === 'not run')
 console.log(failed.length === 0 ? '\nNo fault that ran has failed.' : `\nFailed: ${failed.join(', ')}`)
 if (missing.length > 0) console.log(`Not run: ${missing.join(', ')}`)
 process.exitCode = failed.length > 0 || (asked.length === 0 && missing.length > 0) ? 1 : 0

@@ -4,8 +4,9 @@ import { createWriteStream, mkdirSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { startEmbedded, stopEmbedded } from 'dev-databases'
 import { migrate } from '../../drizzle/migrate.ts'
-import { startEmbedded, stopEmbedded } from '../embedded/index.ts'
+import { TYPESCRIPT_ARGS } from '../typescript.ts'
 
 /** What a round may kill. */
 export type Victim = 'service' | 'postgres' | 'mongod'
@@ -31,7 +32,7 @@ export class Machines {
   /** Starts everything; resolves when the services answer. Without a compiled server, server.ts is run. */
   static async start (dataDir: string, instances: number, server?: string): Promise<Machines> {
     mkdirSync(dataDir, { recursive: true })
-    const machines = new Machines(dataDir, await freePorts(instances), server === undefined ? ['--import', 'tsx', path.join(ROOT, 'server.ts')] : [server])
+    const machines = new Machines(dataDir, await freePorts(instances), server === undefined ? [...TYPESCRIPT_ARGS, path.join(ROOT, 'server.ts')] : [server])
     await machines.startDatabases()
     await migrate(machines.postgres)
     machines.#services = machines.#ports.map((port) => machines.#spawn(port))

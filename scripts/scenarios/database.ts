@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { startEmbedded } from 'dev-databases'
 import pg from 'pg'
-import { startEmbedded } from '../embedded/index.ts'
 import { SCHEMA } from './stage.ts'
 
 /** A PostgreSQL server for one run. */

@@ -11,8 +11,8 @@ interface Histogram { bounds: number[], buckets: number[] }
 interface Series {
   addReading: (readings: object[], reading: object) => object[]
   readingBefore: (readings: object[], seconds: number) => object | undefined
-  rateOf: <Reading>(before: Reading | undefined, now: Reading, count: (reading: Reading) => number | undefined) => number | undefined
-  quantileOf: (before: Histogram | undefined, now: Histogram | undefined, quantile: number) => number | undefined
+  getRate: <Reading>(before: Reading | undefined, now: Reading, count: (reading: Reading) => number | undefined) => number | undefined
+  getQuantile: (before: Histogram | undefined, now: Histogram | undefined, quantile: number) => number | undefined
   formatSeconds: (seconds: number | undefined) => string
   formatNumber: (number: number | undefined) => string
 }
@@ -171,16 +171,16 @@ t.test('while the service drains, the admin listener says so until the last requ
 })
 
 t.test('numbers of the page', async (t) => {
-  const { addReading, formatNumber, formatSeconds, quantileOf, rateOf, readingBefore } = await import(new URL('../../plugins/admin/series.js', import.meta.url).href) as Series
+  const { addReading, formatNumber, formatSeconds, getQuantile, getRate, readingBefore } = await import(new URL('../../plugins/admin/series.js', import.meta.url).href) as Series
   const reading = (at: number, count: number, uptime = at) => ({ at: at * 1000, count, process: { uptime_seconds: uptime } })
   const count = (reading: { count: number }) => reading.count
 
   t.test('rates are made from two readings', async (t) => {
-    t.equal(rateOf(reading(10, 100), reading(20, 150), count), 5)
-    t.equal(rateOf(undefined, reading(20, 150), count), undefined)
-    t.equal(rateOf(reading(10, 100), reading(10, 100), count), undefined)
-    t.equal(rateOf(reading(10, 100), reading(20, 10), count), 0)
-    t.equal(rateOf(reading(10, 100), reading(20, 150), () => undefined), 0)
+    t.equal(getRate(reading(10, 100), reading(20, 150), count), 5)
+    t.equal(getRate(undefined, reading(20, 150), count), undefined)
+    t.equal(getRate(reading(10, 100), reading(10, 100), count), undefined)
+    t.equal(getRate(reading(10, 100), reading(20, 10), count), 0)
+    t.equal(getRate(reading(10, 100), reading(20, 150), () => undefined), 0)
   })
 
   t.test('readings are kept for two minutes, and dropped when the process is another one', async (t) => {
@@ -195,12 +195,12 @@ t.test('numbers of the page', async (t) => {
 
   t.test('quantiles are interpolated inside their bucket', async (t) => {
     const bounds = [0.1, 0.2, 0.4]
-    t.equal(quantileOf(undefined, { bounds, buckets: [0, 10, 10, 10] }, 0.5)?.toFixed(3), '0.150')
-    t.equal(quantileOf(undefined, { bounds, buckets: [10, 10, 10, 10] }, 0.5)?.toFixed(3), '0.050')
-    t.equal(quantileOf({ bounds, buckets: [10, 10, 10, 10] }, { bounds, buckets: [10, 10, 20, 20] }, 0.5)?.toFixed(3), '0.300', 'only what came since')
-    t.equal(quantileOf(undefined, { bounds, buckets: [0, 0, 0, 5] }, 0.5), 0.4, 'what is above the last bound counts as it')
-    t.equal(quantileOf({ bounds, buckets: [1, 1, 1, 1] }, { bounds, buckets: [1, 1, 1, 1] }, 0.5), undefined)
-    t.equal(quantileOf(undefined, undefined, 0.5), undefined)
+    t.equal(getQuantile(undefined, { bounds, buckets: [0, 10, 10, 10] }, 0.5)?.toFixed(3), '0.150')
+    t.equal(getQuantile(undefined, { bounds, buckets: [10, 10, 10, 10] }, 0.5)?.toFixed(3), '0.050')
+    t.equal(getQuantile({ bounds, buckets: [10, 10, 10, 10] }, { bounds, buckets: [10, 10, 20, 20] }, 0.5)?.toFixed(3), '0.300', 'only what came since')
+    t.equal(getQuantile(undefined, { bounds, buckets: [0, 0, 0, 5] }, 0.5), 0.4, 'what is above the last bound counts as it')
+    t.equal(getQuantile({ bounds, buckets: [1, 1, 1, 1] }, { bounds, buckets: [1, 1, 1, 1] }, 0.5), undefined)
+    t.equal(getQuantile(undefined, undefined, 0.5), undefined)
   })
 
   t.test('durations and counts are short', async (t) => {

@@ -20,7 +20,7 @@ async function routes (app: App): Promise<void> {
   })
   app.post('/measure/refused', async (request) => {
     await request.transaction.query('select 1')
-    throw app.httpErrors.conflict('no')
+    throw app.createProblem(409, 'no')
   })
   app.post('/measure/lost', async (request) => {
     const { rows } = await request.transaction.query<{ pid: number }>('select pg_backend_pid() as pid')
@@ -49,8 +49,8 @@ t.test('one app', async (t) => {
   const app = await build(t, { plugins: routes })
   const origin = await listen(t, app)
   const post = async (url: string) => (await app.inject({ method: 'POST', url })).statusCode
-  const http = async (labels: Labels) => await valueOf(app, 'http_server_request_duration_seconds_count', labels)
-  const transactions = async (store: string, outcome: string) => await valueOf(app, 'tandem_transactions_total', { store, outcome })
+  const http = async (labels: Labels) => await readValue(app, 'http_server_request_duration_seconds_count', labels)
+  const transactions = async (store: string, outcome: string) => await readValue(app, 'tandem_transactions_total', { store, outcome })
 
   t.test('requests are counted by route pattern and status, whatever was in their URL', async (t) => {
     await post('/measure/sql/4711?token=hush')
@@ -60,7 +60,7 @@ t.test('one app', async (t) => {
     t.equal(await http({ http_request_method: 'POST', http_route: '/measure/sql/:id', http_response_status_code: '200', error_type: '' }), 2)
     t.equal(await http({ http_request_method: 'GET', http_route: '', http_response_status_code: '404' }), 1)
     t.notMatch((await app.metrics.text()).replaceAll(/ [\d.e+-]+$/gm, ''), /hush|471[12]/)
-    const sum = await valueOf(app, 'http_server_request_duration_seconds_sum', { http_route: '/measure/sql/:id' })
+    const sum = await readValue(app, 'http_server_request_duration_seconds_sum', { http_route: '/measure/sql/:id' })
     t.ok(sum > 0 && sum < 30, 'in seconds')
   })
 
@@ -89,7 +89,7 @@ t.test('one app', async (t) => {
     t.equal(await transactions('mongo', 'committed'), 1)
     await app.transaction(async (tx) => { await tx.query('select 1') })
     t.equal(await transactions('sql', 'committed'), before.committed + 2, 'those outside of requests count')
-    const seconds = await valueOf(app, 'tandem_transaction_duration_seconds_sum', { store: 'sql', outcome: 'committed' })
+    const seconds = await readValue(app, 'tandem_transaction_duration_seconds_sum', { store: 'sql', outcome: 'committed' })
     t.ok(seconds > 0 && seconds < 30)
   })
 
@@ -105,14 +105,14 @@ t.test('one app', async (t) => {
   t.test('handlers that ran again are counted with all their attempts', async (t) => {
     const before = { committed: await transactions('sql', 'committed'), rolledBack: await transactions('sql', 'rolled_back') }
     t.equal(await post('/measure/again'), 200)
-    t.equal(await valueOf(app, 'tandem_transaction_retries_total', { store: 'sql' }), 2)
+    t.equal(await readValue(app, 'tandem_transaction_retries_total', { store: 'sql' }), 2)
     t.equal(await transactions('sql', 'rolled_back'), before.rolledBack + 2)
     t.equal(await transactions('sql', 'committed'), before.committed + 1)
   })
 
   t.test('problems are counted by type, and the last of each is remembered', async (t) => {
     await app.inject({ method: 'POST', url: '/users', payload: { email: 'hush' } })
-    t.equal(await valueOf(app, 'tandem_problems_total', { type: 'invalid-request', status: '400' }), 1)
+    t.equal(await readValue(app, 'tandem_problems_total', { type: 'invalid-request', status: '400' }), 1)
     const [last] = app.metrics.problems()
     t.match(last, { type: 'invalid-request', status: 400, count: 1 })
     t.match(last?.route, /^POST \/users\/?$/)
@@ -139,25 +139,25 @@ t.test('one app', async (t) => {
     t.ok(most.used > 0 && most.used <= 20, `${most.used} in use`)
     t.ok(most.waiting > 0, `${most.waiting} waited`)
     const pool = { db_client_connection_pool_name: 'mongodb' }
-    t.ok(await until(async () => await valueOf(app, 'db_client_connection_pending_requests', pool) === 0))
-    t.equal(await valueOf(app, 'db_client_connection_max', pool), 20)
-    t.ok(await valueOf(app, 'db_client_connection_count', { ...pool, db_client_connection_state: 'idle' }) > 0)
+    t.ok(await until(async () => await readValue(app, 'db_client_connection_pending_requests', pool) === 0))
+    t.equal(await readValue(app, 'db_client_connection_max', pool), 20)
+    t.ok(await readValue(app, 'db_client_connection_count', { ...pool, db_client_connection_state: 'idle' }) > 0)
   })
 
   t.test('both projections are measured', async (t) => {
     const users = { direction: 'sql_to_mongo', projection: 'users' }
     await app.inject({ method: 'POST', url: '/users', payload: { email: 'p@example.com', name: 'P' } })
-    t.ok(await until(async () => await valueOf(app, 'tandem_projection_applied_total', users) >= 1))
-    t.equal(await valueOf(app, 'tandem_projection_parked', users), 0)
-    t.equal(await valueOf(app, 'tandem_projection_failed_total', users), 0)
-    t.equal(await valueOf(app, 'tandem_projection_backing_off', users), 0)
+    t.ok(await until(async () => await readValue(app, 'tandem_projection_applied_total', users) >= 1))
+    t.equal(await readValue(app, 'tandem_projection_parked', users), 0)
+    t.equal(await readValue(app, 'tandem_projection_failed_total', users), 0)
+    t.equal(await readValue(app, 'tandem_projection_backing_off', users), 0)
     t.ok(await until(async () => (await samples(app)).some(({ name, labels }) => name === 'tandem_projection_lag_seconds' && labels.direction === 'mongo_to_sql')))
-    t.equal(await valueOf(app, 'tandem_projection_backing_off', { direction: 'mongo_to_sql', projection: 'posts' }), 0)
+    t.equal(await readValue(app, 'tandem_projection_backing_off', { direction: 'mongo_to_sql', projection: 'posts' }), 0)
   })
 
   t.test('dependencies are what readiness says', async (t) => {
-    for (const dependency of ['sql', 'mongodb']) t.ok(await until(async () => await valueOf(app, 'tandem_dependency_up', { dependency }) === 1), dependency)
-    t.equal(await valueOf(app, 'tandem_draining', {}), 0)
+    for (const dependency of ['sql', 'mongodb']) t.ok(await until(async () => await readValue(app, 'tandem_dependency_up', { dependency }) === 1), dependency)
+    t.equal(await readValue(app, 'tandem_draining', {}), 0)
     app.addReadiness('billing', () => 'down')
     t.ok(await until(async () => (await samples(app)).some(({ name, labels, value }) => name === 'tandem_dependency_up' && labels.dependency === 'billing' && value === 0)))
   })
@@ -240,8 +240,8 @@ t.test('two apps in one process measure apart, and leave the global registry alo
   const other = await build(t, { plugins: routes })
   await one.inject({ method: 'POST', url: '/measure/sql/1' })
   const count = { http_route: '/measure/sql/:id' }
-  t.equal(await valueOf(one, 'http_server_request_duration_seconds_count', count), 1)
-  t.equal(await valueOf(other, 'http_server_request_duration_seconds_count', count), 0)
+  t.equal(await readValue(one, 'http_server_request_duration_seconds_count', count), 1)
+  t.equal(await readValue(other, 'http_server_request_duration_seconds_count', count), 0)
   t.same(register.getMetricsAsArray(), [])
   t.ok((await other.metrics.text()).includes('\nprocess_resident_memory_bytes '))
 })
@@ -251,7 +251,7 @@ t.test('pools of SQLite', async (t) => {
   t.same(await poolNames(memory), ['sqlite', 'mongodb'])
   const file = await build(t, { settings: { DATABASE_URL: `file:${newFolder(t)}/app.db` } })
   t.same(await poolNames(file), ['sqlite writer', 'sqlite readers', 'mongodb'])
-  t.equal(await valueOf(file, 'db_client_connection_max', { db_client_connection_pool_name: 'sqlite writer' }), 1)
+  t.equal(await readValue(file, 'db_client_connection_max', { db_client_connection_pool_name: 'sqlite writer' }), 1)
 })
 
 async function samples (app: App): Promise<Sample[]> {
@@ -261,7 +261,7 @@ async function samples (app: App): Promise<Sample[]> {
 }
 
 /** The sum of the series whose labels agree; 0 without one. */
-async function valueOf (app: App, name: string, labels: Labels): Promise<number> {
+async function readValue (app: App, name: string, labels: Labels): Promise<number> {
   return (await samples(app))
     .filter((sample) => sample.name === name && Object.entries(labels).every(([label, value]) => sample.labels[label] === value))
     .reduce((sum, { value }) => sum + value, 0)

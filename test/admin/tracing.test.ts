@@ -6,7 +6,7 @@ import { newFolder } from '../folder.ts'
 import { build, listen, until } from '../helper.ts'
 import FastifyOtel from '@fastify/otel'
 import { importIfInstalled } from '../../plugins/tracing/sdk.ts'
-import { summaryOf } from '../../plugins/tracing/summary.ts'
+import { parseSummary } from '../../plugins/tracing/summary.ts'
 import type { App } from '../../app.ts'
 
 const exporter = new InMemorySpanExporter()
@@ -45,7 +45,7 @@ t.test('with an SDK', async (t) => {
   const post = async (path: string, headers: Record<string, string> = {}) => await fetch(origin + path, { method: 'POST', body: '{}', headers: { 'content-type': 'application/json', ...headers } })
 
   t.test('a request, its transaction and its statements are one trace, that of the caller', async (t) => {
-    const spans = await spansOf(() => post('/trace/sql?token=secret', { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' }))
+    const spans = await collectSpans(() => post('/trace/sql?token=secret', { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' }))
     const request = named(spans, 'POST /trace/sql')
     const transaction = named(spans, 'transaction sql')
     t.ok(spans.every((span) => span.spanContext().traceId === '0af7651916cd43dd8448eb211c80319c'))
@@ -60,11 +60,11 @@ t.test('with an SDK', async (t) => {
       'db.system.name': 'postgresql', 'db.namespace': app.config.DATABASE_URL?.split('/').pop(), 'db.operation.name': 'INSERT', 'db.collection.name': 'users', 'db.query.summary': 'INSERT users'
     } })
     t.ok(isBefore(inside.at(-1), request), 'the span of the request ends after the COMMIT')
-    t.notMatch(textOf(spans), 'secret', 'no value is in a trace')
+    t.notMatch(toText(spans), 'secret', 'no value is in a trace')
   })
 
   t.test('commands of MongoDB are in the same trace', async (t) => {
-    const spans = await spansOf(() => post('/trace/mongo'))
+    const spans = await collectSpans(() => post('/trace/mongo'))
     const transaction = named(spans, 'transaction mongo')
     const insert = named(spans, 'insert notes')
     t.equal(insert.parentSpanContext?.spanId, transaction.spanContext().spanId)
@@ -73,7 +73,7 @@ t.test('with an SDK', async (t) => {
   })
 
   t.test('a COMMIT that fails makes the span what the answer was', async (t) => {
-    const spans = await spansOf(() => post('/trace/commit-fails'))
+    const spans = await collectSpans(() => post('/trace/commit-fails'))
     t.match(named(spans, 'POST /trace/commit-fails').attributes, { 'http.response.status_code': 409 })
     t.equal(named(spans, 'POST /trace/commit-fails').status.code, SpanStatusCode.UNSET, 'a 4xx is no fault of ours')
     t.match(named(spans, 'COMMIT'), { status: { code: SpanStatusCode.ERROR }, attributes: { 'db.response.status_code': '23505', 'error.type': '23505' } })
@@ -81,26 +81,26 @@ t.test('with an SDK', async (t) => {
   })
 
   t.test('a failed request is an error without a message', async (t) => {
-    const spans = await spansOf(() => post('/trace/fails'))
+    const spans = await collectSpans(() => post('/trace/fails'))
     t.same(named(spans, 'POST /trace/fails').status, { code: SpanStatusCode.ERROR })
     t.match(named(spans, 'POST /trace/fails').attributes, { 'http.response.status_code': 500, 'error.type': '500' })
     t.match(named(spans, 'SELECT nowhere'), { attributes: { 'db.response.status_code': '42P01' } })
-    t.notMatch(textOf(spans), 'secret')
+    t.notMatch(toText(spans), 'secret')
   })
 
   t.test('a statement without a transaction is a child of the request', async (t) => {
-    const spans = await spansOf(() => fetch(`${origin}/trace/plain/7`))
+    const spans = await collectSpans(() => fetch(`${origin}/trace/plain/7`))
     t.equal(named(spans, 'SELECT').parentSpanContext?.spanId, named(spans, 'GET /trace/plain/:id').spanContext().spanId)
   })
 
   t.test('paths that do not exist have no route, probes have no span', async (t) => {
-    const spans = await spansOf(async () => { await fetch(`${origin}/readyz`); await fetch(`${origin}/livez`); return await fetch(`${origin}/no/such/path`) })
+    const spans = await collectSpans(async () => { await fetch(`${origin}/readyz`); await fetch(`${origin}/livez`); return await fetch(`${origin}/no/such/path`) })
     t.same(spans.filter(({ kind }) => kind === SpanKind.SERVER).map(({ name }) => name), ['GET'])
   })
 
   t.test('log lines of a request name its trace', async (t) => {
     lines.length = 0
-    const spans = await spansOf(() => fetch(`${origin}/trace/plain/8`))
+    const spans = await collectSpans(() => fetch(`${origin}/trace/plain/8`))
     await until(() => lines.some((line) => line.includes('request completed')))
     const line = lines.find((line) => line.includes('request completed'))
     t.match(JSON.parse(line ?? '{}'), { trace_id: spans[0]?.spanContext().traceId, span_id: named(spans, 'GET /trace/plain/:id').spanContext().spanId })
@@ -121,7 +121,7 @@ t.test('@fastify/otel that the user has put on every app is left as it is', asyn
   t.teardown(() => { instrumentation.disable() })
   const app = await build(t, { plugins: routes })
   const origin = await listen(t, app)
-  const spans = await spansOf(() => fetch(`${origin}/trace/sql`, { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } }))
+  const spans = await collectSpans(() => fetch(`${origin}/trace/sql`, { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } }))
   t.equal(spans.filter(({ kind }) => kind === SpanKind.SERVER).length, 1)
   t.equal(new Set(spans.map((span) => span.spanContext().traceId)).size, 1, 'transaction and statements are in its trace')
   t.match(named(spans, 'transaction sql').attributes, { 'tandem.transaction.outcome': 'committed' })
@@ -147,10 +147,10 @@ t.test('statements are named without their values', async (t) => {
     'create table x (id int)': 'CREATE',
     '': 'SQL'
   }
-  for (const [statement, name] of Object.entries(names)) t.equal(summaryOf(statement).text, name)
+  for (const [statement, name] of Object.entries(names)) t.equal(parseSummary(statement).text, name)
 })
 
-async function spansOf (work: () => Promise<unknown>): Promise<ReadableSpan[]> {
+async function collectSpans (work: () => Promise<unknown>): Promise<ReadableSpan[]> {
   exporter.reset()
   await work()
   await until(() => exporter.getFinishedSpans().some(({ kind }) => kind === SpanKind.SERVER))
@@ -168,6 +168,6 @@ function isBefore (one: ReadableSpan | undefined, other: ReadableSpan): boolean 
   return seconds < other.endTime[0] || (seconds === other.endTime[0] && nanoseconds <= other.endTime[1])
 }
 
-function textOf (spans: ReadableSpan[]): string {
+function toText (spans: ReadableSpan[]): string {
   return JSON.stringify(spans.map(({ name, attributes, status, events }) => ({ name, attributes, status, events })))
 }

@@ -4,13 +4,13 @@ import pg from 'pg'
 import t, { type Test } from 'tap'
 import type { App } from '../../app.ts'
 import { migrate } from '../../drizzle/migrate.ts'
-import type { LoggerOptions } from '../../server-options.ts'
+import type { LoggerOptions } from '../../app.ts'
 import { newFolder } from '../folder.ts'
 import { build, databases, until } from '../helper.ts'
 import { Proxy } from '../proxy.ts'
 
 /** What readiness says once every check was made in time: on a busy machine one may take longer than its second. */
-async function readinessOf (app: App, url = '/readyz') {
+async function getReadiness (app: App, url = '/readyz') {
   let reply = await app.inject(url)
   await until(async () => {
     if (!reply.body.includes('no answer')) return true
@@ -24,7 +24,7 @@ t.test('a service whose databases answer is ready', async (t) => {
   const app = await build(t)
   t.strictSame((await app.inject('/livez')).json(), { status: 'alive' })
   for (const url of ['/readyz', '/healthz']) {
-    const ready = await readinessOf(app, url)
+    const ready = await getReadiness(app, url)
     t.equal(ready.statusCode, 200)
     t.equal(ready.headers['cache-control'], 'no-store')
     t.match(ready.json(), { status: 'ready', checks: { sql: 'up', mongodb: 'up' } })
@@ -75,7 +75,7 @@ t.test('F4 a database whose migrations do not fit', async (t) => {
       await change(url, statement)
       const { said, logger } = warnings()
       const app = await build(t, { logger, settings: { DATABASE_URL: url, PROJECTIONS: false } })
-      const reply = await readinessOf(app)
+      const reply = await getReadiness(app)
       t.equal(reply.statusCode, 503, `${engine}: ${condition}`)
       t.match(reply.json(), { status: 'not ready', checks: { sql: condition, mongodb: 'up' } })
       t.notMatch(reply.body, /9999|0000_/, 'the answer names no migration')
@@ -91,7 +91,7 @@ t.test('F4 a newer version migrates while this one runs', async (t) => {
     const { said, logger } = warnings()
     const app = await build(t, { logger, settings: { DATABASE_URL: url, PROJECTIONS: false } })
     await change(url, AHEAD)
-    const reply = await readinessOf(app)
+    const reply = await getReadiness(app)
     t.equal(reply.statusCode, 200, `${engine}: it stays until the newer one takes over`)
     t.match(reply.json(), { status: 'ready', checks: { sql: 'migrated meanwhile' } })
     t.match(said.filter((line) => line.startsWith('migrated meanwhile')), [/9999999999999/])
@@ -132,7 +132,7 @@ t.test('other plugins add what they depend on', async (t) => {
   const [first, second] = await Promise.all([probe(), probe()])
   t.same(second.json(), first.json())
   t.equal(asked, 1, 'probes at the same time share one round of checks')
-  t.match((await readinessOf(app)).json(), { status: 'ready', checks: { printer: 'degraded' } }, 'degraded still takes requests')
+  t.match((await getReadiness(app)).json(), { status: 'ready', checks: { printer: 'degraded' } }, 'degraded still takes requests')
 
   // Readiness is at most a second old: ask until the answer is of the new condition.
   const after = async (next: typeof condition, wanted: string) => {

@@ -1,9 +1,9 @@
 import { MongoClient, ObjectId, type Db } from 'mongodb'
 import t, { type Test } from 'tap'
-import { indexes } from '../../plugins/mongo/indexes.ts'
+import { collections } from '../../plugins/mongo/collections/index.ts'
+import postsCollection from '../../plugins/mongo/collections/posts.ts'
 import { IndexesDifferError, prepareDatabase } from '../../plugins/mongo/prepare.ts'
 import { DatabaseDownError, MongoState } from '../../plugins/mongo/state.ts'
-import { validators } from '../../plugins/mongo/validators.ts'
 import { mongoDatabase } from '../../plugins/mongo/index.ts'
 import { build, databases, until } from '../helper.ts'
 import { Proxy } from '../proxy.ts'
@@ -22,12 +22,12 @@ t.test('collections, validators and indexes', async (t) => {
 
   await t.test('five instances prepare one database at once', async (t) => {
     await Promise.all(Array.from({ length: 5 }, () => prepareDatabase(db)))
-    for (const [name, wanted] of Object.entries(indexes)) {
+    for (const { name, indexes: wanted } of collections) {
       const found = (await db.collection(name).indexes()).map((index) => index.name)
       t.strictSame(found.sort(), ['_id_', ...wanted.map((index) => index.name)].sort(), name)
     }
     const [posts] = await db.listCollections({ name: 'posts' }).toArray()
-    t.match(posts, { options: { validator: validators['posts'] } })
+    t.match(posts, { options: { validator: postsCollection.validator } })
   })
   await t.test('a validator that was changed is set again', async (t) => {
     await db.command({ collMod: 'posts', validator: {} })

@@ -35,7 +35,7 @@ t.test('every route is documented, and nothing else', async (t) => {
   const app = await buildApp({ offline: true, logger: false })
   t.teardown(() => app.close())
   const documented = operations.map(({ url, method }) => `${method.toUpperCase()} ${url.replace(/\{(\w+)\}/g, ':$1')}`)
-  const served = routesOf(app.printRoutes({ commonPrefix: false })).filter((route) => !/^HEAD | \/(docs|openapi\.json)/.test(route))
+  const served = parseRoutes(app.printRoutes({ commonPrefix: false })).filter((route) => !/^HEAD | \/(docs|openapi\.json)/.test(route))
   t.strictSame(served.sort(), documented.sort())
 })
 
@@ -109,7 +109,7 @@ t.test('documentation is served where DOCS is on, and only there', async (t) => 
 })
 
 // printRoutes draws a tree: the depth of a line is the length of the drawing before its part of the path.
-function routesOf (tree: string): string[] {
+function parseRoutes (tree: string): string[] {
   const parents: Array<{ depth: number, path: string }> = []
   return tree.split('\n').flatMap((line) => {
     const [, drawing = '', part = '', methods = ''] = /^([│├└─\s]*)(\S+) \(([A-Z, ]+)\)$/.exec(line) ?? []

@@ -1,12 +1,12 @@
 import t from 'tap'
-import { maskSettings, readSettings, SettingsError, whereOf } from '../../plugins/config.ts'
+import { maskSettings, readSettings, SettingsError, getPlace, type DatabaseUse } from '../../plugins/config.ts'
 import { SettingsSchema } from '../../schemas/settings.ts'
 
 const urls = { DATABASE_URL: 'postgres://tandem:s3cret@db.example.com:5433/app?sslmode=require', MONGODB_URL: 'mongodb://ops:s3cret@a.example.com:1,b.example.com:2/?replicaSet=rs' }
 
-function linesOf (environment: Record<string, unknown>, offline = false): string[] {
+function getLines (environment: Record<string, unknown>, databases: DatabaseUse = 'started'): string[] {
   try {
-    readSettings(environment, {}, offline)
+    readSettings(environment, {}, databases)
     return []
   } catch (error) {
     if (error instanceof SettingsError) return error.lines
@@ -60,7 +60,7 @@ t.test('documentation and sample rows are for development', async (t) => {
 })
 
 t.test('all wrong settings are named at once, one line each', async (t) => {
-  const lines = linesOf({
+  const lines = getLines({
     PORT: 'abc',
     ADMIN_PORT: '70000',
     LOG_LEVEL: 'loud',
@@ -83,7 +83,7 @@ t.test('all wrong settings are named at once, one line each', async (t) => {
 })
 
 t.test('a wrong setting does not hide a contradiction between others', async (t) => {
-  const lines = linesOf({ PORT: 'abc', DATABASE_LOCK_TIMEOUT_MS: '5000' })
+  const lines = getLines({ PORT: 'abc', DATABASE_LOCK_TIMEOUT_MS: '5000' })
   t.equal(lines.length, 2)
   t.match(lines.join('\n'), 'DATABASE_LOCK_TIMEOUT_MS (5000) must be smaller than DATABASE_STATEMENT_TIMEOUT_MS (5000)')
 })
@@ -95,24 +95,24 @@ t.test('each wait must end before the one around it', async (t) => {
   t.strictSame(defaults, [...defaults].sort((one, other) => one - other), 'the defaults are in order')
   for (const [at, name] of order.slice(0, -1).entries()) {
     const outer = order[at + 1] ?? name
-    t.match(linesOf({ [name]: String(properties[outer].default) }).join('\n'), `${name} (`, `${name} may not reach ${outer}`)
+    t.match(getLines({ [name]: String(properties[outer].default) }).join('\n'), `${name} (`, `${name} may not reach ${outer}`)
   }
 })
 
 t.test('production must be told both databases', async (t) => {
-  const lines = linesOf({ NODE_ENV: 'production' })
+  const lines = getLines({ NODE_ENV: 'production' })
   t.equal(lines.length, 2)
   t.match(lines[0], /^DATABASE_URL must be set when NODE_ENV is production/)
   t.match(lines[1], /^MONGODB_URL must be set when NODE_ENV is production/)
-  t.strictSame(linesOf({ NODE_ENV: 'production' }, true), [], 'but not where no database is used')
-  t.strictSame(linesOf({ NODE_ENV: 'production', ...urls }), [])
+  t.strictSame(getLines({ NODE_ENV: 'production' }, 'none'), [], 'but not where no database is used')
+  t.strictSame(getLines({ NODE_ENV: 'production', ...urls }), [])
 })
 
 t.test('secrets are never shown', async (t) => {
-  const lines = linesOf({ DATABASE_URL: 'mysql://root:s3cret@db/x', MONGODB_URL: 'http://root:s3cret@db/x' })
+  const lines = getLines({ DATABASE_URL: 'mysql://root:s3cret@db/x', MONGODB_URL: 'http://root:s3cret@db/x' })
   t.equal(lines.length, 2)
   t.notMatch(lines.join('\n'), /s3cret|root/)
-  t.match(linesOf({ DATABASE_URL: 'postgres://user:s3/cr#et@db.example.com:70000/x' }).join('\n'), /percent-encoded/)
+  t.match(getLines({ DATABASE_URL: 'postgres://user:s3/cr#et@db.example.com:70000/x' }).join('\n'), /percent-encoded/)
   const shown = JSON.stringify(maskSettings(readSettings(urls)))
   t.notMatch(shown, /s3cret|ops|sslmode/)
   t.match(shown, 'postgres://db.example.com:5433/app')
@@ -120,23 +120,23 @@ t.test('secrets are never shown', async (t) => {
 })
 
 t.test('the place of a database is its host and name', async (t) => {
-  t.equal(whereOf(urls.DATABASE_URL), 'db.example.com:5433/app')
-  t.equal(whereOf('postgres://db.example.com/app'), 'db.example.com/app')
-  t.equal(whereOf('postgres://user:p@ss@db.example.com/app'), 'db.example.com/app', 'also when the password holds an @')
-  t.equal(whereOf('postgres://user:p/a?s#s@db.example.com/app?x=1'), 'db.example.com/app', 'or any other character')
-  t.equal(whereOf('file:app.db'), 'file:app.db')
+  t.equal(getPlace(urls.DATABASE_URL), 'db.example.com:5433/app')
+  t.equal(getPlace('postgres://db.example.com/app'), 'db.example.com/app')
+  t.equal(getPlace('postgres://user:p@ss@db.example.com/app'), 'db.example.com/app', 'also when the password holds an @')
+  t.equal(getPlace('postgres://user:p/a?s#s@db.example.com/app?x=1'), 'db.example.com/app', 'or any other character')
+  t.equal(getPlace('file:app.db'), 'file:app.db')
 })
 
 t.test('only proxies that are named are trusted', async (t) => {
-  for (const good of ['10.0.0.1', '10.0.0.0/8, 2001:db8::/32', 'loopback,uniquelocal']) t.strictSame(linesOf({ TRUST_PROXY: good }), [], good)
+  for (const good of ['10.0.0.1', '10.0.0.0/8, 2001:db8::/32', 'loopback,uniquelocal']) t.strictSame(getLines({ TRUST_PROXY: good }), [], good)
   for (const bad of ['true', '1', '10.0.0.0/33', '10.0.0.0/0', '10.0.0.1,', 'proxy.example.com', '10.0.0.0/8/8', '::1/129']) {
-    t.strictSame(linesOf({ TRUST_PROXY: bad }), [
+    t.strictSame(getLines({ TRUST_PROXY: bad }), [
       `TRUST_PROXY must be the addresses or networks of your proxies, separated by commas, such as 10.1.2.3 or 10.0.0.0/8, not "${bad}"`
     ])
   }
 })
 
 t.test('two listeners need two ports', async (t) => {
-  t.match(linesOf({ PORT: '4000', ADMIN_PORT: '4000' }).join(), 'ADMIN_PORT and PORT are both 4000')
-  t.strictSame(linesOf({ PORT: '0', ADMIN_PORT: '0' }), [], 'free ports differ')
+  t.match(getLines({ PORT: '4000', ADMIN_PORT: '4000' }).join(), 'ADMIN_PORT and PORT are both 4000')
+  t.strictSame(getLines({ PORT: '0', ADMIN_PORT: '0' }), [], 'free ports differ')
 })

@@ -48,13 +48,13 @@ export async function appWith (t: Test, store: StreamStore, collection: Collecti
 }
 
 /** How far the stream of an app has come: following, backing off and so on. */
-export function stateOf (app: FastifyInstance) {
+export function getState (app: FastifyInstance) {
   return app.changeStream.stats()[0]?.state
 }
 
 /** Waits until an app follows its stream. */
 export async function follows (app: FastifyInstance): Promise<void> {
-  await until('it follows', () => stateOf(app) === 'following')
+  await until('it follows', () => getState(app) === 'following')
 }
 
 /**

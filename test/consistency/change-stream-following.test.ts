@@ -3,7 +3,7 @@ import Fastify from 'fastify'
 import t from 'tap'
 import changeStream, { clusterTime, isClusterTime, postgresStore, type ChangeStreamOptions, type StreamOptions } from '../../plugins/change-stream/index.ts'
 import { until } from '../stores.ts'
-import { appWith, carry, copyAll, follows, onPostgres, stateOf, type Given, type Thing } from './change-stream-app.ts'
+import { appWith, carry, copyAll, follows, onPostgres, getState, type Given, type Thing } from './change-stream-app.ts'
 
 t.test('PostgreSQL', async (t) => {
   const { pool, client, db, things, store, rows, seen, saved, equals } = await onPostgres(t)
@@ -22,7 +22,7 @@ t.test('PostgreSQL', async (t) => {
     t.same(await seen(), ['insert 3', 'update 1', 'replace 2', 'delete 3'])
     t.match(await saved(), { resyncs: 1, cluster_time: Date, updated_at: Date, token: { token: { _data: /^82/ }, through: /^[0-9a-f]{16}$/ } })
     await app.close()
-    t.equal(stateOf(app), 'stopped')
+    t.equal(getState(app), 'stopped')
   })
 
   t.test('a collection that is dropped and made again', async (t) => {
@@ -109,7 +109,7 @@ t.test('PostgreSQL', async (t) => {
     await t.rejects(app.changeStream.resync('nothing'), { message: "there is no stream 'nothing'; known are: things" })
     await t.rejects(app.changeStream.reached('nothing', '0', 1), { code: 'CHANGE_STREAM_USAGE' })
     t.same(await app.changeStream.resync('things'), { copied: 0 }, 'resync needs no consumer')
-    t.equal(stateOf(app), 'stopped')
+    t.equal(getState(app), 'stopped')
     await app.close()
     const early = Fastify()
     await early.register(changeStream, { store, follow: false })

@@ -7,7 +7,7 @@ import { MongoServerError } from 'mongodb'
 import t from 'tap'
 import type { StreamStore } from '../../plugins/change-stream/index.ts'
 import { until } from '../stores.ts'
-import { appWith, carry, follows, onPostgres, stateOf, type Given } from './change-stream-app.ts'
+import { appWith, carry, follows, onPostgres, getState, type Given } from './change-stream-app.ts'
 
 t.test('PostgreSQL', async (t) => {
   const { pool, url, db, mongoUrl, things, store, rows, seen, saved, equals } = await onPostgres(t)
@@ -40,7 +40,7 @@ t.test('PostgreSQL', async (t) => {
     await follows(app)
     const { token } = await saved()
     await things.insertOne({ _id: 1, n: 1 })
-    await until('it backs off', () => stateOf(app) === 'backing off')
+    await until('it backs off', () => getState(app) === 'backing off')
     t.match(app.changeStream.stats(), [{ stream: 'things', error: 'TypeError', lagMs: Number }])
     t.same(await seen(), [])
     t.same((await saved()).token, token)
@@ -72,13 +72,13 @@ t.test('PostgreSQL', async (t) => {
     const two = await appWith(t, store, things)
     await things.insertOne({ _id: 1, n: 1 })
     await equals([{ id: 1, n: 1 }])
-    t.equal(stateOf(two.app), 'waiting to lead')
+    t.equal(getState(two.app), 'waiting to lead')
     const { rowCount } = await pool.query("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())")
     t.equal(rowCount, 1)
     await things.insertOne({ _id: 2, n: 2 })
     await equals([{ id: 1, n: 1 }, { id: 2, n: 2 }])
-    await until('somebody follows again', () => [one, two].filter(({ app }) => stateOf(app) === 'following').length === 1)
-    const leader = [one, two].find(({ app }) => stateOf(app) === 'following')
+    await until('somebody follows again', () => [one, two].filter(({ app }) => getState(app) === 'following').length === 1)
+    const leader = [one, two].find(({ app }) => getState(app) === 'following')
     await leader?.app.close()
     await things.insertOne({ _id: 3, n: 3 })
     await equals([{ id: 1, n: 1 }, { id: 2, n: 2 }, { id: 3, n: 3 }])
@@ -132,12 +132,12 @@ t.test('PostgreSQL', async (t) => {
     await things.insertMany([1, 2, 3, 4].map((n) => ({ _id: n, n })))
     const { app } = await appWith(t, store, things, { apply })
     await equals([{ id: 1, n: 1 }, { id: 2, n: 2 }])
-    await until('it backs off', () => stateOf(app) === 'backing off')
+    await until('it backs off', () => getState(app) === 'backing off')
     t.same(await app.changeStream.resync('things'), { copied: 4 })
     await things.insertOne({ _id: 5, n: 5 })
     await equals([1, 2, 3, 4, 5].map((n) => ({ id: n, n })))
     await things.updateOne({ _id: 3 }, { $inc: { n: 1 } })
-    await until('it backs off again', () => stateOf(app) === 'backing off')
+    await until('it backs off again', () => getState(app) === 'backing off')
     isCured = true
     await equals([1, 2, 4, 4, 5].map((n, at) => ({ id: at + 1, n })))
     await app.close()

@@ -69,7 +69,7 @@ async function holdsOn (t: Test, app: App, url: string, payload: () => Promise<o
 }
 
 const countUsers = async (app: App) => Number((await app.pg.query('SELECT count(*) FROM users')).rows[0].count)
-const keysOf = async (app: App) => (await app.pg.query('SELECT * FROM idempotency_keys')).rows
+const readKeys = async (app: App) => (await app.pg.query('SELECT * FROM idempotency_keys')).rows
 
 t.test('PostgreSQL', async (t) => {
   const app = await build(t)
@@ -99,11 +99,11 @@ t.test('PostgreSQL', async (t) => {
     const first = await post(app, '/users', body, key)
     await app.pg.query("UPDATE idempotency_keys SET expires_at = now() - interval '1 second' WHERE key = $1", [key])
     t.match(await post(app, '/users', newUser(), key), { status: 201, headers: { 'idempotency-replayed': undefined } })
-    t.ok((await keysOf(app)).find((row) => row.key === key).expires_at > Date.now() + 23 * 3600_000, 'for 24 hours')
+    t.ok((await readKeys(app)).find((row) => row.key === key).expires_at > Date.now() + 23 * 3600_000, 'for 24 hours')
     await app.pg.query("UPDATE idempotency_keys SET expires_at = now() - interval '1 second' WHERE key = $1", [key])
-    const { length } = await keysOf(app)
+    const { length } = await readKeys(app)
     t.equal(await sweepKeys(app), 1)
-    t.equal((await keysOf(app)).length, length - 1)
+    t.equal((await readKeys(app)).length, length - 1)
     t.equal(first.status, 201)
   })
 

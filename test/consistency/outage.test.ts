@@ -52,8 +52,8 @@ t.test('PostgreSQL away: posts can be written, and follow when it is back', asyn
   const posts = mongoDatabase(app).collection('posts')
   postgres.refuse()
   await until('both directions back off', () => app.outbox.stats()[0]?.state === 'backing off' && app.changeStream.stats()[0]?.state === 'backing off')
-  const moment = { created_at: new Date(), updated_at: new Date() }
-  await posts.insertMany(Array.from({ length: 10 }, () => ({ title: 't', content: 'c', category: 'x', author_id: 1, ...moment })))
+  const times = { created_at: new Date(), updated_at: new Date() }
+  await posts.insertMany(Array.from({ length: 10 }, () => ({ title: 't', content: 'c', category: 'x', author_id: 1, ...times })))
   t.equal((await app.inject('/posts')).json<unknown[]>().length, 10)
   postgres.accept()
   await until('all posts are in SQL', async () => await sqlPosts(app).catch(() => 0) === 10, 30_000)

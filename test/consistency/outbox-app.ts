@@ -61,7 +61,7 @@ export async function rowsLeft (pool: pg.Pool): Promise<number> {
 }
 
 /** The row of an event, as the table has it. */
-export async function rowOf (pool: pg.Pool, id: string | undefined) {
+export async function readRow (pool: pg.Pool, id: string | undefined) {
   return (await pool.query('SELECT * FROM outbox WHERE id = $1', [id])).rows[0]
 }
 

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { until } from '../stores.ts'
-import { appWith, collector, event, makeDue, many, onPostgres, publish, rowOf, rowsLeft } from './outbox-app.ts'
+import { appWith, collector, event, makeDue, many, onPostgres, publish, readRow, rowsLeft } from './outbox-app.ts'
 
 t.test('PostgreSQL', async (t) => {
   const { pool, store } = await onPostgres(t)
@@ -16,12 +16,12 @@ t.test('PostgreSQL', async (t) => {
     app.outbox.kick()
     await until('the other nine are applied', () => keys.length === 9)
     for (let attempts = 1; attempts < 3; attempts++) {
-      await until(`attempt ${attempts}`, async () => (await rowOf(pool, poison)).attempts >= attempts)
-      const { available_at: due, created_at: made } = await rowOf(pool, poison)
+      await until(`attempt ${attempts}`, async () => (await readRow(pool, poison)).attempts >= attempts)
+      const { available_at: due, created_at: made } = await readRow(pool, poison)
       t.ok(due > made, 'the next try comes later')
       await makeDue(pool)
     }
-    await until('parked', async () => (await rowOf(pool, poison)).parked_at !== null)
+    await until('parked', async () => (await readRow(pool, poison)).parked_at !== null)
     t.match(await app.outbox.store.parked(), [{ id: poison, key: '3', attempts: 3, payload: { n: 3 }, lastError: 'RangeError: three is  too many' }])
     await until('the gauge shows it', () => app.outbox.stats()[0]?.parked === 1)
     t.match(app.outbox.stats(), [{ topic: 'things', applied: 9, failed: 3, waiting: 0, oldestMs: 0 }])
@@ -57,8 +57,8 @@ t.test('PostgreSQL', async (t) => {
     const ids = await publish(app, pool, many(5))
     app.outbox.kick()
     await until('four are applied', () => keys.length === 4)
-    await until('one is marked', async () => (await rowOf(pool, ids[2]))?.attempts === 1)
-    t.equal((await rowOf(pool, ids[2])).last_error, 'Error: refused')
+    await until('one is marked', async () => (await readRow(pool, ids[2]))?.attempts === 1)
+    t.equal((await readRow(pool, ids[2])).last_error, 'Error: refused')
     t.equal(await rowsLeft(pool), 1)
     await app.close()
   })
@@ -67,8 +67,8 @@ t.test('PostgreSQL', async (t) => {
     const { app } = await appWith(t, store, { topics: { things: async (events) => events.map(({ id }) => ({ id, error: 'never', park: true })) } })
     const [id] = await publish(app, pool, [event('a')])
     app.outbox.kick()
-    await until('parked', async () => (await rowOf(pool, id)).parked_at !== null)
-    t.match(await rowOf(pool, id), { attempts: 1, last_error: 'never' })
+    await until('parked', async () => (await readRow(pool, id)).parked_at !== null)
+    t.match(await readRow(pool, id), { attempts: 1, last_error: 'never' })
     await app.close()
   })
 
@@ -86,7 +86,7 @@ t.test('PostgreSQL', async (t) => {
     await until('the other topic is applied', () => other.keys.length === 1)
     await sleep(300)
     t.match(app.outbox.stats()[0], { error: 'Error ECONNREFUSED', applied: 0, failed: 0 })
-    t.match(await rowOf(pool, ids[0]), { attempts: 0, last_error: null })
+    t.match(await readRow(pool, ids[0]), { attempts: 0, last_error: null })
     isAway = false
     t.equal(await app.outbox.applied(String(ids[2]), 8000), true)
     t.same(keys, ['0', '1', '2'])
@@ -124,8 +124,8 @@ t.test('PostgreSQL', async (t) => {
     const ids = await publish(app, pool, many(4))
     app.outbox.kick()
     await until('three are applied', () => keys.length === 3)
-    await until('one is marked', async () => (await rowOf(pool, ids[1]))?.attempts >= 1)
-    t.match(await rowOf(pool, ids[1]), { last_error: /apply took longer than 100 ms/ })
+    await until('one is marked', async () => (await readRow(pool, ids[1]))?.attempts >= 1)
+    t.match(await readRow(pool, ids[1]), { last_error: /apply took longer than 100 ms/ })
     t.ok(wasAborted)
     await until('the others are gone', async () => await rowsLeft(pool) === 1)
     await app.close()

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { Apply } from '../../plugins/outbox/index.ts'
 import { until } from '../stores.ts'
-import { appWith, collector, event, makeDue, many, onPostgres, publish, rowOf, rowsLeft, type Given } from './outbox-app.ts'
+import { appWith, collector, event, makeDue, many, onPostgres, publish, readRow, rowsLeft, type Given } from './outbox-app.ts'
 
 /** Starts outbox-holder.ts and waits until it holds the event with that key. */
 async function startHolder (t: Test, url: string, topic: string): Promise<ReturnType<typeof spawn>> {
@@ -129,7 +129,7 @@ t.test('PostgreSQL', async (t) => {
     app.outbox.kick()
     await until('it hangs', () => isRunning)
     await app.close()
-    t.match(await rowOf(pool, id), { attempts: 0, parked_at: null })
+    t.match(await readRow(pool, id), { attempts: 0, parked_at: null })
   })
 
   t.test('stats: backlog, age and latency', async (t) => {

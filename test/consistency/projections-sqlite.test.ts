@@ -3,8 +3,8 @@ import path from 'node:path'
 import t from 'tap'
 import { copyPosts } from '../../plugins/projections/copy-posts.ts'
 import { openStores } from '../../plugins/projections/stores.ts'
-import { SqlitePool } from '../../plugins/sql/sqlite-pool.ts'
-import { migrateMemory } from '../../plugins/sql/sqlite-migrate.ts'
+import { SqliteReadWritePool } from '../../plugins/sql/sqlite/read-write-pool.ts'
+import { migrateMemory } from '../../plugins/sql/sqlite/migrate.ts'
 import { newFolder } from '../folder.ts'
 import { build } from '../helper.ts'
 
@@ -23,7 +23,7 @@ t.test('a transaction that SQLite has rolled back by itself gives its place back
 })
 
 t.test('a copy forgets more posts than a statement takes values', async (t) => {
-  const pool = new SqlitePool({ path: ':memory:', readers: 1, ...limits })
+  const pool = new SqliteReadWritePool({ path: ':memory:', readers: 1, ...limits })
   t.teardown(() => { pool.close() })
   await migrateMemory(pool)
   await pool.query("insert into users (id, email, name, version) values (1, 'ada@example.com', 'Ada', 1)")
@@ -35,7 +35,7 @@ t.test('a copy forgets more posts than a statement takes values', async (t) => {
 })
 
 t.test('a database that is closed during a transaction ends the transaction, not the process', async (t) => {
-  const pool = new SqlitePool({ path: path.join(newFolder(t), 'app.db'), readers: 1, ...limits })
+  const pool = new SqliteReadWritePool({ path: path.join(newFolder(t), 'app.db'), readers: 1, ...limits })
   await pool.query('create table t (v)')
   const [first, second] = [await pool.begin({ readOnly: false, abandoned: () => false }), await pool.begin({ readOnly: true, abandoned: () => false })]
   await first.query('insert into t values (1)')

@@ -4,15 +4,16 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { startEmbedded } from 'dev-databases'
+import { isAlive, getMark } from 'dev-databases/processes'
 import pg from 'pg'
 import { migrate } from '../../drizzle/migrate.ts'
-import { startEmbedded } from '../../scripts/embedded/index.ts'
-import { isAlive, markOf } from '../../scripts/embedded/processes.ts'
+import { TYPESCRIPT_ARGS } from '../../scripts/typescript.ts'
 import { forgetRun, writeRun } from './run.ts'
 
 const TEMPLATE = 'tandem_template'
 const tap = Number(process.argv[2])
-const tapMark = markOf(tap)
+const tapMark = getMark(tap)
 const dataDir = mkdtempSync(path.join(tmpdir(), 'tandem-test-'))
 const root = path.join(import.meta.dirname, '..', '..')
 // Inside the project: its imports are looked up from there.
@@ -43,7 +44,7 @@ process.once('SIGTERM', () => { void stop() })
 setInterval(() => { if (!isAlive(tapMark)) void stop() }, 1000)
 
 async function build (): Promise<void> {
-  const script = spawn(path.join(root, 'node_modules', '.bin', 'tsx'), ['scripts/build.ts', built, '--noCheck'], { cwd: root, stdio: 'inherit' })
+  const script = spawn(process.execPath, [...TYPESCRIPT_ARGS, 'scripts/build.ts', built, '--noCheck'], { cwd: root, stdio: 'inherit' })
   if ((await once(script, 'exit'))[0] !== 0) throw new Error('The service could not be built')
 }
 

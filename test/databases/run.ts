@@ -17,18 +17,18 @@ export interface Run {
 const folder = path.join(import.meta.dirname, '..', '..', '.tap', 'databases')
 
 // tap starts the set-up and every test file itself, so they have one parent; two runs do not meet.
-const fileOf = (tap: number): string => path.join(folder, `${tap}.json`)
+const getFile = (tap: number): string => path.join(folder, `${tap}.json`)
 
 /** Leaves word of the servers for the test files of the same run. */
 export function writeRun (run: Run, tap: number): void {
   mkdirSync(folder, { recursive: true })
-  writeFileSync(fileOf(tap), JSON.stringify(run))
+  writeFileSync(getFile(tap), JSON.stringify(run))
 }
 
 /** The servers of this run. */
 export function readRun (tap = process.ppid): Run {
   try {
-    return JSON.parse(readFileSync(fileOf(tap), 'utf8')) as Run
+    return JSON.parse(readFileSync(getFile(tap), 'utf8')) as Run
   } catch (error) {
     throw new Error('No test databases: run test files with tap (npx tap test/…), which starts them.', { cause: error })
   }
@@ -36,10 +36,10 @@ export function readRun (tap = process.ppid): Run {
 
 /** Does the run's keeper still hold its servers? */
 export function isRunning (tap = process.ppid): boolean {
-  return existsSync(fileOf(tap))
+  return existsSync(getFile(tap))
 }
 
 /** Removes what `writeRun` left. */
 export function forgetRun (tap: number): void {
-  rmSync(fileOf(tap), { force: true })
+  rmSync(getFile(tap), { force: true })
 }

@@ -2,10 +2,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
+import { TYPESCRIPT_ARGS } from '../../scripts/typescript.ts'
 
-const root = path.join(import.meta.dirname, '..', '..')
-const tsx = path.join(root, 'node_modules', '.bin', 'tsx')
-const keeper = spawn(tsx, [path.join(import.meta.dirname, 'keep.ts'), String(process.ppid)], {
+const keeper = spawn(process.execPath, [...TYPESCRIPT_ARGS, path.join(import.meta.dirname, 'keep.ts'), String(process.ppid)], {
   detached: true,
   stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   // tap's own loader is of no use to it.

@@ -1,5 +1,5 @@
 // tap runs this once after the test files, also when some failed.
-import { poll } from '../../scripts/embedded/processes.ts'
+import { poll } from 'dev-databases/processes'
 import { isRunning, readRun } from './run.ts'
 
 process.kill(readRun().pid, 'SIGTERM')

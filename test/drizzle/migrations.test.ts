@@ -9,7 +9,7 @@ import t, { type Test } from 'tap'
 import { constraintProblems } from '../../drizzle/constraints.ts'
 import { findDrift } from '../../drizzle/drift.ts'
 import { asDatabase, schema, sqliteSchema } from '../../drizzle/index.ts'
-import { pendingOf, readMigrations, type Migration } from '../../drizzle/journal.ts'
+import { findPending, readMigrations, type Migration } from '../../drizzle/journal.ts'
 import { migrate, migrateSqlite, pendingMigrations } from '../../drizzle/migrate.ts'
 import { newFolder } from '../folder.ts'
 import { databases } from '../helper.ts'
@@ -152,8 +152,8 @@ t.test('a journal is in the order of time', async (t) => {
   t.throws(() => readMigrations(folder(t, [first, { ...second, when: 1000 }])), { code: 'MIGRATION_ORDER', message: /0001_second stands after 0000_first but is not newer/ })
   for (const dialect of ['postgres', 'sqlite']) t.strictSame(readMigrations(path.join(real, dialect)).map(({ tag }) => tag), tags)
   const migration: Migration = { tag: '0000_a', when: 1, hash: 'h', statements: [] }
-  t.strictSame(pendingOf([migration], []), [migration])
-  t.strictSame(pendingOf([migration], [{ when: 1, hash: 'h' }]), [])
+  t.strictSame(findPending([migration], []), [migration])
+  t.strictSame(findPending([migration], [{ when: 1, hash: 'h' }]), [])
 })
 
 t.test('the migrations make what the tables say', async (t) => {

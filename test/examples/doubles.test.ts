@@ -1,6 +1,6 @@
 import t from 'tap'
 import { buildApp } from '../../app.ts'
-import { memoryDatabase } from '../../plugins/sql/sqlite.ts'
+import { memoryDatabase } from '../../plugins/sql/sqlite/open.ts'
 import { mongoDouble } from './mongo-double.ts'
 
 const settings = { NODE_ENV: 'test' } as const

@@ -21,9 +21,9 @@ const LEAKS = /\b(select|insert into|sqlstate|econn\w+|mongoserver\w*|pg_\w+|err
 async function addExamples (app: App): Promise<void> {
   await app.pg.query("insert into users (id, name, email) overriding system value values ($1, 'Ada', 'owner@example.com')", [EXAMPLE_ID])
   await app.pg.query('insert into orders (id, user_id, total) overriding system value values ($1, $1, 1)', [EXAMPLE_ID])
-  const moment = new Date()
+  const times = new Date()
   await mongoDatabase(app).collection('posts').insertOne({
-    _id: new ObjectId(EXAMPLE_POST), title: 'On', content: 'x', category: 'x', author_id: EXAMPLE_ID, created_at: moment, updated_at: moment
+    _id: new ObjectId(EXAMPLE_POST), title: 'On', content: 'x', category: 'x', author_id: EXAMPLE_ID, created_at: times, updated_at: times
   })
 }
 
@@ -44,7 +44,7 @@ async function send (app: App, { method, url, body, headers: others, contentType
 }
 
 /** What is wrong with an answer to a hostile request; undefined when nothing is. */
-function faultOf (payload: Payload, reply: { statusCode: number, headers: Record<string, unknown>, body: string }): string | undefined {
+function findFault (payload: Payload, reply: { statusCode: number, headers: Record<string, unknown>, body: string }): string | undefined {
   const { statusCode, headers, body } = reply
   const said = `${payload.operation} (${payload.what.slice(0, 80)}): ${statusCode}`
   if (statusCode >= 500) return `${said} ${body}`
@@ -73,7 +73,7 @@ t.test('F43 hostile input', async (t) => {
   for (const payload of payloads) {
     const reply = await send(app, payload)
     statuses.set(reply.statusCode, (statuses.get(reply.statusCode) ?? 0) + 1)
-    const fault = faultOf(payload, reply)
+    const fault = findFault(payload, reply)
     if (fault !== undefined) faults.push(fault)
     if (payload.method === 'GET') continue
     const after = await fingerprint(app)

@@ -18,8 +18,8 @@ async function order (origin: string, key: string, body: string): Promise<Sent> 
   }
 }
 
-const keyOf = (round: number): string => `kill-${round}-`
-const bodyOf = (key: string): string => JSON.stringify({ user_id: 1, items: ['first', 'second', 'third'].map((name) => ({ product: `${key} ${name}`, quantity: 1, unit_price: '1.00' })) })
+const toKey = (round: number): string => `kill-${round}-`
+const toBody = (key: string): string => JSON.stringify({ user_id: 1, items: ['first', 'second', 'third'].map((name) => ({ product: `${key} ${name}`, quantity: 1, unit_price: '1.00' })) })
 
 /**
  * Kills the service (SIGKILL) while eight clients write orders of three items, starts it again, and sends what was not answered
@@ -40,7 +40,7 @@ export async function killRounds (t: Test, rounds: number): Promise<{ sent: numb
   for (let round = 0; round < rounds; round++) {
     const ledger = await writeUntilKilled(service, round)
     await until('its sessions are gone', async () => (await admin.query("select 1 from pg_stat_activity where datname = current_database() and application_name like 'tandem%'")).rowCount === 0)
-    const { rows } = await admin.query<{ product: string }>('select product from order_items where starts_with(product, $1)', [keyOf(round)])
+    const { rows } = await admin.query<{ product: string }>('select product from order_items where starts_with(product, $1)', [toKey(round)])
     const items = new Set(rows.map(({ product }) => product))
     const isStored = ({ key }: Sent) => items.has(`${key} first`)
     t.same(ledger.filter((sent) => sent.status === 201 && !isStored(sent)), [], 'no acknowledged order is lost')
@@ -74,8 +74,8 @@ async function writeUntilKilled (service: ServerProcess, round: number): Promise
   let isKilled = false
   const clients = Promise.all(Array.from({ length: 8 }, async (_, me) => {
     for (let n = 0; !isKilled; n++) {
-      const key = `${keyOf(round)}${me}-${n}`
-      ledger.push(await order(origin, key, bodyOf(key)))
+      const key = `${toKey(round)}${me}-${n}`
+      ledger.push(await order(origin, key, toBody(key)))
     }
   }))
   await until('orders are acknowledged', () => ledger.filter(({ status }) => status === 201).length >= 20, 30_000)
@@ -97,5 +97,5 @@ async function sendAgain (t: Test, origin: string, unanswered: Sent[], acked: Se
   if (acked === undefined) return
   const again = await order(origin, acked.key, acked.body)
   t.same([again.status, again.answer], [acked.status, acked.answer], 'an answered one has the same answer again')
-  t.equal((await order(origin, acked.key, bodyOf('other'))).status, 422, 'another request under its key is refused')
+  t.equal((await order(origin, acked.key, toBody('other'))).status, 422, 'another request under its key is refused')
 }

@@ -80,8 +80,8 @@ export function hostilePayloads (): Payload[] {
       method: method.toUpperCase() as Payload['method'],
       documented: Object.keys(operation.responses).map(Number)
     }
-    const url = urlOf(route, operation)
-    const valid = bodyOf(operation)
+    const url = toUrl(route, operation)
+    const valid = getBody(operation)
     const withBody = valid === undefined ? {} : { body: text(valid) }
     return [
       ...(operation.parameters ?? []).flatMap((parameter) => some(urlsWith(route, operation, parameter)).map((bad) => ({ ...base, what: bad, url: bad, ...withBody }))),
@@ -89,7 +89,7 @@ export function hostilePayloads (): Payload[] {
         { ...base, what: `${name}: ${value}`, url, headers: { [name]: value }, ...withBody }
       ))),
       ...(base.method === 'GET' ? some(QUERIES).map((query) => ({ ...base, what: query, url: `${url}?${query}` })) : []),
-      ...(valid === undefined ? [] : some(bodiesOf(valid)).map((bad) => ({ ...base, url, ...bad })))
+      ...(valid === undefined ? [] : some(toBodies(valid)).map((bad) => ({ ...base, url, ...bad })))
     ]
   }))
 }
@@ -97,24 +97,24 @@ export function hostilePayloads (): Payload[] {
 /** A valid request of each operation that has a body, to show that the hostile ones differ from it in one thing. */
 export function validPayloads (): Payload[] {
   return Object.entries(document.paths).flatMap(([route, operations]) => Object.entries(operations).flatMap(([method, operation]) => {
-    const valid = bodyOf(operation)
+    const valid = getBody(operation)
     if (valid === undefined) return []
-    return [{ operation: operation.operationId, what: 'valid', method: method.toUpperCase() as Payload['method'], url: urlOf(route, operation), body: text(valid), documented: [] }]
+    return [{ operation: operation.operationId, what: 'valid', method: method.toUpperCase() as Payload['method'], url: toUrl(route, operation), body: text(valid), documented: [] }]
   }))
 }
 
 /** A body as a tree whose leaves are JSON text. */
 type Tree = string | Tree[] | { [field: string]: Tree }
 
-function bodyOf ({ requestBody }: Operation): Tree | undefined {
+function getBody ({ requestBody }: Operation): Tree | undefined {
   const schema = requestBody?.content['application/json'].schema
-  return schema === undefined ? undefined : treeOf(schema)
+  return schema === undefined ? undefined : toTree(schema)
 }
 
-function treeOf (schema: Schema): Tree {
-  if (schema.$ref !== undefined) return treeOf(document.components.schemas[schema.$ref.split('/').at(-1) ?? ''] ?? {})
-  if (schema.properties !== undefined) return Object.fromEntries(Object.entries(schema.properties).map(([name, property]) => [name, treeOf(property)]))
-  if (schema.items !== undefined) return [treeOf(schema.items)]
+function toTree (schema: Schema): Tree {
+  if (schema.$ref !== undefined) return toTree(document.components.schemas[schema.$ref.split('/').at(-1) ?? ''] ?? {})
+  if (schema.properties !== undefined) return Object.fromEntries(Object.entries(schema.properties).map(([name, property]) => [name, toTree(property)]))
+  if (schema.items !== undefined) return [toTree(schema.items)]
   return JSON.stringify(schema.examples?.[0] ?? schema.anyOf?.[0]?.examples?.[0] ?? null)
 }
 
@@ -124,7 +124,7 @@ function text (tree: Tree): string {
   return `{${Object.entries(tree).map(([name, value]) => `${JSON.stringify(name)}:${text(value)}`).join()}}`
 }
 
-function bodiesOf (valid: Tree): Array<Pick<Payload, 'what' | 'body' | 'contentType'>> {
+function toBodies (valid: Tree): Array<Pick<Payload, 'what' | 'body' | 'contentType'>> {
   const changed = variants(valid, [...VALUES, LONG]).map(([what, tree]) => ({ what, body: text(tree) }))
   const extra = EXTRA.map((name) => ({ what: `more: ${name}`, body: text(valid).replace(/}$/, `,${JSON.stringify(name)}:{"$gt":""}}`) }))
   const whole = BODIES.map(([what, body, contentType]) => ({ what, body, ...(contentType !== undefined && { contentType }) }))
@@ -142,12 +142,12 @@ function variants (tree: Tree, values: string[], at = ''): Array<[string, Tree]>
   return [...here, ...inside]
 }
 
-function urlOf (route: string, { parameters = [] }: Operation): string {
+function toUrl (route: string, { parameters = [] }: Operation): string {
   return route.replace(/\{(\w+)\}/g, (_, name) => String(parameters.find((parameter) => parameter.name === name)?.example))
 }
 
 function urlsWith (route: string, operation: Operation, { name, in: place }: Parameter): string[] {
-  if (place === 'query') return IN_URL.map((value) => `${urlOf(route, operation)}?${name}=${value}`)
-  if (place === 'path') return IN_URL.map((value) => urlOf(route.replace(`{${name}}`, value), operation))
+  if (place === 'query') return IN_URL.map((value) => `${toUrl(route, operation)}?${name}=${value}`)
+  if (place === 'path') return IN_URL.map((value) => toUrl(route.replace(`{${name}}`, value), operation))
   return []
 }

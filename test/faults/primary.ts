@@ -4,7 +4,7 @@ import { databases } from '../helper.ts'
 import { startServer } from '../process.ts'
 import { Proxy } from '../proxy.ts'
 import { until } from '../stores.ts'
-import { agree, ownServer, standbyOf, writers, type Entry } from './servers.ts'
+import { agree, ownServer, createStandby, writers, type Entry } from './servers.ts'
 import { isWell, type Survivor } from './well.ts'
 
 const OURS = "select 1 from pg_stat_activity where application_name like 'tandem%'"
@@ -32,7 +32,7 @@ async function answered (ledger: Entry[], status: number, count: number): Promis
  */
 export async function newPrimary (t: Test): Promise<void> {
   const primary = await ownServer(t, 'postgres')
-  const standby = await standbyOf(t, primary, 'standby')
+  const standby = await createStandby(t, primary, 'standby')
   const [onPrimary, onStandby] = [await session(t, primary.url), await session(t, standby.url)]
   await onPrimary.query("alter system set synchronous_standby_names = 'standby'")
   await onPrimary.query('select pg_reload_conf()')

@@ -68,7 +68,7 @@ function open (port: number): Raw {
   return { socket, text: () => text, closed }
 }
 
-const statusesOf = (text: string): number[] => [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status)).filter((status) => status !== 100)
+const parseStatuses = (text: string): number[] => [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status)).filter((status) => status !== 100)
 
 /** F44: bytes that are no good request. */
 export async function rawSheet (t: Test, app: App, port: number): Promise<void> {
@@ -78,7 +78,7 @@ export async function rawSheet (t: Test, app: App, port: number): Promise<void> 
     const { socket, text, closed } = open(port)
     socket.write(bytes)
     await closed
-    t.strictSame(statusesOf(text()), [status], `${what}: one answer, then the connection is closed`)
+    t.strictSame(parseStatuses(text()), [status], `${what}: one answer, then the connection is closed`)
     t.match(text(), /content-type: application\/problem\+json/i, what)
   }
   t.equal(await users(), before, 'nothing was stored')
@@ -86,7 +86,7 @@ export async function rawSheet (t: Test, app: App, port: number): Promise<void> 
     const { socket, text, closed } = open(port)
     socket.write(bytes)
     await closed
-    t.strictSame(statusesOf(text()), statuses, what)
+    t.strictSame(parseStatuses(text()), statuses, what)
   }
   t.equal(await users(), before + 1)
 }
@@ -98,7 +98,7 @@ export async function garbageBehind (t: Test, app: App, port: number): Promise<v
     const { socket, text, closed } = open(port)
     socket.write(`${POST}content-length: ${body.length}\r\n\r\n${body}{"name":"second"}`)
     await closed
-    const first = statusesOf(text())[0]
+    const first = parseStatuses(text())[0]
     if (first === 201 || first === undefined) continue
     t.fail(`answered ${first}`)
   }
@@ -116,7 +116,7 @@ export async function slowHeaders (t: Test, app: App, port: number): Promise<voi
   // Read at each check; before all are connected it could end the first ones.
   server.headersTimeout = 1500
   await Promise.all(slow.map(({ closed }) => closed))
-  t.ok(slow.every(({ text }) => statusesOf(text()).join() === '408'), 'each is told 408 and closed')
+  t.ok(slow.every(({ text }) => parseStatuses(text()).join() === '408'), 'each is told 408 and closed')
   server.headersTimeout = 10_000
 }
 
@@ -135,7 +135,7 @@ export async function slowUploads (t: Test, app: App, port: number): Promise<voi
   await Promise.all(slow.map(({ closed }) => closed))
   clearInterval(drip)
   clearInterval(watch)
-  t.ok(slow.every(({ text }) => statusesOf(text()).join() === '408'), 'each is told 408 and closed')
+  t.ok(slow.every(({ text }) => parseStatuses(text()).join() === '408'), 'each is told 408 and closed')
   t.ok(busy.length > 0 && Math.max(...busy) === 0, 'none of them held a database connection')
   Object.assign(server, { headersTimeout: 10_000, requestTimeout: bound })
 }

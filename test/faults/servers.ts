@@ -2,9 +2,9 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { startEmbedded, type EmbeddedDatabases } from 'dev-databases'
 import type { Test } from 'tap'
 import { migrate } from '../../drizzle/migrate.ts'
-import { startEmbedded, type EmbeddedDatabases } from '../../scripts/embedded/index.ts'
 import { newFolder } from '../folder.ts'
 import { until } from '../stores.ts'
 import { newEmail } from './well.ts'
@@ -14,7 +14,7 @@ type Name = 'postgres' | 'mongodb'
 /** A database server that only this test uses, so that it may be stopped and killed. */
 export interface OwnServer {
   url: string
-  /** Folder its data is in, as `dataDir` of scripts/embedded. */
+  /** Folder its data is in, as `dataDir` of dev-databases. */
   dataDir: string
   /** Ends it by a signal, and waits until it is gone. PostgreSQL: SIGINT is a fast, SIGQUIT an immediate shutdown. */
   down: (signal: NodeJS.Signals) => Promise<void>
@@ -24,7 +24,7 @@ export interface OwnServer {
 
 /**
  * A PostgreSQL (migrated) or MongoDB in a folder of its own, stopped and removed with the test.
- * @param flags as `postgresFlags` of scripts/embedded
+ * @param flags as `postgresFlags` of dev-databases
  */
 export async function ownServer (t: Test, name: Name, flags: string[] = []): Promise<OwnServer> {
   const server = await serverIn(t, newFolder(t), name, flags)
@@ -37,7 +37,7 @@ export async function ownServer (t: Test, name: Name, flags: string[] = []): Pro
  * for a moment, and its folder copied.
  * @param application how the primary calls it in `pg_stat_replication` and `synchronous_standby_names`
  */
-export async function standbyOf (t: Test, primary: OwnServer, application: string): Promise<OwnServer> {
+export async function createStandby (t: Test, primary: OwnServer, application: string): Promise<OwnServer> {
   const { username, port } = new URL(primary.url)
   const dataDir = newFolder(t)
   await primary.down('SIGINT')

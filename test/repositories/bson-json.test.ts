@@ -1,8 +1,8 @@
 import { Type } from '@sinclair/typebox'
 import { BSON, Decimal128, Double, Int32, Long, ObjectId } from 'mongodb'
 import t from 'tap'
-import { compileBatch } from '../../plugins/repositories/bson-json.ts'
-import { isoDate } from '../../plugins/repositories/iso-date.ts'
+import { compileBatch } from '../../plugins/mongo/json/bson-json.ts'
+import { isoDate } from '../../plugins/mongo/json/iso-date.ts'
 
 const Item = Type.Object({
   id: Type.String(),

@@ -5,7 +5,7 @@ import pg from 'pg'
 import type { Test } from 'tap'
 import { asDatabase, schema, sqliteSchema, type Database } from '../../drizzle/index.ts'
 import { migrateSqlite } from '../../drizzle/migrate.ts'
-import { memoryDatabase } from '../../plugins/sql/sqlite.ts'
+import { memoryDatabase } from '../../plugins/sql/sqlite/open.ts'
 import { databases } from '../helper.ts'
 
 /** A statement as it went to the database. */

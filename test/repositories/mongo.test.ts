@@ -1,7 +1,7 @@
 import { MongoClient, MongoNetworkError, ObjectId, Timestamp, type CommandStartedEvent, type Db, type Document } from 'mongodb'
 import t, { type Test } from 'tap'
 import { prepareDatabase } from '../../plugins/mongo/prepare.ts'
-import type { Documents } from '../../plugins/repositories/mongo-page.ts'
+import type { Documents } from '../../plugins/mongo/json/page-reader.ts'
 import { createPostRepository, type PostDocument } from '../../plugins/repositories/posts.ts'
 import { createUserSummaryRepository } from '../../plugins/repositories/user-summaries.ts'
 import { databases } from '../helper.ts'
@@ -22,7 +22,7 @@ async function openMongo (t: Test): Promise<Mongo> {
 }
 
 /** The same database without `command`: what a transaction or a double offers. */
-function collectionsOf (db: Db): Documents {
+function withoutCommands (db: Db): Documents {
   return { databaseName: db.databaseName, collection: (name) => db.collection(name) }
 }
 
@@ -64,7 +64,7 @@ t.test('lists: one command each, the same by raw bytes and by the driver', async
   ])
   const newest = documents.toSorted((a, b) => Number(b.created_at) - Number(a.created_at)).map(({ _id }) => _id.toHexString())
   const raw = createPostRepository(db)
-  const decoded = createPostRepository(collectionsOf(db))
+  const decoded = createPostRepository(withoutCommands(db))
   for (const read of [
     (posts: typeof raw) => posts.list({ limit: 100 }),
     (posts: typeof raw) => posts.list({ limit: 2, skip: 1 }),
@@ -97,7 +97,7 @@ t.test('what the server says of itself with an error is no bytes: the driver com
 t.test('cursors visit every post once, also where moments are shared', async (t) => {
   const { db } = await openMongo(t)
   const documents = await addPosts(db, Array.from({ length: 23 }, (_, n) => ({ created_at: new Date(Math.floor(n / 7) * 1000), category: n % 2 === 0 ? 'even' : 'odd' })))
-  for (const handle of [db, collectionsOf(db)]) {
+  for (const handle of [db, withoutCommands(db)]) {
     const posts = createPostRepository(handle)
     for (const [read, expected] of [
       [(after?: string) => posts.list({ limit: 5, ...(after === undefined ? {} : { after }) }), documents],
@@ -178,7 +178,7 @@ t.test('user summaries: counted for the page only, deleted users left out', asyn
   })))
   await addPosts(db, [1, 1, 2, 3, 5, 5, 5, 99].map((author_id) => ({ author_id })))
   const expected = [[1, 2], [2, 1], [4, 0], [5, 3]].map(([id, post_count]) => ({ id, name: `User ${id}`, email: `${id}@example.com`, post_count }))
-  for (const handle of [db, collectionsOf(db)]) {
+  for (const handle of [db, withoutCommands(db)]) {
     const summaries = createUserSummaryRepository(handle)
     commands.length = 0
     const all = await summaries.list({ limit: 100 })

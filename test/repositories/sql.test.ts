@@ -1,6 +1,6 @@
 import { desc } from 'drizzle-orm'
 import t from 'tap'
-import { dialectOf, type Database } from '../../drizzle/index.ts'
+import { getDialect, type Database } from '../../drizzle/index.ts'
 import { createOrderRepository, type Order } from '../../plugins/repositories/orders.ts'
 import { createUserAnalyticsRepository, type UserAnalytics } from '../../plugins/repositories/user-analytics.ts'
 import { createUserRepository, POSTS_PER_USER } from '../../plugins/repositories/users.ts'
@@ -16,7 +16,7 @@ async function addUsers (db: Database, count: number): Promise<number[]> {
 }
 
 async function addPosts (db: Database, author_id: number, count: number, length = 10): Promise<void> {
-  const { posts } = dialectOf(db).tables
+  const { posts } = getDialect(db).tables
   await db.insert(posts).values(Array.from({ length: count }, (_, n) => ({
     id: `${author_id}-${String(n).padStart(4, '0')}`, author_id, title: `Post ${n}`, category: 'c', content_length: length, created_at: new Date(n * 1000)
   })))
@@ -30,7 +30,7 @@ async function counted ({ sent }: Handle, work: () => Promise<unknown>): Promise
 }
 
 async function newestEvent (db: Database): Promise<number | undefined> {
-  const { outbox } = dialectOf(db).tables
+  const { outbox } = getDialect(db).tables
   const [event] = await db.select({ id: outbox.id }).from(outbox).orderBy(desc(outbox.id)).limit(1)
   return event?.id
 }
@@ -132,7 +132,7 @@ t.test('orders: newest first, ids break ties, pages by cursor, of one user', asy
     const [first = 0, second = 0] = await addUsers(db, 2)
     const ids: number[] = []
     for (let n = 0; n < 7; n++) ids.unshift((await orders.create({ user_id: n % 2 === 0 ? first : second, items: [item, item] })).id)
-    const { orders: table } = dialectOf(db).tables
+    const { orders: table } = getDialect(db).tables
     await db.update(table).set({ created_at: new Date('2025-01-01T00:00:00.123Z') })
     const late = await orders.create({ user_id: second, items: [item] })
     const expected = [late.id, ...ids]
@@ -161,7 +161,7 @@ t.test('analytics: those who wrote most first, null without posts', async (t) =>
     await addPosts(db, ids[3] ?? 0, 2, 3)
     await addPosts(db, ids[2] ?? 0, 3, 5)
     await addPosts(db, 999, 9) // an author who is gone
-    const { posts } = dialectOf(db).tables
+    const { posts } = getDialect(db).tables
     await db.insert(posts).values({ id: 'odd', author_id: ids[1] ?? 0, title: 't', category: 'c', content_length: 11, created_at: new Date(0) })
     const expected = [
       { id: ids[1], name: 'User 2', post_count: 3, avg_content_length: 31 / 3 },

@@ -1,7 +1,7 @@
 import type { LightMyRequestResponse as Response } from 'fastify'
 import type { Test } from 'tap'
 import type { App } from '../../app.ts'
-import { dialectOf } from '../../drizzle/index.ts'
+import { getDialect } from '../../drizzle/index.ts'
 import type { Problem } from '../../schemas/problem.ts'
 import { build } from '../helper.ts'
 
@@ -42,29 +42,29 @@ export function isProblem (t: Test, response: Response, status: number, expected
 }
 
 /** Pointers of a problem's errors. */
-export function pointersOf (response: Response): string[] {
+export function getPointers (response: Response): string[] {
   return (response.json<Problem>().errors ?? []).map(({ pointer }) => pointer).sort()
 }
 
 /** The path of the next page; undefined on the last one. */
-export function nextOf (response: Response): string | undefined {
+export function getNext (response: Response): string | undefined {
   return /^<([^>]+)>; rel="next"$/.exec(String(response.headers.link ?? ''))?.[1]
 }
 
 /** Reads all pages of a list. */
-export async function pagesOf<Item> ({ get }: Service, url: string): Promise<Item[][]> {
+export async function readPages<Item> ({ get }: Service, url: string): Promise<Item[][]> {
   const pages: Item[][] = []
   for (let next: string | undefined = url; next !== undefined;) {
     const response: Response = await get(next)
     pages.push(response.json<Item[]>())
-    next = nextOf(response)
+    next = getNext(response)
   }
   return pages
 }
 
 /** Puts posts into the SQL copy, as the change stream would. */
 export async function copyPosts ({ app }: Service, author_id: number, count: number, content_length = 10): Promise<void> {
-  const { posts } = dialectOf(app.db).tables
+  const { posts } = getDialect(app.db).tables
   await app.db.insert(posts).values(Array.from({ length: count }, (_, n) => ({
     id: `${String(author_id).padStart(20, '0')}${String(n).padStart(4, '0')}`, author_id, title: `Post ${n}`, category: 'c', content_length, created_at: new Date(Date.UTC(2025, 0, 1, 0, 0, n))
   })))

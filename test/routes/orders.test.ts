@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { Order } from '../../schemas/orders.ts'
 import type { User } from '../../schemas/users.ts'
-import { copyPosts, isProblem, nextOf, onEachEngine, pagesOf, pointersOf } from './engines.ts'
+import { copyPosts, isProblem, getNext, onEachEngine, readPages, getPointers } from './engines.ts'
 
 const item = { product: 'Pencil', quantity: 3, unit_price: '0.10' }
 
@@ -27,7 +27,7 @@ onEachEngine(t, async (t, service) => {
 
     const invalid = await send('POST', '/orders', { user_id: '1', items: [{ product: '', quantity: 0, unit_price: 1 }, { ...item, price: '1.00' }], total: '0.00' })
     isProblem(t, invalid, 400)
-    t.strictSame([...new Set(pointersOf(invalid))], ['/items/0/product', '/items/0/quantity', '/items/0/unit_price', '/items/1/price', '/total', '/user_id'])
+    t.strictSame([...new Set(getPointers(invalid))], ['/items/0/product', '/items/0/quantity', '/items/0/unit_price', '/items/1/price', '/total', '/user_id'])
     for (const unit_price of ['1', '1.0', '1.001', '-1.00', '01.00', '100000000.00', '1e3', 'NaN', '']) {
       isProblem(t, await send('POST', '/orders', { user_id: first, items: [{ ...item, unit_price }] }), 400)
     }
@@ -55,11 +55,11 @@ onEachEngine(t, async (t, service) => {
     for (let n = 0; n < 5; n++) await send('POST', '/orders', { user_id: second, items: [item, item].slice(n % 2) })
     const all = (await get('/orders')).json<Order[]>()
     t.strictSame(all.map(({ id }) => id), all.map(({ id }) => id).toSorted((a, b) => b - a), 'newest first')
-    t.strictSame((await pagesOf<Order>(service, '/orders?limit=3')).flat(), all, 'pages show the same, items included')
+    t.strictSame((await readPages<Order>(service, '/orders?limit=3')).flat(), all, 'pages show the same, items included')
     const own = (await get(`/orders/?user_id=${second}`)).json<Order[]>()
     t.strictSame(own.map(({ items }) => items.length), [2, 1, 2, 1, 2])
-    t.strictSame((await pagesOf<Order>(service, `/orders?user_id=${second}&limit=2`)).map(({ length }) => length), [2, 2, 1])
-    t.match(nextOf(await get(`/orders?user_id=${second}&limit=2`)), new RegExp(`^/orders\\?user_id=${second}&limit=2&after=\\d+_\\d+$`))
+    t.strictSame((await readPages<Order>(service, `/orders?user_id=${second}&limit=2`)).map(({ length }) => length), [2, 2, 1])
+    t.match(getNext(await get(`/orders?user_id=${second}&limit=2`)), new RegExp(`^/orders\\?user_id=${second}&limit=2&after=\\d+_\\d+$`))
     t.strictSame((await get('/orders?user_id=2147483647')).json(), [])
     t.strictSame((await get('/orders?limit=2&skip=1')).json<Order[]>().map(({ id }) => id), all.slice(1, 3).map(({ id }) => id))
     for (const query of ['after=x', 'after=1', 'after=1_', 'user_id=x', 'limit=101', 'skip=1&after=1_1', `after=${'9'.repeat(14)}_1`]) isProblem(t, await get(`/orders?${query}`), 400)
@@ -78,8 +78,8 @@ onEachEngine(t, async (t, service) => {
       { name: 'third@example.com', post_count: 0, avg_content_length: null }
     ]
     t.strictSame(response.json(), expected)
-    t.strictSame(await pagesOf(service, '/user-analytics/?limit=2'), [expected.slice(0, 2), expected.slice(2)])
-    t.match(nextOf(await get('/user-analytics?limit=2')), `after=0_${first}`)
+    t.strictSame(await readPages(service, '/user-analytics/?limit=2'), [expected.slice(0, 2), expected.slice(2)])
+    t.match(getNext(await get('/user-analytics?limit=2')), `after=0_${first}`)
     t.strictSame((await get('/user-analytics?skip=1')).json(), expected.slice(1))
     t.strictSame((await get(`/user-analytics?after=0_${third}`)).json(), [])
     isProblem(t, await get('/user-analytics?after=x'), 400)

@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { Post } from '../../schemas/posts.ts'
 import type { User } from '../../schemas/users.ts'
-import { isProblem, nextOf, onEachEngine, pagesOf, pointersOf } from './engines.ts'
+import { isProblem, getNext, onEachEngine, readPages, getPointers } from './engines.ts'
 
 const absent = 'f'.repeat(24)
 
@@ -27,7 +27,7 @@ onEachEngine(t, async (t, service) => {
 
     const invalid = await send('POST', '/posts', { title: '', content: 5, category: 'x'.repeat(51), author_id: '1', slug: 'No Slug', id: absent })
     isProblem(t, invalid, 400)
-    t.strictSame([...new Set(pointersOf(invalid))], ['/author_id', '/category', '/content', '/id', '/slug', '/title'])
+    t.strictSame([...new Set(getPointers(invalid))], ['/author_id', '/category', '/content', '/id', '/slug', '/title'])
     for (const body of [{}, { title: 't', content: 'c', category: 'k' }, { title: 'nul\u0000', content: 'c', category: 'k', author_id }, { title: 't', content: '', category: 'k', author_id }, { title: 't', content: 'c', category: 'k', author_id, slug: null }]) {
       isProblem(t, await send('POST', '/posts', body), 400)
     }
@@ -101,11 +101,11 @@ onEachEngine(t, async (t, service) => {
     isProblem(t, await get(`/posts/by-category/${'x'.repeat(51)}`), 400)
 
     for (const [path, expected] of [['/posts', posts], ['/posts/summaries/', summaries], [`/posts/by-category/${encodeURIComponent('odd / ?')}`, odd]] as const) {
-      const pages = await pagesOf<Post>(service, `${path}?limit=2`)
+      const pages = await readPages<Post>(service, `${path}?limit=2`)
       t.strictSame(pages.map(({ length }) => length), expected.length === 3 ? [2, 1] : [2, 2, 2, 1], path)
       t.strictSame(pages.flat(), expected)
       t.strictSame((await get(`${path}?limit=1&skip=1`)).json(), expected.slice(1, 2))
-      t.match(nextOf(await get(`${path}?limit=1`)), /\?limit=1&after=\d{13}_[0-9a-f]{24}$/)
+      t.match(getNext(await get(`${path}?limit=1`)), /\?limit=1&after=\d{13}_[0-9a-f]{24}$/)
       for (const query of ['after=x', `after=1_${absent}&skip=1`, 'limit=0', 'skip=10001', `after=${'9'.repeat(14)}_${absent}`]) isProblem(t, await get(`${path}?${query}`), 400)
     }
   })

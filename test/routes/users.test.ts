@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { User, UserSummary, UserWithPosts } from '../../schemas/users.ts'
-import { copyPosts, isProblem, nextOf, onEachEngine, pagesOf, pointersOf } from './engines.ts'
+import { copyPosts, isProblem, getNext, onEachEngine, readPages, getPointers } from './engines.ts'
 
 const iso = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
@@ -23,7 +23,7 @@ onEachEngine(t, async (t, service) => {
 
     const invalid = await send('POST', '/users', { email: 'no', name: '', age: 5 })
     isProblem(t, invalid, 400)
-    t.strictSame([...new Set(pointersOf(invalid))], ['/age', '/email', '/name'], 'everything that is wrong at once')
+    t.strictSame([...new Set(getPointers(invalid))], ['/age', '/email', '/name'], 'everything that is wrong at once')
     for (const body of [{}, { email: 5, name: 'n' }, { email: 'a@example.com', name: null }, { email: 'a@example.com', name: 'nul \u0000' }, { email: 'a@example.com', name: 'x'.repeat(201) }, { email: 'a@example.com', name: '\ud800' }, []]) {
       isProblem(t, await send('POST', '/users', body), 400)
     }
@@ -96,7 +96,7 @@ onEachEngine(t, async (t, service) => {
     const all = await get('/users')
     t.equal(all.statusCode, 200)
     t.equal(all.headers['content-type'], 'application/json; charset=utf-8')
-    t.equal(nextOf(all), undefined)
+    t.equal(getNext(all), undefined)
     const ids = all.json<User[]>().map(({ id }) => id)
     t.strictSame(ids, ids.toSorted((a, b) => a - b), 'ordered by id')
 
@@ -105,12 +105,12 @@ onEachEngine(t, async (t, service) => {
     t.strictSame(Object.keys(found?.posts[0] ?? {}).sort(), ['author_id', 'category', 'created_at', 'id', 'title'])
     t.strictSame((await get('/users?email=nobody@example.com')).json(), [])
 
-    const pages = await pagesOf<User>(service, '/users?limit=3&unknown=ignored')
+    const pages = await readPages<User>(service, '/users?limit=3&unknown=ignored')
     t.ok(pages.length > 2)
     t.ok(pages.slice(0, -1).every(({ length }) => length === 3))
     t.strictSame(pages.flat().map(({ id }) => id), ids, 'every user once')
     t.strictSame((await get('/users?limit=2&skip=1')).json<User[]>().map(({ id }) => id), ids.slice(1, 3))
-    t.match(nextOf(await get('/users?limit=2&skip=1')), /^\/users\?limit=2&after=\d+$/, 'the cursor takes the place of skip')
+    t.match(getNext(await get('/users?limit=2&skip=1')), /^\/users\?limit=2&after=\d+$/, 'the cursor takes the place of skip')
 
     isProblem(t, await get('/users?skip=1&after=1'), 400, { errors: [{ pointer: '/skip', in: 'query', detail: 'cannot be combined with after' }] })
     for (const query of ['limit=0', 'limit=101', 'limit=x', 'skip=-1', 'skip=10001', 'after=x', 'after=0']) isProblem(t, await get(`/users?${query}`), 400)
@@ -127,7 +127,7 @@ onEachEngine(t, async (t, service) => {
     t.equal(response.statusCode, 200)
     t.equal(response.headers['content-type'], 'application/json; charset=utf-8')
     t.strictSame(response.json<UserSummary[]>().find(({ id }) => id === author.id), { id: author.id, name: author.name, email: author.email, post_count: 1 })
-    const pages = await pagesOf<UserSummary>(service, '/users/summary/?limit=2')
+    const pages = await readPages<UserSummary>(service, '/users/summary/?limit=2')
     t.strictSame(pages.map((page) => page.map(({ id }) => id)), [[1, 2], [3, author.id]])
     t.strictSame((await get('/users/summary?skip=3')).json<UserSummary[]>().map(({ id }) => id), [author.id])
     isProblem(t, await get('/users/summary?after=x'), 400)

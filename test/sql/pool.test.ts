@@ -14,7 +14,7 @@ const pingAfter = 600
 let databaseUrl: string
 t.before(async () => { ({ databaseUrl } = await databases(t)) })
 
-async function poolOf (t: Test, settings: Partial<Settings> = {}) {
+async function createPool (t: Test, settings: Partial<Settings> = {}) {
   const { app, log } = await smallApp(t, { DATABASE_URL: databaseUrl, ...settings })
   const { pool } = app.pg
   let opened = 0
@@ -24,19 +24,19 @@ async function poolOf (t: Test, settings: Partial<Settings> = {}) {
 
 async function proxied (t: Test, settings: Partial<Settings> = {}) {
   const proxy = await Proxy.start(databaseUrl)
-  const small = await poolOf(t, { ...settings, DATABASE_URL: proxy.through(databaseUrl) })
+  const small = await createPool(t, { ...settings, DATABASE_URL: proxy.through(databaseUrl) })
   t.teardown(() => proxy.close())
   return { ...small, proxy }
 }
 
 const answers = (pool: { query: (text: string) => Promise<unknown> }) => pool.query('select 1').then(() => true, () => false)
 const failure = (query: Promise<unknown>) => query.then(() => undefined, (reason: unknown) => reason)
-const pidOf = async (client: Pick<PoolClient, 'query'>) => (await client.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]?.pid
+const getPid = async (client: Pick<PoolClient, 'query'>) => (await client.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]?.pid
 const take = (pool: { connect: () => Promise<PoolClient> }, count: number) => Promise.all(Array.from({ length: count }, () => pool.connect()))
 
 t.test('pool_size and max_overflow', async (t) => {
   t.test('the overflow is closed on return once `size` connections are idle', async (t) => {
-    const { pool, opened } = await poolOf(t, { DATABASE_POOL_SIZE: 2, DATABASE_MAX_OVERFLOW: 2 })
+    const { pool, opened } = await createPool(t, { DATABASE_POOL_SIZE: 2, DATABASE_MAX_OVERFLOW: 2 })
     const clients = await take(pool, 4)
     t.equal(pool.totalCount, 4)
     const seen: Array<[number, number]> = []
@@ -51,7 +51,7 @@ t.test('pool_size and max_overflow', async (t) => {
   })
 
   t.test('no connection beyond size and overflow; a return serves who waits instead of closing', async (t) => {
-    const { pool, opened } = await poolOf(t, { DATABASE_POOL_SIZE: 1, DATABASE_MAX_OVERFLOW: 1 })
+    const { pool, opened } = await createPool(t, { DATABASE_POOL_SIZE: 1, DATABASE_MAX_OVERFLOW: 1 })
     const [first, second] = await take(pool, 2)
     const third = pool.connect()
     t.equal(pool.waitingCount, 1)
@@ -67,7 +67,7 @@ t.test('pool_size and max_overflow', async (t) => {
 
 t.test('pool_timeout and the bound of the queue', async (t) => {
   t.test('a wait ends after the pool timeout, as 503 with Retry-After', async (t) => {
-    const { pool } = await poolOf(t, { DATABASE_POOL_SIZE: 1, DATABASE_MAX_OVERFLOW: 0, DATABASE_POOL_TIMEOUT_MS: 500 })
+    const { pool } = await createPool(t, { DATABASE_POOL_SIZE: 1, DATABASE_MAX_OVERFLOW: 0, DATABASE_POOL_TIMEOUT_MS: 500 })
     // The same setting bounds connecting, for which a busy machine may need longer.
     t.ok(await until(() => answers(pool)), 'a connection is open')
     const holder = await pool.connect()
@@ -80,7 +80,7 @@ t.test('pool_timeout and the bound of the queue', async (t) => {
   })
 
   t.test('a full queue refuses at once, and those in it are served', async (t) => {
-    const { pool } = await poolOf(t, { DATABASE_POOL_SIZE: 1, DATABASE_MAX_OVERFLOW: 0, DATABASE_POOL_MAX_WAITING: 2 })
+    const { pool } = await createPool(t, { DATABASE_POOL_SIZE: 1, DATABASE_MAX_OVERFLOW: 0, DATABASE_POOL_MAX_WAITING: 2 })
     const holder = await pool.connect()
     const waiting = [pool.query('select 1'), pool.query('select 1')]
     await t.rejects(pool.connect(), { code: 'TX_POOL_TIMEOUT', statusCode: 503 })
@@ -89,7 +89,7 @@ t.test('pool_timeout and the bound of the queue', async (t) => {
   })
 
   t.test('DATABASE_POOL_MAX_WAITING=0 lets nobody wait, and refuses nobody who need not', async (t) => {
-    const { pool } = await poolOf(t, { DATABASE_POOL_SIZE: 1, DATABASE_MAX_OVERFLOW: 0, DATABASE_POOL_MAX_WAITING: 0 })
+    const { pool } = await createPool(t, { DATABASE_POOL_SIZE: 1, DATABASE_MAX_OVERFLOW: 0, DATABASE_POOL_MAX_WAITING: 0 })
     const holder = await pool.connect()
     await t.rejects(pool.connect(), { code: 'TX_POOL_TIMEOUT' })
     holder.release()
@@ -98,39 +98,39 @@ t.test('pool_timeout and the bound of the queue', async (t) => {
 })
 
 t.test('pool_recycle: an old connection is replaced, idle or on return', async (t) => {
-  const { pool } = await poolOf(t, { DATABASE_POOL_RECYCLE_S: 1 })
+  const { pool } = await createPool(t, { DATABASE_POOL_RECYCLE_S: 1 })
   const held = await pool.connect()
-  const pid = await pidOf(held)
+  const pid = await getPid(held)
   t.ok(await until(() => pool.expiredCount === 1), 'it grows old while it is used')
-  t.equal(await pidOf(held), pid, 'and is left alone until it comes back')
+  t.equal(await getPid(held), pid, 'and is left alone until it comes back')
   held.release()
-  t.not(await pidOf(pool), pid)
+  t.not(await getPid(pool), pid)
   t.ok(await until(() => pool.totalCount === 0), 'an idle one is closed when its time comes')
 })
 
 t.test('reset on return', async (t) => {
   t.test('a connection that comes back inside a transaction is destroyed', async (t) => {
-    const { pool } = await poolOf(t, { DATABASE_POOL_SIZE: 1, DATABASE_MAX_OVERFLOW: 0 })
+    const { pool } = await createPool(t, { DATABASE_POOL_SIZE: 1, DATABASE_MAX_OVERFLOW: 0 })
     const client = await pool.connect()
-    const pid = await pidOf(client)
+    const pid = await getPid(client)
     await client.query('begin')
     client.release()
-    t.not(await pidOf(pool), pid)
+    t.not(await getPid(pool), pid)
     t.ok(await until(async () => (await pool.query('select 1 from pg_stat_activity where pid = $1', [pid])).rowCount === 0), 'its session has ended')
   })
 
   t.test('a connection that comes back while a statement runs is destroyed', async (t) => {
-    const { pool } = await poolOf(t, { DATABASE_POOL_SIZE: 1, DATABASE_MAX_OVERFLOW: 0 })
+    const { pool } = await createPool(t, { DATABASE_POOL_SIZE: 1, DATABASE_MAX_OVERFLOW: 0 })
     const client = await pool.connect()
-    const pid = await pidOf(client)
+    const pid = await getPid(client)
     const running = client.query('select pg_sleep(30)').catch((error: unknown) => error)
     client.release()
-    t.not(await pidOf(pool), pid)
+    t.not(await getPid(pool), pid)
     t.match(await running, /terminated/)
   })
 
   t.test('giving a connection back twice is a mistake that says so', async (t) => {
-    const { pool } = await poolOf(t)
+    const { pool } = await createPool(t)
     const client = await pool.connect()
     client.release()
     t.throws(() => { client.release() }, /release it once/)
@@ -139,7 +139,7 @@ t.test('reset on return', async (t) => {
 })
 
 t.test('a statement that fails does not cost its connection', async (t) => {
-  const { pool, opened } = await poolOf(t)
+  const { pool, opened } = await createPool(t)
   await pool.query('create table once (id integer primary key)')
   const inserts = Array.from({ length: 100 }, () => pool.query('insert into once values (1)'))
   const results = await Promise.allSettled(inserts)
@@ -156,7 +156,7 @@ t.test('a statement that fails does not cost its connection', async (t) => {
 
 t.test('server-side bounds of autocommit statements', async (t) => {
   t.test('statement and lock timeout are set for the session', async (t) => {
-    const { pool } = await poolOf(t, { DATABASE_STATEMENT_TIMEOUT_MS: 1500, DATABASE_LOCK_TIMEOUT_MS: 700 })
+    const { pool } = await createPool(t, { DATABASE_STATEMENT_TIMEOUT_MS: 1500, DATABASE_LOCK_TIMEOUT_MS: 700 })
     const { rows } = await pool.query("select current_setting('statement_timeout') as s, current_setting('lock_timeout') as l, current_setting('application_name') as a")
     t.match(rows, [{ s: '1500ms', l: '700ms' }])
   })
@@ -164,7 +164,7 @@ t.test('server-side bounds of autocommit statements', async (t) => {
   t.test('?pgbouncer=true sends neither them nor names of statements', async (t) => {
     const url = new URL(databaseUrl)
     url.searchParams.set('pgbouncer', 'true')
-    const { pool } = await poolOf(t, { DATABASE_URL: url.href, DATABASE_POOL_SIZE: 1, DATABASE_MAX_OVERFLOW: 0 })
+    const { pool } = await createPool(t, { DATABASE_URL: url.href, DATABASE_POOL_SIZE: 1, DATABASE_MAX_OVERFLOW: 0 })
     t.same((await pool.query({ name: 'named', text: 'select $1::int as n', values: [1] })).rows, [{ n: 1 }])
     const { rows } = await pool.query("select current_setting('statement_timeout') as s, (select count(*)::int from pg_prepared_statements where name = 'named') as named")
     t.same(rows, [{ s: '0', named: 0 }])
@@ -172,7 +172,7 @@ t.test('server-side bounds of autocommit statements', async (t) => {
 })
 
 t.test('echo', async (t) => {
-  const { app, log, pool } = await poolOf(t, { DATABASE_ECHO: true })
+  const { app, log, pool } = await createPool(t, { DATABASE_ECHO: true })
   app.post('/things', async (request) => {
     await request.transaction.query('select $1::text as secret', ['hush'])
     return {}
@@ -190,18 +190,18 @@ t.test('echo', async (t) => {
 t.test('nothing in the log, in the pool or in an error shows the password', async (t) => {
   const url = new URL(databaseUrl)
   url.password = 'pa55word'
-  const { pool, log } = await poolOf(t, { DATABASE_URL: url.href })
+  const { pool, log } = await createPool(t, { DATABASE_URL: url.href })
   await pool.query('select 1')
   t.notMatch(inspect(pool, { depth: 6, showHidden: false }) + JSON.stringify(log), /pa55word/)
 })
 
 t.test('sessions that end', async (t) => {
   t.test('an idle one and one in use: the process lives, the next statement works', async (t) => {
-    const { pool, log } = await poolOf(t)
-    const { pool: killer } = await poolOf(t)
+    const { pool, log } = await createPool(t)
+    const { pool: killer } = await createPool(t)
     const [idle, used] = await take(pool, 2)
     if (idle === undefined || used === undefined) throw new Error('two connections were asked for')
-    const pids = [await pidOf(idle), await pidOf(used)]
+    const pids = [await getPid(idle), await getPid(used)]
     idle.release()
     await killer.query('select pg_terminate_backend(pid) from unnest($1::int[]) as pid', [pids])
     await t.rejects(used.query('select pg_sleep(5)'))
@@ -294,13 +294,13 @@ t.test('faults of the network', async (t) => {
   t.test('a server that goes silent under a statement: 504, and the connection is given up', async (t) => {
     const { pool, proxy } = await proxied(t, { DATABASE_STATEMENT_TIMEOUT_MS: 300, DATABASE_LOCK_TIMEOUT_MS: 200 })
     const client = await pool.connect()
-    const pid = await pidOf(client)
+    const pid = await getPid(client)
     client.release()
     proxy.pause()
     const error = await failure(pool.query('select 1'))
     t.match(answerFor(error), { status: 504, type: 'database-timeout' })
     t.equal(pool.totalCount, 0)
     proxy.resume()
-    t.not(await pidOf(pool), pid)
+    t.not(await getPid(pool), pid)
   })
 })

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
+import { startEmbedded } from 'dev-databases'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { MongoClient, type Db, type Document, type MongoClientOptions } from 'mongodb'
 import type { Test } from 'tap'
 import transaction, { type RouteTransactionOptions, type TransactionPluginOptions } from '../../../plugins/transaction/index.ts'
-import { startEmbedded } from '../../../scripts/embedded/index.ts'
 import { newFolder } from '../../folder.ts'
 import { sendTo, until, type Send } from '../harness.ts'
 

@@ -1,0 +1,23 @@
+import { NUMBER, POSITIVE_INTEGER, type Collection } from '../collection.ts'
+
+/** The copy of the users, which the outbox writes. */
+export default {
+  name: 'users',
+  indexes: [
+    // A late event must find the tombstone of a deleted user; after a week none comes.
+    { name: 'users_deleted_at_idx', key: { _deleted_at: 1 }, expireAfterSeconds: 7 * 24 * 3600 }
+  ],
+  validator: {
+    $jsonSchema: {
+      bsonType: 'object',
+      required: ['_id', '_v'],
+      properties: {
+        _id: POSITIVE_INTEGER,
+        _v: { bsonType: NUMBER },
+        name: { bsonType: 'string' },
+        email: { bsonType: 'string' },
+        _deleted: { bsonType: 'bool' }
+      }
+    }
+  }
+} satisfies Collection

@@ -1,0 +1,51 @@
+import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import fp from 'fastify-plugin'
+import type { Page } from './page.ts'
+
+declare module 'fastify' {
+  interface FastifyReply {
+    /**
+     * Answers a page of a list: names the next one in a `Link` header, passes JSON text on as it is.
+     * @param page what a repository has read
+     * @returns what the handler returns
+     * @example return reply.page(await app.repositories.orders(request.db).list(request.query))
+     */
+    page: <Item>(page: Page<Item, string | number>) => Item[]
+  }
+}
+
+const BASE = 'http://localhost'
+
+/** Decorates `reply.page`, and refuses `skip` together with `after` on every list that takes both. */
+export default fp(async function paging (app) {
+  app.decorateReply('page', page)
+  app.addHook('onRoute', (route) => {
+    if (isList(route)) route.preHandler = [refuseSkipWithAfter, ...[route.preHandler ?? []].flat()]
+  })
+}, { name: 'paging', dependencies: ['errors'], fastify: '5.x' })
+
+function page<Item> (this: FastifyReply, page: Page<Item, string | number>): Item[] {
+  if (page.next !== undefined) this.header('link', `<${nextPath(this.request.url, String(page.next))}>; rel="next"`)
+  if (page.json === undefined) return page.items
+  this.type('application/json; charset=utf-8')
+  return page.json as unknown as Item[] // text of this type is sent without another look
+}
+
+function nextPath (url: string, after: string): string {
+  const { pathname, searchParams } = new URL(url, BASE)
+  searchParams.delete('skip')
+  searchParams.set('after', after)
+  return `${pathname}?${searchParams.toString()}`
+}
+
+function isList ({ schema }: RouteOptions): boolean {
+  const { properties = {} } = (schema?.querystring ?? {}) as { properties?: object }
+  return 'skip' in properties && 'after' in properties
+}
+
+function refuseSkipWithAfter (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void {
+  const { skip, after } = request.query as { skip?: number, after?: unknown }
+  if (skip === undefined || after === undefined) return done()
+  const errors = [{ pointer: '/skip', detail: 'cannot be combined with after', in: 'query' as const }]
+  done(request.server.createProblem(400, 'The query of the request has 1 error', { type: 'invalid-request', errors }))
+}

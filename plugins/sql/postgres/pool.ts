@@ -1,0 +1,153 @@
+import pg, { type PoolClient, type PoolConfig } from 'pg'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { PoolTimeoutError, TransactionError } from '../../transaction/errors.ts'
+import { isOfReplica } from '../../transaction/postgres-errors.ts'
+import { runAutocommit, type Query } from './autocommit.ts'
+import { answers, becomesReady, destroy, isReady } from './connections.ts'
+
+/** The rules `pg.Pool` does not have; SQLAlchemy's names are in docs/pool.md. */
+export interface PoolRules {
+  /** Connections kept when idle. `max` of the pool is this plus the overflow. */
+  size: number
+  /** Longer queues are refused at once. */
+  maxWaiting: number
+  /** Ping a connection before an autocommit statement when it was idle for a while. Transactions ping by BEGIN. */
+  prePing: boolean
+  /** Milliseconds an autocommit statement may take before its connection is given up. */
+  queryTimeout: number
+}
+
+type Checkout = (error: Error | undefined, client: PoolClient | undefined, done: PoolClient['release']) => void
+
+// HikariCP's figure: a connection used this recently is not worth a round trip.
+const PING_AFTER_MS = 500
+const PATIENCE_MS = 3000
+const RETRY_AFTER_S = 1
+
+/**
+ * A `pg.Pool` that closes the overflow on return, resets on return, bounds its queue and lets no dead connection fail a
+ * statement that was not sent yet.
+ */
+export class Pool extends pg.Pool {
+  readonly #rules: PoolRules
+  readonly #usedAt = new WeakMap<PoolClient, number>()
+  #downSince: number | undefined
+  #isClosingBroken = false
+
+  constructor (options: PoolConfig, rules: PoolRules) {
+    super(options)
+    this.#rules = rules
+    const query = (statement: Query, values?: unknown[]) => runAutocommit(this, statement, values, rules.queryTimeout)
+    this.query = query as pg.Pool['query']
+  }
+
+  /**
+   * Takes a connection; `release()` gives it back under the rules, `release(error)` destroys it.
+   *
+   * @throws PoolTimeoutError when none became free in time or the queue is full
+   */
+  override connect (): Promise<PoolClient>
+  override connect (callback: Checkout): void
+  override connect (callback?: Checkout): Promise<PoolClient> | undefined {
+    const client = this.#take()
+    if (callback === undefined) return client
+    client.then((taken) => { callback(undefined, taken, taken.release) }, (error: Error) => { callback(error, undefined, () => {}) })
+    return undefined
+  }
+
+  /** True while the server takes no new connection; until one is taken again. */
+  get isRefused (): boolean { return this.#downSince !== undefined }
+
+  /** Takes a connection that is known to answer: one that was idle for a while is pinged, and replaced when it is dead. */
+  async connectAlive (): Promise<PoolClient> {
+    for (;;) {
+      const client = await this.connect()
+      const usedAt = this.#usedAt.get(client)
+      const isFresh = usedAt === undefined || performance.now() - usedAt < PING_AFTER_MS
+      if (!this.#rules.prePing || isFresh || await answers(client)) return client
+      client.release(new Error('the connection did not answer a ping'))
+    }
+  }
+
+  async #take (): Promise<PoolClient> {
+    const mustWait = this.#free <= 0 && this.totalCount >= this.options.max
+    if (mustWait && this.waitingCount >= this.#rules.maxWaiting) {
+      throw new PoolTimeoutError(RETRY_AFTER_S, new Error(`${this.waitingCount} requests wait for a connection already`))
+    }
+    const client = await this.#connectPatiently()
+    const giveBack = client.release
+    let isReleased = false
+    client.release = (reason) => {
+      if (isReleased) throw new Error('This connection was given back to the pool before; release it once.')
+      isReleased = true
+      this.#giveBack(client, giveBack, reason)
+    }
+    return client
+  }
+
+  /** Idle connections beyond those that waiting callers will get. */
+  get #free (): number { return this.idleCount - this.waitingCount }
+
+  // A server that restarts refuses for a moment; one that is down for longer is reported at once.
+  async #connectPatiently (): Promise<PoolClient> {
+    for (;;) {
+      try {
+        const client = await super.connect()
+        this.#downSince = undefined
+        return client
+      } catch (error) {
+        if (isQueueTimeout(error)) throw new PoolTimeoutError(RETRY_AFTER_S, error)
+        this.#downSince ??= performance.now()
+        if (this.ending || !isPassing(error) || performance.now() - this.#downSince > PATIENCE_MS) throw explained(error)
+        await sleep(50)
+      }
+    }
+  }
+
+  #giveBack (client: PoolClient, release: PoolClient['release'], reason: Error | boolean | undefined): void {
+    if (reason !== undefined && reason !== false) {
+      destroy(client, release, reason)
+      if (reason instanceof Error) void this.#closeBroken(reason)
+      return
+    }
+    if (isReady(client)) this.#keep(client, release)
+    else void becomesReady(client).then((ready) => ready ? this.#keep(client, release) : destroy(client, release, true))
+  }
+
+  #keep (client: PoolClient, release: PoolClient['release']): void {
+    this.#usedAt.set(client, performance.now())
+    if (client.getTransactionStatus() !== 'I') destroy(client, release, true)
+    else release(this.#free >= this.#rules.size)
+  }
+
+  /** One useless connection is seldom alone: pings all idle ones at once, so that no request has to find the others. */
+  async #closeBroken (reason: Error): Promise<void> {
+    if (this.#isClosingBroken || this.ending) return
+    this.#isClosingBroken = true
+    const idle = Array.from({ length: Math.max(this.#free, 0) }, () => super.connect())
+    // A replica answers pings; its other sessions would serve old rows to reads until a write finds them.
+    const isUseless = isOfReplica(reason)
+    await Promise.allSettled(idle.map(async (checkout) => {
+      const client = await checkout
+      if (!isUseless && await answers(client)) this.#keep(client, client.release)
+      else destroy(client, client.release, true)
+    }))
+    this.#isClosingBroken = false
+  }
+}
+
+function isQueueTimeout (error: unknown): boolean {
+  return error instanceof Error && error.message === 'timeout exceeded when trying to connect'
+}
+
+/** pg says no more than "timeout expired", which nobody could tell from another error. */
+function explained (error: unknown): unknown {
+  if (!(error instanceof Error) || error.message !== 'timeout expired') return error
+  return new TransactionError('TX_CONNECTION_LOST', 503, 'The database did not accept a connection in time.', error)
+}
+
+function isPassing (error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const code = 'code' in error ? String(error.code) : ''
+  return /^(ECONNREFUSED|ECONNRESET|EPIPE|57P0[123])$/.test(code) || /terminated unexpectedly/.test(error.message)
+}
