@@ -5,11 +5,11 @@ import { isBodyUnread } from './client-gone.ts'
 import { copyHeaders, restoreReply } from './reply-headers.ts'
 import type { Scope } from './scope.ts'
 import type { Transaction } from './transaction.ts'
-import type { TransactionalRequest } from './transactional-request.ts'
 
 /** One run of a handler: a request, a reply and a transaction that belong to it alone. */
-export interface HandlerRun {
-  readonly owner: TransactionalRequest
+export interface HandlerRun<Owner = unknown> {
+  /** The request that this is a run of. */
+  readonly owner: Owner
   readonly request: FastifyRequest
   readonly reply: FastifyReply
   readonly scope: Scope
