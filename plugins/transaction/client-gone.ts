@@ -41,7 +41,9 @@ function isSocketDestroyed ({ socket }: { socket?: Partial<Socket> }): boolean {
 
 /** True while the client still has to send a part of the body. */
 export function isBodyIncomplete (raw: IncomingMessage): boolean {
-  return raw.complete === false && hasBody(raw)
+  // Requests that are injected do not say.
+  const { complete } = raw as { complete?: boolean }
+  return complete === false && hasBody(raw)
 }
 
 /** True when the request carries a body that nothing has read to its end: a second run of the handler could not read it again. */

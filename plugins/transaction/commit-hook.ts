@@ -3,14 +3,13 @@ import type { FastifyReply, FastifyRequest, onSendHookHandler } from 'fastify'
 import { addTo, completeReply, type ReplyAddition } from './before-reply.ts'
 import { TransactionAbortedError } from './errors.ts'
 import { awaitFirstByte } from './first-byte.ts'
-import type { HandlerRun } from './handler-run.ts'
 import { logFailure, logOutcome } from './log.ts'
 import { breakTruncatedReply } from './http2-reply.ts'
 import { discard, getStatus, hasNoBody, ignoreErrors, isReadable, isResponse, toReadable, unpackResponse, withoutBody } from './payload.ts'
 import { dropSuccess, restoreHead, takeHead, type ReplyHead } from './reply-headers.ts'
 import { findUnsendable } from './sendable.ts'
 import { guardTrailers } from './trailers.ts'
-import type { TransactionalRequest } from './transactional-request.ts'
+import type { TransactionalRequest, TransactionRun } from './transactional-request.ts'
 
 type Done = (error?: Error | null, payload?: unknown) => void
 
@@ -28,7 +27,7 @@ const accepted = new WeakSet<object>()
 /** What the hook needs of the plugin. */
 export interface CommitHookContext {
   /** The run that a request object belongs to; undefined where nothing has asked for the transaction. */
-  findRun: (request: FastifyRequest) => HandlerRun | undefined
+  findRun: (request: FastifyRequest) => TransactionRun | undefined
 }
 
 /**

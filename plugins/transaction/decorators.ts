@@ -1,12 +1,12 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Db } from 'mongodb'
 import { TransactionUsageError } from './errors.ts'
-import type { HandlerRun } from './handler-run.ts'
 import { findPlanner } from './server-record.ts'
 import type { RouteTransactionOptions } from './options.ts'
 import type { CallOptions } from './run.ts'
 import type { TransactionalDatabase } from './mongo-facade.ts'
 import type { Handle, Handles, Transaction } from './transaction.ts'
+import type { TransactionRun } from './transactional-request.ts'
 
 /** What a plugin instance registered with `name` adds to each request under that name. */
 export interface NamedTransaction<Db = unknown> {
@@ -26,7 +26,7 @@ export interface DecoratorContext {
   mongo: Db | undefined
   defaults: RouteTransactionOptions
   /** The run that a request object belongs to; begins the first one where its route has a transaction. */
-  getRun: (request: FastifyRequest) => HandlerRun | undefined
+  getRun: (request: FastifyRequest) => TransactionRun | undefined
   runTransaction: <Result>(work: (transaction: Transaction) => Promise<Result>, options?: CallOptions) => Promise<Result>
 }
 

@@ -3,13 +3,14 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { clonePlain, NOT_PLAIN } from './clone-plain.ts'
 import { isBodyUnread } from './client-gone.ts'
 import { copyHeaders, restoreReply } from './reply-headers.ts'
+import { TransactionUsageError } from './errors.ts'
 import type { Scope } from './scope.ts'
 import type { Transaction } from './transaction.ts'
-import type { TransactionalRequest } from './transactional-request.ts'
 
 /** One run of a handler: a request, a reply and a transaction that belong to it alone. */
-export interface HandlerRun {
-  readonly owner: TransactionalRequest
+export interface HandlerRun<Owner = unknown> {
+  /** The request that this is a run of. */
+  readonly owner: Owner
   readonly request: FastifyRequest
   readonly reply: FastifyReply
   readonly scope: Scope
@@ -30,9 +31,9 @@ export interface Snapshot {
 /** @returns why a second run could not be given the same request and reply, or a snapshot to make them from */
 export function takeSnapshot (request: FastifyRequest, reply: FastifyReply): Snapshot | string {
   if (isBodyUnread(request.raw)) return 'the body is a stream, which could not be read again'
-  // Methods of a reply are its prototype's; what a hook has put on this one most likely means this one.
-  const method = Object.keys(reply).find((key) => typeof Reflect.get(reply, key) === 'function')
-  if (method !== undefined) return `a hook has given the reply a method of its own, ${method}(), which would answer for the run that lost`
+  const prototype = Object.getPrototypeOf(reply) as object
+  const method = findOwnMethods(reply).find((key) => key in prototype)
+  if (method !== undefined) return `a hook has replaced the reply's method ${method}(), which would answer for the run that lost`
   const ownRequest = copyOwn(request)
   if (isShared(ownRequest, request, 'body') || isShared(ownRequest, request, 'query')) return 'body or query are more than plain data'
   return {
@@ -53,8 +54,20 @@ function isShared (copy: Record<string, unknown>, request: FastifyRequest, key: 
 export function makeNext (previous: HandlerRun, snapshot: Snapshot): { request: FastifyRequest, reply: FastifyReply } {
   const request = create(previous.request, copyOwn(snapshot.request))
   const reply = create(previous.reply, { ...copyOwn(snapshot.reply), request })
+  for (const key of findOwnMethods(snapshot.reply)) Reflect.set(reply, key, refuseMethod(key))
   restore({ request, reply }, snapshot)
   return { request, reply }
+}
+
+function findOwnMethods (reply: object): string[] {
+  return Object.keys(reply).filter((key) => typeof Reflect.get(reply, key) === 'function')
+}
+
+/** A method that a hook has put on the first reply, as @fastify/helmet does, most likely works on that one. */
+function refuseMethod (name: string): () => never {
+  return function methodOfFirstReply () {
+    throw new TransactionUsageError(`reply.${name}() was made by a hook for the first run of the handler and cannot be used when it runs again; use it in a hook, or set retries: 0 on the route`)
+  }
 }
 
 /** Puts what all runs share back to the state of the snapshot: status, headers of the reply and of the request. */

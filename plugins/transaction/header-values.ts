@@ -27,7 +27,7 @@ export function validateHeader (name: string, value: unknown, httpVersion: numbe
 function toText (name: string, value: unknown): string {
   if (typeof value === 'symbol') throw new TransactionUsageError(`the value of the header ${name} is a symbol; it must be text`)
   if (value === undefined) throw new TransactionUsageError(`the header ${name} has no value`)
-  const text = String(value)
+  const text = Reflect.apply(String, undefined, [value])
   validateHeaderValue(name, text)
   return text
 }

@@ -2,7 +2,6 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from
 import type { AfterCommit } from './after-commit.ts'
 import { decorate } from './decorators.ts'
 import { TransactionUsageError } from './errors.ts'
-import type { HandlerRun } from './handler-run.ts'
 import { clearPlanner, findReply } from './server-record.ts'
 import { confirmedWrites } from './mongo-writes.ts'
 import { guardObserver } from './observe.ts'
@@ -13,7 +12,7 @@ import type { RequestContext } from './request-context.ts'
 import { addTransactionHooks, runHandler, type RouteHooksContext } from './route-hooks.ts'
 import type { Drivers, TransactionRoute } from './route.ts'
 import { runTransaction, type CallContext } from './run.ts'
-import { TransactionalRequest } from './transactional-request.ts'
+import { TransactionalRequest, type TransactionRun } from './transactional-request.ts'
 import { watched } from './watch.ts'
 
 /** One registration of the plugin. */
@@ -22,8 +21,8 @@ export interface Instance {
   label: string
   defaults: RouteTransactionOptions
   methods: string[]
-  context: RequestContext & CallContext
-  findRun: (request: FastifyRequest) => HandlerRun | undefined
+  context: RequestContext<TransactionRun> & CallContext
+  findRun: (request: FastifyRequest) => TransactionRun | undefined
   watch: RouteHooksContext['watch']
 }
 
@@ -32,7 +31,7 @@ export function createInstance (app: FastifyInstance, options: TransactionPlugin
   const { name, methods = [], defaults = {}, retryAfter = 1, applicationName = '', bodyTimeout = 1000 } = options
   const isWatching = options.detectStrays ?? process.env['NODE_ENV'] !== 'production'
   const runKey = Symbol('transaction.run')
-  type WithRun = FastifyRequest & { [runKey]: HandlerRun | null }
+  type WithRun = FastifyRequest & { [runKey]: TransactionRun | null }
   const context: Instance['context'] = {
     drivers,
     defaults,
@@ -45,7 +44,7 @@ export function createInstance (app: FastifyInstance, options: TransactionPlugin
     observe: options.observe && guardObserver(options.observe, app.log),
     log: app.log,
     setRun: (request, run) => { (request as WithRun)[runKey] = run },
-    runHandler: async ({ run, route }) => { if (route.handler !== undefined) await runHandler(run, route.handler(), instance) }
+    runHandler: async (run, route) => { if (route.handler !== undefined) await runHandler(run, route.handler(), instance) }
   }
   const instance: Instance = {
     label: name === undefined ? 'the transaction plugin' : `the transaction plugin named '${name}'`,
@@ -95,7 +94,7 @@ export function addHooks (route: RouteOptions, plan: TransactionRoute, instance:
 }
 
 /** The run of a request whose route has a transaction of this instance, from the first hook on. */
-function getRun (request: FastifyRequest, instance: Instance): HandlerRun | undefined {
+function getRun (request: FastifyRequest, instance: Instance): TransactionRun | undefined {
   const run = instance.findRun(request)
   if (run !== undefined) {
     run.owner.noteHandle()
@@ -110,6 +109,6 @@ function getRun (request: FastifyRequest, instance: Instance): HandlerRun | unde
   return first
 }
 
-function begin (plan: TransactionRoute, request: FastifyRequest, reply: FastifyReply, { context }: Instance): HandlerRun {
+function begin (plan: TransactionRoute, request: FastifyRequest, reply: FastifyReply, { context }: Instance): TransactionRun {
   return new TransactionalRequest(plan, request, reply, context).run
 }

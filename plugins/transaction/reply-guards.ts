@@ -1,7 +1,25 @@
 import type { ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
+import type { FastifyReply } from 'fastify'
 import { TransactionUsageError } from './errors.ts'
-import type { TransactionalRequest } from './transactional-request.ts'
+import type { TransactionRoute } from './route.ts'
+import type { Scope } from './scope.ts'
+
+/** What the guards need to know of a request while its transaction is open. */
+interface Guarded {
+  readonly reply: FastifyReply
+  readonly route: TransactionRoute
+  readonly scope: Scope
+  readonly isGuarded: boolean
+  readonly isPausing: boolean
+  readonly isRefused: boolean
+  readonly isWriting: boolean
+  readonly settling: 'commit' | 'rollback' | undefined
+  isAnswering: boolean
+  mayRetry: (error: unknown) => boolean
+  refuse: (error: Error) => void
+  runAgain: () => void
+}
 
 /** HTTP/2 responses write through their stream. */
 type RawResponse = ServerResponse & { stream?: Record<string, unknown> }
@@ -13,7 +31,7 @@ type RawResponse = ServerResponse & { stream?: Record<string, unknown> }
  *
  * @returns a function that takes the guards off
  */
-export function guardReply (transactional: TransactionalRequest): () => void {
+export function guardReply (transactional: Guarded): () => void {
   const { reply } = transactional
   const { hijack } = reply
   const unguardRaw = transactional.route.options.stream === true ? () => {} : guardRaw(transactional, unguard)
@@ -38,7 +56,7 @@ export function guardReply (transactional: TransactionalRequest): () => void {
   return unguard
 }
 
-function guardRaw (transactional: TransactionalRequest, unguard: () => void): () => void {
+function guardRaw (transactional: Guarded, unguard: () => void): () => void {
   const raw = transactional.reply.raw as RawResponse
   const { writeHead, write, end } = raw
 
@@ -82,7 +100,7 @@ function guardRaw (transactional: TransactionalRequest, unguard: () => void): ()
 }
 
 /** Whether a call goes to the response: of Fastify, or of the program that begins its own reply. What may not is refused or dropped. */
-function mayWrite (transactional: TransactionalRequest, method: string, isError: boolean): 'yes' | 'begin' | 'no' {
+function mayWrite (transactional: Guarded, method: string, isError: boolean): 'yes' | 'begin' | 'no' {
   if (transactional.isWriting) return 'yes'
   if (transactional.isPausing) return 'no'
   // Once refused, only Fastify's last resort for errors is let through, which begins with writeHead.
@@ -119,7 +137,7 @@ function guardStream (stream: Record<string, unknown>, mayCall: (method: string,
  *
  * @returns a function that stops watching
  */
-export function watchSend (transactional: TransactionalRequest): () => void {
+export function watchSend (transactional: Guarded): () => void {
   const { reply } = transactional
   const { send } = reply
   reply.send = function sendWhileOpen (...args) {
@@ -143,7 +161,7 @@ export function watchSend (transactional: TransactionalRequest): () => void {
 }
 
 /** Why the program may not write a success by hand now; undefined when it has ended the transaction itself. */
-function findMistake ({ isGuarded, scope }: TransactionalRequest, call: string): Error | undefined {
+function findMistake ({ isGuarded, scope }: Guarded, call: string): Error | undefined {
   if (isGuarded) return refusal(call)
   return scope.doom ?? scope.failure
 }

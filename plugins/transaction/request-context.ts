@@ -1,11 +1,10 @@
 import type { FastifyRequest } from 'fastify'
-import type { HandlerRun } from './handler-run.ts'
 import type { Observe } from './observe.ts'
+import type { TransactionRoute } from './route.ts'
 import type { Handles } from './transaction.ts'
-import type { TransactionalRequest } from './transactional-request.ts'
 
 /** What every request of a plugin instance shares. */
-export interface RequestContext {
+export interface RequestContext<Run = unknown> {
   handles: Handles
   retryAfter: number
   /** Milliseconds that a transaction may be open while the body is still arriving; 0: no bound. */
@@ -14,10 +13,10 @@ export interface RequestContext {
   prefix: string
   afterCommit: (callbacks: Array<() => unknown>) => void
   observe: Observe | undefined
-  /** Runs the handler again for the current run. */
-  runHandler: (transactional: TransactionalRequest) => Promise<void>
+  /** Runs the handler of a route again. */
+  runHandler: (run: Run, route: TransactionRoute) => Promise<void>
   /** Stores a run on its request object. */
-  setRun: (request: FastifyRequest, run: HandlerRun) => void
+  setRun: (request: FastifyRequest, run: Run) => void
 }
 
 /** Ways to end the wait for a first byte. */

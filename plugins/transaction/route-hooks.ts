@@ -2,20 +2,20 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod,
 import { createCommitHook } from './commit-hook.ts'
 import { isClientGone } from './client-gone.ts'
 import { TransactionUsageError } from './errors.ts'
-import type { HandlerRun } from './handler-run.ts'
 import { describeRouteName, findPlanner, setPlanner } from './server-record.ts'
 import { pinHook, type PinnedHook } from './pin-hook.ts'
 import { describeRoute, type TransactionRoute } from './route.ts'
+import type { TransactionRun } from './transactional-request.ts'
 
 /** What the hooks need of the plugin. */
 export interface RouteHooksContext {
   /** How this plugin instance is called in messages. */
   instance: string
-  findRun: (request: FastifyRequest) => HandlerRun | undefined
+  findRun: (request: FastifyRequest) => TransactionRun | undefined
   /** The run of a request; begins the first one. */
-  begin: (planned: TransactionRoute, request: FastifyRequest, reply: FastifyReply) => HandlerRun
+  begin: (planned: TransactionRoute, request: FastifyRequest, reply: FastifyReply) => TransactionRun
   /** Runs code as belonging to a run's transaction; undefined where no detector looks. */
-  watch: (<Result>(run: HandlerRun, work: () => Result) => Result) | undefined
+  watch: (<Result>(run: TransactionRun, work: () => Result) => Result) | undefined
 }
 
 type Handler = (this: FastifyInstance, request: FastifyRequest, reply: FastifyReply) => unknown
@@ -44,7 +44,7 @@ export function addTransactionHooks (route: RouteOptions, planned: TransactionRo
 }
 
 /** Runs the handler of the current run, and sends what it returns as Fastify would. */
-export async function runHandler (run: HandlerRun, handler: Handler, { watch }: Pick<RouteHooksContext, 'watch'>): Promise<void> {
+export async function runHandler (run: TransactionRun, handler: Handler, { watch }: Pick<RouteHooksContext, 'watch'>): Promise<void> {
   const { request, reply } = run
   const call = () => handler.call(request.server, request, reply)
   try {

@@ -67,12 +67,16 @@ function checkFraming (reply: FastifyReply, headers: Headers, payload: unknown):
   const hasTrailers = trailerNames(reply).length > 0
   const isStream = isReadable(payload)
   if (encoding !== undefined && !(encoding === 'chunked' && (hasTrailers || (isStream && length === undefined)))) {
-    throw new TransactionUsageError(`the header transfer-encoding (${String(encoding)}) is set by Node, and only streams are chunked; leave it out`)
+    throw new TransactionUsageError(`the header transfer-encoding (${toText(encoding)}) is set by Node, and only streams are chunked; leave it out`)
   }
   // Fastify sets the right one for a text, but leaves it where it means the same number.
-  if (length === undefined || /^\d+$/.test(String(length))) return hasTrailers ? setHeader(reply, headers, 'content-length', undefined) : undefined
-  if (isStream || payload === null || payload === undefined) throw new TransactionUsageError(`the header content-length must be a number of bytes, not '${String(length)}'`)
+  if (length === undefined || /^\d+$/.test(toText(length))) return hasTrailers ? setHeader(reply, headers, 'content-length', undefined) : undefined
+  if (isStream || payload === null || payload === undefined) throw new TransactionUsageError(`the header content-length must be a number of bytes, not '${toText(length)}'`)
   setHeader(reply, headers, 'content-length', undefined)
+}
+
+function toText (value: unknown): string {
+  return Reflect.apply(String, undefined, [value])
 }
 
 /** Has Node write the head of a response that goes nowhere: exactly what it will do after the COMMIT. */

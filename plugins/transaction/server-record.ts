@@ -13,7 +13,7 @@ export interface ServerRecord {
 }
 
 /** The reply of a request, for handles that are asked for in a hook. */
-export const replyKey = Symbol('transaction.reply')
+const replyKey = Symbol('transaction.reply')
 
 interface WithReply { [replyKey]: FastifyReply | null }
 

@@ -13,7 +13,7 @@ export function statementText (statement: string | { text?: unknown }): string {
 
 /** The SQL of a cursor or query stream; empty where it shows none. */
 export function readerText (reader: object): string {
-  const { text = undefined, cursor = {} } = reader as { text?: unknown, cursor?: { text?: unknown } }
+  const { text, cursor = {} } = reader as { text?: unknown, cursor?: { text?: unknown } }
   return [text, cursor.text].find((given): given is string => typeof given === 'string') ?? ''
 }
 

@@ -14,7 +14,7 @@ export class Told<Result> extends Promise<Result> {
   /** Tells what `work` tells. */
   static of<Result> (work: Promise<Result>): Told<Result> {
     const told = new Told<Result>((resolve, reject) => { work.then(resolve, reject) })
-    Promise.prototype.then.call(told, undefined, ignore)
+    void Promise.prototype.then.call(told, undefined, ignore)
     return told
   }
 

@@ -15,11 +15,14 @@ import { StreamIdleTimer } from './stream-idle.ts'
 import { Transaction } from './transaction.ts'
 import { secondTransaction } from './watch.ts'
 
+/** A run, and the request it belongs to. */
+export type TransactionRun = HandlerRun<TransactionalRequest>
+
 /** One request and its reply, with the transactions of the runs of its handler. */
 export class TransactionalRequest {
   readonly route: TransactionRoute
   /** The run that may still decide about the reply. */
-  run: HandlerRun
+  run: TransactionRun
   /** What the commit hook is doing with the reply right now. */
   settling: 'commit' | 'rollback' | undefined
   /** A reply is on its way through Fastify's hooks. */
@@ -36,9 +39,9 @@ export class TransactionalRequest {
   wait: FirstByteWait | undefined
   /** The request's log already tells how its transaction ended. */
   isLogged = false
-  readonly #context: RequestContext
+  readonly #context: RequestContext<TransactionRun>
   readonly #startedAt = performance.now()
-  readonly #first: HandlerRun
+  readonly #first: TransactionRun
   /** Hooks before the handler are running. */
   #isBeforeHandler = true
   /** A hook has asked for a handle, which its own code may keep. */
@@ -50,7 +53,7 @@ export class TransactionalRequest {
   #unguard: (() => void) | undefined
   #unwatch: (() => void) | undefined
 
-  constructor (route: TransactionRoute, request: FastifyRequest, reply: FastifyReply, context: RequestContext) {
+  constructor (route: TransactionRoute, request: FastifyRequest, reply: FastifyReply, context: RequestContext<TransactionRun>) {
     this.route = route
     this.#context = context
     this.#before = { status: reply.statusCode, headers: copyHeaders(reply) }
@@ -135,7 +138,7 @@ export class TransactionalRequest {
     this.#unguard = this.#unwatch = undefined
   }
 
-  async #startNext (last: HandlerRun, snapshot: Snapshot): Promise<void> {
+  async #startNext (last: TransactionRun, snapshot: Snapshot): Promise<void> {
     await last.scope.settle('rollback').catch(() => {})
     await sleep(Math.random() * 10 * 2 ** Math.min(last.scope.attempt, 6))
     this.isPausing = false
@@ -143,13 +146,13 @@ export class TransactionalRequest {
     // A deadline or Fastify's handlerTimeout has answered, or the client has left.
     if (this.isAnswering || reply.sent || scope.settled !== undefined) return
     restore({ request, reply }, snapshot)
-    await this.#context.runHandler(this)
+    await this.#context.runHandler(this.run, this.route)
   }
 
-  #makeRun (request: FastifyRequest, reply: FastifyReply, attempt: number): HandlerRun {
+  #makeRun (request: FastifyRequest, reply: FastifyReply, attempt: number): TransactionRun {
     const scope = this.#makeScope(request, reply, attempt)
     const transaction = new Transaction(scope, this.#context.handles, this.route.options)
-    const run: HandlerRun = { owner: this, request, reply, scope, transaction, isSuperseded: false }
+    const run: TransactionRun = { owner: this, request, reply, scope, transaction, isSuperseded: false }
     this.#context.setRun(request, run)
     return run
   }

@@ -57,7 +57,7 @@ export function commonChecks ({ body, headers }: Trial): Expectation[] {
 }
 
 /** Checks that the body, once decoded, has a text. */
-export function textMatches (pattern: RegExp): NonNullable<Expectation['also']> {
+function textMatches (pattern: RegExp): NonNullable<Expectation['also']> {
   return ({ text }) => { assert.match(text, pattern) }
 }
 

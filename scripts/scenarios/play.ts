@@ -42,23 +42,21 @@ function createActor (stage: Stage, told: Array<Promise<Told>>, noted: Set<Code>
     until,
     look,
     note: (code) => { noted.add(code) },
-    raw: (bytes) => rawSocket(origin, bytes),
+    raw (bytes) {
+      const socket = rawSocket(origin, bytes)
+      return { ...socket, leave: () => notice(socket.destroy, () => witness.disconnected) }
+    },
     pool: () => usage(pool),
     send (method, path, expected) {
       const sent = sendRequest(origin, method, path, expected)
       told.push(sent.told)
-      async function abort (): Promise<void> {
-        const before = witness.closed
-        sent.destroy()
-        await until(() => witness.closed > before)
-      }
-      return { told: sent.told, abort }
+      return { told: sent.told, abort: () => notice(sent.destroy, () => witness.closed) }
     },
     isRunning: async (text) => (await sessions(stage, 'active')).some(({ query }) => query.includes(text)),
     sendHttp2 (path, expected) {
       const sent = sendHttp2(origin, path, expected)
       told.push(sent.told)
-      return sent
+      return { told: sent.told, reset: () => notice(sent.reset, () => witness.closed) }
     },
     async kill (state, text = '') {
       const victims = async (): Promise<number[]> => (await sessions(stage, state)).filter(({ query }) => query.includes(text)).map(({ pid }) => pid)
@@ -67,6 +65,13 @@ function createActor (stage: Stage, told: Array<Promise<Told>>, noted: Set<Code>
       await sleep(GRACE_MS)
     }
   }
+}
+
+/** Leaves, and waits until the server has noticed. */
+async function notice (leave: () => void, count: () => number): Promise<void> {
+  const before = count()
+  leave()
+  await until(() => count() > before)
 }
 
 /** Waits until nothing of the app is busy any more, and tells what stays so. */

@@ -28,6 +28,8 @@ export interface Witness {
   firstBytes: Array<{ head: string, commits: number }>
   /** Replies whose socket has closed. */
   closed: number
+  /** Sockets of clients that the server has seen close. */
+  disconnected: number
 }
 
 /** An app with one subject and the routes of one scenario, listening, on empty tables. */
@@ -39,7 +41,7 @@ export async function openStage (subject: Subject, scenario: Scenario, admin: pg
   await admin.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name <> $1 and pid <> pg_backend_pid()', ['scenarios'])
   await admin.query(`truncate ${TABLES.join()}`)
   const pool = new pg.Pool({ connectionString: databaseUrl, application_name: 'app', max: 5, connectionTimeoutMillis: 3000, ...scenario.pool })
-  const witness: Witness = { commits: 0, checkouts: 0, firstBytes: [], closed: 0 }
+  const witness: Witness = { commits: 0, checkouts: 0, firstBytes: [], closed: 0, disconnected: 0 }
   const clients = watchPool(pool, witness)
   const protocol = scenario.isHttp2 === true ? { http2: true } : {}
   const app = Fastify({ forceCloseConnections: true, ...scenario.server, ...protocol } as FastifyServerOptions)
@@ -105,6 +107,7 @@ function watchPool (pool: pg.Pool, witness: Witness): Set<pg.PoolClient> {
 /** Every request has a socket of its own, so what is written to it first is the head of its reply. */
 function watchReplies (app: FastifyInstance, witness: Witness): void {
   app.server.on('connection', (socket: Socket) => {
+    socket.on('close', () => { witness.disconnected++ })
     const write = socket.write.bind(socket) as (...args: unknown[]) => boolean
     let isFirst = true
     Object.assign(socket, {

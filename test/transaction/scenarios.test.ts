@@ -31,7 +31,7 @@ t.test('each scenario has a name of its own', async (t) => {
 })
 
 t.test('what clients were told is compared with what is stored', async (t) => {
-  const witness = { commits: 1, checkouts: 1, closed: 1, firstBytes: [{ head: '200', commits: 1 }] }
+  const witness = { commits: 1, checkouts: 1, closed: 1, disconnected: 0, firstBytes: [{ head: '200', commits: 1 }] }
   const verdict = (status: Told['status'], stored: number[], expected: Expected, milliseconds = 1) =>
     judge({ told: [{ status, text: 'body', milliseconds, expected }], stored, witness, noted: new Set() }).codes.join(' ')
   t.equal(verdict(200, [1], { writes: [1], answers: [200], text: 'body' }), '')

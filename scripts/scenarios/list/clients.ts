@@ -55,14 +55,15 @@ function pipelines (name: string, rest: () => unknown): Scenario {
       scene.route(async (request) => {
         await scene.insert(request, 1)
         scene.step('inserted').reached()
-        await sleep(300)
+        await scene.step('gone').wait
         return await rest()
       })
     },
     act: async (actor) => {
       const socket = actor.raw(GET_SLOW + POST)
       await actor.step('inserted').wait
-      socket.destroy()
+      await socket.leave()
+      actor.step('gone').reached()
       if (!await actor.until(() => actor.pool().checkedOut === 0, 1500)) actor.note('K')
       if ((await actor.look('select id from item')).length > 0) actor.note('P')
     }
@@ -84,18 +85,17 @@ function resets (name: string, isBefore: boolean): Scenario {
         if (!isBefore) await scene.insert(request, 1)
         scene.step('running').reached()
         await scene.step('gone').wait
-        await sleep(50)
-        if (isBefore) await scene.insert(request, 1)
+        if (isBefore) await scene.insert(request, 1).finally(() => { scene.step('tried').reached() })
         return {}
       })
     },
     act: async (actor) => {
       const sent = actor.sendHttp2('/', wrote)
       await actor.step('running').wait
-      sent.reset()
-      await sent.told
+      await sent.reset()
       actor.step('gone').reached()
-      await sleep(150)
+      if (isBefore) await actor.step('tried').wait
+      await actor.until(() => actor.pool().checkedOut === 0, 1500)
     }
   }
 }
