@@ -50,7 +50,7 @@ module.exports = {
       name: 'routes-know-no-driver',
       severity: 'error',
       from: { path: '^routes/' },
-      to: { path: 'node_modules/(pg|mongodb|drizzle-orm|@libsql/client)/|^drizzle/' }
+      to: { path: 'node_modules/(pg|mongodb|drizzle-orm|libsql)/|^drizzle/' }
     },
     {
       name: 'routes-take-plugins-by-decorator',

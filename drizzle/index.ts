@@ -11,7 +11,7 @@ export type Schema = typeof postgres
 /** Tables and relations of PostgreSQL, for `drizzle(pool, { schema })`. */
 export const schema: Schema = postgres
 
-/** The same for SQLite, for `drizzle(client, { schema: sqliteSchema })`. */
+/** The same for SQLite, for Drizzle on SQLite. */
 export const sqliteSchema = sqlite
 
 /** The tables alone. */
@@ -20,7 +20,7 @@ export type Tables = { [Name in keyof Schema as Schema[Name] extends PgTable ? N
 /** A Drizzle handle: on the pool, on a transaction or on a savepoint; of PostgreSQL, or of SQLite by `asDatabase`. */
 export type Database = PgDatabase<NodePgQueryResultHKT, Schema, ExtractTablesWithRelations<Schema>>
 
-/** A Drizzle handle of SQLite, as `drizzle-orm/libsql` makes it. */
+/** A Drizzle handle of SQLite: the parts that both dialects share. */
 export type SqliteDatabase = Pick<BaseSQLiteDatabase<'async', unknown, typeof sqlite>, 'select' | 'insert' | 'update' | 'delete' | 'all' | 'run'>
 
 /** What a query may need besides tables, in the words of its dialect. */

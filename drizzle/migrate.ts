@@ -1,10 +1,10 @@
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createClient } from '@libsql/client'
 import { sql } from 'drizzle-orm'
 import pg from 'pg'
 import { getDialect, type Database, type SqliteDatabase } from './index.ts'
 import { MigrationError, findPending, readMigrations, type Applied } from './journal.ts'
+import { openSqliteClient, type SqliteClient } from './sqlite-client.ts'
 
 const FOLDERS = {
   postgres: path.join(import.meta.dirname, 'migrations', 'postgres'),
@@ -22,15 +22,6 @@ export interface MigrateOptions {
   waitMs?: number
 }
 
-type SqliteStatement = string | { sql: string, args: Array<string | number> }
-type SqliteRows = Promise<{ rows: Array<Record<string, unknown>> }>
-
-/** What migrating needs of an SQLite client with one connection; `@libsql/client` has it. */
-export interface SqliteClient {
-  execute: (statement: SqliteStatement) => SqliteRows
-  transaction: (mode: 'write') => Promise<{ execute: (statement: SqliteStatement) => SqliteRows, commit: () => Promise<void>, close: () => void }>
-}
-
 /**
  * Brings a database up to date. Any number of processes may call it at the same time: one migrates, the others wait for it.
  * Either all pending migrations run or none does.
@@ -43,7 +34,7 @@ export async function migrate (url: string, options: MigrateOptions = {}): Promi
   const until = Date.now() + (options.waitMs ?? WAIT_MS)
   for (;;) {
     // A new client for each try: a connection that has met SQLITE_BUSY may refuse its next COMMIT.
-    const client = createClient({ url, concurrency: 1, timeout: 0 })
+    const client = openSqliteClient(url)
     try {
       return await migrateSqlite(client, options)
     } catch (error) {

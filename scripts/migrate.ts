@@ -4,7 +4,8 @@ import { migrate } from '../drizzle/migrate.ts'
 import { readSettings, getPlace } from '../plugins/config.ts'
 import { explainBoot } from '../plugins/errors/boot.ts'
 import { prepareDatabase } from '../plugins/mongo/prepare.ts'
-import { getSqlitePath, tryFile } from '../plugins/sql/sqlite/file.ts'
+import { getSqlitePath } from '../drizzle/sqlite-client.ts'
+import { tryFile } from '../plugins/sql/sqlite/file.ts'
 
 async function run (): Promise<void> {
   const { DATABASE_URL, MONGODB_URL, MONGODB_DATABASE } = readSettings(process.env, {}, 'given')

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createClient, type Client } from '@libsql/client'
 import { MongoClient, type Db } from 'mongodb'
 import pg from 'pg'
 import type { Test } from 'tap'
+import { openSqliteClient, type SqliteClient } from '../drizzle/sqlite-client.ts'
 import { newFolder } from './folder.ts'
 import { databases } from './helper.ts'
 
@@ -23,23 +23,34 @@ export async function freshMongo (t: Test): Promise<{ url: string, client: Mongo
   return { url: mongoUrl, client, db: client.db(mongoDatabase) }
 }
 
-/** What runs inside a transaction of `freshSqlite`; as both islands take it. */
+/** What runs inside a transaction of `freshSqlite`; as both packages take it. */
 interface SqliteTransaction { state: 'open', query: (text: string, values?: unknown[]) => Promise<{ rows: object[] }> }
+
+/** A SQLite file of a test's own: single statements, and write transactions, one after the other. */
+interface FreshSqlite {
+  client: Pick<SqliteClient, 'execute'>
+  transaction: <Result>(fn: (tx: SqliteTransaction) => Promise<Result>) => Promise<Result>
+}
 
 /**
  * A SQLite file of this test's own, closed with the test.
  * @param schema statements that make its tables
- * @returns its client, and a function that runs another one in a write transaction, one at a time
  */
-export async function freshSqlite (t: Test, schema: string): Promise<{ client: Client, transaction: <Result>(fn: (tx: SqliteTransaction) => Promise<Result>) => Promise<Result> }> {
-  const client = createClient({ url: `file:${newFolder(t)}/test.db` })
+export async function freshSqlite (t: Test, schema: string): Promise<FreshSqlite> {
+  const client = openSqliteClient(`file:${newFolder(t)}/test.db`)
   t.teardown(() => { client.close() })
-  await client.executeMultiple(schema)
+  for (const statement of schema.split(/;\s*(?=CREATE)/)) await client.execute(statement)
+  // On one connection, a statement would otherwise be part of the transaction that happens to be open.
   let tail: Promise<unknown> = Promise.resolve()
+  async function inTurn<Result> (work: () => Promise<Result>): Promise<Result> {
+    const run = tail.then(work)
+    tail = run.catch(() => {})
+    return await run
+  }
   async function inTransaction<Result> (fn: (tx: SqliteTransaction) => Promise<Result>): Promise<Result> {
     const tx = await client.transaction('write')
     try {
-      const result = await fn({ state: 'open', query: async (text, values = []) => ({ rows: [...(await tx.execute({ sql: text, args: values as string[] })).rows] }) })
+      const result = await fn({ state: 'open', query: (text, values = []) => tx.execute({ sql: text, args: values as string[] }) })
       await tx.commit()
       return result
     } finally {
@@ -47,12 +58,8 @@ export async function freshSqlite (t: Test, schema: string): Promise<{ client: C
     }
   }
   return {
-    client,
-    transaction: async (fn) => {
-      const run = tail.then(() => inTransaction(fn))
-      tail = run.catch(() => {})
-      return await run
-    }
+    client: { execute: (statement) => inTurn(() => client.execute(statement)) },
+    transaction: (fn) => inTurn(() => inTransaction(fn))
   }
 }
 

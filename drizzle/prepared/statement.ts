@@ -11,13 +11,11 @@ import { createRowReader, type Prepared, type Row, type RowReader } from './rows
 interface DrizzleInternals {
   dialect: { sqlToQuery: (query: SQL) => { sql: string, params: unknown[] } }
   /** Set where the handle is not a transaction of node-postgres. */
-  $client?: Client | LibsqlClient
-  session: { client: Client | LibsqlClient, tx?: LibsqlClient }
+  $client?: Client
+  session: { client: Client }
 }
 /** A pool, a connection, a transaction: whatever takes queries in the form of pg. */
 interface Client { query: (config: Config, values: unknown[]) => Promise<{ rows: unknown[] }> }
-/** `@libsql/client`, for handles that `drizzle-orm/libsql` made. */
-interface LibsqlClient { execute: (statement: { sql: string, args: unknown[] }) => Promise<{ rows: Row[] }> }
 interface Config { name: string, text: string, rowMode?: 'array', types?: object }
 interface Preparable { prepare: (name: string) => PreparedQuery }
 interface PreparedQuery extends Prepared {
@@ -67,8 +65,7 @@ export function buildStatement (name: string, query: unknown, db: Database): Sta
  */
 export function executorFor (db: Database): Executor {
   const { $client, session } = db as unknown as DrizzleInternals
-  const client = session.tx ?? $client ?? session.client
-  if ('execute' in client) return (statement, values) => runLibsql(client, statement, values)
+  const client = $client ?? session.client
   return db instanceof PgTransaction
     ? (statement, values) => run(client, statement, values)
     : (statement, values) => runAgain(client, statement, values)
@@ -93,15 +90,6 @@ async function run (client: Client, statement: Statement, values: unknown[]): Pr
   } catch (error) {
     if (isStale(error) && statement.config === config) statement.config = { ...config, name: nextName(config.name) }
     throw nameConstraint(error, statement.text)
-  }
-}
-
-async function runLibsql (client: LibsqlClient, { text, read }: Statement, args: unknown[]): Promise<unknown> {
-  try {
-    const { rows } = await client.execute({ sql: text, args })
-    return read === undefined ? rows.map((row) => ({ ...row })) : read(rows)
-  } catch (error) {
-    throw nameConstraint(error, text)
   }
 }
 

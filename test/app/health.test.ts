@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createClient } from '@libsql/client'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import type { App } from '../../app.ts'
+import { openSqliteClient } from '../../drizzle/sqlite-client.ts'
 import { migrate } from '../../drizzle/migrate.ts'
 import type { LoggerOptions } from '../../app.ts'
 import { newFolder } from '../folder.ts'
@@ -36,7 +36,7 @@ const AHEAD = "insert into drizzle.__drizzle_migrations (hash, created_at) value
 
 async function change (url: string, statement: string): Promise<void> {
   if (url.startsWith('file:')) {
-    const client = createClient({ url })
+    const client = openSqliteClient(url)
     await client.execute(statement.replace('drizzle.', ''))
     client.close()
     return

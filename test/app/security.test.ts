@@ -1,7 +1,18 @@
+import { IncomingMessage, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
+import helmet from 'helmet'
 import t from 'tap'
+import { SECURITY_HEADERS } from '../../plugins/security.ts'
 import { build } from '../helper.ts'
 
 const EVIL = ['https://evil.example', 'null', 'https://app.example.evil.example', 'http://app.example']
+
+t.test('the security headers are those of helmet', async (t) => {
+  const request = new IncomingMessage(new Socket())
+  const reply = new ServerResponse(request)
+  helmet({ contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } } })(request, reply, () => {})
+  t.strictSame({ ...reply.getHeaders() }, SECURITY_HEADERS)
+})
 
 t.test('every answer carries security headers', async (t) => {
   const app = await build(t)

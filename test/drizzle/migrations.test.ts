@@ -1,9 +1,7 @@
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { createClient, type Client } from '@libsql/client'
 import { pgTable, text } from 'drizzle-orm/pg-core'
 import { drizzle } from 'drizzle-orm/node-postgres'
-import { drizzle as drizzleLibsql } from 'drizzle-orm/libsql'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { constraintProblems } from '../../drizzle/constraints.ts'
@@ -11,6 +9,9 @@ import { findDrift } from '../../drizzle/drift.ts'
 import { asDatabase, schema, sqliteSchema } from '../../drizzle/index.ts'
 import { findPending, readMigrations, type Migration } from '../../drizzle/journal.ts'
 import { migrate, migrateSqlite, pendingMigrations } from '../../drizzle/migrate.ts'
+import { openSqliteClient, type SqliteClient } from '../../drizzle/sqlite-client.ts'
+import { SqliteHandle } from '../../plugins/sql/sqlite/handle.ts'
+import { SqliteReadWritePool } from '../../plugins/sql/sqlite/read-write-pool.ts'
 import { newFolder } from '../folder.ts'
 import { databases } from '../helper.ts'
 import { readRun } from '../databases/run.ts'
@@ -52,8 +53,8 @@ function sqliteFile (t: Test): string {
   return `file:${path.join(newFolder(t), 'app.db')}`
 }
 
-function openSqlite (t: Test, url: string): Client {
-  const client = createClient({ url, concurrency: 1 })
+function openSqlite (t: Test, url: string): SqliteClient {
+  const client = openSqliteClient(url)
   t.teardown(() => { client.close() })
   return client
 }
@@ -77,10 +78,12 @@ t.test('what is still to run is known before and after', async (t) => {
   const { url } = await emptyPostgres(t)
   const pool = new pg.Pool({ connectionString: url })
   t.teardown(() => pool.end())
-  const client = openSqlite(t, sqliteFile(t))
+  const file = sqliteFile(t)
+  const sqlite = new SqliteReadWritePool({ path: file.slice('file:'.length), readers: 1, timeout: 1000, maxWaiting: 1 })
+  t.teardown(() => { sqlite.close() })
   for (const [db, run] of [
     [drizzle(pool, { schema }), () => migrate(url)],
-    [asDatabase(drizzleLibsql(client, { schema: sqliteSchema })), () => migrateSqlite(client)]
+    [asDatabase(new SqliteHandle(sqlite)), () => migrate(file)]
   ] as const) {
     t.strictSame(await pendingMigrations(db), tags)
     t.strictSame(await run(), tags)
@@ -193,7 +196,7 @@ t.test('every change of a user leaves an event in the same transaction', async (
   await migrateSqlite(sqlite)
   const postgres = async (text: string) => (await client.query(text)).rows as Array<Record<string, unknown>>
   const libsql = async (text: string) => (await sqlite.execute(text)).rows.map((row) => ({ ...row }))
-  for (const [run, undone] of [[postgres, postgres], [libsql, (text: string) => sqlite.executeMultiple(text)]] as const) {
+  for (const [run, undone] of [[postgres, postgres], [libsql, async (text: string) => { for (const statement of text.split('; ')) await sqlite.execute(statement) }]] as const) {
     await run("insert into users (email, name) values ('a@example.com', 'A'), ('b@example.com', 'B')")
     await run("update users set name = 'AA' where email = 'a@example.com'")
     await run("delete from users where email = 'b@example.com'")

@@ -1,10 +1,7 @@
-import { createClient } from '@libsql/client'
-import { drizzle as drizzleLibsql } from 'drizzle-orm/libsql'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
 import type { Test } from 'tap'
-import { asDatabase, schema, sqliteSchema, type Database } from '../../drizzle/index.ts'
-import { migrateSqlite } from '../../drizzle/migrate.ts'
+import { schema, type Database } from '../../drizzle/index.ts'
 import { memoryDatabase } from '../../plugins/sql/sqlite/open.ts'
 import { databases } from '../helper.ts'
 
@@ -12,11 +9,11 @@ import { databases } from '../helper.ts'
 export interface Sent { name: string | undefined, text: string, values: unknown[] }
 
 /** A migrated, empty database with everything that is sent to it. */
-export interface Handle { kind: 'postgres' | 'sqlite' | 'libsql', db: Database, sent: Sent[] }
+export interface Handle { kind: 'postgres' | 'sqlite', db: Database, sent: Sent[] }
 
 /** An empty database of each kind of handle that repositories run on. */
 export async function handles (t: Test): Promise<Handle[]> {
-  return [await postgresHandle(t), await sqliteHandle(), await libsqlHandle(t)]
+  return [await postgresHandle(t), await sqliteHandle()]
 }
 
 /** PostgreSQL through a pool of node-postgres. */
@@ -35,20 +32,6 @@ async function sqliteHandle (): Promise<Handle> {
   const sent: Sent[] = []
   record((db as unknown as { $client: Recorded }).$client, sent)
   return { kind: 'sqlite', db, sent }
-}
-
-/** SQLite as drizzle-orm/libsql has it. */
-async function libsqlHandle (t: Test): Promise<Handle> {
-  const client = createClient({ url: ':memory:' })
-  t.teardown(() => { client.close() })
-  await migrateSqlite(client)
-  const sent: Sent[] = []
-  const execute = client.execute.bind(client) as (statement: unknown, args?: unknown) => ReturnType<typeof client.execute>
-  client.execute = ((statement: { sql: string, args: unknown[] }, args?: unknown) => {
-    if (typeof statement === 'object') sent.push({ name: undefined, text: statement.sql, values: statement.args })
-    return execute(statement, args)
-  }) as typeof client.execute
-  return { kind: 'libsql', db: asDatabase(drizzleLibsql(client, { schema: sqliteSchema })), sent }
 }
 
 type Query = (...args: unknown[]) => unknown

@@ -1,37 +1,12 @@
 import { accessSync, constants, existsSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import Libsql from 'libsql'
+import { SqliteFileError } from '../../../drizzle/sqlite-client.ts'
 import { SqliteConnection, getSqliteCode } from './connection.ts'
 
 // Another program may hold a file for a moment, a backup for example.
 const PATIENCE_MS = 2000
-
-/** A database file the service cannot work with. The message is one line: what is wrong, what to do. */
-class SqliteFileError extends Error {
-  readonly code = 'SQLITE_FILE'
-
-  constructor (message: string, cause?: unknown) {
-    super(`DATABASE_URL: ${message}`, cause === undefined ? undefined : { cause })
-    this.name = 'SqliteFileError'
-  }
-}
-
-/**
- * The file a `file:` URL names, or `:memory:`.
- *
- * @throws SqliteFileError when it names none
- */
-export function getSqlitePath (url: string): string {
-  if (url === ':memory:' || url === 'file::memory:') return ':memory:'
-  const [location = ''] = url.split(/[?#]/)
-  try {
-    const file = location.startsWith('file://') ? fileURLToPath(location) : decodeURIComponent(location.slice('file:'.length))
-    if (file !== '') return path.resolve(file)
-  } catch { /* said below */ }
-  throw new SqliteFileError(`${url} names no file: write file:app.db, file:/var/lib/app.db or :memory:`)
-}
 
 /**
  * Makes sure that a file can be read and written as an SQLite database. One that does not exist yet is created.

@@ -1,4 +1,5 @@
-import { migrateSqlite, type SqliteClient } from '../../../drizzle/migrate.ts'
+import { migrateSqlite } from '../../../drizzle/migrate.ts'
+import type { SqliteClient } from '../../../drizzle/sqlite-client.ts'
 import type { SqliteReadWritePool } from './read-write-pool.ts'
 
 /** Creates the tables of a database in memory, which exists in its one connection only. */
