@@ -25,6 +25,7 @@ export function createAdminServer (app: FastifyInstance): FastifyInstance {
     reply.headers(HEADERS)
     // Another site's name that was pointed at this machine: its scripts would be of the same origin.
     if (isForThisMachine && !isLocalName(request.headers.host)) return await reply.code(421).type(TEXT).send('This listener is for the machine it runs on\n')
+    return undefined
   })
   const paths = new Set<string>()
   server.addHook('onRoute', ({ url }) => { paths.add(url) })

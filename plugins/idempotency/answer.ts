@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { tokenOf } from '../consistency/index.ts'
+import { getToken } from '../read-your-writes/index.ts'
 import type { StoredAnswer } from './store.ts'
 
 /** What of a first answer a repeat is given, beside status and body. */
@@ -22,7 +22,7 @@ export function answerOf (request: FastifyRequest, reply: FastifyReply, payload:
     const value = reply.getHeader(name)
     if (value !== undefined) headers[name] = String(value)
   }
-  const token = tokenOf(request)
+  const token = getToken(request)
   return { status: reply.statusCode, headers: { ...headers, ...(token && { 'consistency-token': token }) }, body }
 }
 

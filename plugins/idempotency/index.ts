@@ -60,7 +60,7 @@ function refuseKeys (app: FastifyInstance, route: RouteOptions): void {
   const detail = 'This operation only reads and takes no Idempotency-Key: send it again without one, as often as you like'
   function refuseKey ({ headers }: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void {
     if (headers['idempotency-key'] === undefined) return done()
-    done(app.httpErrors.createError(400, detail, { type: 'bad-request' }))
+    done(app.createProblem(400, detail, { type: 'bad-request' }))
   }
   route.preHandler = [refuseKey, ...[route.preHandler ?? []].flat()]
 }

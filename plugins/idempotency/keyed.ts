@@ -97,7 +97,7 @@ export class Keyed {
 
   #refusal (reason: keyof typeof REFUSALS): Error {
     const { status, type, detail } = REFUSALS[reason]
-    return this.#app.httpErrors.createError(status, detail, { type })
+    return this.#app.createProblem(status, detail, { type })
   }
 }
 

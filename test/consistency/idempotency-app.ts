@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Test } from 'tap'
 import type { App, BuildOptions } from '../../app.ts'
-import { dialectOf } from '../../drizzle/index.ts'
+import { getDialect } from '../../drizzle/index.ts'
 import { migrate } from '../../drizzle/migrate.ts'
 import { mongoDatabase } from '../../plugins/mongo/index.ts'
 import { newFolder } from '../folder.ts'
@@ -20,7 +20,7 @@ export function newKey (): string {
 /** How many things of `storeOne` are committed. */
 export async function countStored (app: App, store: 'sql' | 'mongo'): Promise<number> {
   if (store === 'mongo') return await mongoDatabase(app).collection('things').countDocuments()
-  return (await app.db.select().from(dialectOf(app.db).tables.users)).length
+  return (await app.db.select().from(getDialect(app.db).tables.users)).length
 }
 
 /** An answer, as far as repeats are about it. */

@@ -92,7 +92,8 @@ export const trials: Trial[] = [
     routes: (app) => {
       app.post('/sensible', async (request, reply) => {
         await insert(request, 93)
-        return reply.conflict('taken')
+        const { conflict } = reply as typeof reply & { conflict: (detail: string) => unknown }
+        return await Promise.resolve(conflict.call(reply, 'taken'))
       })
     },
     checks: [{ name: 'reply.conflict()', path: '/sensible', status: 409 }]
