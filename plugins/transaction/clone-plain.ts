@@ -5,15 +5,17 @@ export const NOT_PLAIN = Symbol('not plain data')
 const DEEPEST = 200
 
 /** Copies by their originals: what is there twice stays one object, and a cycle ends. */
-type Copies = Map<object, unknown>
+export type Copies = Map<object, unknown>
 
 /**
  * A deep copy of data as parsers and validators make it: primitives, arrays, plain objects, Map, Set, Date, Buffer, Uint8Array.
+ *
+ * @param copies what was copied together with it before
  * @returns the copy, or `NOT_PLAIN` for streams, functions and objects of any other class
  */
-export function clonePlain (value: unknown): unknown {
+export function clonePlain (value: unknown, copies: Copies = new Map()): unknown {
   if (typeof value === 'function') return NOT_PLAIN
-  return typeof value === 'object' && value !== null ? cloneObject(value, new Map(), 0) : value
+  return typeof value === 'object' && value !== null ? copies.get(value) ?? cloneObject(value, copies, 0) : value
 }
 
 function clone (value: unknown, copies: Copies, depth: number): unknown {

@@ -1,6 +1,6 @@
 import { ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { clonePlain, NOT_PLAIN } from './clone-plain.ts'
+import { clonePlain, NOT_PLAIN, type Copies } from './clone-plain.ts'
 import { isBodyUnread } from './client-gone.ts'
 import { copyHeaders, restoreReply } from './reply-headers.ts'
 import { TransactionUsageError } from './errors.ts'
@@ -28,8 +28,16 @@ export interface Snapshot {
   headers: Record<string, unknown>
 }
 
-/** @returns why a second run could not be given the same request and reply, or a snapshot to make them from */
-export function takeSnapshot (request: FastifyRequest, reply: FastifyReply): Snapshot | string {
+/** Status and headers of a reply as they are. */
+export function copyStatusAndHeaders (reply: FastifyReply): Pick<Snapshot, 'status' | 'headers'> {
+  return { status: reply.statusCode, headers: copyHeaders(reply) }
+}
+
+/**
+ * @param before status and headers of the reply
+ * @returns why a second run could not be given the same request and reply, or a snapshot to make them from
+ */
+export function takeSnapshot (request: FastifyRequest, reply: FastifyReply, before: Pick<Snapshot, 'status' | 'headers'>): Snapshot | string {
   if (isBodyUnread(request.raw)) return 'the body is a stream, which could not be read again'
   const prototype = Object.getPrototypeOf(reply) as object
   const method = findOwnMethods(reply).find((key) => key in prototype)
@@ -40,8 +48,7 @@ export function takeSnapshot (request: FastifyRequest, reply: FastifyReply): Sna
     request: ownRequest,
     rawHeaders: { ...request.raw.headers },
     reply: copyOwn(reply),
-    status: reply.statusCode,
-    headers: copyHeaders(reply)
+    ...before
   }
 }
 
@@ -107,10 +114,11 @@ function create<Value extends object> (previous: Value, own: object): Value {
  */
 function copyOwn (source: object): Record<string, unknown> {
   const copy = { ...source } as Record<string | symbol, unknown>
+  const copies: Copies = new Map()
   for (const key of Reflect.ownKeys(copy)) {
     const value = copy[key]
     if (typeof value !== 'object' || value === null) continue
-    const data = clonePlain(value)
+    const data = clonePlain(value, copies)
     if (data !== NOT_PLAIN) copy[key] = data
     // Fastify's own, such as trailers, which are functions in a plain object.
     else if (typeof key === 'symbol' && Object.getPrototypeOf(value) === Object.prototype) copy[key] = { ...value }

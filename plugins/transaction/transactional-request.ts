@@ -2,11 +2,11 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isBodyIncomplete, isClientGone, onClose } from './client-gone.ts'
 import { BodyTimeoutError, ClientGoneError, TransactionUsageError } from './errors.ts'
-import { makeNext, restore, showOutcome, supersede, takeSnapshot, type HandlerRun, type Snapshot } from './handler-run.ts'
+import { copyStatusAndHeaders, makeNext, restore, showOutcome, supersede, takeSnapshot, type HandlerRun, type Snapshot } from './handler-run.ts'
 import { findHookOnStack, logRetriesOff, logStreamOutcome } from './log.ts'
 import type { FirstByteWait, RequestContext } from './request-context.ts'
 import { guardReply, watchSend } from './reply-guards.ts'
-import { copyHeaders, restoreReply } from './reply-headers.ts'
+import { restoreReply } from './reply-headers.ts'
 import type { TransactionRoute } from './route.ts'
 import { getLabel } from './route.ts'
 import { mayRunAgain } from './run-again.ts'
@@ -48,7 +48,7 @@ export class TransactionalRequest {
   #hookWithHandle: string | undefined
   #snapshot: Snapshot | undefined
   /** Status and headers when the handler began, or when a hook first asked for the transaction. */
-  #before: { status: number, headers: Record<string, unknown> }
+  #before: Pick<Snapshot, 'status' | 'headers'> | undefined
   #bodyTimer: NodeJS.Timeout | undefined
   #unguard: (() => void) | undefined
   #unwatch: (() => void) | undefined
@@ -56,7 +56,6 @@ export class TransactionalRequest {
   constructor (route: TransactionRoute, request: FastifyRequest, reply: FastifyReply, context: RequestContext<TransactionRun>) {
     this.route = route
     this.#context = context
-    this.#before = { status: reply.statusCode, headers: copyHeaders(reply) }
     this.run = this.#first = this.#makeRun(request, reply, 1)
     onClose(request, reply, () => { this.#onClose() })
   }
@@ -75,11 +74,11 @@ export class TransactionalRequest {
     const { request, reply, scope } = this.run
     this.#isBeforeHandler = false
     clearTimeout(this.#bodyTimer)
-    this.#before = { status: reply.statusCode, headers: copyHeaders(reply) }
+    this.#before = copyStatusAndHeaders(reply)
     const { retries = 0 } = this.route.options
     if (retries === 0) return
     if (scope.state !== 'idle' || this.#hookWithHandle !== undefined) return logRetriesOff(this.route, { hook: this.#hookWithHandle ?? '' }, reply.log)
-    const snapshot = takeSnapshot(request, reply)
+    const snapshot = takeSnapshot(request, reply, this.#before)
     if (typeof snapshot === 'string') return logRetriesOff(this.route, { reason: snapshot }, reply.log)
     this.#snapshot = snapshot
     this.#unwatch = watchSend(this)
@@ -118,7 +117,7 @@ export class TransactionalRequest {
 
   /** Puts status and headers back to what they were before the handler, for an error that takes the place of its reply. */
   takeBack (): void {
-    restoreReply(this.reply, this.#before.status, this.#before.headers)
+    if (this.#before !== undefined) restoreReply(this.reply, this.#before.status, this.#before.headers)
   }
 
   /** Answers a mistake of the program with an error; never throws, since nothing could catch it in a callback. */
@@ -185,6 +184,7 @@ export class TransactionalRequest {
     if (stream === true && streamIdleTimeout > 0) void new StreamIdleTimer(this, streamIdleTimeout, (error) => { this.#onStreamIdle(error) })
     const { bodyTimeout } = this.#context
     if (!this.#isBeforeHandler) return
+    this.#before ??= copyStatusAndHeaders(this.reply)
     this.noteHandle()
     if (bodyTimeout > 0 && isBodyIncomplete(request.raw)) this.#bodyTimer = setTimeout(() => { this.#onBodyTimeout() }, bodyTimeout).unref()
   }

