@@ -1,5 +1,5 @@
-// Imports point one way: schemas <- drizzle, islands <- repositories <- other plugins <- routes <- app <- server, scripts, tests.
-const ISLANDS = '^plugins/(transaction|outbox|change-stream)/'
+// Imports point one way: schemas <- drizzle, packages <- repositories <- other plugins <- routes <- app <- server, scripts, tests.
+const PACKAGES_IN_PLUGINS = '^plugins/(transaction|outbox|change-stream)/'
 const OURS = '^(app|server)[.]ts$|^(plugins|routes|schemas|drizzle|packages|scripts|test|bench)/'
 
 module.exports = {
@@ -8,17 +8,17 @@ module.exports = {
     { name: 'schemas-know-nothing', severity: 'error', from: { path: '^schemas/' }, to: { path: OURS, pathNot: '^schemas/' } },
     { name: 'drizzle-knows-schemas-only', severity: 'error', from: { path: '^drizzle/' }, to: { path: OURS, pathNot: '^(drizzle|schemas)/' } },
     {
-      name: 'islands-stand-alone',
+      name: 'transaction-packages-stand-alone',
       comment: 'They are packages of their own: what they need is given to them as options.',
       severity: 'error',
-      from: { path: ISLANDS, pathNot: '/test/' },
-      to: { path: OURS, pathNot: ISLANDS }
+      from: { path: PACKAGES_IN_PLUGINS, pathNot: '/test/' },
+      to: { path: OURS, pathNot: PACKAGES_IN_PLUGINS }
     },
     {
-      name: 'one-island-knows-no-other',
+      name: 'one-package-knows-no-other',
       severity: 'error',
-      from: { path: ISLANDS, pathNot: '/test/' },
-      to: { path: ISLANDS, pathNot: '^plugins/$1/' }
+      from: { path: PACKAGES_IN_PLUGINS, pathNot: '/test/' },
+      to: { path: PACKAGES_IN_PLUGINS, pathNot: '^plugins/$1/' }
     },
     {
       name: 'packages-stand-alone',
