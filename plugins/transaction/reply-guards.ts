@@ -25,9 +25,10 @@ interface Guarded {
 type RawResponse = ServerResponse & { stream?: Record<string, unknown> }
 
 /**
- * While a transaction is open, refuses `reply.hijack()` and successful replies written straight to `reply.raw`. A refusal answers the request and never throws: the call may stand in a callback where nothing
- * could catch it. An error reply passes (Fastify itself writes its last-resort errors there) and rolls back, unless a success
- * is being committed: then that one answers. Replies streamed from the transaction may be written.
+ * While a transaction is open, refuses `reply.hijack()` and successful replies written straight to `reply.raw`. A refusal
+ * answers the request and never throws: the call may stand in a callback where nothing could catch it. An error reply passes
+ * (Fastify itself writes its last-resort errors there) and rolls back, unless a success is being committed: then that one
+ * answers. Replies streamed from the transaction may be written.
  *
  * @returns a function that takes the guards off
  */

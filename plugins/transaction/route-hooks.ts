@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod,
 import { createCommitHook } from './commit-hook.ts'
 import { isClientGone } from './client-gone.ts'
 import { TransactionUsageError } from './errors.ts'
+import { isThenable } from './is-thenable.ts'
 import { describeRouteName, findPlanner, setPlanner } from './server-record.ts'
 import { pinHook, type PinnedHook } from './pin-hook.ts'
 import { describeRoute, type TransactionRoute } from './route.ts'
@@ -82,8 +83,4 @@ function settleWithoutReply (handler: RouteHandlerMethod, { findRun }: RouteHook
     const result = (handler as Handler).call(this, request, reply)
     return isThenable(result) ? settle(request, reply, result) : result
   }
-}
-
-function isThenable (value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }

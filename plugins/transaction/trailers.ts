@@ -1,5 +1,6 @@
 import type { FastifyReply } from 'fastify'
 import { validateHeader } from './header-values.ts'
+import { isThenable } from './is-thenable.ts'
 
 type Done = (error: Error | null, value?: string) => void
 type Trailer = (reply: FastifyReply, payload: unknown, done: Done) => unknown
@@ -64,10 +65,6 @@ function guard (name: string, trailer: Trailer): Trailer {
   }
   guarded.add(guardedTrailer)
   return guardedTrailer
-}
-
-function isThenable (value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
 /** Fastify keeps the functions on the reply, under a symbol of its own; there is no public way to read them. */
