@@ -34,8 +34,9 @@ export function beginSql (options: TransactionOptions, server: 'new' | 'old' | '
 
 /** `SET LOCAL application_name`, so that `pg_stat_activity` shows which request a session works for. */
 export function applicationNameSql (label: string): string {
-  const name = label.replace(/[^\x20-\x7e]/g, '?').slice(0, longestApplicationName)
-  return `; SET LOCAL application_name = ${pg.escapeLiteral(name)}`
+  const text = label.slice(0, longestApplicationName)
+  const name = /[^\x20-\x7e]/.test(text) ? text.replace(/[^\x20-\x7e]/g, '?') : text
+  return `; SET LOCAL application_name = ${/['\\]/.test(name) ? pg.escapeLiteral(name) : `'${name}'`}`
 }
 
 /**

@@ -41,7 +41,7 @@ function cloneObject (value: object, copies: Copies, depth: number): unknown {
 /** Objects of literals and of JSON, and those of query parsers, whose prototype is empty to be safe from `__proto__`. */
 function isPlainObject (value: object): boolean {
   const prototype = Object.getPrototypeOf(value) as object | null
-  return prototype === null || (Object.getPrototypeOf(prototype) === null && Object.keys(prototype).length === 0)
+  return prototype === Object.prototype || prototype === null || (Object.getPrototypeOf(prototype) === null && Object.keys(prototype).length === 0)
 }
 
 function cloneArray (source: unknown[], copies: Copies, depth: number): unknown {
@@ -56,16 +56,27 @@ function cloneArray (source: unknown[], copies: Copies, depth: number): unknown 
 }
 
 function cloneEntries (source: object, copies: Copies, depth: number): unknown {
-  const copy = Object.create(Object.getPrototypeOf(source) as object | null) as Record<string, unknown>
+  // A spread defines its keys, `__proto__` too, and V8 copies the shape at once.
+  const copy: Record<string, unknown> = Object.getPrototypeOf(source) === Object.prototype
+    ? { ...source }
+    : defineOwn(Object.create(Object.getPrototypeOf(source) as object | null) as object, source)
   copies.set(source, copy)
-  for (const [key, value] of Object.entries(source)) {
+  for (const key of Object.keys(copy)) {
+    const value = copy[key]
+    if (typeof value === 'function') return NOT_PLAIN
+    if (typeof value !== 'object' || value === null) continue
     const item = clone(value, copies, depth)
     if (item === NOT_PLAIN) return NOT_PLAIN
-    // Assigned, this key would change the prototype instead.
-    if (key === '__proto__') Object.defineProperty(copy, key, { value: item, enumerable: true, configurable: true, writable: true })
+    if (key === '__proto__') defineOwn(copy, { [key]: item })
     else copy[key] = item
   }
   return copy
+}
+
+/** Own keys of parsers' objects, whose prototype is not Object.prototype; assigned, `__proto__` would change the prototype instead. */
+function defineOwn (copy: object, source: object): Record<string, unknown> {
+  for (const [key, value] of Object.entries(source)) Object.defineProperty(copy, key, { value, enumerable: true, configurable: true, writable: true })
+  return copy as Record<string, unknown>
 }
 
 function cloneMap (source: Map<unknown, unknown>, copies: Copies, depth: number): unknown {

@@ -115,15 +115,22 @@ function create<Value extends object> (previous: Value, own: object): Value {
 function copyOwn (source: object): Record<string, unknown> {
   const copy = { ...source } as Record<string | symbol, unknown>
   const copies: Copies = new Map()
-  for (const key of Reflect.ownKeys(copy)) {
+  for (const key in copy) {
     const value = copy[key]
-    if (typeof value !== 'object' || value === null) continue
-    const data = clonePlain(value, copies)
-    if (data !== NOT_PLAIN) copy[key] = data
-    // Fastify's own, such as trailers, which are functions in a plain object.
-    else if (typeof key === 'symbol' && Object.getPrototypeOf(value) === Object.prototype) copy[key] = { ...value }
+    if (typeof value === 'object' && value !== null) copyProperty(copy, key, value, copies)
+  }
+  for (const key of Object.getOwnPropertySymbols(copy)) {
+    const value = copy[key]
+    if (typeof value === 'object' && value !== null) copyProperty(copy, key, value, copies)
   }
   return copy
+}
+
+function copyProperty (copy: Record<string | symbol, unknown>, key: string | symbol, value: object, copies: Copies): void {
+  const data = clonePlain(value, copies)
+  if (data !== NOT_PLAIN) copy[key] = data
+  // Fastify's own, such as trailers, which are functions in a plain object.
+  else if (typeof key === 'symbol' && Object.getPrototypeOf(value) === Object.prototype) copy[key] = { ...value }
 }
 
 function setHeaders (headers: NodeJS.Dict<string | string[]>, values: NodeJS.Dict<string | string[]>): void {

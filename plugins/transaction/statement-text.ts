@@ -4,6 +4,10 @@ import { wordsOf } from './sql-words.ts'
 /** First words that may end, begin or hand over a transaction; a text with one statement and another first word cannot. */
 const suspects = new Set(['begin', 'start', 'commit', 'end', 'abort', 'rollback', 'prepare', 'set'])
 const firstWord = /^\s*([a-z]+)/i
+/** Texts that were found to hold no transaction control: programs send the same ones again and again. */
+const harmless = new Set<string>()
+const longestHarmless = 4096
+const mostHarmless = 1000
 const writes = new Set(['insert', 'update', 'delete', 'select', 'replace', 'with'])
 
 /** The SQL of a statement in any of the forms drivers take. */
@@ -28,6 +32,16 @@ export function refuseTransactionControl (text: string): void {
 
 /** Why a text may not be sent; undefined when it may. */
 export function transactionControlIn (text: string): TransactionUsageError | undefined {
+  if (harmless.has(text)) return undefined
+  const refusal = findTransactionControl(text)
+  if (refusal === undefined && text.length <= longestHarmless) {
+    if (harmless.size >= mostHarmless) harmless.clear()
+    harmless.add(text)
+  }
+  return refusal
+}
+
+function findTransactionControl (text: string): TransactionUsageError | undefined {
   const [, first] = firstWord.exec(text) ?? []
   if (first !== undefined && !suspects.has(first.toLowerCase()) && !text.includes(';')) return undefined
   let isInBody = false

@@ -13,7 +13,11 @@ export class Told<Result> extends Promise<Result> {
 
   /** Tells what `work` tells. */
   static of<Result> (work: Promise<Result>): Told<Result> {
-    const told = new Told<Result>((resolve, reject) => { work.then(resolve, reject) })
+    return Told.settledBy((resolve, reject) => { work.then(resolve, reject) })
+  }
+
+  static settledBy<Result> (executor: (resolve: (result: Result) => void, reject: (error: unknown) => void) => void): Told<Result> {
+    const told = new Told<Result>(executor)
     void Promise.prototype.then.call(told, undefined, ignore)
     return told
   }
@@ -44,10 +48,17 @@ export class GivenPromises {
   }
 
   follow<Result> (work: Promise<Result>, { mustEnd = false }: FollowOptions = {}): Promise<Result> {
-    const promise = Told.of(work)
+    const promise = Told.settledBy<Result>((resolve, reject) => {
+      work.then((result) => {
+        this.#open.delete(given)
+        resolve(result)
+      }, (error: unknown) => {
+        given.error = asError(error)
+        reject(error)
+      })
+    })
     const given: Given = { promise, error: mustEnd ? unawaited(this.#label) : undefined }
     this.#open.add(given)
-    work.then(() => { this.#open.delete(given) }, (error: unknown) => { given.error = asError(error) })
     return promise
   }
 
