@@ -13,7 +13,7 @@ import type { Repositories, RepositoryDoubles } from './plugins/repositories/ind
 import type { Settings } from './schemas/settings.ts'
 
 /** Where the log goes: a stream that receives JSON lines, or false for nowhere. */
-export type LoggerOptions = false | { level?: Settings['LOG_LEVEL'], stream?: { write: (line: string) => void } }
+export type LoggerOptions = false | { level?: Settings['LOG_LEVEL']; stream?: { write: (line: string) => void } }
 
 /** What `buildApp` can be given; without anything it reads the environment. */
 export interface BuildOptions {
@@ -24,7 +24,7 @@ export interface BuildOptions {
   /** Build without touching a database, to read routes and schemas. Default false. */
   offline?: boolean
   /** Test doubles, decorated before the plugins that would make the real ones. With one of them no URL has to be set. */
-  overrides?: { db?: FastifyInstance['db'], mongo?: FastifyInstance['mongo'], repositories?: RepositoryDoubles }
+  overrides?: { db?: FastifyInstance['db']; mongo?: FastifyInstance['mongo']; repositories?: RepositoryDoubles }
   /** Adds routes or plugins of a test, after plugins/ and routes/ and before the app is ready. */
   plugins?: (app: App) => Promise<void>
 }
@@ -42,7 +42,7 @@ const NO_PLUGINS = /^(common|transaction|outbox|change-stream)(\/|$)/
 declare module 'fastify' {
   interface FastifyInstance {
     /** Which databases are a test's doubles: nothing follows, relays or watches those. */
-    doubles: { db: boolean, mongo: boolean }
+    doubles: { db: boolean; mongo: boolean }
   }
 }
 
@@ -54,7 +54,11 @@ declare module 'fastify' {
  */
 export async function buildApp (options: BuildOptions = {}): Promise<App> {
   const { offline = false, overrides } = options
-  const settings = readSettings(process.env, options.settings, offline ? 'none' : overrides === undefined ? 'given' : 'started')
+  const settings = readSettings(
+    process.env,
+    options.settings,
+    offline ? 'none' : overrides === undefined ? 'given' : 'started'
+  )
   const app = construct(settings, options.logger)
   try {
     await load(app, { settings, offline }, options)
@@ -78,7 +82,12 @@ async function load (app: App, pluginOptions: PluginOptions, { overrides = {}, p
   if (overrides.mongo !== undefined) app.decorate('mongo', overrides.mongo)
   if (overrides.repositories !== undefined) app.decorate('repositories', { ...overrides.repositories } as Repositories)
   // A plugin is a file of plugins/, or the index of a folder in it; what lies deeper belongs to that index.
-  await app.register(autoload, { dir: join(import.meta.dirname, 'plugins'), maxDepth: 1, ignorePattern: NO_PLUGINS, options: pluginOptions })
+  await app.register(autoload, {
+    dir: join(import.meta.dirname, 'plugins'),
+    maxDepth: 1,
+    ignorePattern: NO_PLUGINS,
+    options: pluginOptions
+  })
   await app.register(autoload, { dir: join(import.meta.dirname, 'routes'), routeParams: true })
   if (plugins !== undefined) await plugins(app)
 }
@@ -93,7 +102,12 @@ function serverOptions (settings: Settings, logger: LoggerOptions | undefined) {
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1000 },
     // Node compares these once per interval, and a request timeout below the headers timeout never fires. A request without
     // Host is refused by plugins/errors, because Node would answer it without a body.
-    http: { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: CHECK_INTERVAL_MS, requireHostHeader: false },
+    http: {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: CHECK_INTERVAL_MS,
+      requireHostHeader: false
+    },
     requestTimeout: REQUEST_TIMEOUT_MS,
     // A reader that takes nothing for this long is cut off; longer than any handler may work in silence.
     connectionTimeout: settings.HANDLER_TIMEOUT_MS * 2 + REQUEST_TIMEOUT_MS,
@@ -101,7 +115,9 @@ function serverOptions (settings: Settings, logger: LoggerOptions | undefined) {
     keepAliveTimeout: 72_000,
     // A request that still arrives on an open connection is answered, and told that the connection closes.
     return503OnClosing: false,
-    frameworkErrors: (...args) => { answerError(...args) },
+    frameworkErrors: (...args) => {
+      answerError(...args)
+    },
     clientErrorHandler: answerClientError,
     schemaController: { compilersFactory: { buildValidator } }
   } satisfies FastifyHttpOptions<Server>

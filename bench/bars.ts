@@ -4,7 +4,13 @@ import type { Spread } from './statistics.ts'
 const WRITES = ['POST /users/', 'POST /orders/']
 /** The three routes that most bars are about. */
 export const CORE = ['GET /users/{id}', ...WRITES]
-const LISTS = ['GET /users/', 'GET /users/summary', 'GET /user-analytics', 'GET /posts/summaries', 'GET /posts/by-category/{category}']
+const LISTS = [
+  'GET /users/',
+  'GET /users/summary',
+  'GET /user-analytics',
+  'GET /posts/summaries',
+  'GET /posts/by-category/{category}'
+]
 const MONGO_LISTS = ['GET /users/summary', 'GET /posts/summaries', 'GET /posts/by-category/{category}']
 
 /** The service and its control differ by up to so much in a run. */
@@ -33,14 +39,22 @@ const BARS: Bar[] = [
 
 /** A Markdown table of the bars, each route with what was measured; peers that did not run are left out. */
 export function barTable ({ rows }: Result): string {
-  const lines = BARS.flatMap((bar) => bar.routes.flatMap((route) => {
-    const row = rows.find((each) => each.peer === bar.peer && each.route === route)
-    if (row === undefined) return []
-    const ratio = bar.figure === 'CPU' ? row.serviceCpuOver : row.serviceOver
-    const sign = bar.figure === 'CPU' ? '≤' : '≥'
-    return [`| ${bar.figure} ÷ ${bar.peer} | ${route} | ${ratio.median.toFixed(2)} | ${sign} ${short(bar.floor)} | ${sign} ${short(bar.stretch)} | ${verdict(bar, ratio)} |`]
-  }))
-  return ['| bar | route | measured | floor | stretch | |', '| --- | --- | ---: | ---: | ---: | --- |', ...lines].join('\n')
+  const lines = BARS.flatMap((bar) =>
+    bar.routes.flatMap((route) => {
+      const row = rows.find((each) => each.peer === bar.peer && each.route === route)
+      if (row === undefined) return []
+      const ratio = bar.figure === 'CPU' ? row.serviceCpuOver : row.serviceOver
+      const sign = bar.figure === 'CPU' ? '≤' : '≥'
+      return [
+        `| ${bar.figure} ÷ ${bar.peer} | ${route} | ${ratio.median.toFixed(2)} | ${sign} ${
+          short(bar.floor)
+        } | ${sign} ${short(bar.stretch)} | ${verdict(bar, ratio)} |`
+      ]
+    })
+  )
+  return ['| bar | route | measured | floor | stretch | |', '| --- | --- | ---: | ---: | ---: | --- |', ...lines].join(
+    '\n'
+  )
 }
 
 function verdict ({ figure, floor, stretch }: Bar, { median }: Spread): string {

@@ -14,18 +14,36 @@ export async function fill (databaseUrl: string, mongoUrl: string, database: str
 async function fillUsers (databaseUrl: string, { users }: Size): Promise<void> {
   await withSql(databaseUrl, async (client) => {
     await client.query('truncate users, orders, order_items, posts, outbox restart identity cascade')
-    await client.query(`insert into users (email, name) select 'user-' || n || '@bench.example', 'User ' || n from generate_series(1, $1::int) n`, [users])
+    await client.query(
+      `insert into users (email, name) select 'user-' || n || '@bench.example', 'User ' || n from generate_series(1, $1::int) n`,
+      [users]
+    )
     // Sessions keep the plan of their first foreign key check, and on an analyzed empty table that is a sequential scan.
-    await client.query("insert into orders (user_id, total) select 1 + n % $1::int, 1 from generate_series(1, 5000) n", [users])
-    await client.query("insert into order_items (order_id, product, quantity, unit_price) select id, 'Pen', 1, 1 from orders")
+    await client.query(
+      'insert into orders (user_id, total) select 1 + n % $1::int, 1 from generate_series(1, 5000) n',
+      [users]
+    )
+    await client.query(
+      "insert into order_items (order_id, product, quantity, unit_price) select id, 'Pen', 1, 1 from orders"
+    )
     await client.query('delete from outbox')
   })
 }
 
-async function fillPosts (databaseUrl: string, mongoUrl: string, database: string, { users, posts, categories }: Size): Promise<string[]> {
+async function fillPosts (
+  databaseUrl: string,
+  mongoUrl: string,
+  database: string,
+  { users, posts, categories }: Size
+): Promise<string[]> {
   const documents = Array.from({ length: posts }, (_, n) => ({
-    _id: new ObjectId(), title: `Post ${n}`, content, category: `category-${1 + n % categories}`, author_id: 1 + n % users,
-    created_at: new Date(newest - n * 60_000), updated_at: new Date(newest - n * 60_000)
+    _id: new ObjectId(),
+    title: `Post ${n}`,
+    content,
+    category: `category-${1 + n % categories}`,
+    author_id: 1 + n % users,
+    created_at: new Date(newest - n * 60_000),
+    updated_at: new Date(newest - n * 60_000)
   }))
   const client = await new MongoClient(mongoUrl).connect()
   try {
@@ -33,15 +51,33 @@ async function fillPosts (databaseUrl: string, mongoUrl: string, database: strin
     await db.collection('posts').deleteMany({})
     await db.collection('users').deleteMany({})
     await db.collection('posts').insertMany(documents)
-    await db.collection<{ _id: number }>('users').insertMany(Array.from({ length: users }, (_, n) => ({ _id: n + 1, name: `User ${n + 1}`, email: `user-${n + 1}@bench.example`, _v: Long.fromNumber(n + 1) })))
+    await db.collection<{ _id: number }>('users').insertMany(
+      Array.from(
+        { length: users },
+        (_, n) => ({
+          _id: n + 1,
+          name: `User ${n + 1}`,
+          email: `user-${n + 1}@bench.example`,
+          _v: Long.fromNumber(n + 1)
+        })
+      )
+    )
   } finally {
     await client.close()
   }
   await withSql(databaseUrl, async (sql) => {
-    await sql.query(`insert into posts (id, author_id, title, category, content_length, created_at)
+    await sql.query(
+      `insert into posts (id, author_id, title, category, content_length, created_at)
       select * from unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::int[], $6::timestamptz[])`,
-    [documents.map(({ _id }) => _id.toHexString()), documents.map((post) => post.author_id), documents.map(({ title }) => title),
-      documents.map(({ category }) => category), documents.map(() => content.length), documents.map((post) => post.created_at)])
+      [
+        documents.map(({ _id }) => _id.toHexString()),
+        documents.map((post) => post.author_id),
+        documents.map(({ title }) => title),
+        documents.map(({ category }) => category),
+        documents.map(() => content.length),
+        documents.map((post) => post.created_at)
+      ]
+    )
     await sql.query('analyze')
   })
   return documents.slice(0, 1000).map(({ _id }) => _id.toHexString())

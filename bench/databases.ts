@@ -17,8 +17,15 @@ export interface Servers {
 /** Starts PostgreSQL and MongoDB with their usual settings: what is measured includes their fsync. */
 export async function startServers (): Promise<Servers> {
   const folder = mkdtempSync(path.join(tmpdir(), 'tandem-bench-'))
-  const { postgres, mongodb, stop } = await startEmbedded({ dataDir: folder, postgres: true, mongodb: true, onProgress: console.error })
-  if (postgres === undefined || mongodb === undefined || mongodb.how === 'missing') throw new Error('the bench needs both databases')
+  const { postgres, mongodb, stop } = await startEmbedded({
+    dataDir: folder,
+    postgres: true,
+    mongodb: true,
+    onProgress: console.error
+  })
+  if (postgres === undefined || mongodb === undefined || mongodb.how === 'missing') {
+    throw new Error('the bench needs both databases')
+  }
   return {
     folder,
     async make (name) {

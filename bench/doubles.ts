@@ -8,10 +8,18 @@ const settings = { NODE_ENV: 'test' } as const
 const times: number[] = []
 for (let count = 0; count < builds; count++) {
   const startedAt = performance.now()
-  const app = await buildApp({ settings, logger: false, overrides: { db: await memoryDatabase(), mongo: mongoDouble({}) } })
+  const app = await buildApp({
+    settings,
+    logger: false,
+    overrides: { db: await memoryDatabase(), mongo: mongoDouble({}) }
+  })
   times.push(performance.now() - startedAt)
   await app.close()
 }
 const [first = 0, ...later] = times
 const median = later.toSorted((a, b) => a - b)[Math.floor(later.length / 2)] ?? 0
-console.log(`buildApp with doubles: first ${Math.round(first)} ms, then ${Math.round(median)} ms (median of ${later.length}); ${Math.round(process.memoryUsage.rss() / 2 ** 20)} MiB resident`)
+console.log(
+  `buildApp with doubles: first ${Math.round(first)} ms, then ${Math.round(median)} ms (median of ${later.length}); ${
+    Math.round(process.memoryUsage.rss() / 2 ** 20)
+  } MiB resident`
+)

@@ -9,12 +9,20 @@ import { machine, writeBetween } from './report.ts'
 import { routesOver, size, type Route } from './routes.ts'
 import { ratios, spread } from './statistics.ts'
 
-const { values } = parseArgs({ options: { requests: { type: 'string', default: '220000' }, write: { type: 'boolean', default: false } } })
+const { values } = parseArgs({
+  options: { requests: { type: 'string', default: '220000' }, write: { type: 'boolean', default: false } }
+})
 const POSTS = [1000, 100_000] as const
 const CONNECTIONS = [16, 64, 256, 1000]
 const ROUNDS = 5
 const STARTS = 5
-const LISTS = ['GET /users/summary', 'GET /users/', 'GET /posts/summaries', 'GET /posts/by-category/{category}', 'GET /user-analytics']
+const LISTS = [
+  'GET /users/summary',
+  'GET /users/',
+  'GET /posts/summaries',
+  'GET /posts/by-category/{category}',
+  'GET /user-analytics'
+]
 
 build()
 const servers = await startServers()
@@ -32,13 +40,21 @@ async function oneDatabase (databases: Databases): Promise<string[]> {
   const routes = routesOver(size, postIds)
   const starts = await spawns(databases)
   return [
-    ...await withService(databases, async (service) => [await moreConnections(service, routes), await moreRequests('The same process', service, routes)]),
+    ...await withService(
+      databases,
+      async (
+        service
+      ) => [await moreConnections(service, routes), await moreRequests('The same process', service, routes)]
+    ),
     await withService(databases, async (service) => await moreRequests('A new process', service, routes)),
     starts
   ]
 }
 
-async function withService<Result> (databases: Databases, work: (service: Running) => Promise<Result>): Promise<Result> {
+async function withService<Result> (
+  databases: Databases,
+  work: (service: Running) => Promise<Result>
+): Promise<Result> {
   const service = await start('service', databases)
   try {
     return await work(service)
@@ -54,12 +70,21 @@ async function morePosts ({ make }: Servers): Promise<string> {
     const routes: Route[][] = []
     for (const posts of POSTS) {
       const databases = await make(`posts_${posts}`)
-      routes.push(routesOver(size, await fill(databases.DATABASE_URL, databases.MONGODB_URL, databases.MONGODB_DATABASE, { ...size, posts })))
+      routes.push(
+        routesOver(
+          size,
+          await fill(databases.DATABASE_URL, databases.MONGODB_URL, databases.MONGODB_DATABASE, { ...size, posts })
+        )
+      )
       running.push(await start('service', databases))
     }
     const lines: string[] = []
     for (const name of LISTS) lines.push(await grown(name, running, routes.map((all) => routeNamed(all, name))))
-    return ['| one request at a time | p50 with 1,000 posts | with 100,000 | ratio |', '| --- | ---: | ---: | ---: |', ...lines].join('\n')
+    return [
+      '| one request at a time | p50 with 1,000 posts | with 100,000 | ratio |',
+      '| --- | ---: | ---: | ---: |',
+      ...lines
+    ].join('\n')
   } finally {
     await Promise.all(running.map((peer) => peer.stop()))
   }
@@ -69,11 +94,15 @@ async function grown (name: string, running: Running[], routes: Route[]): Promis
   const times: number[][] = running.map(() => [])
   for (const [at, peer] of running.entries()) await amountFor(peer, routes[at] as Route, 1, 0.1, { seconds: 1 })
   for (let round = 0; round < ROUNDS; round++) {
-    for (const [at, peer] of running.entries()) times[at]?.push(1000 / (await measure(peer, routes[at] as Route, 1, 100)).requestsPerSecond)
+    for (const [at, peer] of running.entries()) {
+      times[at]?.push(1000 / (await measure(peer, routes[at] as Route, 1, 100)).requestsPerSecond)
+    }
   }
   const [few = [], many = []] = times
   const { median, min, max } = ratios(many, few)
-  return `| ${name} | ${spread(few).median.toFixed(1)} ms | ${spread(many).median.toFixed(1)} ms | ${median.toFixed(2)} [${min.toFixed(2)}–${max.toFixed(2)}] |`
+  return `| ${name} | ${spread(few).median.toFixed(1)} ms | ${spread(many).median.toFixed(1)} ms | ${
+    median.toFixed(2)
+  } [${min.toFixed(2)}–${max.toFixed(2)}] |`
 }
 
 /** Many connections share the pool of twenty, whose queue is as long as by default. */
@@ -86,7 +115,11 @@ async function moreConnections (service: Running, routes: Route[]): Promise<stri
       lines.push(load(name, connections, await measure(service, route, connections, amount)))
     }
   }
-  return ['| pool of 20 | connections | requests/s | p50 ms | p99 ms | errors |', '| --- | ---: | ---: | ---: | ---: | ---: |', ...lines].join('\n')
+  return [
+    '| pool of 20 | connections | requests/s | p50 ms | p99 ms | errors |',
+    '| --- | ---: | ---: | ---: | ---: | ---: |',
+    ...lines
+  ].join('\n')
 }
 
 function load (name: string, connections: number, { requestsPerSecond, p50, p99, errors }: Sample): string {
@@ -104,7 +137,9 @@ async function moreRequests (who: string, service: Running, routes: Route[]): Pr
     errors += (await measure(service, read, 16, 2 * some)).errors + (await measure(service, order, 16, some)).errors
     tenths.push(`${Math.round(total * tenth / 10).toLocaleString('en')}: ${Math.round(memory(service.pid) ?? 0)}`)
   }
-  return `${who}: resident memory in MiB after so many requests, ⅔ GET /users/{id}, ⅓ POST /orders/, ${errors} errors: ${tenths.join(', ')}.`
+  return `${who}: resident memory in MiB after so many requests, ⅔ GET /users/{id}, ⅓ POST /orders/, ${errors} errors: ${
+    tenths.join(', ')
+  }.`
 }
 
 /** Milliseconds from the start of the process to its first answer out of PostgreSQL. */

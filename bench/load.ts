@@ -31,7 +31,11 @@ export async function measure (peer: Running, route: Route, connections: number,
       path: route.path(0),
       setupRequest: (request) => {
         const body = route.body?.()
-        return { ...request, path: route.path(Math.random()), ...(body === undefined ? {} : { body, headers: { 'content-type': 'application/json' } }) }
+        return {
+          ...request,
+          path: route.path(Math.random()),
+          ...(body === undefined ? {} : { body, headers: { 'content-type': 'application/json' } })
+        }
       }
     }]
   })
@@ -48,14 +52,26 @@ export async function measure (peer: Running, route: Route, connections: number,
 }
 
 /** How long a peer is run before it is measured: until the first of both is reached. */
-export interface WarmUp { seconds: number, requests?: number }
+export interface WarmUp {
+  seconds: number
+  requests?: number
+}
 
 /**
  * How many requests take about so many seconds once the peer is warm.
  * @param warmUp requests before: V8 has compiled what a request runs through only after some thousand of them
  */
-export async function amountFor (peer: Running, route: Route, connections: number, seconds: number, { seconds: longest, requests = Infinity }: WarmUp): Promise<number> {
+export async function amountFor (
+  peer: Running,
+  route: Route,
+  connections: number,
+  seconds: number,
+  { seconds: longest, requests = Infinity }: WarmUp
+): Promise<number> {
   let perSecond = (await measure(peer, route, connections, 2 * connections)).requestsPerSecond
-  for (const part of [0.1, 0.9]) perSecond = (await measure(peer, route, connections, Math.ceil(Math.min(perSecond * longest, requests) * part))).requestsPerSecond
+  for (const part of [0.1, 0.9]) {
+    perSecond = (await measure(peer, route, connections, Math.ceil(Math.min(perSecond * longest, requests) * part)))
+      .requestsPerSecond
+  }
   return Math.ceil(perSecond * seconds)
 }

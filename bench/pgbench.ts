@@ -35,13 +35,37 @@ export function pgbenchMissing (): string | undefined {
  * @param folder for its script
  * @returns undefined for routes that are not compared with it
  */
-export async function measurePgbench (folder: string, databaseUrl: string, route: string, connections: number): Promise<Sample | undefined> {
+export async function measurePgbench (
+  folder: string,
+  databaseUrl: string,
+  route: string,
+  connections: number
+): Promise<Sample | undefined> {
   const script = SCRIPTS[route]
   if (script === undefined) return undefined
   const file = path.join(folder, 'pgbench.sql')
   writeFileSync(file, script)
-  const { stdout } = await run('pgbench', ['-M', 'prepared', '-n', '-c', String(connections), '-j', '1', '-T', '1', '-f', file, databaseUrl])
+  const { stdout } = await run('pgbench', [
+    '-M',
+    'prepared',
+    '-n',
+    '-c',
+    String(connections),
+    '-j',
+    '1',
+    '-T',
+    '1',
+    '-f',
+    file,
+    databaseUrl
+  ])
   const figure = (pattern: RegExp) => Number(pattern.exec(stdout)?.[1] ?? Number.NaN)
   const latency = figure(/latency average = ([\d.]+) ms/)
-  return { requestsPerSecond: figure(/tps = ([\d.]+)/), cpu: undefined, p50: latency, p99: Number.NaN, errors: figure(/number of failed transactions: (\d+)/) }
+  return {
+    requestsPerSecond: figure(/tps = ([\d.]+)/),
+    cpu: undefined,
+    p50: latency,
+    p99: Number.NaN,
+    errors: figure(/number of failed transactions: (\d+)/)
+  }
 }

@@ -17,12 +17,21 @@ const startLimit = 30_000
 const ticksPerSecond = 100
 
 /** Starts a peer on its own port and waits until it answers. `cpu` pins it to a core where the system can. */
-export async function startPeer ({ name, command, env: own }: Peer, databases: Databases, cpu?: number): Promise<Running> {
+export async function startPeer (
+  { name, command, env: own }: Peer,
+  databases: Databases,
+  cpu?: number
+): Promise<Running> {
   const port = await freePort()
   const [program = '', ...args] = cpu === undefined ? command : ['taskset', '-c', String(cpu), ...command]
-  const child = spawn(program, args, { env: { ...process.env, ...databases, DATABASE_POOL_SIZE: '20', ...own, PORT: String(port) }, stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(program, args, {
+    env: { ...process.env, ...databases, DATABASE_POOL_SIZE: '20', ...own, PORT: String(port) },
+    stdio: ['ignore', 'ignore', 'pipe']
+  })
   let complaint = ''
-  child.stderr?.on('data', (chunk: Buffer) => { complaint = (complaint + chunk.toString()).slice(-2000) })
+  child.stderr?.on('data', (chunk: Buffer) => {
+    complaint = (complaint + chunk.toString()).slice(-2000)
+  })
   const origin = `http://127.0.0.1:${port}`
   const until = performance.now() + startLimit
   while (!await answers(`${origin}/users/1`)) {
@@ -64,17 +73,25 @@ async function answers (url: string): Promise<boolean> {
 
 async function stop (child: ChildProcess): Promise<void> {
   if (child.exitCode !== null) return
-  const gone = new Promise((resolve) => { child.once('exit', resolve) })
+  const gone = new Promise((resolve) => {
+    child.once('exit', resolve)
+  })
   child.kill('SIGTERM')
-  const force = setTimeout(() => { child.kill('SIGKILL') }, 5000)
+  const force = setTimeout(() => {
+    child.kill('SIGKILL')
+  }, 5000)
   await gone
   clearTimeout(force)
 }
 
 async function freePort (): Promise<number> {
   const server = createServer()
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve)
+  })
   const address = server.address()
-  await new Promise((resolve) => { server.close(resolve) })
+  await new Promise((resolve) => {
+    server.close(resolve)
+  })
   return typeof address === 'object' && address !== null ? address.port : 0
 }

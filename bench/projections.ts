@@ -8,7 +8,9 @@ import { mongoDatabase } from '../plugins/mongo/index.ts'
 import { startServers } from './databases.ts'
 import type { Databases } from './peers.ts'
 
-const { values } = parseArgs({ options: { writes: { type: 'string', default: '200' }, backlog: { type: 'string', default: '5000' } } })
+const { values } = parseArgs({
+  options: { writes: { type: 'string', default: '200' }, backlog: { type: 'string', default: '5000' } }
+})
 const [writes, backlog] = [Number(values.writes), Number(values.backlog)]
 const servers = await startServers()
 try {
@@ -19,7 +21,11 @@ try {
   await servers.stop()
 }
 
-async function withApp<Result> (databases: Databases, isOn: boolean, work: (app: App) => Promise<Result>): Promise<Result> {
+async function withApp<Result> (
+  databases: Databases,
+  isOn: boolean,
+  work: (app: App) => Promise<Result>
+): Promise<Result> {
   const app = await buildApp({ logger: false, settings: { NODE_ENV: 'test', PROJECTIONS: isOn, ...databases } })
   try {
     return await work(app)
@@ -31,9 +37,17 @@ async function withApp<Result> (databases: Databases, isOn: boolean, work: (app:
 /** Milliseconds from the answer of a write until the other store has it. */
 async function latencies (databases: Databases): Promise<Record<string, object>> {
   return await withApp(databases, true, async (app) => {
-    const author = (await app.inject({ method: 'POST', url: '/users', payload: { email: 'author@example.com', name: 'Author' }, headers: { prefer: 'wait=10' } })).json<{ id: number }>().id
+    const author = (await app.inject({
+      method: 'POST',
+      url: '/users',
+      payload: { email: 'author@example.com', name: 'Author' },
+      headers: { prefer: 'wait=10' }
+    })).json<{ id: number }>().id
     const users = await follow(app, (n) => ['/users', { email: `user${n}@example.com`, name: 'User' }])
-    const posts = await follow(app, (n) => ['/posts', { title: `Post ${n}`, content: 'x'.repeat(500), category: 'bench', author_id: author }])
+    const posts = await follow(
+      app,
+      (n) => ['/posts', { title: `Post ${n}`, content: 'x'.repeat(500), category: 'bench', author_id: author }]
+    )
     return { 'users → MongoDB, answer to copy': users, 'posts → SQL, answer to copy': posts }
   })
 }
@@ -46,7 +60,12 @@ async function follow (app: App, write: (n: number) => [string, object]): Promis
     const answered = performance.now()
     const token = String(reply.headers['consistency-token'])
     const [store, value = ''] = token.split('-')
-    if (!await app.awaitProjections({ sql: store === 'sql' ? [value] : [], mongo: store === 'mongo' ? [value] : [] }, 10_000)) throw new Error(`${token} did not arrive`)
+    if (
+      !await app.awaitProjections(
+        { sql: store === 'sql' ? [value] : [], mongo: store === 'mongo' ? [value] : [] },
+        10_000
+      )
+    ) throw new Error(`${token} did not arrive`)
     times.push(performance.now() - answered)
   }
   const sorted = times.toSorted((a, b) => a - b)
@@ -57,9 +76,22 @@ async function follow (app: App, write: (n: number) => [string, object]): Promis
 /** A backlog that was written while nobody carried anything over. */
 async function throughputs (databases: Databases): Promise<Record<string, object>> {
   await withApp(databases, false, async (app) => {
-    await app.pg.query("INSERT INTO users (email, name) SELECT 'backlog' || n || '@example.com', 'User' FROM generate_series(1, $1) AS n", [backlog])
+    await app.pg.query(
+      "INSERT INTO users (email, name) SELECT 'backlog' || n || '@example.com', 'User' FROM generate_series(1, $1) AS n",
+      [backlog]
+    )
     const moment = { created_at: new Date(), updated_at: new Date() }
-    const posts = Array.from({ length: backlog }, () => ({ _id: new ObjectId(), title: 'Backlog', content: 'x'.repeat(500), category: 'bench', author_id: 1, ...moment }))
+    const posts = Array.from(
+      { length: backlog },
+      () => ({
+        _id: new ObjectId(),
+        title: 'Backlog',
+        content: 'x'.repeat(500),
+        category: 'bench',
+        author_id: 1,
+        ...moment
+      })
+    )
     await mongoDatabase(app).collection('posts').insertMany(posts)
   })
   return await withApp(databases, true, async (app) => {

@@ -30,12 +30,24 @@ export function summarize (measured: Measured[], conditions: Conditions): Result
 
 /** A Markdown table, a line for each route and peer. */
 export function table ({ rows }: Result): string {
-  const lines = rows.toSorted((a, b) => a.route < b.route ? -1 : Number(a.route > b.route)).map((row) => [
-    row.route, row.peer, Math.round(row.requestsPerSecond.median), figure(Math.round(row.cpu.median)), figure(row.p50.median), figure(row.p99.median),
-    ratio(row.serviceOver), ratio(row.serviceCpuOver), row.errors
-  ].join(' | '))
-  const head = 'route | peer | requests/s | CPU µs | p50 ms | p99 ms | service ÷ peer, throughput | service ÷ peer, CPU | errors'
-  return ['', head, '--- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---:', ...lines].map((line) => line === '' ? line : `| ${line} |`).join('\n')
+  const lines = rows.toSorted((a, b) => a.route < b.route ? -1 : Number(a.route > b.route)).map((row) =>
+    [
+      row.route,
+      row.peer,
+      Math.round(row.requestsPerSecond.median),
+      figure(Math.round(row.cpu.median)),
+      figure(row.p50.median),
+      figure(row.p99.median),
+      ratio(row.serviceOver),
+      ratio(row.serviceCpuOver),
+      row.errors
+    ].join(' | ')
+  )
+  const head =
+    'route | peer | requests/s | CPU µs | p50 ms | p99 ms | service ÷ peer, throughput | service ÷ peer, CPU | errors'
+  return ['', head, '--- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---:', ...lines].map((line) =>
+    line === '' ? line : `| ${line} |`
+  ).join('\n')
 }
 
 // pgbench tells neither its processor time nor a p99.
@@ -54,28 +66,47 @@ export function chart ({ rows }: Result): string {
   const bar = 14
   const group = peers.length * bar + 18
   const colours = ['#64748b', '#2563eb', '#d97706', '#9333ea', '#059669', '#dc2626', '#0f172a']
-  const bars = routes.flatMap((route, at) => peers.map((peer, turn) => {
-    const row = rows.find((each) => each.route === route && each.peer === peer)
-    if (row === undefined) return ''
-    const share = 1 / row.serviceOver.median
-    const y = 30 + at * group + turn * bar
-    const width = Math.round(Math.min(share, 3) * 160)
-    return `<rect x="230" y="${y}" width="${width}" height="${bar - 2}" fill="${colours[turn % colours.length]}"/>` +
-      `<text x="${236 + width}" y="${y + 10}">${peer} ${share.toFixed(2)}</text>`
-  }))
-  const labels = routes.map((route, at) => `<text x="222" y="${42 + at * group}" text-anchor="end">${route.replaceAll('{', '&#123;')}</text>`)
+  const bars = routes.flatMap((route, at) =>
+    peers.map((peer, turn) => {
+      const row = rows.find((each) => each.route === route && each.peer === peer)
+      if (row === undefined) return ''
+      const share = 1 / row.serviceOver.median
+      const y = 30 + at * group + turn * bar
+      const width = Math.round(Math.min(share, 3) * 160)
+      return `<rect x="230" y="${y}" width="${width}" height="${bar - 2}" fill="${colours[turn % colours.length]}"/>` +
+        `<text x="${236 + width}" y="${y + 10}">${peer} ${share.toFixed(2)}</text>`
+    })
+  )
+  const labels = routes.map((route, at) =>
+    `<text x="222" y="${42 + at * group}" text-anchor="end">${route.replaceAll('{', '&#123;')}</text>`
+  )
   const height = 40 + routes.length * group
   return `<svg xmlns="http://www.w3.org/2000/svg" width="860" height="${height}" font-family="sans-serif" font-size="11">` +
-    `<rect width="860" height="${height}" fill="#fff"/><text x="230" y="18" font-weight="bold">Requests per second, the service = 1 (longer is faster)</text>${[...labels, ...bars].join('')}</svg>\n`
+    `<rect width="860" height="${height}" fill="#fff"/><text x="230" y="18" font-weight="bold">Requests per second, the service = 1 (longer is faster)</text>${
+      [...labels, ...bars].join('')
+    }</svg>\n`
 }
 
 /** Writes the bars and the table into docs/performance.md, and the chart beside it. */
 export function writeReport (result: Result, svg: string): void {
   const skipped = Object.entries(result.skipped).map(([peer, reason]) => `Not run: ${peer}, ${reason}.`)
-  const conditions = `${machine()}, ${result.connections} connections, ${result.rounds} rounds of about ${result.seconds} s, ` +
+  const conditions =
+    `${machine()}, ${result.connections} connections, ${result.rounds} rounds of about ${result.seconds} s, ` +
     `load ${result.load.map((load) => load[0]?.toFixed(1)).join(' to ')}. From this one machine only.`
   const details = ['<details><summary>All routes and peers</summary>', '', table(result).trim(), '', '</details>']
-  writeBetween('bench', [conditions, ...skipped, '', barTable(result), '', '![Throughput of the peers, the service at 1](performance.svg)', '', ...details].join('\n'))
+  writeBetween(
+    'bench',
+    [
+      conditions,
+      ...skipped,
+      '',
+      barTable(result),
+      '',
+      '![Throughput of the peers, the service at 1](performance.svg)',
+      '',
+      ...details
+    ].join('\n')
+  )
   writeFileSync(path.join(docs, 'performance.svg'), svg)
 }
 
@@ -90,5 +121,7 @@ export function writeBetween (name: string, text: string): void {
 
 /** Date, Node and processor, for the record. */
 export function machine (): string {
-  return `${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}`
+  return `${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${cpus().length} × ${
+    cpus()[0]?.model ?? 'unknown processor'
+  }`
 }

@@ -2,10 +2,20 @@ import type { Sample } from './load.ts'
 import type { Spread } from './statistics.ts'
 
 /** The samples of one peer on one route, a sample per round. */
-export interface Measured { peer: string, route: string, samples: Sample[] }
+export interface Measured {
+  peer: string
+  route: string
+  samples: Sample[]
+}
 
 /** How a run was made. */
-export interface Conditions { rounds: number, seconds: number, connections: number, skipped: Record<string, string>, load: number[][] }
+export interface Conditions {
+  rounds: number
+  seconds: number
+  connections: number
+  skipped: Record<string, string>
+  load: number[][]
+}
 interface Row {
   route: string
   peer: string
@@ -21,4 +31,8 @@ interface Row {
 }
 
 /** What a run has found. */
-export interface Result extends Conditions { version: 1, node: string, rows: Row[] }
+export interface Result extends Conditions {
+  version: 1
+  node: string
+  rows: Row[]
+}

@@ -10,7 +10,11 @@ export interface Route {
 }
 
 /** How much data the databases hold while they are measured. */
-export interface Size { users: number, posts: number, categories: number }
+export interface Size {
+  users: number
+  posts: number
+  categories: number
+}
 
 export const size: Size = { users: 1000, posts: 10_000, categories: 10 }
 
@@ -31,7 +35,11 @@ export function routesOver ({ users, categories }: Size, postIds: string[]): Rou
       name: 'POST /orders/',
       method: 'POST',
       path: () => '/orders',
-      body: () => JSON.stringify({ user_id: rowAt(Math.random(), users), items: ['Pen', 'Ink', 'Paper'].map((product) => ({ product, quantity: 2, unit_price: '1.50' })) })
+      body: () =>
+        JSON.stringify({
+          user_id: rowAt(Math.random(), users),
+          items: ['Pen', 'Ink', 'Paper'].map((product) => ({ product, quantity: 2, unit_price: '1.50' }))
+        })
     },
     read('GET /users/', () => '/users?limit=100'),
     read('GET /users/summary', () => '/users/summary?limit=100'),

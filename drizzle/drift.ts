@@ -16,14 +16,21 @@ const NO_SNAPSHOT = '00000000-0000-0000-0000-000000000000'
  * @returns SQL statements per dialect that a new migration would hold; empty when nothing is missing
  * @throws MigrationError when a journal is not in the order of time
  */
-export async function findDrift ({ folder = path.join(import.meta.dirname, 'migrations'), tables = { postgres: postgres as object, sqlite: sqlite as object } } = {}): Promise<Record<'postgres' | 'sqlite', string[]>> {
+export async function findDrift (
+  {
+    folder = path.join(import.meta.dirname, 'migrations'),
+    tables = { postgres: postgres as object, sqlite: sqlite as object }
+  } = {}
+): Promise<Record<'postgres' | 'sqlite', string[]>> {
   return {
     postgres: await kit.generateMigration(
       lastSnapshot<Parameters<typeof kit.generateMigration>[0]>(path.join(folder, 'postgres')),
-      kit.generateDrizzleJson({ ...tables.postgres }, NO_SNAPSHOT)),
+      kit.generateDrizzleJson({ ...tables.postgres }, NO_SNAPSHOT)
+    ),
     sqlite: await kit.generateSQLiteMigration(
       lastSnapshot<Parameters<typeof kit.generateSQLiteMigration>[0]>(path.join(folder, 'sqlite')),
-      await kit.generateSQLiteDrizzleJson({ ...tables.sqlite }, NO_SNAPSHOT))
+      await kit.generateSQLiteDrizzleJson({ ...tables.sqlite }, NO_SNAPSHOT)
+    )
   }
 }
 

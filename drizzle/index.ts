@@ -21,7 +21,10 @@ export type Tables = { [Name in keyof Schema as Schema[Name] extends PgTable ? N
 export type Database = PgDatabase<NodePgQueryResultHKT, Schema, ExtractTablesWithRelations<Schema>>
 
 /** A Drizzle handle of SQLite: the parts that both dialects share. */
-export type SqliteDatabase = Pick<BaseSQLiteDatabase<'async', unknown, typeof sqlite>, 'select' | 'insert' | 'update' | 'delete' | 'all' | 'run'>
+export type SqliteDatabase = Pick<
+  BaseSQLiteDatabase<'async', unknown, typeof sqlite>,
+  'select' | 'insert' | 'update' | 'delete' | 'all' | 'run'
+>
 
 /** What a query may need besides tables, in the words of its dialect. */
 export interface Dialect {

@@ -14,7 +14,10 @@ export interface Migration {
 }
 
 /** What a database remembers of a migration. */
-export interface Applied { when: number, hash: string }
+export interface Applied {
+  when: number
+  hash: string
+}
 
 /** A migration cannot or must not run. The message is one line: what is wrong and what to do. */
 export class MigrationError extends Error {
@@ -34,12 +37,17 @@ export class MigrationError extends Error {
  * @throws MigrationError when the journal is not in the order of time: the later file would never run
  */
 export function readMigrations (folder: string): Migration[] {
-  const journal = JSON.parse(readFileSync(path.join(folder, 'meta', '_journal.json'), 'utf8')) as { entries: Array<{ tag: string, when: number }> }
+  const journal = JSON.parse(readFileSync(path.join(folder, 'meta', '_journal.json'), 'utf8')) as {
+    entries: Array<{ tag: string; when: number }>
+  }
   const migrations = journal.entries.map(({ tag, when }) => readMigration(folder, tag, when))
   for (const [at, { tag, when }] of migrations.entries()) {
     const before = migrations[at - 1]
     if (before !== undefined && when <= before.when) {
-      throw new MigrationError('MIGRATION_ORDER', `Migration ${tag} stands after ${before.tag} but is not newer: delete it and generate it again`)
+      throw new MigrationError(
+        'MIGRATION_ORDER',
+        `Migration ${tag} stands after ${before.tag} but is not newer: delete it and generate it again`
+      )
     }
   }
   return migrations
@@ -66,14 +74,22 @@ export function findPending (migrations: Migration[], applied: Applied[]): Migra
     const file = known.get(when)
     if (file === undefined) throw unknown(applied, migrations)
     if (file.hash !== hash) {
-      throw new MigrationError('MIGRATION_EDITED', `Migration ${file.tag} was edited after it had run: restore the file and put the change into a new migration`)
+      throw new MigrationError(
+        'MIGRATION_EDITED',
+        `Migration ${file.tag} was edited after it had run: restore the file and put the change into a new migration`
+      )
     }
   }
   const done = new Set(applied.map(({ when }) => when))
   const pending = migrations.filter(({ when }) => !done.has(when))
   const late = pending.find(({ when }) => when < newest)
   if (late !== undefined) {
-    throw new MigrationError('MIGRATION_LATE', `Migration ${late.tag} is older than ${known.get(newest)?.tag ?? 'one'}, which has already run here: delete it and generate it again`)
+    throw new MigrationError(
+      'MIGRATION_LATE',
+      `Migration ${late.tag} is older than ${
+        known.get(newest)?.tag ?? 'one'
+      }, which has already run here: delete it and generate it again`
+    )
   }
   return pending
 }
@@ -84,5 +100,10 @@ function unknown (applied: Applied[], migrations: Migration[]): MigrationError {
   const them = whens.length === 1 ? 'it' : 'them'
   // The database keeps no names; the journal of the version that made them does, beside the same number.
   const which = whens.map((when) => `"when": ${when}`).join(', ')
-  return new MigrationError('MIGRATION_AHEAD', `The database has ${whens.length} migration${whens.length === 1 ? '' : 's'} that this code does not know (${which}): start the version of the code that made ${them}`)
+  return new MigrationError(
+    'MIGRATION_AHEAD',
+    `The database has ${whens.length} migration${
+      whens.length === 1 ? '' : 's'
+    } that this code does not know (${which}): start the version of the code that made ${them}`
+  )
 }

@@ -47,7 +47,10 @@ export async function migrate (url: string, options: MigrateOptions = {}): Promi
   }
 }
 
-async function migratePostgres (url: string, { folder = FOLDERS.postgres, waitMs = WAIT_MS }: MigrateOptions): Promise<string[]> {
+async function migratePostgres (
+  url: string,
+  { folder = FOLDERS.postgres, waitMs = WAIT_MS }: MigrateOptions
+): Promise<string[]> {
   const migrations = readMigrations(folder)
   const client = new pg.Client({ connectionString: url, application_name: 'migrate', connectionTimeoutMillis: 10_000 })
   client.on('error', () => {}) // a lost connection also fails the statement that is waiting for it
@@ -56,8 +59,12 @@ async function migratePostgres (url: string, { folder = FOLDERS.postgres, waitMs
     // The lock belongs to the transaction, so it also holds through a pooler that hands out connections per transaction.
     await client.query(`begin; set local statement_timeout = 0; set local lock_timeout = ${Math.trunc(waitMs)}`)
     await client.query(`select pg_advisory_xact_lock(${LOCK})`).catch(refuseWait)
-    await client.query('create schema if not exists drizzle; create table if not exists drizzle.__drizzle_migrations (id serial primary key, hash text not null, created_at bigint)')
-    const { rows } = await client.query<{ hash: string, created_at: string }>('select hash, created_at from drizzle.__drizzle_migrations')
+    await client.query(
+      'create schema if not exists drizzle; create table if not exists drizzle.__drizzle_migrations (id serial primary key, hash text not null, created_at bigint)'
+    )
+    const { rows } = await client.query<{ hash: string; created_at: string }>(
+      'select hash, created_at from drizzle.__drizzle_migrations'
+    )
     const pending = findPending(migrations, rows.map(toApplied))
     for (const { tag, when, hash, statements } of pending) {
       for (const statement of statements) await client.query(statement).catch(failed(tag))
@@ -76,21 +83,37 @@ async function migratePostgres (url: string, { folder = FOLDERS.postgres, waitMs
  * @returns names of the migrations that ran
  * @throws MigrationError as `migrate`, but SQLITE_BUSY at once when somebody else is writing
  */
-export async function migrateSqlite (client: SqliteClient, { folder = FOLDERS.sqlite }: Pick<MigrateOptions, 'folder'> = {}): Promise<string[]> {
+export async function migrateSqlite (
+  client: SqliteClient,
+  { folder = FOLDERS.sqlite }: Pick<MigrateOptions, 'folder'> = {}
+): Promise<string[]> {
   const migrations = readMigrations(folder)
   // Off while tables are rebuilt: dropping the old one would delete the rows that refer to it. Cannot change inside a transaction.
   await client.execute('pragma foreign_keys = off')
   const transaction = await client.transaction('write')
   try {
-    await transaction.execute('create table if not exists __drizzle_migrations (id integer primary key, hash text not null, created_at numeric)')
+    await transaction.execute(
+      'create table if not exists __drizzle_migrations (id integer primary key, hash text not null, created_at numeric)'
+    )
     const { rows } = await transaction.execute('select hash, created_at from __drizzle_migrations')
-    const pending = findPending(migrations, rows.map((row) => toApplied({ hash: String(row.hash), created_at: String(row.created_at) })))
+    const pending = findPending(
+      migrations,
+      rows.map((row) => toApplied({ hash: String(row.hash), created_at: String(row.created_at) }))
+    )
     for (const { tag, when, hash, statements } of pending) {
       for (const statement of statements) await transaction.execute(statement).catch(failed(tag))
-      await transaction.execute({ sql: 'insert into __drizzle_migrations (hash, created_at) values (?, ?)', args: [hash, when] })
+      await transaction.execute({
+        sql: 'insert into __drizzle_migrations (hash, created_at) values (?, ?)',
+        args: [hash, when]
+      })
     }
     const broken = await transaction.execute('pragma foreign_key_check')
-    if (broken.rows.length > 0) throw new MigrationError('MIGRATION_FAILED', `A migration would leave ${broken.rows.length} rows that refer to nothing: nothing was changed`)
+    if (broken.rows.length > 0) {
+      throw new MigrationError(
+        'MIGRATION_FAILED',
+        `A migration would leave ${broken.rows.length} rows that refer to nothing: nothing was changed`
+      )
+    }
     await transaction.commit()
     return pending.map(({ tag }) => tag)
   } finally {
@@ -105,16 +128,23 @@ export async function migrateSqlite (client: SqliteClient, { folder = FOLDERS.sq
  * @returns names of the migrations that have not run, oldest first
  * @throws MigrationError when the files and the database do not fit together
  */
-export async function pendingMigrations (db: Database, { folder }: Pick<MigrateOptions, 'folder'> = {}): Promise<string[]> {
+export async function pendingMigrations (
+  db: Database,
+  { folder }: Pick<MigrateOptions, 'folder'> = {}
+): Promise<string[]> {
   const { name } = getDialect(db)
   const applied = await (name === 'postgres' ? appliedInPostgres(db) : appliedInSqlite(db))
   return findPending(readMigrations(folder ?? FOLDERS[name]), applied).map(({ tag }) => tag)
 }
 
 async function appliedInPostgres (db: Database): Promise<Applied[]> {
-  const exists = await db.execute<{ exists: boolean }>(sql`select to_regclass('drizzle.__drizzle_migrations') is not null as "exists"`)
+  const exists = await db.execute<{ exists: boolean }>(
+    sql`select to_regclass('drizzle.__drizzle_migrations') is not null as "exists"`
+  )
   if (exists.rows[0]?.exists !== true) return []
-  const { rows } = await db.execute<{ hash: string, created_at: string }>(sql`select hash, created_at from drizzle.__drizzle_migrations`)
+  const { rows } = await db.execute<{ hash: string; created_at: string }>(
+    sql`select hash, created_at from drizzle.__drizzle_migrations`
+  )
   return rows.map(toApplied)
 }
 
@@ -123,10 +153,11 @@ async function appliedInSqlite (db: Database): Promise<Applied[]> {
   const query = all.bind(db)
   const exists = await query(sql`select 1 from sqlite_master where name = '__drizzle_migrations'`)
   if (exists.length === 0) return []
-  return (await query<{ hash: string, created_at: string }>(sql`select hash, created_at from __drizzle_migrations`)).map(toApplied)
+  return (await query<{ hash: string; created_at: string }>(sql`select hash, created_at from __drizzle_migrations`))
+    .map(toApplied)
 }
 
-function toApplied (row: { hash: string, created_at: string }): Applied {
+function toApplied (row: { hash: string; created_at: string }): Applied {
   return { hash: row.hash, when: Number(row.created_at) }
 }
 
@@ -135,12 +166,18 @@ function isBusy (error: unknown): boolean {
 }
 
 function refuseWait (error: unknown): never {
-  throw new MigrationError('MIGRATION_LOCKED', 'Somebody else has been migrating this database for too long: wait for them, or stop them', { cause: error })
+  throw new MigrationError(
+    'MIGRATION_LOCKED',
+    'Somebody else has been migrating this database for too long: wait for them, or stop them',
+    { cause: error }
+  )
 }
 
 function failed (tag: string): (error: unknown) => never {
   return (error) => {
     const reason = error instanceof Error ? error.message.split('\n')[0] : String(error)
-    throw new MigrationError('MIGRATION_FAILED', `Migration ${tag} failed, nothing was changed: ${reason}`, { cause: error })
+    throw new MigrationError('MIGRATION_FAILED', `Migration ${tag} failed, nothing was changed: ${reason}`, {
+      cause: error
+    })
   }
 }

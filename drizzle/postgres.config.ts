@@ -1,3 +1,7 @@
 import { defineConfig } from 'drizzle-kit'
 
-export default defineConfig({ dialect: 'postgresql', schema: './drizzle/postgres.ts', out: './drizzle/migrations/postgres' })
+export default defineConfig({
+  dialect: 'postgresql',
+  schema: './drizzle/postgres.ts',
+  out: './drizzle/migrations/postgres'
+})

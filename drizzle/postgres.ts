@@ -1,6 +1,18 @@
 import { relations, sql } from 'drizzle-orm'
 import {
-  bigint, check, foreignKey, index, integer, jsonb, numeric, pgTable, primaryKey, text, timestamp, unique, type ExtraConfigColumn
+  bigint,
+  check,
+  foreignKey,
+  index,
+  integer,
+  jsonb,
+  numeric,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  unique,
+  type ExtraConfigColumn
 } from 'drizzle-orm/pg-core'
 import { ORDER_STATUSES } from '../schemas/orders.ts'
 import { rules } from './rules.ts'
@@ -50,7 +62,9 @@ export const orderItems = pgTable('order_items', {
   quantity: integer().notNull(),
   unit_price: money().notNull()
 }, (item) => [
-  foreignKey({ name: 'order_items_order_id_fkey', columns: [item.order_id], foreignColumns: [orders.id] }).onDelete('cascade'),
+  foreignKey({ name: 'order_items_order_id_fkey', columns: [item.order_id], foreignColumns: [orders.id] }).onDelete(
+    'cascade'
+  ),
   index('order_items_order_id_idx').on(item.order_id, item.id),
   check('order_items_product_check', rules.order_items_product_check.check(item.product)),
   check('order_items_quantity_check', rules.order_items_quantity_check.check(item.quantity)),

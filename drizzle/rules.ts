@@ -25,16 +25,25 @@ export const rules = {
 } satisfies Record<string, Rule>
 
 // LENGTH counts characters in both dialects.
-function hasLength ({ minLength = 0, maxLength = 0 }: { minLength?: number, maxLength?: number }): Rule {
-  return { check: (column) => sql`length(${column}) between ${raw(minLength)} and ${raw(maxLength)}`, detail: `must be ${minLength} to ${maxLength} characters long` }
+function hasLength ({ minLength = 0, maxLength = 0 }: { minLength?: number; maxLength?: number }): Rule {
+  return {
+    check: (column) => sql`length(${column}) between ${raw(minLength)} and ${raw(maxLength)}`,
+    detail: `must be ${minLength} to ${maxLength} characters long`
+  }
 }
 
-function isBetween ({ minimum = 0, maximum = 0 }: { minimum?: number, maximum?: number }): Rule {
-  return { check: (column) => sql`${column} between ${raw(minimum)} and ${raw(maximum)}`, detail: `must be ${minimum} to ${maximum}` }
+function isBetween ({ minimum = 0, maximum = 0 }: { minimum?: number; maximum?: number }): Rule {
+  return {
+    check: (column) => sql`${column} between ${raw(minimum)} and ${raw(maximum)}`,
+    detail: `must be ${minimum} to ${maximum}`
+  }
 }
 
 function isOneOf (words: readonly string[]): Rule {
-  return { check: (column) => sql`${column} in (${raw(words.map((word) => `'${word}'`).join(', '))})`, detail: `must be one of ${words.join(', ')}` }
+  return {
+    check: (column) => sql`${column} in (${raw(words.map((word) => `'${word}'`).join(', '))})`,
+    detail: `must be one of ${words.join(', ')}`
+  }
 }
 
 // Money is text in SQLite.

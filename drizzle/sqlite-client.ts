@@ -2,13 +2,15 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import Libsql from 'libsql'
 
-type Statement = string | { sql: string, args: Array<string | number> }
+type Statement = string | { sql: string; args: Array<string | number> }
 type Rows = Promise<{ rows: Array<Record<string, unknown>> }>
 
 /** What migrating needs of an SQLite client with one connection. */
 export interface SqliteClient {
   execute: (statement: Statement) => Rows
-  transaction: (mode: 'write') => Promise<{ execute: (statement: Statement) => Rows, commit: () => Promise<void>, close: () => void }>
+  transaction: (
+    mode: 'write'
+  ) => Promise<{ execute: (statement: Statement) => Rows; commit: () => Promise<void>; close: () => void }>
 }
 
 /** A database file the service cannot work with. The message is one line: what is wrong, what to do. */
@@ -30,7 +32,9 @@ export function getSqlitePath (url: string): string {
   if (url === ':memory:' || url === 'file::memory:') return ':memory:'
   const [location = ''] = url.split(/[?#]/)
   try {
-    const file = location.startsWith('file://') ? fileURLToPath(location) : decodeURIComponent(location.slice('file:'.length))
+    const file = location.startsWith('file://')
+      ? fileURLToPath(location)
+      : decodeURIComponent(location.slice('file:'.length))
     if (file !== '') return path.resolve(file)
   } catch { /* said below */ }
   throw new SqliteFileError(`${url} names no file: write file:app.db, file:/var/lib/app.db or :memory:`)
@@ -51,11 +55,17 @@ export function openSqliteClient (url: string): SqliteClient & { close: () => vo
       database.exec('begin immediate')
       return {
         execute,
-        commit: async () => { database.exec('commit') },
-        close: () => { if (database.inTransaction) database.exec('rollback') }
+        commit: async () => {
+          database.exec('commit')
+        },
+        close: () => {
+          if (database.inTransaction) database.exec('rollback')
+        }
       }
     },
-    close: () => { database.close() }
+    close: () => {
+      database.close()
+    }
   }
 }
 

@@ -1,5 +1,15 @@
 import { relations, sql, type Column } from 'drizzle-orm'
-import { check, customType, foreignKey, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import {
+  check,
+  customType,
+  foreignKey,
+  index,
+  integer,
+  primaryKey,
+  sqliteTable,
+  text,
+  uniqueIndex
+} from 'drizzle-orm/sqlite-core'
 import { ORDER_STATUSES } from '../schemas/orders.ts'
 import { rules } from './rules.ts'
 
@@ -7,7 +17,7 @@ import { rules } from './rules.ts'
 // words. Money is text because SQLite has no exact decimals; ids are never used twice.
 const id = () => integer().primaryKey({ autoIncrement: true })
 // ISO 8601 in UTC with milliseconds: sorts as text, and anybody can read it in the file.
-const timestampMs = customType<{ data: Date, driverData: string }>({
+const timestampMs = customType<{ data: Date; driverData: string }>({
   dataType: () => 'text',
   toDriver: (date) => date.toISOString(),
   fromDriver: (text) => new Date(text)
@@ -50,7 +60,9 @@ export const orderItems = sqliteTable('order_items', {
   quantity: integer().notNull(),
   unit_price: text().notNull()
 }, (item) => [
-  foreignKey({ name: 'order_items_order_id_fkey', columns: [item.order_id], foreignColumns: [orders.id] }).onDelete('cascade'),
+  foreignKey({ name: 'order_items_order_id_fkey', columns: [item.order_id], foreignColumns: [orders.id] }).onDelete(
+    'cascade'
+  ),
   index('order_items_order_id_idx').on(item.order_id, item.id),
   check('order_items_product_check', rules.order_items_product_check.check(item.product)),
   check('order_items_quantity_check', rules.order_items_quantity_check.check(item.quantity)),

@@ -13,11 +13,18 @@ declare module 'fastify' {
 }
 
 type Raw = Record<string, unknown>
-interface SchemaError { instancePath: string, keyword: string, params: Record<string, unknown> }
+interface SchemaError {
+  instancePath: string
+  keyword: string
+  params: Record<string, unknown>
+}
 
 const SECRET = new Set(['DATABASE_URL', 'MONGODB_URL'])
 const BOUNDS = [
-  'DATABASE_LOCK_TIMEOUT_MS', 'DATABASE_STATEMENT_TIMEOUT_MS', 'DATABASE_TRANSACTION_TIMEOUT_MS', 'HANDLER_TIMEOUT_MS'
+  'DATABASE_LOCK_TIMEOUT_MS',
+  'DATABASE_STATEMENT_TIMEOUT_MS',
+  'DATABASE_TRANSACTION_TIMEOUT_MS',
+  'HANDLER_TIMEOUT_MS'
 ] as const
 // Names that Fastify knows for networks.
 const NETWORKS = new Set(['loopback', 'linklocal', 'uniquelocal'])
@@ -48,13 +55,19 @@ export type DatabaseUse = 'given' | 'started' | 'none'
  * @returns the frozen settings
  * @throws SettingsError naming every wrong setting
  */
-export function readSettings (environment: Raw, overrides: Partial<Settings> = {}, databases: DatabaseUse = 'started'): Settings {
+export function readSettings (
+  environment: Raw,
+  overrides: Partial<Settings> = {},
+  databases: DatabaseUse = 'started'
+): Settings {
   const raw: Raw = { ...withoutEmpty(environment), ...overrides }
   const { values, errors } = validate(raw)
   const wrong = new Set(errors.map(getName))
   const lines = [
     ...[...wrong].map((name) => describe(name, raw[name])),
-    ...contradictions(values, databases).filter(({ names }) => !names.some((name) => wrong.has(name))).map(({ line }) => line)
+    ...contradictions(values, databases).filter(({ names }) => !names.some((name) => wrong.has(name))).map(({ line }) =>
+      line
+    )
   ]
   if (lines.length > 0) throw new SettingsError(lines)
   const production = values.NODE_ENV === 'production'
@@ -105,7 +118,7 @@ function withoutEmpty (environment: Raw): Raw {
 }
 
 // Wrong settings are left out of a second pass, so that the remaining ones can still be compared.
-function validate (raw: Raw): { values: ReadSettings, errors: SchemaError[] } {
+function validate (raw: Raw): { values: ReadSettings; errors: SchemaError[] } {
   try {
     return { values: read(raw), errors: [] }
   } catch (error) {
@@ -141,30 +154,55 @@ function expected (name: string): string {
   return 'a text that is not empty'
 }
 
-function contradictions (settings: ReadSettings, databases: DatabaseUse): Array<{ names: string[], line: string }> {
-  const found: Array<{ names: string[], line: string }> = []
+function contradictions (settings: ReadSettings, databases: DatabaseUse): Array<{ names: string[]; line: string }> {
+  const found: Array<{ names: string[]; line: string }> = []
   if (settings.NODE_ENV !== 'production' && databases === 'given' && settings.DATABASE_URL === undefined) {
-    found.push({ names: ['DATABASE_URL'], line: 'DATABASE_URL must be set: npm start starts a PostgreSQL by itself, nothing else does' })
+    found.push({
+      names: ['DATABASE_URL'],
+      line: 'DATABASE_URL must be set: npm start starts a PostgreSQL by itself, nothing else does'
+    })
   }
   if (settings.NODE_ENV === 'production' && databases !== 'none') {
     for (const name of ['DATABASE_URL', 'MONGODB_URL'] as const) {
-      if (settings[name] === undefined) found.push({ names: [name, 'NODE_ENV'], line: `${name} must be set when NODE_ENV is production: only in development does npm start start databases` })
+      if (settings[name] === undefined) {
+        found.push({
+          names: [name, 'NODE_ENV'],
+          line: `${name} must be set when NODE_ENV is production: only in development does npm start start databases`
+        })
+      }
     }
   }
   if (settings.DATABASE_URL?.startsWith('postgres') === true && !URL.canParse(settings.DATABASE_URL)) {
-    found.push({ names: ['DATABASE_URL'], line: 'DATABASE_URL is not a valid URL: characters such as / ? # @ in user or password must be percent-encoded' })
+    found.push({
+      names: ['DATABASE_URL'],
+      line: 'DATABASE_URL is not a valid URL: characters such as / ? # @ in user or password must be percent-encoded'
+    })
   }
   for (const [at, inner] of BOUNDS.entries()) {
     const outer = BOUNDS[at + 1]
     if (outer !== undefined && settings[inner] >= settings[outer]) {
-      found.push({ names: [inner, outer], line: `${inner} (${settings[inner]}) must be smaller than ${outer} (${settings[outer]}): each wait ends before the one around it` })
+      found.push({
+        names: [inner, outer],
+        line: `${inner} (${settings[inner]}) must be smaller than ${outer} (${
+          settings[outer]
+        }): each wait ends before the one around it`
+      })
     }
   }
   if (settings.TRUST_PROXY !== undefined && !settings.TRUST_PROXY.split(',').every(isNetwork)) {
-    found.push({ names: ['TRUST_PROXY'], line: `TRUST_PROXY must be the addresses or networks of your proxies, separated by commas, such as 10.1.2.3 or 10.0.0.0/8, not ${JSON.stringify(settings.TRUST_PROXY)}` })
+    found.push({
+      names: ['TRUST_PROXY'],
+      line:
+        `TRUST_PROXY must be the addresses or networks of your proxies, separated by commas, such as 10.1.2.3 or 10.0.0.0/8, not ${
+          JSON.stringify(settings.TRUST_PROXY)
+        }`
+    })
   }
   if (settings.ADMIN_PORT !== undefined && settings.ADMIN_PORT !== 0 && settings.ADMIN_PORT === settings.PORT) {
-    found.push({ names: ['ADMIN_PORT', 'PORT'], line: `ADMIN_PORT and PORT are both ${settings.PORT}: give the admin listener a port of its own` })
+    found.push({
+      names: ['ADMIN_PORT', 'PORT'],
+      line: `ADMIN_PORT and PORT are both ${settings.PORT}: give the admin listener a port of its own`
+    })
   }
   return found
 }
@@ -178,7 +216,10 @@ function isNetwork (text: string): boolean {
 }
 
 /** Options that `buildApp` hands to every plugin of this folder. */
-export interface PluginOptions { settings: Settings, offline: boolean }
+export interface PluginOptions {
+  settings: Settings
+  offline: boolean
+}
 
 /** Decorates `app.config` and `app.offline` with what `buildApp` was given. */
 export default fp<PluginOptions>(async function config (app, { settings, offline }) {

@@ -13,7 +13,9 @@ export default fp(async function drain (app) {
   app.addHook('preClose', async () => {
     closing = true
     // Half-sent requests never finish by themselves, and the server would wait for them.
-    const deadline = setTimeout(() => { app.server.closeAllConnections() }, Math.max(SHUTDOWN_GRACE_MS - CLEAN_UP_MS, SHUTDOWN_GRACE_MS / 2))
+    const deadline = setTimeout(() => {
+      app.server.closeAllConnections()
+    }, Math.max(SHUTDOWN_GRACE_MS - CLEAN_UP_MS, SHUTDOWN_GRACE_MS / 2))
     deadline.unref()
   })
   app.addHook('onSend', (_request, reply, _payload, done) => {

@@ -36,12 +36,21 @@ const READY = new Set<Condition>(['up', 'degraded', 'migrated meanwhile'])
 const CACHE_MS = 1000
 const CHECK_MS = 1000
 
-const AliveSchema = Type.Object({ status: Type.Literal('alive') }, { $id: 'Alive', description: 'The process runs', additionalProperties: false })
+const AliveSchema = Type.Object({ status: Type.Literal('alive') }, {
+  $id: 'Alive',
+  description: 'The process runs',
+  additionalProperties: false
+})
 const ReadinessSchema = Type.Object({
   status: Type.String({ examples: ['ready'], description: 'ready, not ready or draining' }),
-  checks: Type.Record(Type.String(), Type.String(), { description: 'Condition of each dependency', examples: [{ sql: 'up', mongodb: 'up' }] }),
+  checks: Type.Record(Type.String(), Type.String(), {
+    description: 'Condition of each dependency',
+    examples: [{ sql: 'up', mongodb: 'up' }]
+  }),
   lag_seconds: Type.Optional(Type.Record(Type.String(), Type.Number(), {
-    description: 'How far the copy of each is behind in the other store, at most; a copy that is behind is no reason to send requests elsewhere', examples: [{ users: 0, posts: 0.02 }]
+    description:
+      'How far the copy of each is behind in the other store, at most; a copy that is behind is no reason to send requests elsewhere',
+    examples: [{ users: 0, posts: 0.02 }]
   }))
 }, { $id: 'Readiness', description: 'Whether requests should be sent here', additionalProperties: false })
 
@@ -50,12 +59,16 @@ export default fp(async function health (app) {
   const checks = new Map<string, Check>()
   const readiness = cached(() => getReport(checks))
   let draining = false
-  app.decorate('addReadiness', (name, check) => { checks.set(name, check) })
+  app.decorate('addReadiness', (name, check) => {
+    checks.set(name, check)
+  })
   app.decorate('readiness', async () => {
     const report = await readiness()
     return draining ? { ...report, status: 'draining' as const } : report
   })
-  app.addHook('preClose', async () => { draining = true })
+  app.addHook('preClose', async () => {
+    draining = true
+  })
   if (!app.doubles.db) app.addReadiness('sql', () => isFull(app) ? 'degraded' : app.migrationStatus())
   if (!app.doubles.mongo) app.addReadiness('mongodb', () => app.mongoState.state)
 
@@ -63,9 +76,13 @@ export default fp(async function health (app) {
   app.addSchema(AliveSchema)
   app.addSchema(ReadinessSchema)
   const ready = { 200: { $ref: 'Readiness#' }, 503: { $ref: 'Readiness#' } }
-  app.get('/livez', { schema: describe('isAlive', 'Whether the process runs', { 200: { $ref: 'Alive#' } }) }, function isAlive () {
-    return { status: 'alive' }
-  })
+  app.get(
+    '/livez',
+    { schema: describe('isAlive', 'Whether the process runs', { 200: { $ref: 'Alive#' } }) },
+    function isAlive () {
+      return { status: 'alive' }
+    }
+  )
   app.get('/readyz', { schema: describe('isReady', 'Whether requests should be sent here', ready) }, answerReadiness)
   app.get('/healthz', { schema: describe('isHealthy', 'The same as /readyz', ready) }, answerReadiness)
 
@@ -82,7 +99,9 @@ function describe (operationId: string, summary: string, response: Record<number
 }
 
 function lags (app: FastifyInstance): Record<string, number> {
-  return Object.fromEntries(getProjections(app).flatMap(({ name, lagSeconds }) => lagSeconds === undefined ? [] : [[name, lagSeconds]]))
+  return Object.fromEntries(
+    getProjections(app).flatMap(({ name, lagSeconds }) => lagSeconds === undefined ? [] : [[name, lagSeconds]])
+  )
 }
 
 /**
@@ -96,7 +115,9 @@ function isFull ({ pg }: FastifyInstance): boolean {
 }
 
 async function getReport (checks: Map<string, Check>): Promise<Readiness> {
-  const conditions = await Promise.all([...checks].map(async ([name, check]) => [name, await getCondition(check)] as const))
+  const conditions = await Promise.all(
+    [...checks].map(async ([name, check]) => [name, await getCondition(check)] as const)
+  )
   const isReady = conditions.every(([, condition]) => READY.has(condition))
   return { status: isReady ? 'ready' : 'not ready', checks: Object.fromEntries(conditions) }
 }

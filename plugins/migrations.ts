@@ -6,7 +6,12 @@ import { getCauses } from './common/causes.ts'
 import { withTimeout } from './common/with-timeout.ts'
 
 /** How the migrations of the database compare with those of the code. `migrated meanwhile`: they were the same, then a newer version migrated. */
-export type MigrationStatus = 'up' | 'migrations pending' | 'migrations ahead' | 'migrations differ' | 'migrated meanwhile'
+export type MigrationStatus =
+  | 'up'
+  | 'migrations pending'
+  | 'migrations ahead'
+  | 'migrations differ'
+  | 'migrated meanwhile'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -15,7 +20,10 @@ declare module 'fastify' {
   }
 }
 
-interface Finding { status: MigrationStatus, reason?: string }
+interface Finding {
+  status: MigrationStatus
+  reason?: string
+}
 
 const BOOT_WAIT_MS = 5000
 // Wrong credentials, no such role or database: waiting does not help.
@@ -36,7 +44,9 @@ export default fp(async function migrations (app) {
       const done = await migrate(DATABASE_URL)
       if (done.length > 0) app.log.info({ migrations: done }, 'migrated')
     }
-    await withTimeout(app.migrationStatus(), BOOT_WAIT_MS, () => { throw new Error(`no answer within ${BOOT_WAIT_MS} ms`) })
+    await withTimeout(app.migrationStatus(), BOOT_WAIT_MS, () => {
+      throw new Error(`no answer within ${BOOT_WAIT_MS} ms`)
+    })
   } catch (error) {
     if (hasCode(error, REFUSED) || (NODE_ENV === 'development' && hasCode(error, MISFIT))) throw error
     app.log.warn({ err: error }, 'the SQL database is not as it should be; readiness says when it is')
@@ -61,7 +71,9 @@ function watchStatus (app: FastifyInstance): () => Promise<MigrationStatus> {
 async function compare ({ db }: FastifyInstance, hasMatched: boolean): Promise<Finding> {
   try {
     const pending = await pendingMigrations(db)
-    return pending.length === 0 ? { status: 'up' } : { status: 'migrations pending', reason: `${pending.join(', ')}: run npm run db:migrate` }
+    return pending.length === 0
+      ? { status: 'up' }
+      : { status: 'migrations pending', reason: `${pending.join(', ')}: run npm run db:migrate` }
   } catch (error) {
     if (!(error instanceof MigrationError)) throw error
     const { code, message: reason } = error

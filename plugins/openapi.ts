@@ -19,7 +19,10 @@ declare module 'fastify' {
   }
 }
 
-interface Tag { name: string, description: string }
+interface Tag {
+  name: string
+  description: string
+}
 
 const WRITES = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
 const HEALTH = 'health'
@@ -30,7 +33,9 @@ const HEALTH = 'health'
  */
 export default fp(async function openapi (app) {
   const tags: Tag[] = []
-  app.decorate('describeTag', (name, description) => { tags.push({ name, description }) })
+  app.decorate('describeTag', (name, description) => {
+    tags.push({ name, description })
+  })
   await app.register(swagger, documentOptions(tags))
   checkTags(app, tags)
   if (!app.config.DOCS) return
@@ -41,21 +46,33 @@ export default fp(async function openapi (app) {
     uiConfig: { validatorUrl: null, displayOperationId: true }
   })
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
-  app.get('/docs/problems', { schema: { hide: true } }, (_request, reply) => reply.type('text/html; charset=utf-8').send(problemsPage()))
+  app.get(
+    '/docs/problems',
+    { schema: { hide: true } },
+    (_request, reply) => reply.type('text/html; charset=utf-8').send(problemsPage())
+  )
 }, { name: 'openapi', dependencies: ['config', 'errors'], fastify: '5.x' })
 
 /** Refuses to boot with a route whose tag nobody describes. */
 function checkTags (app: FastifyInstance, tags: Tag[]): void {
   const used = new Map<string, string>()
-  app.addHook('onRoute', ({ schema, url }) => { for (const tag of schema?.tags ?? []) used.set(tag, url) })
+  app.addHook('onRoute', ({ schema, url }) => {
+    for (const tag of schema?.tags ?? []) used.set(tag, url)
+  })
   app.addHook('onReady', async () => {
     for (const { name } of tags) used.delete(name)
-    for (const [tag, url] of used) throw new Error(`The tag '${tag}' of ${url} has no description: call app.describeTag('${tag}', …) in the plugin of the route`)
+    for (const [tag, url] of used) {
+      throw new Error(
+        `The tag '${tag}' of ${url} has no description: call app.describeTag('${tag}', …) in the plugin of the route`
+      )
+    }
   })
 }
 
 function documentOptions (tags: Tag[]): FastifyDynamicSwaggerOptions {
-  const { version, description } = JSON.parse(readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8')) as { version: string, description: string }
+  const { version, description } = JSON.parse(
+    readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8')
+  ) as { version: string; description: string }
   return {
     openapi: {
       openapi: '3.1.0',
@@ -63,18 +80,27 @@ function documentOptions (tags: Tag[]): FastifyDynamicSwaggerOptions {
       servers: [{ url: '/' }],
       tags
     },
-    refResolver: { buildLocalReference: (json, _base, _fragment, index) => typeof json.$id === 'string' ? json.$id : `def-${index}` },
+    refResolver: {
+      buildLocalReference: (json, _base, _fragment, index) => typeof json.$id === 'string' ? json.$id : `def-${index}`
+    },
     transform: describe
   }
 }
 
 const describe: SwaggerTransform = ({ schema, url, route }) => {
   const plain = url.length > 1 ? url.replace(/\/$/, '') : url
-  if (schema === undefined || schema.hide === true || schema.tags?.includes(HEALTH) === true) return { schema, url: plain }
+  if (schema === undefined || schema.hide === true || schema.tags?.includes(HEALTH) === true) {
+    return { schema, url: plain }
+  }
   const response = { ...problems(...commonProblems(schema)), ...schema.response as object }
   const transaction = getTransaction(route)
   const described = { ...schema, response, ...(transaction === undefined ? {} : { 'x-transaction': transaction }) }
-  return { schema: isWrite(route) && transaction === undefined ? described : describeConsistency(described, isWrite(route) ? 'write' : 'read'), url: plain }
+  return {
+    schema: isWrite(route) && transaction === undefined
+      ? described
+      : describeConsistency(described, isWrite(route) ? 'write' : 'read'),
+    url: plain
+  }
 }
 
 // What a route can answer because of what it takes; the rest (404, 409, 422) each route says itself.
@@ -82,7 +108,9 @@ function commonProblems ({ params, querystring, body }: FastifySchema): ProblemS
   return [
     ...(params === undefined && querystring === undefined && body === undefined ? [] : [400] as const),
     ...(body === undefined ? [] : [413, 415] as const),
-    500, 503, 504
+    500,
+    503,
+    504
   ]
 }
 

@@ -32,7 +32,15 @@ export default fp(async function security (app) {
   await app.register(cors, {
     origin: origins,
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-    exposedHeaders: ['location', 'link', 'retry-after', 'x-request-id', 'consistency-token', 'preference-applied', 'idempotency-replayed'],
+    exposedHeaders: [
+      'location',
+      'link',
+      'retry-after',
+      'x-request-id',
+      'consistency-token',
+      'preference-applied',
+      'idempotency-replayed'
+    ],
     maxAge: 600
   })
 }, { name: 'security', dependencies: ['config', 'errors'], fastify: '5.x' })

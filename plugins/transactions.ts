@@ -23,7 +23,9 @@ declare module 'fastify' {
 export default fp(async function transactions (app) {
   const { config } = app
   const observers: Observe[] = []
-  app.decorate('observeTransactions', (observe) => { observers.push(observe) })
+  app.decorate('observeTransactions', (observe) => {
+    observers.push(observe)
+  })
   await app.register(transaction, {
     ...sqlStore(app),
     ...mongoOptions(app),
@@ -39,8 +41,15 @@ function combineObservers (observers: Observe[]): Observe {
     const all = observers.map((observe) => observe(begun)).filter((observation) => observation !== undefined)
     const arounds = all.flatMap(({ around }) => around ?? [])
     return {
-      ...(arounds.length === 0 ? {} : { around: <Result>(work: () => Result) => arounds.reduce<() => Result>((inner, around) => () => around(inner), work)() }),
-      onEnd: (summary) => { for (const observation of all) observation.onEnd(summary) }
+      ...(arounds.length === 0
+        ? {}
+        : {
+          around: <Result>(work: () => Result) =>
+            arounds.reduce<() => Result>((inner, around) => () => around(inner), work)()
+        }),
+      onEnd: (summary) => {
+        for (const observation of all) observation.onEnd(summary)
+      }
     }
   }
 }

@@ -17,7 +17,11 @@ export function ref<T extends TSchema> (schema: T, options: Record<string, unkno
  * Text with bounds in characters, without the two things PostgreSQL cannot store as they are: NUL and half of a pair of
  * surrogates.
  */
-export function text (minLength: number, maxLength: number, options: { description?: string, examples?: string[] } = {}) {
+export function text (
+  minLength: number,
+  maxLength: number,
+  options: { description?: string; examples?: string[] } = {}
+) {
   return Type.String({ minLength, maxLength, pattern: '^[^\\u0000\\uD800-\\uDFFF]*$', ...options })
 }
 
@@ -33,10 +37,18 @@ export const IdSchema = Type.Integer({ minimum: 1, maximum: MAX_ID, examples: [4
 export const DocumentIdSchema = Type.String({ pattern: '^[0-9a-f]{24}$', examples: ['66f1c0a5e4b0a1b2c3d4e5f6'] })
 
 /** An instant. Handlers return a Date, clients read ISO 8601 in UTC with milliseconds. */
-export const TimestampSchema = Type.Unsafe<Date>({ type: 'string', format: 'date-time', examples: ['2025-01-31T12:00:00.000Z'] })
+export const TimestampSchema = Type.Unsafe<Date>({
+  type: 'string',
+  format: 'date-time',
+  examples: ['2025-01-31T12:00:00.000Z']
+})
 
 /** An exact amount with two places, as text because JSON numbers are not exact. */
-export const AmountSchema = Type.String({ pattern: '^(0|[1-9][0-9]{0,7})\\.[0-9]{2}$', description: 'Decimal with two places', examples: ['19.90'] })
+export const AmountSchema = Type.String({
+  pattern: '^(0|[1-9][0-9]{0,7})\\.[0-9]{2}$',
+  description: 'Decimal with two places',
+  examples: ['19.90']
+})
 
 // Optional in the document, always there for a handler: the validator puts the default in.
 function withDefault<T extends TSchema> (schema: T): T {
@@ -56,17 +68,26 @@ export const IdPageSchema = Type.Object({
 
 /** Query of a list whose cursor is text of this shape. */
 export function cursorPage (pattern: string, examples: string[]) {
-  return Type.Object({ limit, skip: Type.Optional(skip), after: Type.Optional(Type.String({ pattern, description: cursorDescription, examples })) })
+  return Type.Object({
+    limit,
+    skip: Type.Optional(skip),
+    after: Type.Optional(Type.String({ pattern, description: cursorDescription, examples }))
+  })
 }
 
 /** Headers of a created resource. */
 export const CREATED_HEADERS = {
   Location: { type: 'string', description: 'Path of the new resource' },
-  'Idempotency-Replayed': { type: 'string', description: '`true`: the answer to an earlier request with the same Idempotency-Key' }
+  'Idempotency-Replayed': {
+    type: 'string',
+    description: '`true`: the answer to an earlier request with the same Idempotency-Key'
+  }
 }
 
 /** Headers of a list. */
-export const LIST_HEADERS = { Link: { type: 'string', description: 'Path of the next page, `rel="next"`; absent on the last one' } }
+export const LIST_HEADERS = {
+  Link: { type: 'string', description: 'Path of the next page, `rel="next"`; absent on the last one' }
+}
 
 /** Answer without a body. */
 export const NoContentSchema = Type.Null({ description: 'Deleted' })

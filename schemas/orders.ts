@@ -8,7 +8,10 @@ const quantity = Type.Integer({ minimum: 1, maximum: 10_000, examples: [2] })
 export const ORDER_STATUSES = ['pending', 'paid', 'shipped', 'cancelled'] as const
 
 export const OrderItemSchema = Type.Object({
-  id: IdSchema, product, quantity, unit_price: AmountSchema
+  id: IdSchema,
+  product,
+  quantity,
+  unit_price: AmountSchema
 }, { $id: 'OrderItem', additionalProperties: false })
 
 export const OrderSchema = Type.Object({
@@ -21,11 +24,14 @@ export const OrderSchema = Type.Object({
 }, { $id: 'Order', additionalProperties: false, description: 'What a person ordered' })
 
 export const OrderItemCreateSchema = Type.Object({
-  product, quantity, unit_price: AmountSchema
+  product,
+  quantity,
+  unit_price: AmountSchema
 }, { $id: 'OrderItemCreate', additionalProperties: false })
 
 export const OrderCreateSchema = Type.Object({
-  user_id: IdSchema, items: Type.Array(ref(OrderItemCreateSchema), { minItems: 1, maxItems: 100 })
+  user_id: IdSchema,
+  items: Type.Array(ref(OrderItemCreateSchema), { minItems: 1, maxItems: 100 })
 }, { $id: 'OrderCreate', additionalProperties: false })
 
 export const OrderParamsSchema = Type.Object({ id: IdSchema })

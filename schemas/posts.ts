@@ -4,24 +4,50 @@ import { cursorPage, DocumentIdSchema, IdSchema, TimestampSchema, text } from '.
 const title = text(1, 200, { examples: ['On the engine'] })
 const content = text(1, 100_000, { examples: ['It weaves algebraic patterns.'] })
 const category = text(1, 50, { examples: ['engineering'] })
-const slug = Type.String({ pattern: '^[a-z0-9]+(-[a-z0-9]+)*$', maxLength: 200, description: 'Unique among posts', examples: ['on-the-engine'] })
+const slug = Type.String({
+  pattern: '^[a-z0-9]+(-[a-z0-9]+)*$',
+  maxLength: 200,
+  description: 'Unique among posts',
+  examples: ['on-the-engine']
+})
 
 export const PostSchema = Type.Object({
-  id: DocumentIdSchema, title, content, category, author_id: IdSchema, slug: Type.Optional(slug),
-  created_at: TimestampSchema, updated_at: TimestampSchema
+  id: DocumentIdSchema,
+  title,
+  content,
+  category,
+  author_id: IdSchema,
+  slug: Type.Optional(slug),
+  created_at: TimestampSchema,
+  updated_at: TimestampSchema
 }, { $id: 'Post', additionalProperties: false, description: 'Something a person wrote' })
 
 export const PostSummarySchema = Type.Object({
-  id: DocumentIdSchema, title, category, author_id: IdSchema, created_at: TimestampSchema
+  id: DocumentIdSchema,
+  title,
+  category,
+  author_id: IdSchema,
+  created_at: TimestampSchema
 }, { $id: 'PostSummary', additionalProperties: false, description: 'A post without its content' })
 
 export const PostCreateSchema = Type.Object({
-  title, content, category, author_id: IdSchema, slug: Type.Optional(slug)
+  title,
+  content,
+  category,
+  author_id: IdSchema,
+  slug: Type.Optional(slug)
 }, { $id: 'PostCreate', additionalProperties: false })
 
-export const PostUpdateSchema = Type.Partial(Type.Object({
-  title, content, category, author_id: IdSchema, slug: Type.Union([slug, Type.Null()], { description: 'Null takes the slug away' })
-}), { $id: 'PostUpdate', additionalProperties: false, minProperties: 1, description: 'The fields to change' })
+export const PostUpdateSchema = Type.Partial(
+  Type.Object({
+    title,
+    content,
+    category,
+    author_id: IdSchema,
+    slug: Type.Union([slug, Type.Null()], { description: 'Null takes the slug away' })
+  }),
+  { $id: 'PostUpdate', additionalProperties: false, minProperties: 1, description: 'The fields to change' }
+)
 
 export const PostParamsSchema = Type.Object({ id: DocumentIdSchema })
 

@@ -5,13 +5,18 @@ const ProblemErrorSchema = Type.Object({
   pointer: Type.String({ description: 'JSON pointer to the wrong value', examples: ['/email'] }),
   detail: Type.String({ examples: ['must match format "email"'] }),
   in: Type.Optional(Type.Unsafe<'path' | 'query' | 'header'>({
-    type: 'string', enum: ['path', 'query', 'header'], description: 'Where the value is when it is not in the body'
+    type: 'string',
+    enum: ['path', 'query', 'header'],
+    description: 'Where the value is when it is not in the body'
   }))
 }, { additionalProperties: false })
 
 /** The body of every answer with a status of 400 or more (RFC 9457). */
 export const ProblemSchema = Type.Object({
-  type: Type.String({ description: 'Reference to the description of this problem', examples: ['/docs/problems#invalid-request'] }),
+  type: Type.String({
+    description: 'Reference to the description of this problem',
+    examples: ['/docs/problems#invalid-request']
+  }),
   title: Type.String({ examples: ['The request does not match its schema'] }),
   status: Type.Integer({ minimum: 400, maximum: 599, examples: [400] }),
   detail: Type.String({ examples: ['The request body has 1 error'] }),
@@ -38,7 +43,11 @@ const RETRY_HEADERS = { 'Retry-After': { type: 'integer', description: 'Seconds 
 
 export type ProblemStatus = keyof typeof DESCRIPTIONS
 
-type ProblemResponse = { description: string, headers?: object, content: { 'application/problem+json': { schema: { $ref: string } } } }
+type ProblemResponse = {
+  description: string
+  headers?: object
+  content: { 'application/problem+json': { schema: { $ref: string } } }
+}
 
 /**
  * Response schemas for a route's problem answers.

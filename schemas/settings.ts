@@ -16,7 +16,11 @@ function milliseconds (fallback: number, description: string) {
 
 /** Every environment variable the service reads, with its default and meaning; `plugins/config.ts` reads them. */
 export const SettingsSchema = Type.Object({
-  NODE_ENV: oneOf(ENVIRONMENTS, 'development', 'In development npm start starts missing databases by itself; production refuses to.'),
+  NODE_ENV: oneOf(
+    ENVIRONMENTS,
+    'development',
+    'In development npm start starts missing databases by itself; production refuses to.'
+  ),
   DATABASE_URL: Type.Optional(Type.String({
     pattern: '^(postgres(ql)?://|file:|:memory:$)',
     description: 'postgres://… , file:app.db or :memory:. Unset: npm start starts a PostgreSQL under DATA_DIR.'
@@ -25,39 +29,99 @@ export const SettingsSchema = Type.Object({
     pattern: '^mongodb(\\+srv)?://',
     description: 'mongodb://… or mongodb+srv://… of a replica set. Unset: npm start starts a mongod under DATA_DIR.'
   })),
-  MONGODB_DATABASE: Type.String({ pattern: '^[A-Za-z0-9_-]{1,63}$', default: 'tandem', description: 'MongoDB database name.' }),
-  DATA_DIR: Type.String({ minLength: 1, default: '.data', description: 'Where the databases live that npm start starts; removing it is a full reset.' }),
-  HOST: Type.String({ minLength: 1, default: '127.0.0.1', description: 'Address to listen on; 0.0.0.0 in a container.' }),
-  PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3000, description: 'Port of the API; 0 picks a free one.' }),
-  ADMIN_PORT: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535, description: 'Metrics and status page on their own port. Unset: off.' })),
+  MONGODB_DATABASE: Type.String({
+    pattern: '^[A-Za-z0-9_-]{1,63}$',
+    default: 'tandem',
+    description: 'MongoDB database name.'
+  }),
+  DATA_DIR: Type.String({
+    minLength: 1,
+    default: '.data',
+    description: 'Where the databases live that npm start starts; removing it is a full reset.'
+  }),
+  HOST: Type.String({
+    minLength: 1,
+    default: '127.0.0.1',
+    description: 'Address to listen on; 0.0.0.0 in a container.'
+  }),
+  PORT: Type.Integer({
+    minimum: 0,
+    maximum: 65_535,
+    default: 3000,
+    description: 'Port of the API; 0 picks a free one.'
+  }),
+  ADMIN_PORT: Type.Optional(
+    Type.Integer({ minimum: 0, maximum: 65_535, description: 'Metrics and status page on their own port. Unset: off.' })
+  ),
   LOG_LEVEL: oneOf(LOG_LEVELS, 'info', 'Lowest level that is logged.'),
   DATABASE_POOL_SIZE: Type.Integer({ minimum: 1, maximum: 10_000, default: 20, description: 'Connections kept open.' }),
-  DATABASE_MAX_OVERFLOW: Type.Integer({ minimum: 0, maximum: 10_000, default: 30, description: 'Extra connections under load.' }),
-  DATABASE_POOL_TIMEOUT_MS: milliseconds(30_000, 'Longest wait for a connection; the deadline of a request that has a transaction ends it sooner.'),
-  DATABASE_POOL_RECYCLE_S: Type.Integer({ minimum: 1, maximum: 31_536_000, default: 3600, description: 'Age at which a connection is replaced.' }),
-  DATABASE_POOL_MAX_WAITING: Type.Integer({ minimum: 0, maximum: 1_000_000, default: 2000, description: 'Longer queues are refused at once.' }),
+  DATABASE_MAX_OVERFLOW: Type.Integer({
+    minimum: 0,
+    maximum: 10_000,
+    default: 30,
+    description: 'Extra connections under load.'
+  }),
+  DATABASE_POOL_TIMEOUT_MS: milliseconds(
+    30_000,
+    'Longest wait for a connection; the deadline of a request that has a transaction ends it sooner.'
+  ),
+  DATABASE_POOL_RECYCLE_S: Type.Integer({
+    minimum: 1,
+    maximum: 31_536_000,
+    default: 3600,
+    description: 'Age at which a connection is replaced.'
+  }),
+  DATABASE_POOL_MAX_WAITING: Type.Integer({
+    minimum: 0,
+    maximum: 1_000_000,
+    default: 2000,
+    description: 'Longer queues are refused at once.'
+  }),
   DATABASE_PRE_PING: Type.Boolean({ default: true, description: 'Test a connection before it is used.' }),
-  DATABASE_PIPELINE: Type.Boolean({ default: false, description: 'Send statements ahead of answers: BEGIN travels with the first one, and tests no connection.' }),
+  DATABASE_PIPELINE: Type.Boolean({
+    default: false,
+    description: 'Send statements ahead of answers: BEGIN travels with the first one, and tests no connection.'
+  }),
   DATABASE_ECHO: Type.Boolean({ default: false, description: 'Log statements, without their values.' }),
   DATABASE_LOCK_TIMEOUT_MS: milliseconds(2000, 'Longest wait for a lock.'),
   DATABASE_STATEMENT_TIMEOUT_MS: milliseconds(5000, 'Longest statement in a transaction.'),
   DATABASE_TRANSACTION_TIMEOUT_MS: milliseconds(10_000, 'Longest transaction.'),
   HANDLER_TIMEOUT_MS: milliseconds(15_000, 'Deadline of a request that has a transaction.'),
   SHUTDOWN_GRACE_MS: milliseconds(20_000, 'How long running requests may finish on SIGTERM.'),
-  PROJECTIONS: Type.Boolean({ default: true, description: 'Carry users to MongoDB and posts to SQL in this process. False: leave it to others.' }),
+  PROJECTIONS: Type.Boolean({
+    default: true,
+    description: 'Carry users to MongoDB and posts to SQL in this process. False: leave it to others.'
+  }),
   TRUST_PROXY: Type.Optional(Type.String({
-    description: 'Addresses or networks of the proxies in front, separated by commas: only what comes from them may name its client in X-Forwarded-For. Unset: nobody.'
+    description:
+      'Addresses or networks of the proxies in front, separated by commas: only what comes from them may name its client in X-Forwarded-For. Unset: nobody.'
   })),
-  RATE_LIMIT_MAX: Type.Integer({ minimum: 0, maximum: 1_000_000, default: 0, description: 'Requests of one address per RATE_LIMIT_WINDOW_MS, then 429. 0: no limit.' }),
+  RATE_LIMIT_MAX: Type.Integer({
+    minimum: 0,
+    maximum: 1_000_000,
+    default: 0,
+    description: 'Requests of one address per RATE_LIMIT_WINDOW_MS, then 429. 0: no limit.'
+  }),
   RATE_LIMIT_WINDOW_MS: milliseconds(60_000, 'Window of RATE_LIMIT_MAX.'),
-  MAX_EVENT_LOOP_DELAY_MS: Type.Optional(Type.Integer({ minimum: 0, maximum: 60_000, description: 'Requests get 503 while the event loop is later than this. 0: never. Default: 1000, outside production 0.' })),
+  MAX_EVENT_LOOP_DELAY_MS: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: 60_000,
+      description:
+        'Requests get 503 while the event loop is later than this. 0: never. Default: 1000, outside production 0.'
+    })
+  ),
   CORS_ORIGINS: Type.String({ default: '', description: 'Origins allowed by CORS, separated by commas. Empty: none.' }),
-  DOCS: Type.Optional(Type.Boolean({ description: 'Serve /docs and /openapi.json. Default: true, in production false.' })),
-  SEED: Type.Optional(Type.Boolean({ description: 'Sample rows in an empty database. Default: true in development only.' }))
+  DOCS: Type.Optional(
+    Type.Boolean({ description: 'Serve /docs and /openapi.json. Default: true, in production false.' })
+  ),
+  SEED: Type.Optional(
+    Type.Boolean({ description: 'Sample rows in an empty database. Default: true in development only.' })
+  )
 }, { additionalProperties: false })
 
 /** The settings as they are read, before defaults that depend on others. */
 export type ReadSettings = Static<typeof SettingsSchema>
 
 /** The settings after defaults: `app.config`. Keys are the names of the environment variables. */
-export type Settings = Readonly<Omit<ReadSettings, 'DOCS' | 'SEED'> & { DOCS: boolean, SEED: boolean }>
+export type Settings = Readonly<Omit<ReadSettings, 'DOCS' | 'SEED'> & { DOCS: boolean; SEED: boolean }>

@@ -4,7 +4,10 @@ import { cursorPage } from './common.ts'
 export const UserAnalyticsSchema = Type.Object({
   name: Type.String({ examples: ['Ada Lovelace'] }),
   post_count: Type.Integer({ minimum: 0, examples: [3] }),
-  avg_content_length: Type.Union([Type.Number(), Type.Null()], { description: 'Mean length of the posts in characters; null without posts', examples: [1284.5] })
+  avg_content_length: Type.Union([Type.Number(), Type.Null()], {
+    description: 'Mean length of the posts in characters; null without posts',
+    examples: [1284.5]
+  })
 }, { $id: 'UserAnalytics', additionalProperties: false, description: 'What a person wrote, in numbers' })
 
 export const UserAnalyticsQuerySchema = cursorPage('^[0-9]{1,10}_[0-9]{1,10}$', ['3_42'])

@@ -6,22 +6,35 @@ const email = Type.String({ format: 'email', minLength: 3, maxLength: 254, examp
 const name = text(1, 200, { examples: ['Ada Lovelace'] })
 
 export const UserSchema = Type.Object({
-  id: IdSchema, email, name, created_at: TimestampSchema, updated_at: TimestampSchema
+  id: IdSchema,
+  email,
+  name,
+  created_at: TimestampSchema,
+  updated_at: TimestampSchema
 }, { $id: 'User', additionalProperties: false, description: 'A person' })
 
 export const UserWithPostsSchema = Type.Object({
   ...UserSchema.properties,
-  posts: Type.Array(ref(PostSummarySchema), { maxItems: 100, description: 'The newest 100 posts of the user, newest first' })
+  posts: Type.Array(ref(PostSummarySchema), {
+    maxItems: 100,
+    description: 'The newest 100 posts of the user, newest first'
+  })
 }, { $id: 'UserWithPosts', additionalProperties: false, description: 'A person with what he or she wrote' })
 
 export const UserCreateSchema = Type.Object({ email, name }, { $id: 'UserCreate', additionalProperties: false })
 
 export const UserUpdateSchema = Type.Partial(Type.Object({ email, name }), {
-  $id: 'UserUpdate', additionalProperties: false, minProperties: 1, description: 'The fields to change'
+  $id: 'UserUpdate',
+  additionalProperties: false,
+  minProperties: 1,
+  description: 'The fields to change'
 })
 
 export const UserSummarySchema = Type.Object({
-  id: IdSchema, name, email, post_count: Type.Integer({ minimum: 0, examples: [3] })
+  id: IdSchema,
+  name,
+  email,
+  post_count: Type.Integer({ minimum: 0, examples: [3] })
 }, { $id: 'UserSummary', additionalProperties: false, description: 'A person and the number of posts he or she wrote' })
 
 export const UserParamsSchema = Type.Object({ id: IdSchema })

@@ -2,7 +2,10 @@ import type { App } from '../app.ts'
 import { maskUrl } from '../plugins/config.ts'
 
 /** A database that was started for this process, or why it was not. */
-type Server = { how: string, url: string, version: string, source: string } | { how: 'missing', reason: string[] } | undefined
+type Server =
+  | { how: string; url: string; version: string; source: string }
+  | { how: 'missing'; reason: string[] }
+  | undefined
 
 /**
  * What a person at a terminal wants to know when the service runs.
@@ -10,7 +13,7 @@ type Server = { how: string, url: string, version: string, source: string } | { 
  * @param databases those that were started for it
  * @returns lines to print
  */
-export function banner (app: App, { postgres, mongodb }: { postgres?: Server, mongodb?: Server } = {}): string {
+export function banner (app: App, { postgres, mongodb }: { postgres?: Server; mongodb?: Server } = {}): string {
   const { DATABASE_URL, MONGODB_URL, DOCS, DATA_DIR } = app.config
   const origin = app.listeningOrigin.replace(/\/\/(0\.0\.0\.0|\[::\])/, '//127.0.0.1')
   return [
@@ -21,7 +24,9 @@ export function banner (app: App, { postgres, mongodb }: { postgres?: Server, mo
     ...(DOCS ? [`  Docs        ${origin}/docs`] : []),
     ...database('SQL', DATABASE_URL, postgres),
     ...database('MongoDB', MONGODB_URL, mongodb),
-    ...(postgres !== undefined || mongodb !== undefined ? [`  Data        ${DATA_DIR} (remove it for a fresh start)`] : []),
+    ...(postgres !== undefined || mongodb !== undefined
+      ? [`  Data        ${DATA_DIR} (remove it for a fresh start)`]
+      : []),
     '',
     '  Try',
     `    curl ${origin}/users`,
@@ -35,7 +40,9 @@ export function banner (app: App, { postgres, mongodb }: { postgres?: Server, mo
 
 function database (label: string, url: string | undefined, server: Server): string[] {
   const name = `  ${label.padEnd(12)}`
-  if (server !== undefined && 'reason' in server) return server.reason.map((line, at) => `${at === 0 ? name : ' '.repeat(14)}${line}`)
+  if (server !== undefined && 'reason' in server) {
+    return server.reason.map((line, at) => `${at === 0 ? name : ' '.repeat(14)}${line}`)
+  }
   if (server === undefined) return [`${name}${url === undefined ? 'not set' : maskUrl(url)}`]
   // It has no password, so its whole URL can be copied into other tools.
   return [`${name}${server.url}`, `${' '.repeat(14)}${server.version}, ${server.how}, from ${server.source}`]

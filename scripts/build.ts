@@ -11,7 +11,13 @@ const STATUS_PAGE = ['page.html', 'page.css', 'page-script.js', 'series.js'].map
 
 // Autoload would load a route that was deleted since the last build.
 rmSync(dist, { recursive: true, force: true })
-const tsc = spawnSync(path.join(root, 'node_modules', '.bin', 'tsc'), ['-p', 'tsconfig.build.json', '--outDir', dist, ...flags], { cwd: root, stdio: 'inherit' })
+const tsc = spawnSync(path.join(root, 'node_modules', '.bin', 'tsc'), [
+  '-p',
+  'tsconfig.build.json',
+  '--outDir',
+  dist,
+  ...flags
+], { cwd: root, stdio: 'inherit' })
 if (tsc.status !== 0) process.exit(1)
 // tsc copies neither SQL nor plain JavaScript, HTML and CSS.
 for (const file of ['package.json', 'drizzle/migrations', ...STATUS_PAGE]) {

@@ -8,12 +8,22 @@ const isTest = (file: string): boolean => file.endsWith('.test.ts')
 const entries = readdirSync(test).filter(isTest).map((file) => readFileSync(path.join(test, file), 'utf8'))
 
 for (const folder of ['test', 'packages']) {
-  const files = readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' }).map((file) => path.join(root, folder, file))
-  for (const file of files.filter((file) => isTest(file) && path.dirname(file) !== test && !file.includes('node_modules'))) {
+  const files = readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' }).map((file) =>
+    path.join(root, folder, file)
+  )
+  for (
+    const file of files.filter((file) => isTest(file) && path.dirname(file) !== test && !file.includes('node_modules'))
+  ) {
     const name = path.relative(test, file).replaceAll('\\', '/')
     // As a file, or with its folder.
-    if (entries.some((text) => text.includes(`'./${name}'`) || text.includes(`importTests('${path.posix.dirname(name)}')`))) continue
-    console.error(`test/${name} is run by no entry file: add importTests('${path.posix.dirname(name)}') to one of test/*.test.ts`)
+    if (
+      entries.some((text) =>
+        text.includes(`'./${name}'`) || text.includes(`importTests('${path.posix.dirname(name)}')`)
+      )
+    ) continue
+    console.error(
+      `test/${name} is run by no entry file: add importTests('${path.posix.dirname(name)}') to one of test/*.test.ts`
+    )
     process.exitCode = 1
   }
 }

@@ -7,10 +7,12 @@ const TOGETHER = 2
 
 // Each line is run from node_modules/.bin.
 const STEPS: Record<string, string> = {
+  format: 'dprint check',
   types: 'tsc --noEmit',
   lint: 'oxlint --type-aware --deny-warnings',
   'dead code': 'knip --no-progress --treat-config-hints-as-errors',
-  'import direction': 'depcruise --output-type err app.ts server.ts plugins routes schemas drizzle packages scripts test bench',
+  'import direction':
+    'depcruise --output-type err app.ts server.ts plugins routes schemas drizzle packages scripts test bench',
   'OpenAPI document': 'tsx --conditions=tandem-source scripts/openapi.ts --check',
   'OpenAPI lint': 'redocly lint docs/openapi.json --max-problems 20',
   migrations: 'tsx --conditions=tandem-source scripts/check-migrations.ts',
@@ -36,14 +38,22 @@ async function work (): Promise<void> {
   }
 }
 
-async function run (line: string): Promise<{ code: number | null, output: string }> {
+async function run (line: string): Promise<{ code: number | null; output: string }> {
   const [program = '', ...args] = line.split(' ')
   const child = spawn(path.join(root, 'node_modules', '.bin', program), args, {
     cwd: root,
     env: { ...process.env, REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' }
   })
   let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => { output += chunk.toString() })
-  const code = await new Promise<number | null>((resolve) => { child.once('close', resolve).once('error', () => { resolve(1) }) })
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      output += chunk.toString()
+    })
+  }
+  const code = await new Promise<number | null>((resolve) => {
+    child.once('close', resolve).once('error', () => {
+      resolve(1)
+    })
+  })
   return { code, output }
 }

@@ -7,7 +7,10 @@ import { explainBoot } from '../plugins/errors/boot.ts'
  * @param command gets the app and the words behind the command's name; resolves to false for words it does not know
  * @param usage lines that say which words there are
  */
-export async function runCommand (command: (app: App, words: string[]) => Promise<boolean>, usage: string[]): Promise<void> {
+export async function runCommand (
+  command: (app: App, words: string[]) => Promise<boolean>,
+  usage: string[]
+): Promise<void> {
   let app: App | undefined
   delete process.env['ADMIN_PORT'] // the service that runs beside this listens there
   try {

@@ -12,11 +12,24 @@ const USAGE = `npm run ledger -- [--rounds 20] [--instances 2] [--away <ms>] [--
 const TURNS: Victim[] = ['service', 'postgres', 'service', 'mongod']
 
 async function main (): Promise<void> {
-  const { values } = parseArgs({ options: { rounds: { type: 'string', default: '20' }, instances: { type: 'string', default: '2' }, away: { type: 'string' }, only: { type: 'string' } } })
-  const [rounds, instances, away] = [Number(values.rounds), Number(values.instances), values.away === undefined ? undefined : Number(values.away)]
+  const { values } = parseArgs({
+    options: {
+      rounds: { type: 'string', default: '20' },
+      instances: { type: 'string', default: '2' },
+      away: { type: 'string' },
+      only: { type: 'string' }
+    }
+  })
+  const [rounds, instances, away] = [
+    Number(values.rounds),
+    Number(values.instances),
+    values.away === undefined ? undefined : Number(values.away)
+  ]
   const only = TURNS.find((victim) => victim === values.only)
   const areNumbers = [rounds, instances, away ?? 1].every((number) => Number.isSafeInteger(number) && number > 0)
-  if (!areNumbers || (values.only !== undefined && only === undefined)) throw new RangeError('a number is no whole number from 1, or the victim is not known')
+  if (!areNumbers || (values.only !== undefined && only === undefined)) {
+    throw new RangeError('a number is no whole number from 1, or the victim is not known')
+  }
   const dataDir = mkdtempSync(path.join(tmpdir(), 'tandem-ledger-'))
   const victims = Array.from({ length: rounds }, (_, round) => only ?? TURNS[round % TURNS.length] as Victim)
   const result = await runLedger({ dataDir, victims, instances, ...(away !== undefined && { away }), say: console.log })
@@ -28,10 +41,28 @@ async function main (): Promise<void> {
 
 function report ({ tallies, catchUp }: LedgerResult): number {
   const rows = Object.entries(tallies).filter(([, { rounds }]) => rounds > 0)
-  console.table(Object.fromEntries(rows.map(([victim, { rounds, requests, acked, refused, unknown, settled, replayed, ...broken }]) =>
-    [victim, { rounds, requests, '2xx': acked, refused, unanswered: unknown, 'asked again': settled, replayed, ...broken }])))
+  console.table(
+    Object.fromEntries(
+      rows.map((
+        [victim, { rounds, requests, acked, refused, unknown, settled, replayed, ...broken }]
+      ) => [victim, {
+        rounds,
+        requests,
+        '2xx': acked,
+        refused,
+        unanswered: unknown,
+        'asked again': settled,
+        replayed,
+        ...broken
+      }])
+    )
+  )
   const sorted = catchUp.toSorted((a, b) => a - b)
-  console.log(`Both stores agreed after ${Math.round(sorted[sorted.length >> 1] ?? 0)} ms (median), ${Math.round(sorted.at(-1) ?? 0)} ms (longest).`)
+  console.log(
+    `Both stores agreed after ${Math.round(sorted[sorted.length >> 1] ?? 0)} ms (median), ${
+      Math.round(sorted.at(-1) ?? 0)
+    } ms (longest).`
+  )
   const broken = rows.reduce((sum, [, tally]) => sum + brokenPromises(tally as Tally), 0)
   console.log(broken === 0 ? 'Every promise was kept.' : `${broken} promises were broken.`)
   return broken

@@ -13,13 +13,17 @@ await runCommand(async ({ outbox: { store } }: App, [verb = 'stats', ...ids]) =>
   if (verb === 'stats' && ids.length === 0) {
     const topics = await store.measure()
     if (topics.length === 0) console.log('The outbox is empty.')
-    for (const { topic, waiting, parked, oldestMs } of topics) console.log(`${topic}: ${waiting} waiting, the oldest for ${Math.round(oldestMs)} ms; ${parked} parked`)
+    for (const { topic, waiting, parked, oldestMs } of topics) {
+      console.log(`${topic}: ${waiting} waiting, the oldest for ${Math.round(oldestMs)} ms; ${parked} parked`)
+    }
     return true
   }
   if (verb === 'list' && ids.length === 0) {
     const events = await store.parked()
     if (events.length === 0) console.log('No event is parked.')
-    for (const { id, topic, key, attempts, parkedAt, lastError } of events) console.log(`${id} ${topic}/${key}, parked ${parkedAt.toISOString()} after ${attempts} tries: ${lastError}`)
+    for (const { id, topic, key, attempts, parkedAt, lastError } of events) {
+      console.log(`${id} ${topic}/${key}, parked ${parkedAt.toISOString()} after ${attempts} tries: ${lastError}`)
+    }
     return true
   }
   const isAll = ids.length === 1 && ids[0] === 'all'

@@ -15,7 +15,9 @@ await runCommand(async ({ projections }: App, words) => {
   for (const name of wanted) {
     const { missing = 0, different = 0, extra = 0 } = await projections.resync(name)
     const sum = missing + different + extra
-    console.log(sum === 0 ? `${name}: equal` : `${name}: repaired ${missing} missing, ${different} different, ${extra} extra`)
+    console.log(
+      sum === 0 ? `${name}: equal` : `${name}: repaired ${missing} missing, ${different} different, ${extra} extra`
+    )
   }
   return true
 }, USAGE)

@@ -6,12 +6,32 @@ import { getCauses } from '../plugins/common/causes.ts'
 import { explainBoot } from '../plugins/errors/boot.ts'
 
 /** What was stored. */
-export interface Seeded { users: number, orders: number, posts: number }
+export interface Seeded {
+  users: number
+  orders: number
+  posts: number
+}
 
-const people = ['Ada Lovelace', 'Alan Turing', 'Annie Easley', 'Barbara Liskov', 'Dennis Ritchie', 'Edsger Dijkstra',
-  'Frances Allen', 'Grace Hopper', 'Katherine Johnson', 'Leslie Lamport']
+const people = [
+  'Ada Lovelace',
+  'Alan Turing',
+  'Annie Easley',
+  'Barbara Liskov',
+  'Dennis Ritchie',
+  'Edsger Dijkstra',
+  'Frances Allen',
+  'Grace Hopper',
+  'Katherine Johnson',
+  'Leslie Lamport'
+]
 const categories = ['engineering', 'history', 'mathematics']
-const titles = ['On naming things', 'What a transaction promises', 'The year the clocks disagreed', 'Two databases, one truth', 'Notes on paper tape']
+const titles = [
+  'On naming things',
+  'What a transaction promises',
+  'The year the clocks disagreed',
+  'Two databases, one truth',
+  'Notes on paper tape'
+]
 const products = ['Punched cards', 'Slide rule', 'Magnetic core', 'Notebook', 'Pencil']
 const prices = ['0.10', '2.50', '19.90', '149.00', '0.99']
 
@@ -44,7 +64,9 @@ async function seedSql (app: FastifyInstance): Promise<Omit<Seeded, 'posts'>> {
         const { id } = await users.create({ email: toEmail(name), name })
         for (let order = 0; order < at % 3; order++) {
           const items = Array.from({ length: 1 + (at + order) % 4 }, (_, item) => ({
-            product: pick(products, at + item), quantity: 1 + (at * 3 + item) % 9, unit_price: pick(prices, at + order + item)
+            product: pick(products, at + item),
+            quantity: 1 + (at * 3 + item) % 9,
+            unit_price: pick(prices, at + order + item)
           }))
           await orders.create({ user_id: id, items })
           count++
@@ -72,7 +94,13 @@ async function seedPosts (app: FastifyInstance): Promise<number> {
       const content = `${name} on this: ${title.toLowerCase()}. `.repeat(3 + (at + post) % 5)
       // The slug keeps a second process, which found no posts either, from adding them again.
       const slug = `${toSlug(name)}-${toSlug(title)}`
-      const isNew = await posts.create({ title, content, category: pick(categories, at + post), author_id: author.id, slug }).then(() => true, ifTaken)
+      const isNew = await posts.create({
+        title,
+        content,
+        category: pick(categories, at + post),
+        author_id: author.id,
+        slug
+      }).then(() => true, ifTaken)
       if (isNew) count++
     }
   }
@@ -92,7 +120,11 @@ async function run (): Promise<void> {
   const app = await buildApp({ logger: false })
   try {
     const { users, orders, posts } = await seed(app)
-    console.log(users + posts === 0 ? 'There is data already: nothing was added' : `Added ${users} users, ${orders} orders and ${posts} posts`)
+    console.log(
+      users + posts === 0
+        ? 'There is data already: nothing was added'
+        : `Added ${users} users, ${orders} orders and ${posts} posts`
+    )
   } finally {
     await app.close()
   }

@@ -25,16 +25,21 @@ setFlagsFromString('--no-allocation-site-pretenuring')
  * Builds the app, listens, and closes in order on SIGTERM, SIGINT and errors that nothing handles.
  * @throws what `buildApp` or `listen` throws; nothing of the app is left open then
  */
-export async function serve ({ settings = {}, onListening, afterClose = async () => {} }: ServeOptions = {}): Promise<void> {
+export async function serve (
+  { settings = {}, onListening, afterClose = async () => {} }: ServeOptions = {}
+): Promise<void> {
   const app = await buildApp({ settings })
   const { config, log } = app
-  closeWithGrace({ delay: config.SHUTDOWN_GRACE_MS + FORCE_AFTER_MS, logger: false, onTimeout, onSecondSignal }, async ({ signal, err }) => {
-    if (err === undefined) log.info({ signal }, 'closing')
-    else log.fatal({ err }, 'closing after an error that nothing handled')
-    await app.close()
-    await afterClose()
-    log.info('closed')
-  })
+  closeWithGrace(
+    { delay: config.SHUTDOWN_GRACE_MS + FORCE_AFTER_MS, logger: false, onTimeout, onSecondSignal },
+    async ({ signal, err }) => {
+      if (err === undefined) log.info({ signal }, 'closing')
+      else log.fatal({ err }, 'closing after an error that nothing handled')
+      await app.close()
+      await afterClose()
+      log.info('closed')
+    }
+  )
   // A person at a terminal gets the banner instead.
   log[process.stdout.isTTY ? 'debug' : 'info']({ settings: maskSettings(config) }, 'settings')
   if (config.SEED) await addSamples(app)
@@ -46,8 +51,12 @@ export async function serve ({ settings = {}, onListening, afterClose = async ()
   }
   onListening?.(app)
 
-  function onTimeout (): void { log.fatal('not closed in time; ended by force') }
-  function onSecondSignal (signal: string): void { log.fatal({ signal }, 'second signal; ended by force') }
+  function onTimeout (): void {
+    log.fatal('not closed in time; ended by force')
+  }
+  function onSecondSignal (signal: string): void {
+    log.fatal({ signal }, 'second signal; ended by force')
+  }
 }
 
 // Only development seeds, so only development needs the script.

@@ -7,7 +7,13 @@ async function start (): Promise<void> {
   // Databases take as long to start as the modules of the service to be read.
   const [databases, { serve }] = await Promise.all([startMissing(), import('./serve.ts')])
   try {
-    await serve({ settings: databases.urls, onListening: (app) => { announce(app, databases) }, afterClose: databases.stop })
+    await serve({
+      settings: databases.urls,
+      onListening: (app) => {
+        announce(app, databases)
+      },
+      afterClose: databases.stop
+    })
   } catch (error) {
     await databases.stop()
     throw error

@@ -7,7 +7,10 @@ const root = path.join(import.meta.dirname, '..')
 const results = path.join(root, '.tap', `results-${process.pid}.tap`)
 mkdirSync(path.dirname(results), { recursive: true })
 const run = spawnSync(process.execPath, [
-  path.join(root, 'node_modules', '.bin', 'tap'), `--output-file=${results}`, '--reporter=terse', ...process.argv.slice(2)
+  path.join(root, 'node_modules', '.bin', 'tap'),
+  `--output-file=${results}`,
+  '--reporter=terse',
+  ...process.argv.slice(2)
 ], { stdio: 'inherit', cwd: root })
 
 const text = read()
@@ -21,13 +24,15 @@ process.exit(run.status ?? (counts.pass > 0 ? 0 : 1))
 /** Every `not ok` line; where it is an assertion and not the test around one, also what tap tells about it. */
 function failures (text: string): string[] {
   let depth = 0
-  return [...text.matchAll(/^( *)(not ok .*)\n(\1 {2}---\n[^]*?\n\1 {2}\.\.\.$)?/gm)].flatMap(([, indent = '', name = '', details = '']) => {
-    const isAround = indent.length < depth
-    depth = indent.length
-    const line = indent + name.replace(/ # time=.*/, '')
-    const told = details.replace(/^( *)source: .*\n(?:\1 .*\n|\s*\n)*/m, '').split('\n').slice(1, -1)
-    return isAround ? [line] : [line, ...told.slice(0, 30)]
-  })
+  return [...text.matchAll(/^( *)(not ok .*)\n(\1 {2}---\n[^]*?\n\1 {2}\.\.\.$)?/gm)].flatMap(
+    ([, indent = '', name = '', details = '']) => {
+      const isAround = indent.length < depth
+      depth = indent.length
+      const line = indent + name.replace(/ # time=.*/, '')
+      const told = details.replace(/^( *)source: .*\n(?:\1 .*\n|\s*\n)*/m, '').split('\n').slice(1, -1)
+      return isAround ? [line] : [line, ...told.slice(0, 30)]
+    }
+  )
 }
 
 function count (text: string): Record<'pass' | 'fail' | 'skip' | 'todo', number> {

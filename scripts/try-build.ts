@@ -32,7 +32,9 @@ async function tryServer (urls: NodeJS.ProcessEnv): Promise<void> {
     env: { ...process.env, ...urls, NODE_ENV: 'production', PORT: '0', HOST: '127.0.0.1', LOG_LEVEL: 'info' },
     stdio: ['ignore', 'pipe', 'inherit']
   })
-  const timer = setTimeout(() => { server.kill('SIGKILL') }, PATIENCE_MS)
+  const timer = setTimeout(() => {
+    server.kill('SIGKILL')
+  }, PATIENCE_MS)
   const exited = once(server, 'exit')
   const origin = await readOrigin(server.stdout)
   for (const route of ['/readyz', '/users', '/posts/summaries']) {

@@ -16,6 +16,8 @@ export function newFolder (t: Test): string {
 
 /** Removes a folder; false when those who still write there were faster. */
 export function isRemoved (folder: string): boolean {
-  try { rmSync(folder, { recursive: true, force: true }) } catch {}
+  try {
+    rmSync(folder, { recursive: true, force: true })
+  } catch {}
   return !existsSync(folder)
 }

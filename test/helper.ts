@@ -6,7 +6,11 @@ import { buildApp, type App, type BuildOptions } from '../app.ts'
 import { readRun } from './databases/run.ts'
 
 /** A fresh database in each store. */
-export interface Databases { databaseUrl: string, mongoUrl: string, mongoDatabase: string }
+export interface Databases {
+  databaseUrl: string
+  mongoUrl: string
+  mongoDatabase: string
+}
 
 /** The engines that routes are tested on: settings for `build`, by name. */
 export const engines = { PostgreSQL: {}, SQLite: { DATABASE_URL: ':memory:' } } as const
@@ -21,7 +25,9 @@ const PATIENCE_MS = 10_000
 export async function databases (_t: Test): Promise<Databases> {
   const run = readRun()
   const name = `test_${randomBytes(6).toString('hex')}`
-  await onCluster(async (client) => { await client.query(`create database ${name} template ${run.template} strategy file_copy`) })
+  await onCluster(async (client) => {
+    await client.query(`create database ${name} template ${run.template} strategy file_copy`)
+  })
   const url = new URL(run.postgres)
   url.pathname = name
   // The name of the application tells this test's connections from those of others.
@@ -50,7 +56,9 @@ export async function build (t: Test, options: BuildOptions = {}): Promise<App> 
     }
   })
   t.teardown(async () => {
-    const left = await leftovers(app).finally(async () => { await app.close() })
+    const left = await leftovers(app).finally(async () => {
+      await app.close()
+    })
     left.push(...await sessionsAfterClose(app.config.DATABASE_URL))
     if (left.length > 0) throw new Error(`The test left behind: ${left.join('; ')}`)
   })
@@ -80,7 +88,10 @@ async function leftovers (app: App): Promise<string[]> {
     left.push(`${pool.totalCount - pool.idleCount} connections in use, ${pool.waitingCount} requests waiting`)
   }
   const { sqlite } = app
-  if (sqlite !== undefined && !await until(() => Object.values(sqlite.counts).every(({ open, idle, waiting }) => open === idle && waiting === 0))) {
+  if (
+    sqlite !== undefined &&
+    !await until(() => Object.values(sqlite.counts).every(({ open, idle, waiting }) => open === idle && waiting === 0))
+  ) {
     left.push(`SQLite connections in use or awaited: ${JSON.stringify(sqlite.counts)}`)
   }
   const open = app.mongo.client === undefined ? 0 : await openMongoTransactions(app)
@@ -91,8 +102,11 @@ async function leftovers (app: App): Promise<string[]> {
 async function openMongoTransactions (app: App): Promise<number> {
   if (app.mongoState.state !== 'up') return 0
   const ours = { appName: app.config.MONGODB_DATABASE, 'transaction.parameters.autocommit': false }
-  const count = async () => (await app.mongo.client.db('admin')
-    .aggregate([{ $currentOp: { allUsers: true, idleSessions: true } }, { $match: ours }], { readConcern: { level: 'local' } }).toArray()).length
+  const count = async () =>
+    (await app.mongo.client.db('admin')
+      .aggregate([{ $currentOp: { allUsers: true, idleSessions: true } }, { $match: ours }], {
+        readConcern: { level: 'local' }
+      }).toArray()).length
   try {
     await until(async () => await count() === 0)
     return await count()
@@ -107,7 +121,10 @@ async function sessionsAfterClose (url: string | undefined): Promise<string[]> {
   return await onCluster(async (client) => {
     const count = async () => {
       // Autovacuum visits databases too.
-      const { rows } = await client.query<{ n: number }>("select count(*)::int as n from pg_stat_activity where datname = $1 and backend_type = 'client backend'", [name])
+      const { rows } = await client.query<{ n: number }>(
+        "select count(*)::int as n from pg_stat_activity where datname = $1 and backend_type = 'client backend'",
+        [name]
+      )
       return rows[0]?.n ?? 0
     }
     await until(async () => await count() === 0)

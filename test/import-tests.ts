@@ -7,5 +7,7 @@ import path from 'node:path'
  */
 export async function importTests (folder: string): Promise<void> {
   const home = path.join(import.meta.dirname, folder)
-  for (const file of readdirSync(home).filter((name) => name.endsWith('.test.ts')).toSorted()) await import(path.join(home, file))
+  for (const file of readdirSync(home).filter((name) => name.endsWith('.test.ts')).toSorted()) {
+    await import(path.join(home, file))
+  }
 }

@@ -8,7 +8,11 @@ import { readRun } from './databases/run.ts'
 import { newFolder } from './folder.ts'
 
 /** A line of the service's log. */
-export interface LogLine { level: number, msg: string, [field: string]: unknown }
+export interface LogLine {
+  level: number
+  msg: string
+  [field: string]: unknown
+}
 
 /** The service as a process of its own. */
 export interface ServerProcess {
@@ -43,15 +47,28 @@ export function startNode (t: Test, env: NodeJS.ProcessEnv, args: string[]): Ser
   const child = spawn(process.execPath, args, {
     cwd: newFolder(t),
     // tap's own loader is of no use to it.
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NODE_OPTIONS: '', HOST: '127.0.0.1', PORT: '0', ...env },
+    env: {
+      PATH: process.env['PATH'],
+      HOME: process.env['HOME'],
+      NODE_OPTIONS: '',
+      HOST: '127.0.0.1',
+      PORT: '0',
+      ...env
+    },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc']
   })
-  t.teardown(() => { child.kill('SIGKILL') })
+  t.teardown(() => {
+    child.kill('SIGKILL')
+  })
   const log: LogLine[] = []
   let errors = ''
-  child.stderr?.on('data', (chunk: Buffer) => { errors += chunk.toString() })
+  child.stderr?.on('data', (chunk: Buffer) => {
+    errors += chunk.toString()
+  })
   const lines = createInterface(child.stdout as NodeJS.ReadableStream)
-  lines.on('line', (line) => { log.push(JSON.parse(line) as LogLine) })
+  lines.on('line', (line) => {
+    log.push(JSON.parse(line) as LogLine)
+  })
   const ended = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals)
 
   async function logged (msg: RegExp): Promise<LogLine> {

@@ -16,14 +16,16 @@ interface Fault {
 
 /** A TCP proxy that breaks links in the ways networks do. Faults concern a link until it closes; new links are healthy unless it says so. */
 export class Proxy {
-  #target: { host: string, port: number }
-  readonly #server = createServer({ allowHalfOpen: true }, (client) => { void this.#link(client) })
+  #target: { host: string; port: number }
+  readonly #server = createServer({ allowHalfOpen: true }, (client) => {
+    void this.#link(client)
+  })
   readonly #links = new Set<Link>()
   #isPaused = false
   #isRefusing = false
   #delay = 0
 
-  private constructor (target: { host: string, port: number }) {
+  private constructor (target: { host: string; port: number }) {
     this.#target = target
   }
 
@@ -36,7 +38,9 @@ export class Proxy {
   }
 
   /** Where it listens, on 127.0.0.1. */
-  get port (): number { return (this.#server.address() as AddressInfo).port }
+  get port (): number {
+    return (this.#server.address() as AddressInfo).port
+  }
 
   /** The same URL, led through this proxy. */
   through (url: string): string {
@@ -52,10 +56,14 @@ export class Proxy {
   }
 
   /** How many links are open. */
-  get links (): number { return this.#links.size }
+  get links (): number {
+    return this.#links.size
+  }
 
   /** Black hole: nothing passes on any link, old or new, and nobody is told. `resume` lets the held bytes pass. */
-  pause (): void { this.#isPaused = true }
+  pause (): void {
+    this.#isPaused = true
+  }
 
   resume (): void {
     this.#isPaused = false
@@ -63,10 +71,14 @@ export class Proxy {
   }
 
   /** Resets every open link now. */
-  reset (): void { for (const link of this.#links) link.reset() }
+  reset (): void {
+    for (const link of this.#links) link.reset()
+  }
 
   /** A NAT that forgot its table: every open link is reset, or goes silent, when its client next writes. */
-  forget (ending: Ending): void { this.cutAfter(0, ending, 'client') }
+  forget (ending: Ending): void {
+    this.cutAfter(0, ending, 'client')
+  }
 
   /** Cuts every open link after so many more bytes. */
   cutAfter (bytes: number, ending: Ending, side?: Side): void {
@@ -74,7 +86,9 @@ export class Proxy {
   }
 
   /** Every piece of data waits so many milliseconds; 0 ends it. */
-  delay (milliseconds: number): void { this.#delay = milliseconds }
+  delay (milliseconds: number): void {
+    this.#delay = milliseconds
+  }
 
   /** The server is down: open links are reset and new ones refused, until `accept`. */
   refuse (): void {
@@ -82,7 +96,9 @@ export class Proxy {
     this.reset()
   }
 
-  accept (): void { this.#isRefusing = false }
+  accept (): void {
+    this.#isRefusing = false
+  }
 
   async close (): Promise<void> {
     const closed = once(this.#server, 'close')
@@ -128,7 +144,9 @@ class Link {
     }
   }
 
-  get isClosed (): boolean { return this.#client.destroyed || this.#server.destroyed }
+  get isClosed (): boolean {
+    return this.#client.destroyed || this.#server.destroyed
+  }
 
   reset (): void {
     // What has been ended in order can no longer be reset, and Node 24 would not exit after an attempt.
@@ -137,9 +155,15 @@ class Link {
     this.#server.destroy()
   }
 
-  sleep (): Promise<void> { return new Promise((resolve) => { this.#sleepers.push(resolve) }) }
+  sleep (): Promise<void> {
+    return new Promise((resolve) => {
+      this.#sleepers.push(resolve)
+    })
+  }
 
-  wake (): void { for (const wake of this.#sleepers.splice(0)) wake() }
+  wake (): void {
+    for (const wake of this.#sleepers.splice(0)) wake()
+  }
 
   /** Carries one direction until it ends. */
   async pass (side: Side, from: Socket, to: Socket, hold: () => Promise<void>): Promise<void> {
@@ -164,7 +188,11 @@ class Link {
   async #break (to: Socket): Promise<boolean> {
     if (this.fault?.ending !== 'reset') return true
     // What has passed must arrive before the reset.
-    if (!to.destroyed) await new Promise((resolve) => { to.write('', resolve) })
+    if (!to.destroyed) {
+      await new Promise((resolve) => {
+        to.write('', resolve)
+      })
+    }
     this.reset()
     return false
   }

@@ -19,8 +19,14 @@ async function production (t: Test): Promise<NodeJS.ProcessEnv> {
   return { NODE_ENV: 'production', DATABASE_URL: databaseUrl, MONGODB_URL: mongoUrl, MONGODB_DATABASE: mongoDatabase }
 }
 
-async function send (agent: Agent, url: string, body?: object): Promise<{ status: number, headers: IncomingMessage['headers'] }> {
-  const sent = body === undefined ? request(url, { agent }) : request(url, { agent, method: 'POST', headers: { 'content-type': 'application/json' } })
+async function send (
+  agent: Agent,
+  url: string,
+  body?: object
+): Promise<{ status: number; headers: IncomingMessage['headers'] }> {
+  const sent = body === undefined
+    ? request(url, { agent })
+    : request(url, { agent, method: 'POST', headers: { 'content-type': 'application/json' } })
   sent.end(body === undefined ? undefined : JSON.stringify(body))
   const [reply] = await once(sent, 'response') as [IncomingMessage]
   await reply.toArray()
@@ -60,7 +66,12 @@ async function withPath (url: string | undefined, change: (url: URL) => void): P
 
 t.test('what keeps the service from starting is said in one line', async (t) => {
   await t.test('wrong settings, all of them', async (t) => {
-    const server = startServer(t, { PORT: 'abc', LOG_LEVEL: 'loud', DATABASE_URL: `mysql://root:${SECRET}@db/x`, NODE_ENV: 'production' })
+    const server = startServer(t, {
+      PORT: 'abc',
+      LOG_LEVEL: 'loud',
+      DATABASE_URL: `mysql://root:${SECRET}@db/x`,
+      NODE_ENV: 'production'
+    })
     await refuses(t, server, [
       /^DATABASE_URL must be postgres:/,
       /^PORT must be a whole number from 0 to 65535, not "abc"$/,
@@ -73,20 +84,34 @@ t.test('what keeps the service from starting is said in one line', async (t) => 
   })
   await t.test('a port that is taken', async (t) => {
     const taken = await listenOn(0)
-    t.teardown(() => { taken.close() })
+    t.teardown(() => {
+      taken.close()
+    })
     const { port } = taken.address() as { port: number }
-    await refuses(t, startServer(t, { ...await production(t), PORT: String(port) }), [new RegExp(`^Port ${port} is taken: .*PORT=${port + 1} npm start$`)])
+    await refuses(t, startServer(t, { ...await production(t), PORT: String(port) }), [
+      new RegExp(`^Port ${port} is taken: .*PORT=${port + 1} npm start$`)
+    ])
   })
   await t.test('F3 a PostgreSQL database that is not there', async (t) => {
     const env = await production(t)
-    const DATABASE_URL = await withPath(env['DATABASE_URL'], (url) => { url.pathname = 'nowhere'; url.password = SECRET })
+    const DATABASE_URL = await withPath(env['DATABASE_URL'], (url) => {
+      url.pathname = 'nowhere'
+      url.password = SECRET
+    })
     const { host } = new URL(DATABASE_URL)
-    await refuses(t, startServer(t, { ...env, DATABASE_URL }), [new RegExp(`^PostgreSQL at ${host}/nowhere has no such database: create it`)])
+    await refuses(t, startServer(t, { ...env, DATABASE_URL }), [
+      new RegExp(`^PostgreSQL at ${host}/nowhere has no such database: create it`)
+    ])
   })
   await t.test('F3 a role that PostgreSQL does not know', async (t) => {
     const env = await production(t)
-    const DATABASE_URL = await withPath(env['DATABASE_URL'], (url) => { url.username = 'nobody'; url.password = SECRET })
-    await cannotStart(t, { ...env, DATABASE_URL }, [/^PostgreSQL at 127\.0\.0\.1:\d+\/test_\w+ refuses the user or password of DATABASE_URL/])
+    const DATABASE_URL = await withPath(env['DATABASE_URL'], (url) => {
+      url.username = 'nobody'
+      url.password = SECRET
+    })
+    await cannotStart(t, { ...env, DATABASE_URL }, [
+      /^PostgreSQL at 127\.0\.0\.1:\d+\/test_\w+ refuses the user or password of DATABASE_URL/
+    ])
   })
   await t.test('F3 a wrong PostgreSQL password', async (t) => {
     // The embedded server asks for none; this one refuses as a real one would, without an encoding that it could be told by.
@@ -95,9 +120,13 @@ t.test('what keeps the service from starting is said in one line', async (t) => 
       const head = Buffer.alloc(5)
       head.write('E')
       head.writeInt32BE(refusal.length + 4, 1)
-      socket.on('error', () => {}).once('data', () => { socket.end(Buffer.concat([head, refusal])) })
+      socket.on('error', () => {}).once('data', () => {
+        socket.end(Buffer.concat([head, refusal]))
+      })
     })
-    t.teardown(() => { server.close() })
+    t.teardown(() => {
+      server.close()
+    })
     const { port } = server.address() as { port: number }
     const env = { ...await production(t), DATABASE_URL: `postgres://tandem:${SECRET}@127.0.0.1:${port}/app` }
     await cannotStart(t, env, [new RegExp(`^PostgreSQL at 127.0.0.1:${port}/app refuses the user or password`)])
@@ -105,26 +134,40 @@ t.test('what keeps the service from starting is said in one line', async (t) => 
   await t.test('F3 a wrong MongoDB password', async (t) => {
     const env = await production(t)
     const MONGODB_URL = (env['MONGODB_URL'] ?? '').replace('//', `//ops:${SECRET}@`)
-    await cannotStart(t, { ...env, MONGODB_URL }, [/^MongoDB at 127\.0\.0\.1:\d+\/ refuses the user or password of MONGODB_URL/])
+    await cannotStart(t, { ...env, MONGODB_URL }, [
+      /^MongoDB at 127\.0\.0\.1:\d+\/ refuses the user or password of MONGODB_URL/
+    ])
   })
   await t.test('a MongoDB URL that is none', async (t) => {
-    await cannotStart(t, { ...await production(t), MONGODB_URL: `mongodb://ops:${SECRET}@/?x` }, [/^MONGODB_URL is not a valid connection string/])
+    await cannotStart(t, { ...await production(t), MONGODB_URL: `mongodb://ops:${SECRET}@/?x` }, [
+      /^MONGODB_URL is not a valid connection string/
+    ])
   })
 })
 
 t.test('a command says which database does not answer', async (t) => {
-  const env = { DATABASE_URL: `postgres://tandem:${SECRET}@127.0.0.1:1/app`, MONGODB_URL: `mongodb://ops:${SECRET}@127.0.0.1:1/` }
-  const getError = async (work: Promise<unknown>): Promise<unknown> => await work.then(() => undefined, (error: unknown) => error)
-  explains(t, explainBoot(await getError(migrate(env.DATABASE_URL)), env).join('\n'), [/^PostgreSQL at 127\.0\.0\.1:1\/app does not answer \(ECONNREFUSED\): start it, or correct DATABASE_URL$/])
+  const env = {
+    DATABASE_URL: `postgres://tandem:${SECRET}@127.0.0.1:1/app`,
+    MONGODB_URL: `mongodb://ops:${SECRET}@127.0.0.1:1/`
+  }
+  const getError = async (work: Promise<unknown>): Promise<unknown> =>
+    await work.then(() => undefined, (error: unknown) => error)
+  explains(t, explainBoot(await getError(migrate(env.DATABASE_URL)), env).join('\n'), [
+    /^PostgreSQL at 127\.0\.0\.1:1\/app does not answer \(ECONNREFUSED\): start it, or correct DATABASE_URL$/
+  ])
   const client = new MongoClient(env.MONGODB_URL, { serverSelectionTimeoutMS: 100 })
-  explains(t, explainBoot(await getError(client.connect()), env).join('\n'), [/^MongoDB at 127\.0\.0\.1:1\/ does not answer: start it, or correct MONGODB_URL$/])
+  explains(t, explainBoot(await getError(client.connect()), env).join('\n'), [
+    /^MongoDB at 127\.0\.0\.1:1\/ does not answer: start it, or correct MONGODB_URL$/
+  ])
   await client.close()
 })
 
 t.test('F1 F2 databases that cannot be reached do not stop the service', async (t) => {
   const env = await production(t)
   const [sql, mongo] = [await Proxy.start(env['DATABASE_URL'] ?? ''), await Proxy.start(env['MONGODB_URL'] ?? '')]
-  t.teardown(async () => { await Promise.all([sql.close(), mongo.close()]) })
+  t.teardown(async () => {
+    await Promise.all([sql.close(), mongo.close()])
+  })
   for (const proxy of [sql, mongo]) proxy.refuse()
   const server = startServer(t, {
     ...env,
@@ -134,11 +177,14 @@ t.test('F1 F2 databases that cannot be reached do not stop the service', async (
   const origin = await server.origin
   t.equal((await fetch(`${origin}/livez`)).status, 200, 'it lives')
   let text = ''
-  t.ok(await until(async () => {
-    const ready = await fetch(`${origin}/readyz`)
-    text = await ready.text()
-    return ready.status === 503 && !text.includes('no answer')
-  }), 'it is not ready')
+  t.ok(
+    await until(async () => {
+      const ready = await fetch(`${origin}/readyz`)
+      text = await ready.text()
+      return ready.status === 503 && !text.includes('no answer')
+    }),
+    'it is not ready'
+  )
   t.match(JSON.parse(text), { status: 'not ready', checks: { sql: 'down', mongodb: 'down' } })
   t.notMatch(text, /127\.0\.0\.1|ECONN/)
   for (const url of ['/users', '/posts/summaries']) {
@@ -150,7 +196,9 @@ t.test('F1 F2 databases that cannot be reached do not stop the service', async (
 
   for (const proxy of [sql, mongo]) proxy.accept()
   let isReady = false
-  for (let tries = 0; tries < 6 && !isReady; tries++) isReady = await until(async () => (await fetch(`${origin}/readyz`)).status === 200)
+  for (let tries = 0; tries < 6 && !isReady; tries++) {
+    isReady = await until(async () => (await fetch(`${origin}/readyz`)).status === 200)
+  }
   t.ok(isReady, 'it is ready when they are')
   t.equal((await fetch(`${origin}/users`)).status, 200)
   t.equal((await fetch(`${origin}/posts/summaries`)).status, 200)
@@ -161,7 +209,9 @@ t.test('F1 F2 databases that cannot be reached do not stop the service', async (
 t.test('F47 nothing of the documentation is served in production', async (t) => {
   const server = startServer(t, await production(t))
   const origin = await server.origin
-  for (const url of ['/docs', '/openapi.json', '/metrics', '/status']) t.equal((await fetch(origin + url)).status, 404, url)
+  for (const url of ['/docs', '/openapi.json', '/metrics', '/status']) {
+    t.equal((await fetch(origin + url)).status, 404, url)
+  }
   const settings = await server.logged(/^settings$/)
   t.match(settings, { settings: { PORT: 0, DATABASE_AT: /^postgres:\/\/127\.0\.0\.1/ } }, 'the settings are logged')
   t.notMatch(JSON.stringify(server.log), /tandem@/, 'without users and passwords')
@@ -172,19 +222,29 @@ t.test('F47 nothing of the documentation is served in production', async (t) => 
 // A request that takes as long as the test wants: it waits for a lock that the test holds.
 async function withSlowRequest (t: Test, settings: NodeJS.ProcessEnv = {}) {
   const env = await production(t)
-  const waits = { DATABASE_LOCK_TIMEOUT_MS: '30000', DATABASE_STATEMENT_TIMEOUT_MS: '40000', DATABASE_TRANSACTION_TIMEOUT_MS: '50000', HANDLER_TIMEOUT_MS: '60000' }
+  const waits = {
+    DATABASE_LOCK_TIMEOUT_MS: '30000',
+    DATABASE_STATEMENT_TIMEOUT_MS: '40000',
+    DATABASE_TRANSACTION_TIMEOUT_MS: '50000',
+    HANDLER_TIMEOUT_MS: '60000'
+  }
   const holder = new pg.Client({ connectionString: env['DATABASE_URL'] })
   await holder.connect()
   t.teardown(() => holder.end())
   const server = startServer(t, { ...env, ...waits, ...settings })
   const origin = await server.origin
   const agent = new Agent({ keepAlive: true, maxSockets: 2 })
-  t.teardown(() => { agent.destroy() })
+  t.teardown(() => {
+    agent.destroy()
+  })
   await send(agent, `${origin}/livez`)
   await holder.query('begin; lock table users in access exclusive mode')
   const slow = send(agent, `${origin}/users`, { email: 'ada@example.com', name: 'Ada' })
   slow.catch(() => {})
-  const waiting = async () => (await holder.query("select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")).rowCount === 1
+  const waiting = async () =>
+    (await holder.query(
+      "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    )).rowCount === 1
   for (let tries = 0; tries < 2 && !await until(waiting); tries++);
   t.ok(await waiting(), 'the request waits for the lock')
   return { server, origin, agent, slow, holder }
@@ -200,7 +260,9 @@ t.test('F30 SIGTERM lets requests finish', async (t) => {
   server.child.kill('SIGTERM')
   await server.logged(/^closing$/)
   let reply = ''
-  open.on('data', (chunk) => { reply += String(chunk) })
+  open.on('data', (chunk) => {
+    reply += String(chunk)
+  })
   open.write('\r\n')
   await once(open, 'close')
   t.match(reply, /^HTTP\/1\.1 503 /, 'readiness says no, on a connection that was open')
@@ -220,7 +282,9 @@ t.test('F30 what does not finish is cut off within the grace', async (t) => {
   const { server, origin, slow, holder } = await withSlowRequest(t, { SHUTDOWN_GRACE_MS: '1000' })
   const half = connect(Number(new URL(origin).port), '127.0.0.1')
   await once(half, 'connect')
-  half.on('error', () => {}).write('POST /users HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{')
+  half.on('error', () => {}).write(
+    'POST /users HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{'
+  )
   const cut = once(half, 'close')
   server.child.kill('SIGTERM')
   await t.rejects(slow, 'its connection is closed')
@@ -242,7 +306,8 @@ t.test('F30 a second signal does not wait', async (t) => {
 })
 
 t.test('an error that nothing handles ends the process, with one line', async (t) => {
-  const bomb = 'data:text/javascript,process.on("message", () => { setTimeout(() => { throw new Error("not handled") }) })'
+  const bomb =
+    'data:text/javascript,process.on("message", () => { setTimeout(() => { throw new Error("not handled") }) })'
   const server = startServer(t, await production(t), ['--import', bomb])
   await server.origin
   server.child.send('go')

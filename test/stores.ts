@@ -7,7 +7,7 @@ import { newFolder } from './folder.ts'
 import { databases } from './helper.ts'
 
 /** A PostgreSQL database of this test's own, with a pool on it that is ended with the test. */
-export async function freshPostgres (t: Test): Promise<{ url: string, pool: pg.Pool }> {
+export async function freshPostgres (t: Test): Promise<{ url: string; pool: pg.Pool }> {
   const { databaseUrl } = await databases(t)
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 20 })
   pool.on('error', () => {})
@@ -16,7 +16,7 @@ export async function freshPostgres (t: Test): Promise<{ url: string, pool: pg.P
 }
 
 /** A MongoDB database of this test's own, with a client that is closed with the test. */
-export async function freshMongo (t: Test): Promise<{ url: string, client: MongoClient, db: Db }> {
+export async function freshMongo (t: Test): Promise<{ url: string; client: MongoClient; db: Db }> {
   const { mongoUrl, mongoDatabase } = await databases(t)
   const client = await new MongoClient(mongoUrl, { w: 'majority' }).connect()
   t.teardown(() => client.close())
@@ -24,7 +24,10 @@ export async function freshMongo (t: Test): Promise<{ url: string, client: Mongo
 }
 
 /** What runs inside a transaction of `freshSqlite`; as both packages take it. */
-interface SqliteTransaction { state: 'open', query: (text: string, values?: unknown[]) => Promise<{ rows: object[] }> }
+interface SqliteTransaction {
+  state: 'open'
+  query: (text: string, values?: unknown[]) => Promise<{ rows: object[] }>
+}
 
 /** A SQLite file of a test's own: single statements, and write transactions, one after the other. */
 interface FreshSqlite {
@@ -38,7 +41,9 @@ interface FreshSqlite {
  */
 export async function freshSqlite (t: Test, schema: string): Promise<FreshSqlite> {
   const client = openSqliteClient(`file:${newFolder(t)}/test.db`)
-  t.teardown(() => { client.close() })
+  t.teardown(() => {
+    client.close()
+  })
   for (const statement of schema.split(/;\s*(?=CREATE)/)) await client.execute(statement)
   // On one connection, a statement would otherwise be part of the transaction that happens to be open.
   let tail: Promise<unknown> = Promise.resolve()
@@ -50,7 +55,10 @@ export async function freshSqlite (t: Test, schema: string): Promise<FreshSqlite
   async function inTransaction<Result> (fn: (tx: SqliteTransaction) => Promise<Result>): Promise<Result> {
     const tx = await client.transaction('write')
     try {
-      const result = await fn({ state: 'open', query: (text, values = []) => tx.execute({ sql: text, args: values as string[] }) })
+      const result = await fn({
+        state: 'open',
+        query: (text, values = []) => tx.execute({ sql: text, args: values as string[] })
+      })
       await tx.commit()
       return result
     } finally {
@@ -65,7 +73,7 @@ export async function freshSqlite (t: Test, schema: string): Promise<FreshSqlite
 
 /** Waits until a condition holds; fails with `what` when it does not within `ms` milliseconds. */
 export async function until (what: string, holds: () => unknown, ms = 10_000): Promise<void> {
-  for (const end = Date.now() + ms; ;) {
+  for (const end = Date.now() + ms;;) {
     if (await holds()) return
     if (Date.now() > end) throw new Error(`still not true after ${ms} ms: ${what}`)
     await sleep(10)

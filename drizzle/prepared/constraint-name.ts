@@ -2,7 +2,7 @@ import { is } from 'drizzle-orm'
 import { getTableConfig, SQLiteTable } from 'drizzle-orm/sqlite-core'
 import { sqliteSchema } from '../index.ts'
 
-type Fault = Error & { code?: unknown, constraint?: string, extendedCode?: unknown }
+type Fault = Error & { code?: unknown; constraint?: string; extendedCode?: unknown }
 
 const FOREIGN_KEY = new Set<unknown>(['23503', 'SQLITE_CONSTRAINT_FOREIGNKEY'])
 const STATEMENT = /^(insert into|update|delete from) "(\w+)"/
@@ -38,9 +38,11 @@ export function nameConstraint (error: unknown, text: string): unknown {
 
 // The only foreign key it can have been; undefined where there are several.
 function findForeignKey (table: string, isDelete: boolean): string | undefined {
-  const candidates = foreignKeys.filter((key) => isDelete
-    ? getTableConfig(key.foreignTable).name === table && !key.cascades
-    : key.table !== undefined && getTableConfig(key.table).name === table)
+  const candidates = foreignKeys.filter((key) =>
+    isDelete
+      ? getTableConfig(key.foreignTable).name === table && !key.cascades
+      : key.table !== undefined && getTableConfig(key.table).name === table
+  )
   return candidates.length === 1 ? candidates[0]?.name : undefined
 }
 

@@ -7,14 +7,15 @@ export type Params<Values> = { readonly [Name in keyof Values]: Placeholder<stri
 
 type Query = PromiseLike<unknown> | SQL
 type Definition = ((params: never) => Query) | Each<never>
-interface Each<Value> { each: (params: Array<Params<Value>>) => Query }
+interface Each<Value> {
+  each: (params: Array<Params<Value>>) => Query
+}
 type Rows<Q> = Q extends SQL<infer Row> ? Row[] : Awaited<Q>
 
-type Run<D> =
-  D extends Each<infer Value> ? (values: Value[]) => Promise<Rows<ReturnType<D['each']>>>
-    : D extends () => infer Q ? () => Promise<Rows<Q>>
-      : D extends (params: Params<infer Values>) => infer Q ? (values: Values) => Promise<Rows<Q>>
-        : never
+type Run<D> = D extends Each<infer Value> ? (values: Value[]) => Promise<Rows<ReturnType<D['each']>>>
+  : D extends () => infer Q ? () => Promise<Rows<Q>>
+  : D extends (params: Params<infer Values>) => infer Q ? (values: Values) => Promise<Rows<Q>>
+  : never
 
 /** A group of queries, bound to a handle by `on`. */
 export interface Queries<D> {
@@ -60,28 +61,38 @@ export function defineQueries<D extends Record<string, Definition>> (
  * @param each makes the query from one set of placeholders per value
  * @example addItems: many((items: Array<Params<NewItem>>) => db.insert(orderItems).values(items.map(…)).returning())
  */
-export function many<Value, Q extends Query> (each: (params: Array<Params<Value>>) => Q): { each: (params: Array<Params<Value>>) => Q } {
+export function many<Value, Q extends Query> (
+  each: (params: Array<Params<Value>>) => Q
+): { each: (params: Array<Params<Value>>) => Q } {
   return { each }
 }
 
-type BoundClass = new (executor: Executor) => object
+type BoundClass = new(executor: Executor) => object
 
 // Methods stand on a prototype: binding a group to a handle makes one small object, however many queries it has.
 function bind (group: string, definitions: Record<string, Definition>, db: Database): BoundClass {
   class Bound {
     readonly executor: Executor
-    constructor (executor: Executor) { this.executor = executor }
+    constructor (executor: Executor) {
+      this.executor = executor
+    }
   }
   for (const [name, definition] of Object.entries(definitions)) {
     const run = createRunner(`${group}_${snakeCase(name)}`, definition, db)
     Object.defineProperty(Bound.prototype, name, {
-      value (this: Bound, values: unknown) { return run(this.executor, values) }
+      value (this: Bound, values: unknown) {
+        return run(this.executor, values)
+      }
     })
   }
   return Bound
 }
 
-function createRunner (name: string, definition: Definition, db: Database): (executor: Executor, values: unknown) => Promise<unknown> {
+function createRunner (
+  name: string,
+  definition: Definition,
+  db: Database
+): (executor: Executor, values: unknown) => Promise<unknown> {
   if ('each' in definition) {
     const byLength = new Map<number, Statement>()
     return (executor, values) => {
@@ -96,13 +107,16 @@ function createRunner (name: string, definition: Definition, db: Database): (exe
     }
   }
   const statement = buildStatement(name, definition(placeholders('') as never), db)
-  return (executor, values) => executor(statement, fill(statement, (place) => (values as Record<string, unknown>)[place]))
+  return (executor, values) =>
+    executor(statement, fill(statement, (place) => (values as Record<string, unknown>)[place]))
 }
 
 function placeholders (prefix: string): object {
   return new Proxy({}, {
     get: (_, name) => new Placeholder(prefix + String(name)),
-    ownKeys: () => { throw new TypeError('The values of a query are not known before it runs: name each of them') }
+    ownKeys: () => {
+      throw new TypeError('The values of a query are not known before it runs: name each of them')
+    }
   })
 }
 

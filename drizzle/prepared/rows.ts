@@ -13,8 +13,16 @@ export interface Prepared {
   /** Relational queries bring their own reader. */
   customResultMapper?: (rows: Row[]) => unknown
 }
-interface Field { path: string[], field: unknown }
-interface Target { group: string, key: string, at: number, decode: (value: unknown) => unknown }
+interface Field {
+  path: string[]
+  field: unknown
+}
+interface Target {
+  group: string
+  key: string
+  at: number
+  decode: (value: unknown) => unknown
+}
 
 /**
  * Drizzle's mapping of rows with everything that is the same for each row done once: decoders, paths, optional joins.
@@ -25,7 +33,9 @@ interface Target { group: string, key: string, at: number, decode: (value: unkno
 export function createRowReader ({ fields, joinsNotNullableMap, customResultMapper }: Prepared): RowReader | undefined {
   if (customResultMapper !== undefined) return customResultMapper
   if (fields === undefined) return undefined
-  if (fields.some(({ path }) => path.length > 2)) throw new Error('A query of a repository may nest its fields one level deep')
+  if (fields.some(({ path }) => path.length > 2)) {
+    throw new Error('A query of a repository may nest its fields one level deep')
+  }
   const targets = fields.map(toTarget)
   if (targets.every(({ group }) => group === '')) return (rows) => rows.map((row) => readInto({}, targets, row))
   const groups = [...new Set(targets.map(({ group }) => group))].map((group) => ({
@@ -41,7 +51,9 @@ export function createRowReader ({ fields, joinsNotNullableMap, customResultMapp
         if (group === '') readInto(result, targets, row)
         // A join repeats one side in row after row: what is the same is read once, and shared.
         else if (isRepeated(targets, row, rows[place - 1])) result[group] = results[place - 1]?.[group]
-        else result[group] = isOptional && targets.every(({ at }) => row[at] === null) ? null : readInto({}, targets, row)
+        else {result[group] = isOptional && targets.every(({ at }) => row[at] === null)
+            ? null
+            : readInto({}, targets, row)}
       }
       results.push(result)
     }

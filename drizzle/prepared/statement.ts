@@ -9,21 +9,30 @@ import { createRowReader, type Prepared, type Row, type RowReader } from './rows
  * fields of a prepared query. test/drizzle/prepared.test.ts compares every query with Drizzle's own way of running it.
  */
 interface DrizzleInternals {
-  dialect: { sqlToQuery: (query: SQL) => { sql: string, params: unknown[] } }
+  dialect: { sqlToQuery: (query: SQL) => { sql: string; params: unknown[] } }
   /** Set where the handle is not a transaction of node-postgres. */
   $client?: Client
   session: { client: Client }
 }
 /** A pool, a connection, a transaction: whatever takes queries in the form of pg. */
-interface Client { query: (config: Config, values: unknown[]) => Promise<{ rows: unknown[] }> }
-interface Config { name: string, text: string, rowMode?: 'array', types?: object }
-interface Preparable { prepare: (name: string) => PreparedQuery }
+interface Client {
+  query: (config: Config, values: unknown[]) => Promise<{ rows: unknown[] }>
+}
+interface Config {
+  name: string
+  text: string
+  rowMode?: 'array'
+  types?: object
+}
+interface Preparable {
+  prepare: (name: string) => PreparedQuery
+}
 interface PreparedQuery extends Prepared {
   /** PostgreSQL: text, rows as arrays, parsers that leave dates to the columns. */
   queryConfig?: Config
   params?: unknown[]
   /** SQLite. */
-  query?: { sql: string, params: unknown[] }
+  query?: { sql: string; params: unknown[] }
 }
 
 /** Sends a statement with its values and reads the answer. */
@@ -40,7 +49,11 @@ export interface Statement {
 }
 
 /** One parameter: a constant, or the name of a value and what the encoder of its column makes of it. */
-export interface StatementParam { name?: string, value?: unknown, encode?: (value: unknown) => unknown }
+export interface StatementParam {
+  name?: string
+  value?: unknown
+  encode?: (value: unknown) => unknown
+}
 
 // Where plancache.c of PostgreSQL refuses a plan whose columns changed; unlike the message it is never translated.
 const STALE_PLAN = 'RevalidateCachedQuery'
@@ -100,7 +113,7 @@ function toConfig ({ queryConfig, fields, customResultMapper }: PreparedQuery, n
 }
 
 function isStale (error: unknown): boolean {
-  const { code, routine } = error as { code?: unknown, routine?: unknown }
+  const { code, routine } = error as { code?: unknown; routine?: unknown }
   return code === STALE_PLAN_STATE && routine === STALE_PLAN
 }
 

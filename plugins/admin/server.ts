@@ -24,11 +24,15 @@ export function createAdminServer (app: FastifyInstance): FastifyInstance {
   server.addHook('onRequest', async function guard (request, reply) {
     reply.headers(HEADERS)
     // Another site's name that was pointed at this machine: its scripts would be of the same origin.
-    if (isForThisMachine && !isLocalName(request.headers.host)) return await reply.code(421).type(TEXT).send('This listener is for the machine it runs on\n')
+    if (isForThisMachine && !isLocalName(request.headers.host)) {
+      return await reply.code(421).type(TEXT).send('This listener is for the machine it runs on\n')
+    }
     return undefined
   })
   const paths = new Set<string>()
-  server.addHook('onRoute', ({ url }) => { paths.add(url) })
+  server.addHook('onRoute', ({ url }) => {
+    paths.add(url)
+  })
   addRoutes(server, app)
   server.setNotFoundHandler(function refuse (request, reply) {
     const isWrongMethod = paths.has(request.url.split('?', 1)[0] ?? '')
@@ -44,7 +48,11 @@ export function createAdminServer (app: FastifyInstance): FastifyInstance {
 
 function addRoutes (server: FastifyInstance, app: FastifyInstance): void {
   const page = buildPage()
-  server.get('/', (_request, reply) => reply.header('content-security-policy', page.policy).type('text/html; charset=utf-8').send(page.html))
+  server.get(
+    '/',
+    (_request, reply) =>
+      reply.header('content-security-policy', page.policy).type('text/html; charset=utf-8').send(page.html)
+  )
   server.get('/status.json', () => getStatus(app))
   server.get('/metrics', async (_request, reply) => reply.type(app.metrics.contentType).send(await app.metrics.text()))
   server.get('/livez', () => ({ status: 'alive' }))

@@ -3,9 +3,18 @@ import type { Registry } from 'prom-client'
 import { getPools } from '../metrics/pools.ts'
 import { getProjections } from '../metrics/projections.ts'
 
-interface Sample { value: number, metricName?: string, labels: Partial<Record<string, string | number>> }
+interface Sample {
+  value: number
+  metricName?: string
+  labels: Partial<Record<string, string | number>>
+}
 /** A histogram's totals; `buckets` counts what is not above each bound, the last one everything. */
-interface Durations { count: number, sum_seconds: number, bounds: number[], buckets: number[] }
+interface Durations {
+  count: number
+  sum_seconds: number
+  bounds: number[]
+  buckets: number[]
+}
 
 /**
  * What the status page shows, as it is now. Counts only grow, so that a reader makes rates and quantiles of any period from
@@ -30,12 +39,21 @@ export async function getStatus (app: FastifyInstance) {
 function processState () {
   const { active, idle } = performance.eventLoopUtilization()
   const { rss, heapUsed } = process.memoryUsage()
-  return { uptime_seconds: process.uptime(), rss_bytes: rss, heap_bytes: heapUsed, event_loop_active_ms: active, event_loop_idle_ms: idle }
+  return {
+    uptime_seconds: process.uptime(),
+    rss_bytes: rss,
+    heap_bytes: heapUsed,
+    event_loop_active_ms: active,
+    event_loop_idle_ms: idle
+  }
 }
 
 async function getTransactions (registry: Registry) {
   const outcomes = await samples(registry, 'tandem_transactions_total')
-  const durations = groupDurations(await samples(registry, 'tandem_transaction_duration_seconds'), ({ store }) => String(store))
+  const durations = groupDurations(
+    await samples(registry, 'tandem_transaction_duration_seconds'),
+    ({ store }) => String(store)
+  )
   const open = valuesByStore(await samples(registry, 'tandem_transactions_open'))
   const oldest = valuesByStore(await samples(registry, 'tandem_transaction_oldest_seconds'))
   const retries = valuesByStore(await samples(registry, 'tandem_transaction_retries_total'))
@@ -44,14 +62,19 @@ async function getTransactions (registry: Registry) {
     open: open[store] ?? 0,
     oldest_seconds: oldest[store] ?? 0,
     retries: retries[store] ?? 0,
-    outcomes: Object.fromEntries(outcomes.filter(({ labels }) => labels.store === store).map(({ labels, value }) => [String(labels.outcome), value])),
+    outcomes: Object.fromEntries(
+      outcomes.filter(({ labels }) => labels.store === store).map((
+        { labels, value }
+      ) => [String(labels.outcome), value])
+    ),
     durations: durations.get(store)
   }))
 }
 
 async function getRoutes (registry: Registry) {
   const all = await samples(registry, 'http_server_request_duration_seconds')
-  const getName = ({ http_request_method: method, http_route: route }: Sample['labels']) => `${String(method)} ${String(route)}`
+  const getName = ({ http_request_method: method, http_route: route }: Sample['labels']) =>
+    `${String(method)} ${String(route)}`
   const durations = groupDurations(all, getName)
   const refused = new Map<string, number>()
   const failed = new Map<string, number>()
@@ -61,7 +84,12 @@ async function getRoutes (registry: Registry) {
     const counts = labels.error_type !== '' ? failed : status >= 400 ? refused : undefined
     counts?.set(getName(labels), (counts.get(getName(labels)) ?? 0) + value)
   }
-  return [...durations].map(([route, totals]) => ({ route, refused: refused.get(route) ?? 0, failed: failed.get(route) ?? 0, durations: totals }))
+  return [...durations].map(([route, totals]) => ({
+    route,
+    refused: refused.get(route) ?? 0,
+    failed: failed.get(route) ?? 0,
+    durations: totals
+  }))
 }
 
 /** Adds up the series of a histogram that share a name, for example those of one route with different statuses. */

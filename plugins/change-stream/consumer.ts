@@ -113,7 +113,9 @@ export class Consumer {
     let copies = 0
     while (!signal.aborted) {
       const stream = this.#watch(position)
-      const close = () => { stream.close().catch(ignore) }
+      const close = () => {
+        stream.close().catch(ignore)
+      }
       signal.addEventListener('abort', close, { once: true })
       try {
         position = await this.#consume(stream, position, signal)
@@ -132,7 +134,13 @@ export class Consumer {
   #watch ({ token }: Position): ChangeStream<Document, Change> {
     const { stream, batchSize, awaitTime } = this.#options
     const { pipeline = [], fullDocument = 'updateLookup' } = stream
-    return stream.collection().watch<Document, Change>(pipeline, { fullDocument, startAfter: token, batchSize, maxAwaitTimeMS: awaitTime, readConcern: { level: 'majority' } })
+    return stream.collection().watch<Document, Change>(pipeline, {
+      fullDocument,
+      startAfter: token,
+      batchSize,
+      maxAwaitTimeMS: awaitTime,
+      readConcern: { level: 'majority' }
+    })
   }
 
   /** Carries changes over until the stream ends; resolves to where the next one starts. */
@@ -140,8 +148,12 @@ export class Consumer {
     let position = from
     while (!signal.aborted) {
       const changes = await this.#gather(stream)
-      if (changes.length === 0) position = await this.#keepYoung(position, { token: stream.resumeToken, through: quietUntil(stream.resumeToken) })
-      else position = await this.#carry(changes, position)
+      if (changes.length === 0) {
+        position = await this.#keepYoung(position, {
+          token: stream.resumeToken,
+          through: quietUntil(stream.resumeToken)
+        })
+      } else position = await this.#carry(changes, position)
       this.#recover()
       if (changes.at(-1)?.operationType === 'invalidate') break // the collection was dropped or renamed; a new stream goes on after that
     }
@@ -210,7 +222,10 @@ export class Consumer {
     this.#state = 'copying'
     const { position, report } = await copyCollection(store, name, stream)
     this.#copies++
-    log[reason === firstCopy ? 'info' : 'warn']({ changeStream: { stream: name, reason, ...report } }, 'the collection of a change stream was copied anew')
+    log[reason === firstCopy ? 'info' : 'warn'](
+      { changeStream: { stream: name, reason, ...report } },
+      'the collection of a change stream was copied anew'
+    )
     this.#moved(position)
     return position
   }
@@ -223,7 +238,12 @@ export class Consumer {
 
   #backOff (error: unknown): number {
     const { log, name } = this.#options
-    if (this.#setbacks === 0) log.warn({ changeStream: { stream: name, error: nameOf(error) } }, 'a change stream is interrupted and will go on by itself')
+    if (this.#setbacks === 0) {
+      log.warn(
+        { changeStream: { stream: name, error: nameOf(error) } },
+        'a change stream is interrupted and will go on by itself'
+      )
+    }
     this.#setbacks++
     this.#state = 'backing off'
     this.#error = nameOf(error)
@@ -232,7 +252,9 @@ export class Consumer {
   }
 
   #recover (): void {
-    if (this.#setbacks > 0) this.#options.log.info({ changeStream: { stream: this.#options.name } }, 'a change stream goes on')
+    if (this.#setbacks > 0) {
+      this.#options.log.info({ changeStream: { stream: this.#options.name } }, 'a change stream goes on')
+    }
     this.#setbacks = 0
     this.#state = 'following'
     this.#error = undefined
@@ -240,7 +262,10 @@ export class Consumer {
 }
 
 function fenced (name: string): ChangeStreamError {
-  return new ChangeStreamError('CHANGE_STREAM_FENCED', `the position of the stream '${name}' was moved by another process`)
+  return new ChangeStreamError(
+    'CHANGE_STREAM_FENCED',
+    `the position of the stream '${name}' was moved by another process`
+  )
 }
 
 function isFenced (error: unknown): boolean {

@@ -6,12 +6,20 @@ import type { CopyReport, Position, StreamOptions, StreamStore } from './types.t
  * The position is noted before reading: what changes meanwhile is copied and carried over once more, which is harmless.
  * Nobody else can move the position until this has ended.
  */
-export async function copyCollection (store: StreamStore, name: string, stream: StreamOptions): Promise<{ position: Position, report: CopyReport }> {
+export async function copyCollection (
+  store: StreamStore,
+  name: string,
+  stream: StreamOptions
+): Promise<{ position: Position; report: CopyReport }> {
   const collection = stream.collection()
   const session = collection.db.client.startSession({ causalConsistency: true })
   try {
     // On the copy's own session: whatever it reads later, from whichever server, is at least as new as this position.
-    const probe = collection.watch(stream.pipeline ?? [], { maxAwaitTimeMS: 1, session, readConcern: { level: 'majority' } })
+    const probe = collection.watch(stream.pipeline ?? [], {
+      maxAwaitTimeMS: 1,
+      session,
+      readConcern: { level: 'majority' }
+    })
     await probe.tryNext()
     const position = { token: probe.resumeToken, through: quietUntil(probe.resumeToken) }
     await probe.close()

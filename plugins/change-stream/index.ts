@@ -54,9 +54,20 @@ export interface ChangeStreams {
   stats: () => ConsumerStats[]
 }
 
-const DEFAULTS = { follow: true, batchSize: 200, awaitTime: 500, applyTimeout: 15_000, saveInterval: 1000, stopTimeout: 5000 }
+const DEFAULTS = {
+  follow: true,
+  batchSize: 200,
+  awaitTime: 500,
+  applyTimeout: 15_000,
+  saveInterval: 1000,
+  stopTimeout: 5000
+}
 type Settings = typeof DEFAULTS & { store: StreamStore }
-interface Followed { options: StreamOptions, consumer: Consumer, waiters: Waiters }
+interface Followed {
+  options: StreamOptions
+  consumer: Consumer
+  waiters: Waiters
+}
 
 export default fp<ChangeStreamOptions>(async function changeStream (app, options) {
   const settings = { ...DEFAULTS, ...options }
@@ -64,14 +75,26 @@ export default fp<ChangeStreamOptions>(async function changeStream (app, options
   const streams = new Map<string, Followed>()
   const known = (name: string): Followed => {
     const stream = streams.get(name)
-    if (stream === undefined) throw new ChangeStreamError('CHANGE_STREAM_USAGE', `there is no stream '${name}'; known are: ${[...streams.keys()].join(', ') || 'none'}`)
+    if (stream === undefined) {
+      throw new ChangeStreamError(
+        'CHANGE_STREAM_USAGE',
+        `there is no stream '${name}'; known are: ${[...streams.keys()].join(', ') || 'none'}`
+      )
+    }
     return stream
   }
   let isReady = false
   app.decorate('changeStream', {
     follow: (name, streamOptions) => {
-      if (isReady) throw new ChangeStreamError('CHANGE_STREAM_USAGE', `changeStream.follow('${name}') came after the app was ready: name streams while plugins load`)
-      if (streams.has(name)) throw new ChangeStreamError('CHANGE_STREAM_USAGE', `the stream '${name}' is followed already`)
+      if (isReady) {
+        throw new ChangeStreamError(
+          'CHANGE_STREAM_USAGE',
+          `changeStream.follow('${name}') came after the app was ready: name streams while plugins load`
+        )
+      }
+      if (streams.has(name)) {
+        throw new ChangeStreamError('CHANGE_STREAM_USAGE', `the stream '${name}' is followed already`)
+      }
       streams.set(name, createFollowed(app, settings, name, streamOptions as unknown as StreamOptions))
     },
     reached: async (name, time, ms) => {
@@ -83,7 +106,7 @@ export default fp<ChangeStreamOptions>(async function changeStream (app, options
   })
   app.addHook('onReady', async () => {
     isReady = true
-    if (settings.follow) for (const { consumer } of streams.values()) consumer.start()
+    if (settings.follow) { for (const { consumer } of streams.values()) consumer.start() }
   })
   app.addHook('onClose', async () => {
     await Promise.all([...streams.values()].map(({ consumer }) => consumer.stop(settings.stopTimeout)))
@@ -93,14 +116,32 @@ export default fp<ChangeStreamOptions>(async function changeStream (app, options
 function createFollowed (app: FastifyInstance, settings: Settings, name: string, stream: StreamOptions): Followed {
   const { store } = settings
   const waiters = new Waiters(async () => (await store.read(name))?.through)
-  const consumer = new Consumer({ ...settings, name, stream, log: app.log, onMoved: (time) => { waiters.tell(time) } })
+  const consumer = new Consumer({
+    ...settings,
+    name,
+    stream,
+    log: app.log,
+    onMoved: (time) => {
+      waiters.tell(time)
+    }
+  })
   return { options: stream, consumer, waiters }
 }
 
 function checkOptions (settings: Settings): void {
-  if (typeof settings.store?.move !== 'function') throw new ChangeStreamError('CHANGE_STREAM_USAGE', 'the option store is missing: postgresStore(pool) or sqliteStore(transaction)')
+  if (typeof settings.store?.move !== 'function') {
+    throw new ChangeStreamError(
+      'CHANGE_STREAM_USAGE',
+      'the option store is missing: postgresStore(pool) or sqliteStore(transaction)'
+    )
+  }
   const { batchSize, awaitTime, applyTimeout, saveInterval, stopTimeout } = settings
   for (const [name, value] of Object.entries({ batchSize, awaitTime, applyTimeout, saveInterval, stopTimeout })) {
-    if (!Number.isSafeInteger(value) || value < 1) throw new ChangeStreamError('CHANGE_STREAM_USAGE', `the option ${name} must be a whole number from 1, not ${String(value)}`)
+    if (!Number.isSafeInteger(value) || value < 1) {
+      throw new ChangeStreamError(
+        'CHANGE_STREAM_USAGE',
+        `the option ${name} must be a whole number from 1, not ${String(value)}`
+      )
+    }
   }
 }

@@ -10,7 +10,7 @@ export function encode (position: Position): string {
 /** A position out of the column `token`; undefined where none was stored. */
 export function decode (text: string | null | undefined): Position | undefined {
   if (text === null || text === undefined) return undefined
-  const { token, through } = BSON.EJSON.parse(text) as { token: unknown, through: string | null }
+  const { token, through } = BSON.EJSON.parse(text) as { token: unknown; through: string | null }
   return { token, through: through ?? undefined }
 }
 

@@ -15,19 +15,26 @@ export interface PostgresOptions {
  * Positions and effects in PostgreSQL.
  * @param pool a pool of its own is best: then streams never compete with requests for connections. It is never ended here
  */
-export function postgresStore (pool: Pool, { table = 'change_streams', connect = () => new pg.Client(pool.options) }: PostgresOptions = {}): StreamStore {
+export function postgresStore (
+  pool: Pool,
+  { table = 'change_streams', connect = () => new pg.Client(pool.options) }: PostgresOptions = {}
+): StreamStore {
   checkTable(table)
   return {
     lead: (stream, signal) => leadByLock(connect, stream, signal),
     transaction: (timeout, fn) => inTransaction(pool, timeout, fn),
     read: async (stream) => {
-      const { rows } = await pool.query<{ token: string | null }>(`SELECT token::text AS token FROM ${table} WHERE stream = $1`, [stream])
+      const { rows } = await pool.query<{ token: string | null }>(
+        `SELECT token::text AS token FROM ${table} WHERE stream = $1`,
+        [stream]
+      )
       return decode(rows[0]?.token)
     },
     move: async (tx, stream, from, to) => {
       const { rowCount } = await tx.query(
         `UPDATE ${table} SET token = $2, cluster_time = coalesce($3, cluster_time), updated_at = clock_timestamp() WHERE stream = $1 AND token IS NOT DISTINCT FROM $4::jsonb`,
-        [stream, encode(to), dateOfPosition(to) ?? null, encode(from)])
+        [stream, encode(to), dateOfPosition(to) ?? null, encode(from)]
+      )
       return rowCount === 1
     },
     lock: async (tx, stream) => {
@@ -37,11 +44,11 @@ export function postgresStore (pool: Pool, { table = 'change_streams', connect =
     set: async (tx, stream, to) => {
       await tx.query(
         `UPDATE ${table} SET token = $2, cluster_time = $3, updated_at = clock_timestamp(), resyncs = resyncs + 1 WHERE stream = $1`,
-        [stream, encode(to), dateOfPosition(to) ?? null])
+        [stream, encode(to), dateOfPosition(to) ?? null]
+      )
     }
   }
 }
-
 
 /**
  * Takes a connection. A broken one makes the next query fail; its event, unheard, would end the process. Listens before a promise
@@ -62,7 +69,11 @@ async function inTransaction<Result> (pool: Pool, timeout: number, fn: (tx: Sql)
   const client = await connection(pool)
   let isUseless = false
   try {
-    await client.query(`BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${timeout}${timeout === 0 ? '; SET LOCAL statement_timeout = 0' : ''}`)
+    await client.query(
+      `BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${timeout}${
+        timeout === 0 ? '; SET LOCAL statement_timeout = 0' : ''
+      }`
+    )
     const result = await fn(client)
     const { command } = await client.query('COMMIT')
     if (command !== 'COMMIT') throw new Error('the transaction of a change stream was rolled back by the server')

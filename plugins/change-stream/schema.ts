@@ -21,6 +21,9 @@ export function changeStreamSql (dialect: 'postgres' | 'sqlite', table = 'change
 /** Refuses anything but a plain table name, because it goes into SQL text. */
 export function checkTable (table: string): void {
   if (!/^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$/i.test(table)) {
-    throw new ChangeStreamError('CHANGE_STREAM_USAGE', `'${table}' is no table name: letters, digits and _ only, with one dot for a schema`)
+    throw new ChangeStreamError(
+      'CHANGE_STREAM_USAGE',
+      `'${table}' is no table name: letters, digits and _ only, with one dot for a schema`
+    )
   }
 }

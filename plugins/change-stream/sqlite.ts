@@ -12,19 +12,25 @@ const NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
  * @param transaction runs a function in a transaction
  * @param options `table`: name of the table of positions, default `change_streams`
  */
-export function sqliteStore (transaction: RunTransaction, { table = 'change_streams' }: { table?: string } = {}): StreamStore {
+export function sqliteStore (
+  transaction: RunTransaction,
+  { table = 'change_streams' }: { table?: string } = {}
+): StreamStore {
   checkTable(table)
   return {
     lead: async () => ({ lost: new AbortController().signal, resign: async () => {} }),
     transaction: (_timeout, fn) => transaction(fn),
     read: async (stream) => {
-      const rows = await transaction(async (tx) => (await tx.query(`SELECT token FROM ${table} WHERE stream = ?1`, [stream])).rows)
+      const rows = await transaction(async (tx) =>
+        (await tx.query(`SELECT token FROM ${table} WHERE stream = ?1`, [stream])).rows
+      )
       return decode((rows[0] as { token: string | null } | undefined)?.token)
     },
     move: async (tx, stream, from, to) => {
       const { rows } = await tx.query(
         `UPDATE ${table} SET token = ?2, cluster_time = coalesce(?3, cluster_time), updated_at = ${NOW} WHERE stream = ?1 AND token IS ?4 RETURNING stream`,
-        [stream, encode(to), dateOfPosition(to)?.toISOString() ?? null, encode(from)])
+        [stream, encode(to), dateOfPosition(to)?.toISOString() ?? null, encode(from)]
+      )
       return rows.length === 1
     },
     lock: async (tx, stream) => {
@@ -33,7 +39,8 @@ export function sqliteStore (transaction: RunTransaction, { table = 'change_stre
     set: async (tx, stream, to) => {
       await tx.query(
         `UPDATE ${table} SET token = ?2, cluster_time = ?3, updated_at = ${NOW}, resyncs = resyncs + 1 WHERE stream = ?1`,
-        [stream, encode(to), dateOfPosition(to)?.toISOString() ?? null])
+        [stream, encode(to), dateOfPosition(to)?.toISOString() ?? null]
+      )
     }
   }
 }

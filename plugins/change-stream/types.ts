@@ -3,7 +3,7 @@ import type { ClusterTime } from './time.ts'
 
 /** The SQL transaction that holds the effect of a batch and the new position. */
 export interface Sql {
-  query: (text: string, values?: unknown[]) => Promise<{ rows: unknown[], rowCount?: number | null }>
+  query: (text: string, values?: unknown[]) => Promise<{ rows: unknown[]; rowCount?: number | null }>
 }
 
 /** Where a copy reads from: everything read with `session` is at least as new as the position the stream goes on from. */

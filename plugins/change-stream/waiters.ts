@@ -4,7 +4,10 @@ import type { ClusterTime } from './time.ts'
 /** How often the stored position of a stream that another process follows is read, in milliseconds. */
 const POLL = 50
 
-interface Waiter { time: ClusterTime, told: () => void }
+interface Waiter {
+  time: ClusterTime
+  told: () => void
+}
 
 /** Requests that wait until a stream has come to a cluster time. */
 export class Waiters {
@@ -25,9 +28,16 @@ export class Waiters {
     let waiter: Waiter | undefined
     try {
       return await new Promise<boolean>((resolve) => {
-        waiter = { time, told: () => { resolve(true) } }
+        waiter = {
+          time,
+          told: () => {
+            resolve(true)
+          }
+        }
         this.#waiting.add(waiter)
-        timer = setTimeout(() => { resolve(false) }, ms)
+        timer = setTimeout(() => {
+          resolve(false)
+        }, ms)
         this.#poll().catch(() => {})
       })
     } finally {

@@ -7,6 +7,8 @@ const DEEPEST = 5
  */
 export function getCauses (error: unknown): Array<Error & Record<string, unknown>> {
   const found: Array<Error & Record<string, unknown>> = []
-  for (let at = error; at instanceof Error && found.length < DEEPEST; at = at.cause) found.push(at as Error & Record<string, unknown>)
+  for (let at = error; at instanceof Error && found.length < DEEPEST; at = at.cause) {
+    found.push(at as Error & Record<string, unknown>)
+  }
   return found
 }

@@ -35,7 +35,9 @@ export function answerClientError (this: FastifyInstance, error: Error & { code?
       'content-type: application/problem+json',
       `content-length: ${Buffer.byteLength(body)}`,
       `x-request-id: ${instance}`,
-      'connection: close', '', body
+      'connection: close',
+      '',
+      body
     ].join('\r\n'))
   }
   socket.destroySoon()

@@ -4,7 +4,12 @@ import { driverErrorOf } from '../transaction/answers.ts'
 
 type Constraints = Readonly<Record<string, ConstraintProblem>>
 type Fault = Error & Record<string, unknown>
-interface Rule { operatorName?: string, propertiesNotSatisfied?: Array<{ propertyName: string }>, missingProperties?: string[], additionalProperties?: string[] }
+interface Rule {
+  operatorName?: string
+  propertiesNotSatisfied?: Array<{ propertyName: string }>
+  missingProperties?: string[]
+  additionalProperties?: string[]
+}
 
 /** Which fields of the request a database error is about. */
 export interface Fields {
@@ -30,7 +35,9 @@ export function findFields (error: unknown, constraints: Constraints): Fields {
 
 // PostgreSQL names the constraint, MongoDB the index, SQLite only table and columns.
 function getNames (fault: Fault): string[] {
-  if (typeof fault.constraint === 'string') return [stillReferenced(fault) ? `${fault.constraint} on delete` : fault.constraint]
+  if (typeof fault.constraint === 'string') {
+    return [stillReferenced(fault) ? `${fault.constraint} on delete` : fault.constraint]
+  }
   const index = /index: (\S+) dup key/.exec(fault.message)?.[1]
   if (index !== undefined) return [index]
   const columns = /^(?:SQLITE_\w+: )*UNIQUE constraint failed: ([\w., ]+)$/.exec(fault.message)?.[1]
@@ -52,7 +59,9 @@ function ruleErrors (fault: Fault): ProblemError[] {
   const info = fault.errInfo as { details?: { schemaRulesNotSatisfied?: Rule[] } } | undefined
   const rules = info?.details?.schemaRulesNotSatisfied ?? []
   return rules.flatMap((rule) => [
-    ...(rule.propertiesNotSatisfied ?? []).map(({ propertyName }) => entry(propertyName, 'does not satisfy the rules of its collection')),
+    ...(rule.propertiesNotSatisfied ?? []).map(({ propertyName }) =>
+      entry(propertyName, 'does not satisfy the rules of its collection')
+    ),
     ...(rule.missingProperties ?? []).map((name) => entry(name, 'is required')),
     ...(rule.additionalProperties ?? []).map((name) => entry(name, 'is not a known field'))
   ])

@@ -55,7 +55,13 @@ export default fp(async function errors (app) {
     const status = isWrongMethod ? 405 : 404
     if (isWrongMethod) reply.header('allow', allowed.join(', '))
     return sendProblem(reply, {
-      body: { type: `/docs/problems#${type}`, title: CATALOG[type].title, status, detail: CATALOG[type].detail, instance: request.id }
+      body: {
+        type: `/docs/problems#${type}`,
+        title: CATALOG[type].title,
+        status,
+        detail: CATALOG[type].detail,
+        instance: request.id
+      }
     })
   })
 }, { name: 'errors', dependencies: ['config', 'schemas'], fastify: '5.x' })
@@ -87,7 +93,9 @@ function hasCommitted (request: FastifyRequest): boolean {
 /** The details of 5xx types say that nothing was stored, or ask to try again; neither is true here. */
 function afterCommit ({ body }: ProblemReply): ProblemReply {
   if (body.type.endsWith('#outcome-unknown')) return { body }
-  return { body: { ...body, ...CATALOG['failed-after-commit'], type: '/docs/problems#failed-after-commit', status: 500 } }
+  return {
+    body: { ...body, ...CATALOG['failed-after-commit'], type: '/docs/problems#failed-after-commit', status: 500 }
+  }
 }
 
 // Node keeps the first of several, and a proxy in front may have gone by another. HTTP/1.0 knows none.

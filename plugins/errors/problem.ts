@@ -13,15 +13,29 @@ export interface ProblemReply {
   retryAfter?: number
 }
 
-interface Parts { status: number, type: ProblemType, detail?: string, errors?: ProblemError[], retryAfter?: number }
-type Known = Partial<FastifyError> & { expose?: boolean, type?: unknown, errors?: unknown, retryAfter?: unknown }
+interface Parts {
+  status: number
+  type: ProblemType
+  detail?: string
+  errors?: ProblemError[]
+  retryAfter?: number
+}
+type Known = Partial<FastifyError> & { expose?: boolean; type?: unknown; errors?: unknown; retryAfter?: unknown }
 
 // Messages of these can be shown in words of our own; the errors' own messages may repeat what was sent.
 const BY_CODE: Record<string, Omit<Parts, 'errors'>> = {
-  FST_ERR_BAD_URL: { status: 400, type: 'bad-request', detail: 'The path holds a % that is not followed by two hexadecimal digits of valid UTF-8' },
+  FST_ERR_BAD_URL: {
+    status: 400,
+    type: 'bad-request',
+    detail: 'The path holds a % that is not followed by two hexadecimal digits of valid UTF-8'
+  },
   FST_ERR_CTP_EMPTY_JSON_BODY: { status: 400, type: 'bad-request', detail: 'The body is empty; it must be JSON' },
   FST_ERR_CTP_INVALID_JSON_BODY: { status: 400, type: 'bad-request', detail: 'The body is not valid JSON' },
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: { status: 400, type: 'bad-request', detail: 'The body is not as long as Content-Length says' },
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: {
+    status: 400,
+    type: 'bad-request',
+    detail: 'The body is not as long as Content-Length says'
+  },
   FST_ERR_CTP_BODY_TOO_LARGE: { status: 413, type: 'body-too-large' },
   FST_ERR_CTP_INVALID_MEDIA_TYPE: { status: 415, type: 'unsupported-media-type' },
   FST_ERR_MAX_PARAM_LENGTH: { status: 414, type: 'uri-too-long' },
@@ -37,7 +51,11 @@ const BY_CODE: Record<string, Omit<Parts, 'errors'>> = {
  * @param constraints name of constraint or index → pointer and detail
  * @returns body and headers of the answer
  */
-export function toProblem (error: unknown, instance: string, constraints: Record<string, ConstraintProblem>): ProblemReply {
+export function toProblem (
+  error: unknown,
+  instance: string,
+  constraints: Record<string, ConstraintProblem>
+): ProblemReply {
   const { status, type, detail, errors, retryAfter } = toParts(error, constraints)
   const { title, detail: usual } = CATALOG[type]
   const body: Problem = { type: `/docs/problems#${type}`, title, status, detail: detail ?? usual, instance }
@@ -68,7 +86,12 @@ function invalidParts (validation: NonNullable<Known['validation']>, context: st
   const count = validation.length
   const place = { params: 'path', querystring: 'query', headers: 'headers' }[context ?? ''] ?? 'body'
   const noun = count === 1 ? '1 error' : `${count > MAX_ERRORS ? `${MAX_ERRORS} of ${count}` : count} errors`
-  return { status: 400, type: 'invalid-request', detail: `The ${place} of the request has ${noun}`, errors: validationErrors(validation, context) }
+  return {
+    status: 400,
+    type: 'invalid-request',
+    detail: `The ${place} of the request has ${noun}`,
+    errors: validationErrors(validation, context)
+  }
 }
 
 // Errors that state a status: the message is shown only where it was written for clients (http-errors: `expose`).

@@ -29,5 +29,6 @@ function matches (pattern: string, path: string): boolean {
   if (pattern.endsWith('*')) return path.startsWith(pattern.slice(0, -1)) && pattern !== '*' && pattern !== '/*'
   const wanted = pattern.split('/')
   const given = path.split('/')
-  return wanted.length === given.length && wanted.every((part, at) => part.startsWith(':') ? given[at] !== '' : part === given[at])
+  return wanted.length === given.length &&
+    wanted.every((part, at) => part.startsWith(':') ? given[at] !== '' : part === given[at])
 }

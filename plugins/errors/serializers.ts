@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { answerFor, driverErrorOf } from '../transaction/answers.ts'
 
 type Fields = Record<string, unknown>
-type ErrorFields = Fields & { type: string, message: string, stack: string }
+type ErrorFields = Fields & { type: string; message: string; stack: string }
 
 /** Log serializers that keep values, parameters, query strings and passwords out of the log. */
 export const serializers = {
@@ -13,8 +13,24 @@ export const serializers = {
 
 /** Log fields that are never written, whoever logs them. */
 export const redact = {
-  paths: ['password', 'authorization', 'cookie', 'token', 'DATABASE_URL', 'MONGODB_URL', 'connectionString', 'headers',
-    '*.password', '*.authorization', '*.cookie', '*.token', '*.DATABASE_URL', '*.MONGODB_URL', '*.connectionString', '*.headers'],
+  paths: [
+    'password',
+    'authorization',
+    'cookie',
+    'token',
+    'DATABASE_URL',
+    'MONGODB_URL',
+    'connectionString',
+    'headers',
+    '*.password',
+    '*.authorization',
+    '*.cookie',
+    '*.token',
+    '*.DATABASE_URL',
+    '*.MONGODB_URL',
+    '*.connectionString',
+    '*.headers'
+  ],
   censor: '[redacted]'
 }
 
@@ -28,7 +44,9 @@ function serializeRequest (request: Pick<FastifyRequest, 'method' | 'url'>): Fie
  * @param error what was thrown
  */
 function serializeError (error: unknown): ErrorFields {
-  if (!(error instanceof Error)) return { type: typeof error, message: 'something that is not an Error was thrown', stack: '' }
+  if (!(error instanceof Error)) {
+    return { type: typeof error, message: 'something that is not an Error was thrown', stack: '' }
+  }
   const known = error as Error & Fields
   const driver = driverErrorOf(error)
   const hidden = hiddenMessage(known)
@@ -52,7 +70,9 @@ function hiddenMessage (error: Error & Fields): string | undefined {
 
 function driverFields (driver: (Error & Fields) | undefined): Fields {
   if (driver === undefined) return {}
-  const state = typeof driver.severity === 'string' ? text('sqlstate', driver.code) : { driverCode: driver.extendedCode ?? driver.code }
+  const state = typeof driver.severity === 'string'
+    ? text('sqlstate', driver.code)
+    : { driverCode: driver.extendedCode ?? driver.code }
   return { driver: driver.name, ...state, ...text('constraint', driver.constraint), ...text('table', driver.table) }
 }
 

@@ -34,7 +34,9 @@ function escape (name: string): string {
 function sentence ({ keyword, params, message }: FastifySchemaValidationError): string {
   if (keyword === 'required') return 'is required'
   if (keyword === 'additionalProperties') return 'is not a known field'
-  if (keyword === 'enum' && params.allowedValues instanceof Array) return `must be one of ${params.allowedValues.join(', ')}`
+  if (keyword === 'enum' && params.allowedValues instanceof Array) {
+    return `must be one of ${params.allowedValues.join(', ')}`
+  }
   if (keyword === 'minProperties') return 'must have at least one field'
   return message ?? 'is not valid'
 }

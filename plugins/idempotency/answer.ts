@@ -4,8 +4,15 @@ import type { StoredAnswer } from './store.ts'
 
 /** What of a first answer a repeat is given, beside status and body. */
 const KEPT = [
-  'content-type', 'content-encoding', 'content-disposition', 'content-language',
-  'location', 'content-location', 'link', 'etag', 'last-modified'
+  'content-type',
+  'content-encoding',
+  'content-disposition',
+  'content-language',
+  'location',
+  'content-location',
+  'link',
+  'etag',
+  'last-modified'
 ]
 
 /** The status that will be sent; a fetch Response brings its own. */
@@ -27,11 +34,17 @@ export function answerOf (request: FastifyRequest, reply: FastifyReply, payload:
 }
 
 /** Sends a kept answer. */
-export function replay (request: FastifyRequest, reply: FastifyReply, { status, headers, body }: StoredAnswer): FastifyReply {
+export function replay (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { status, headers, body }: StoredAnswer
+): FastifyReply {
   // The consistency plugin then answers the repeat as it would the write: with its token, and 201 or 202 by what the other store has.
   const [, event] = /^sql-(\d+)$/.exec(headers['consistency-token'] ?? '') ?? []
   if (event !== undefined) request.announceEvent(event)
-  return reply.code(status).headers(headers).header('idempotency-replayed', 'true').send(body.length === 0 ? undefined : body)
+  return reply.code(status).headers(headers).header('idempotency-replayed', 'true').send(
+    body.length === 0 ? undefined : body
+  )
 }
 
 function bodyOf (payload: unknown): string | Buffer | undefined {

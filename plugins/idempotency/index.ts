@@ -43,7 +43,11 @@ function modeOf ({ config, method, url }: RouteOptions): boolean | 'required' {
   const transaction = config?.transaction ?? isUnsafe
   if (transaction !== false && transaction !== 'statement') return mode
   if (config?.idempotency === undefined || mode === false) return false
-  throw new Error(`${methods.join('|')} ${url}: config.idempotency needs a transaction, in which key and answer are stored together with the work`)
+  throw new Error(
+    `${
+      methods.join('|')
+    } ${url}: config.idempotency needs a transaction, in which key and answer are stored together with the work`
+  )
 }
 
 function isReadOnly ({ config }: RouteOptions): boolean {
@@ -55,9 +59,12 @@ function isReadOnly ({ config }: RouteOptions): boolean {
 function refuseKeys (app: FastifyInstance, route: RouteOptions): void {
   if (route.config?.idempotency !== undefined) {
     const reason = 'config.idempotency has nothing to protect where config.transaction is read only'
-    throw new Error(`${[route.method].flat().join('|')} ${route.url}: ${reason}; leave it out, or set it to false to ignore keys`)
+    throw new Error(
+      `${[route.method].flat().join('|')} ${route.url}: ${reason}; leave it out, or set it to false to ignore keys`
+    )
   }
-  const detail = 'This operation only reads and takes no Idempotency-Key: send it again without one, as often as you like'
+  const detail =
+    'This operation only reads and takes no Idempotency-Key: send it again without one, as often as you like'
   function refuseKey ({ headers }: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void {
     if (headers['idempotency-key'] === undefined) return done()
     done(app.createProblem(400, detail, { type: 'bad-request' }))
@@ -66,12 +73,17 @@ function refuseKeys (app: FastifyInstance, route: RouteOptions): void {
 }
 
 function headersSchema ({ schema }: RouteOptions, mode: true | 'required'): object {
-  const { properties = {}, required = [], ...rest } = (schema?.headers ?? {}) as { properties?: object, required?: string[] }
+  const { properties = {}, required = [], ...rest } = (schema?.headers ?? {}) as {
+    properties?: object
+    required?: string[]
+  }
   return {
     type: 'object',
     ...rest,
     properties: { ...properties, 'idempotency-key': KEY_SCHEMA },
-    ...(mode === 'required' || required.length > 0 ? { required: [...required, ...(mode === 'required' ? ['idempotency-key'] : [])] } : {})
+    ...(mode === 'required' || required.length > 0
+      ? { required: [...required, ...(mode === 'required' ? ['idempotency-key'] : [])] }
+      : {})
   }
 }
 
@@ -79,7 +91,11 @@ function sweepRegularly (app: FastifyInstance): void {
   // Not all instances at the same moment; twice is harmless.
   const every = SWEEP_EVERY_MS * (0.75 + Math.random() / 2)
   const timer = setInterval(() => {
-    sweepKeys(app).catch((error: unknown) => { app.log.warn({ err: error }, 'idempotency keys could not be swept') })
+    sweepKeys(app).catch((error: unknown) => {
+      app.log.warn({ err: error }, 'idempotency keys could not be swept')
+    })
   }, every).unref()
-  app.addHook('onClose', async () => { clearInterval(timer) })
+  app.addHook('onClose', async () => {
+    clearInterval(timer)
+  })
 }

@@ -7,7 +7,11 @@ import { keyedRequest, type KeyedRequest } from './request.ts'
 import { sqlKeyStore } from './sql-store.ts'
 import type { KeyStore, StoredAnswer } from './store.ts'
 
-export type Handler = (this: ThisParameterType<RouteHandlerMethod>, request: FastifyRequest, reply: FastifyReply) => unknown
+export type Handler = (
+  this: ThisParameterType<RouteHandlerMethod>,
+  request: FastifyRequest,
+  reply: FastifyReply
+) => unknown
 type Done = (error: Error | null, payload?: unknown) => void
 
 const LIFETIME_MS = 24 * 3600 * 1000
@@ -45,10 +49,17 @@ export class Keyed {
   saveAnswer = (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: Done): void => {
     const keyed = this.#claimed.get(request)
     if (keyed === undefined) return done(null, payload)
-    this.#keep(keyed, request, reply, payload).then(() => { done(null, payload) }, done)
+    this.#keep(keyed, request, reply, payload).then(() => {
+      done(null, payload)
+    }, done)
   }
 
-  async #run (keyed: KeyedRequest, request: FastifyRequest, reply: FastifyReply, work: () => unknown): Promise<unknown> {
+  async #run (
+    keyed: KeyedRequest,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    work: () => unknown
+  ): Promise<unknown> {
     // An earlier attempt of the handler may have claimed the key; a refusal of this claim is no answer to keep.
     this.#claimed.delete(request)
     const known = await this.#storeOf(request).claim(request, keyed, new Date(Date.now() + LIFETIME_MS))

@@ -35,7 +35,9 @@ export function mongoKeyStore (app: FastifyInstance): KeyStore {
         // A document that is past its time and not yet removed is taken over; a younger one is a duplicate.
         await request.mongo.collection<KeyDocument>(COLLECTION).updateOne(
           { _id: idOf(keyed), expires_at: { $lte: now } },
-          { $set: { fingerprint: keyed.fingerprint, created_at: now, expires_at: expiresAt }, $unset: { answer: '' } }, { upsert: true })
+          { $set: { fingerprint: keyed.fingerprint, created_at: now, expires_at: expiresAt }, $unset: { answer: '' } },
+          { upsert: true }
+        )
         return 'new'
       } catch (error) {
         if (error instanceof Error && 'code' in error && TAKEN.has(Number(error.code))) return 'running'
@@ -44,14 +46,20 @@ export function mongoKeyStore (app: FastifyInstance): KeyStore {
     },
 
     async save (request, keyed, answer) {
-      const { matchedCount } = await request.mongo.collection<KeyDocument>(COLLECTION).updateOne({ _id: idOf(keyed) }, { $set: { answer } })
-      if (matchedCount !== 1) throw new Error(`the handler of ${keyed.route} has removed its own document of ${COLLECTION}`)
+      const { matchedCount } = await request.mongo.collection<KeyDocument>(COLLECTION).updateOne({ _id: idOf(keyed) }, {
+        $set: { answer }
+      })
+      if (matchedCount !== 1) {
+        throw new Error(`the handler of ${keyed.route} has removed its own document of ${COLLECTION}`)
+      }
     },
 
     async complete (keyed, answer) {
       await keysOf(app).updateOne(
-        { _id: idOf(keyed), fingerprint: keyed.fingerprint, answer: { $exists: false } }, { $set: { answer } },
-        { writeConcern: { w: 'majority', wtimeoutMS: COMPLETE_WITHIN_MS }, maxTimeMS: COMPLETE_WITHIN_MS })
+        { _id: idOf(keyed), fingerprint: keyed.fingerprint, answer: { $exists: false } },
+        { $set: { answer } },
+        { writeConcern: { w: 'majority', wtimeoutMS: COMPLETE_WITHIN_MS }, maxTimeMS: COMPLETE_WITHIN_MS }
+      )
     }
   }
 }
@@ -68,12 +76,17 @@ function keysOf (app: FastifyInstance): Collection<KeyDocument> {
 async function find (app: FastifyInstance, keyed: KeyedRequest): Promise<KnownKey | undefined> {
   const session = app.mongo.client.startSession()
   try {
-    const document = await keysOf(app).findOne({ _id: idOf(keyed), expires_at: { $gt: new Date() } }, { session, readConcern: { level: 'majority' } })
+    const document = await keysOf(app).findOne({ _id: idOf(keyed), expires_at: { $gt: new Date() } }, {
+      session,
+      readConcern: { level: 'majority' }
+    })
     if (document === null) return undefined
     const { fingerprint, answer } = document
     if (answer === undefined) return { fingerprint, answer }
     // No earlier than the write itself: its own time is not stored with it.
-    const token = session.operationTime === undefined ? {} : { 'consistency-token': mongoToken(clusterTime(session.operationTime)) }
+    const token = session.operationTime === undefined
+      ? {}
+      : { 'consistency-token': mongoToken(clusterTime(session.operationTime)) }
     const body = answer.body instanceof Binary ? Buffer.from(answer.body.buffer) : answer.body
     return { fingerprint, answer: { ...answer, headers: { ...answer.headers, ...token }, body } }
   } finally {

@@ -14,7 +14,8 @@ export interface KeyedRequest {
 export const KEY_SCHEMA = {
   type: 'string',
   pattern: '^("[\\x20\\x21\\x23-\\x5B\\x5D-\\x7E]{1,255}"|[\\x21\\x23-\\x7E]{1,255})$',
-  description: 'Makes a repeat of this request harmless: the first answer is given again for 24 hours. Choose a new one, such as a UUID, for each new request.',
+  description:
+    'Makes a repeat of this request harmless: the first answer is given again for 24 hours. Choose a new one, such as a UUID, for each new request.',
   examples: ['"8e03978e-40d5-43dd-bc93-6894a57f9324"']
 } as const
 
@@ -35,5 +36,7 @@ export function keyedRequest (request: FastifyRequest): KeyedRequest | undefined
 function sorted (value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted)
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1).map(([name, field]) => [name, sorted(field)]))
+  return Object.fromEntries(
+    Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1).map(([name, field]) => [name, sorted(field)])
+  )
 }

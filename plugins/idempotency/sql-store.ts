@@ -3,7 +3,12 @@ import type { Transaction } from '../transaction/index.ts'
 import type { KeyedRequest } from './request.ts'
 import type { KeyStore, KnownKey, StoredAnswer } from './store.ts'
 
-interface Row { fingerprint: string, status: number | null, headers: StoredAnswer['headers'] | string, body: string }
+interface Row {
+  fingerprint: string
+  status: number | null
+  headers: StoredAnswer['headers'] | string
+  body: string
+}
 
 /** Rows deleted at a time, so that no lock is held for long. */
 const SWEEP = 5000
@@ -29,42 +34,64 @@ export function sqlKeyStore (app: FastifyInstance): KeyStore {
 
     async save ({ transaction }, keyed, answer) {
       const { rowCount } = await transaction.query(SET_ANSWER, parameters(keyed, answer))
-      if (rowCount !== 1) throw new Error(`the handler of ${keyed.route} has changed or removed its own row of idempotency_keys`)
+      if (rowCount !== 1) {
+        throw new Error(`the handler of ${keyed.route} has changed or removed its own row of idempotency_keys`)
+      }
     },
 
     async complete (keyed, answer) {
-      await app.transaction((tx) => tx.query(SET_ANSWER, parameters(keyed, answer)), { name: 'idempotency answer', deadline: COMPLETE_WITHIN_MS })
+      await app.transaction((tx) => tx.query(SET_ANSWER, parameters(keyed, answer)), {
+        name: 'idempotency answer',
+        deadline: COMPLETE_WITHIN_MS
+      })
     }
   }
 }
 
 /** True when this transaction holds the key now; false when another one does. */
 async function takesLock (transaction: Transaction, { key, route }: KeyedRequest): Promise<boolean> {
-  const { rows } = await transaction.query<{ is_free: boolean }>("SELECT pg_try_advisory_xact_lock(hashtextextended($1 || ' ' || $2, 0)) AS is_free", [key, route])
+  const { rows } = await transaction.query<{ is_free: boolean }>(
+    "SELECT pg_try_advisory_xact_lock(hashtextextended($1 || ' ' || $2, 0)) AS is_free",
+    [key, route]
+  )
   return rows[0]?.is_free === true
 }
 
 /** Writes the key without an answer, also over one whose time is over; false when it is there. */
-async function insert (transaction: Transaction, { key, route, fingerprint }: KeyedRequest, expiresAt: string, now: string): Promise<boolean> {
+async function insert (
+  transaction: Transaction,
+  { key, route, fingerprint }: KeyedRequest,
+  expiresAt: string,
+  now: string
+): Promise<boolean> {
   const { rowCount } = await transaction.query(
     `INSERT INTO idempotency_keys (key, route, fingerprint, expires_at) VALUES ($1, $2, $3, $4)
      ON CONFLICT (key, route) DO UPDATE
        SET fingerprint = excluded.fingerprint, status = NULL, headers = NULL, body = NULL, expires_at = excluded.expires_at
        WHERE idempotency_keys.expires_at <= $5`,
-    [key, route, fingerprint, expiresAt, now])
+    [key, route, fingerprint, expiresAt, now]
+  )
   return rowCount === 1
 }
 
 // Not in one statement with the lock: that would see what was stored when it began, and another request may commit while it locks.
-async function find (transaction: Transaction, { key, route }: KeyedRequest, now: string): Promise<KnownKey | undefined> {
+async function find (
+  transaction: Transaction,
+  { key, route }: KeyedRequest,
+  now: string
+): Promise<KnownKey | undefined> {
   const { rows: [row] } = await transaction.query<Row & Record<string, unknown>>(
-    'SELECT fingerprint, status, headers, body FROM idempotency_keys WHERE key = $1 AND route = $2 AND expires_at > $3', [key, route, now])
+    'SELECT fingerprint, status, headers, body FROM idempotency_keys WHERE key = $1 AND route = $2 AND expires_at > $3',
+    [key, route, now]
+  )
   return row && { fingerprint: row.fingerprint, answer: answerOf(row) }
 }
 
 function answerOf ({ status, headers: stored, body }: Row): StoredAnswer | undefined {
   if (status === null) return undefined
-  const { [ENCODING]: encoding, ...headers } = typeof stored === 'string' ? JSON.parse(stored) as StoredAnswer['headers'] : stored
+  const { [ENCODING]: encoding, ...headers } = typeof stored === 'string'
+    ? JSON.parse(stored) as StoredAnswer['headers']
+    : stored
   return { status, headers, body: encoding === 'base64' ? Buffer.from(body, 'base64') : body }
 }
 
@@ -76,10 +103,12 @@ function parameters ({ key, route, fingerprint }: KeyedRequest, { status, header
 
 /** Deletes keys whose time is over; resolves to their number. */
 export async function sweepKeys (app: FastifyInstance): Promise<number> {
-  for (let swept = 0; ;) {
-    const { rowCount } = await app.transaction((tx) => tx.query(
-      `DELETE FROM idempotency_keys WHERE (key, route) IN (SELECT key, route FROM idempotency_keys WHERE expires_at <= $1 LIMIT ${SWEEP})`,
-      [new Date().toISOString()]), { name: 'idempotency sweep' })
+  for (let swept = 0;;) {
+    const { rowCount } = await app.transaction((tx) =>
+      tx.query(
+        `DELETE FROM idempotency_keys WHERE (key, route) IN (SELECT key, route FROM idempotency_keys WHERE expires_at <= $1 LIMIT ${SWEEP})`,
+        [new Date().toISOString()]
+      ), { name: 'idempotency sweep' })
     swept += rowCount ?? 0
     if ((rowCount ?? 0) < SWEEP) return swept
   }

@@ -10,7 +10,10 @@ export interface StoredAnswer {
 }
 
 /** A key whose work is stored; without its answer where the handler committed by itself and has not been answered. */
-export interface KnownKey { fingerprint: string, answer: StoredAnswer | undefined }
+export interface KnownKey {
+  fingerprint: string
+  answer: StoredAnswer | undefined
+}
 
 /** What is known of a key: nothing, that its request is running, or that its work is stored. */
 export type Known = 'new' | 'running' | KnownKey

@@ -19,6 +19,8 @@ export function measureDependencies (app: FastifyInstance, registry: Registry): 
     name: 'tandem_draining',
     help: '1 while the service finishes its last requests and accepts no new ones',
     registers: [registry],
-    async collect () { this.set((await app.readiness()).status === 'draining' ? 1 : 0) }
+    async collect () {
+      this.set((await app.readiness()).status === 'draining' ? 1 : 0)
+    }
   })
 }

@@ -17,7 +17,11 @@ const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 
  * from 500 up, or `aborted` when the client left without one; the route is empty where none matched.
  * @param getProblemType the problem type a request was answered with
  */
-export function measureHttp (app: FastifyInstance, registry: Registry, getProblemType: (request: FastifyRequest) => string | undefined): void {
+export function measureHttp (
+  app: FastifyInstance,
+  registry: Registry,
+  getProblemType: (request: FastifyRequest) => string | undefined
+): void {
   const duration = new Histogram({
     name: 'http_server_request_duration_seconds',
     help: 'Duration of HTTP requests',
@@ -44,7 +48,12 @@ export function measureHttp (app: FastifyInstance, registry: Registry, getProble
   })
   app.addHook('onResponse', function measureAnswered (request, reply, done) {
     const { statusCode } = reply
-    observe(request, reply.elapsedTime, String(statusCode), statusCode < 500 ? '' : getProblemType(request) ?? String(statusCode))
+    observe(
+      request,
+      reply.elapsedTime,
+      String(statusCode),
+      statusCode < 500 ? '' : getProblemType(request) ?? String(statusCode)
+    )
     done()
   })
 }

@@ -2,7 +2,13 @@ import type { FastifyInstance } from 'fastify'
 import { Gauge, type Registry } from 'prom-client'
 
 /** One pool: connections in use and idle, requests that wait for one, and the most there may be. */
-export interface PoolCounts { name: string, used: number, idle: number, waiting: number, max: number }
+export interface PoolCounts {
+  name: string
+  used: number
+  idle: number
+  waiting: number
+  max: number
+}
 
 const POOL = 'db_client_connection_pool_name'
 
@@ -14,7 +20,9 @@ export function measurePools (app: FastifyInstance, registry: Registry): void {
       help,
       labelNames: [POOL],
       registers: [registry],
-      collect () { for (const pool of getPools(app)) this.set({ [POOL]: pool.name }, value(pool)) }
+      collect () {
+        for (const pool of getPools(app)) this.set({ [POOL]: pool.name }, value(pool))
+      }
     })
   }
   new Gauge({
@@ -42,14 +50,28 @@ function sqlPools (app: FastifyInstance): PoolCounts[] {
   const { sqlite, config } = app
   if (sqlite !== undefined) {
     const { writes, reads } = sqlite.counts
-    const toCounts = (name: string, { open, idle, waiting }: typeof writes, max: number) => ({ name, used: open - idle, idle, waiting, max })
+    const toCounts = (name: string, { open, idle, waiting }: typeof writes, max: number) => ({
+      name,
+      used: open - idle,
+      idle,
+      waiting,
+      max
+    })
     // In memory there is one connection, which counts for both.
     const isShared = config.DATABASE_URL === ':memory:'
-    return isShared ? [toCounts('sqlite', writes, 1)] : [toCounts('sqlite writer', writes, 1), toCounts('sqlite readers', reads, config.DATABASE_POOL_SIZE)]
+    return isShared
+      ? [toCounts('sqlite', writes, 1)]
+      : [toCounts('sqlite writer', writes, 1), toCounts('sqlite readers', reads, config.DATABASE_POOL_SIZE)]
   }
   if (!app.hasDecorator('pg')) return []
   const { pool } = app.pg
-  return [{ name: 'postgresql', used: pool.totalCount - pool.idleCount, idle: pool.idleCount, waiting: pool.waitingCount, max: pool.options.max }]
+  return [{
+    name: 'postgresql',
+    used: pool.totalCount - pool.idleCount,
+    idle: pool.idleCount,
+    waiting: pool.waitingCount,
+    max: pool.options.max
+  }]
 }
 
 function mongoPools ({ mongoPool }: FastifyInstance): PoolCounts[] {

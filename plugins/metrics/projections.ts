@@ -22,11 +22,26 @@ export function getProjections (app: FastifyInstance): ProjectionState[] {
   const streams = app.hasDecorator('changeStream') ? app.changeStream.stats() : []
   return [
     ...outbox.map(({ topic, state, oldestMs, applied, waiting, parked, failed }) => (
-      { direction: 'sql_to_mongo' as const, name: topic, state, lagSeconds: oldestMs / 1000, applied, waiting, parked, failed }
+      {
+        direction: 'sql_to_mongo' as const,
+        name: topic,
+        state,
+        lagSeconds: oldestMs / 1000,
+        applied,
+        waiting,
+        parked,
+        failed
+      }
     )),
     ...streams.map(({ stream, state, lagMs, applied }) => ({
-      direction: 'mongo_to_sql' as const, name: stream, state, lagSeconds: lagMs === undefined ? undefined : lagMs / 1000, applied,
-      waiting: undefined, parked: undefined, failed: undefined
+      direction: 'mongo_to_sql' as const,
+      name: stream,
+      state,
+      lagSeconds: lagMs === undefined ? undefined : lagMs / 1000,
+      applied,
+      waiting: undefined,
+      parked: undefined,
+      failed: undefined
     }))
   ]
 }
@@ -36,13 +51,32 @@ export function measureProjections (app: FastifyInstance, registry: Registry): v
   const labelNames = ['direction', 'projection'] as const
   const registers = [registry]
   const gauge = (name: string, help: string, value: (projection: ProjectionState) => number | undefined): void => {
-    new Gauge({ name, help, labelNames, registers, collect () { fill(this, value) } })
+    new Gauge({
+      name,
+      help,
+      labelNames,
+      registers,
+      collect () {
+        fill(this, value)
+      }
+    })
   }
   const counter = (name: string, help: string, value: (projection: ProjectionState) => number | undefined): void => {
-    new Counter({ name, help, labelNames, registers, collect () { fill(this, value) } })
+    new Counter({
+      name,
+      help,
+      labelNames,
+      registers,
+      collect () {
+        fill(this, value)
+      }
+    })
   }
   // Another process may have taken a projection over, so the last values are forgotten each time.
-  const fill = (metric: Gauge<typeof labelNames[number]> | Counter<typeof labelNames[number]>, value: (projection: ProjectionState) => number | undefined): void => {
+  const fill = (
+    metric: Gauge<typeof labelNames[number]> | Counter<typeof labelNames[number]>,
+    value: (projection: ProjectionState) => number | undefined
+  ): void => {
     metric.reset()
     for (const projection of getProjections(app)) {
       const measured = value(projection)
@@ -50,9 +84,17 @@ export function measureProjections (app: FastifyInstance, registry: Registry): v
     }
   }
   gauge('tandem_projection_lag_seconds', 'How far the other store is behind, at most', ({ lagSeconds }) => lagSeconds)
-  gauge('tandem_projection_backing_off', '1 while a projection cannot go on and tries again', ({ state }) => state === 'backing off' ? 1 : 0)
+  gauge(
+    'tandem_projection_backing_off',
+    '1 while a projection cannot go on and tries again',
+    ({ state }) => state === 'backing off' ? 1 : 0
+  )
   gauge('tandem_projection_waiting', 'Outbox rows that wait to be applied', ({ waiting }) => waiting)
-  gauge('tandem_projection_parked', 'Outbox rows that failed too often and wait for somebody to look at them', ({ parked }) => parked)
+  gauge(
+    'tandem_projection_parked',
+    'Outbox rows that failed too often and wait for somebody to look at them',
+    ({ parked }) => parked
+  )
   counter('tandem_projection_applied_total', 'Events and changes applied by this process', ({ applied }) => applied)
   counter('tandem_projection_failed_total', 'Tries that failed in this process', ({ failed }) => failed)
 }

@@ -8,9 +8,24 @@ const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 /** Counts transactions by store and outcome, and measures how long each was open. */
 export function measureTransactions (app: FastifyInstance, registry: Registry): void {
   const registers = [registry]
-  const ended = new Counter({ name: 'tandem_transactions_total', help: 'Transactions that sent a statement, by how they ended', labelNames: ['store', 'outcome'], registers })
-  const retries = new Counter({ name: 'tandem_transaction_retries_total', help: 'Transactions that ran a handler again', labelNames: ['store'], registers })
-  const statements = new Counter({ name: 'tandem_transaction_statements_total', help: 'Statements sent in transactions, BEGIN and COMMIT not counted', labelNames: ['store'], registers })
+  const ended = new Counter({
+    name: 'tandem_transactions_total',
+    help: 'Transactions that sent a statement, by how they ended',
+    labelNames: ['store', 'outcome'],
+    registers
+  })
+  const retries = new Counter({
+    name: 'tandem_transaction_retries_total',
+    help: 'Transactions that ran a handler again',
+    labelNames: ['store'],
+    registers
+  })
+  const statements = new Counter({
+    name: 'tandem_transaction_statements_total',
+    help: 'Statements sent in transactions, BEGIN and COMMIT not counted',
+    labelNames: ['store'],
+    registers
+  })
   const duration = new Histogram({
     name: 'tandem_transaction_duration_seconds',
     help: 'From the first statement to the end, the wait for a connection included',
@@ -51,14 +66,18 @@ function measureOpen (open: Record<typeof STORES[number], Set<{ since: number }>
     help: 'Transactions that are open now',
     labelNames: ['store'],
     registers: [registry],
-    collect () { measure(this, ({ size }) => size) }
+    collect () {
+      measure(this, ({ size }) => size)
+    }
   })
   new Gauge({
     name: 'tandem_transaction_oldest_seconds',
     help: 'Age of the oldest open transaction, 0 without one',
     labelNames: ['store'],
     registers: [registry],
-    collect () { measure(this, ageOfOldest) }
+    collect () {
+      measure(this, ageOfOldest)
+    }
   })
 }
 

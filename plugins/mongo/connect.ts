@@ -15,7 +15,11 @@ const FATAL = new Set<unknown>([13, 18, 8000, 'MONGO_NOT_REPLICA_SET'])
  * @returns after the first attempt, whatever came of it
  * @throws what the first attempt met when trying again cannot help
  */
-export async function connectOrKeepTrying (attempt: () => Promise<void>, log: FastifyBaseLogger, signal: AbortSignal): Promise<void> {
+export async function connectOrKeepTrying (
+  attempt: () => Promise<void>,
+  log: FastifyBaseLogger,
+  signal: AbortSignal
+): Promise<void> {
   try {
     await attempt()
   } catch (error) {
@@ -25,7 +29,12 @@ export async function connectOrKeepTrying (attempt: () => Promise<void>, log: Fa
   }
 }
 
-async function keepTrying (attempt: () => Promise<void>, log: FastifyBaseLogger, signal: AbortSignal, first: string): Promise<void> {
+async function keepTrying (
+  attempt: () => Promise<void>,
+  log: FastifyBaseLogger,
+  signal: AbortSignal,
+  first: string
+): Promise<void> {
   let reported = first
   for (let delay = FIRST_DELAY_MS; !signal.aborted; delay = Math.min(delay * 2, LAST_DELAY_MS)) {
     // Half of the delay is random, so that many instances do not come back in step.

@@ -38,7 +38,9 @@ const OPTIONS = {
  * connecting, and `app.mongo.db.collection()` throws DatabaseDownError at once while it is down.
  */
 export default fp(async function mongo (app) {
-  const state = new MongoState((now) => { app.log[now === 'up' ? 'info' : 'warn']({ store: 'mongodb', state: now }, 'MongoDB changed state') })
+  const state = new MongoState((now) => {
+    app.log[now === 'up' ? 'info' : 'warn']({ store: 'mongodb', state: now }, 'MongoDB changed state')
+  })
   app.decorate('mongoState', state)
   if (app.hasDecorator('mongo')) { // a test's double
     state.prepared(true)
@@ -58,11 +60,15 @@ export default fp(async function mongo (app) {
   })
   if (app.offline || MONGODB_URL === undefined) return
   state.watch(client)
-  await connectOrKeepTrying(async () => {
-    await client.connect()
-    await prepareDatabase(client.db(MONGODB_DATABASE))
-    state.prepared()
-  }, app.log, stopping.signal)
+  await connectOrKeepTrying(
+    async () => {
+      await client.connect()
+      await prepareDatabase(client.db(MONGODB_DATABASE))
+      state.prepared()
+    },
+    app.log,
+    stopping.signal
+  )
 }, { name: 'mongo', dependencies: ['config', 'tracing'], fastify: '5.x' })
 
 function open (url: string, app: FastifyInstance): MongoClient {
@@ -81,7 +87,8 @@ function open (url: string, app: FastifyInstance): MongoClient {
  */
 export function mongoInstance ({ config, offline, doubles }: FastifyInstance): string | undefined {
   const { MONGODB_URL, PORT } = config
-  const isShared = offline || doubles.mongo || MONGODB_URL === undefined || PORT === 0 || /[?&]appName=/i.test(MONGODB_URL)
+  const isShared = offline || doubles.mongo || MONGODB_URL === undefined || PORT === 0 ||
+    /[?&]appName=/i.test(MONGODB_URL)
   return isShared ? undefined : `tandem ${hostname()}:${PORT}`
 }
 

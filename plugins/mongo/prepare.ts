@@ -19,7 +19,9 @@ export class IndexesDifferError extends Error {
   readonly code = 'MONGO_INDEXES_DIFFER'
 
   constructor (collection: string, reason: string) {
-    super(`The indexes of ${collection} cannot be made as plugins/mongo/collections/ declares them (${reason}); compare with db.${collection}.getIndexes().`)
+    super(
+      `The indexes of ${collection} cannot be made as plugins/mongo/collections/ declares them (${reason}); compare with db.${collection}.getIndexes().`
+    )
     this.name = 'IndexesDifferError'
   }
 }
@@ -38,7 +40,9 @@ export async function prepareDatabase (db: Db): Promise<void> {
     const current = present.get(name)
     if (current === undefined) await createCollection(db, name, validator)
     // collMod needs more rights than createIndex, so it is sent only when something changed.
-    else if (!isDeepStrictEqual(current.options?.validator, validator)) await db.command({ collMod: name, validator, validationLevel: 'strict' })
+    else if (!isDeepStrictEqual(current.options?.validator, validator)) {
+      await db.command({ collMod: name, validator, validationLevel: 'strict' })
+    }
   }
   for (const { name, indexes } of collections) {
     const descriptions = indexes.map(({ problem, ...description }) => description)

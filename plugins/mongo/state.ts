@@ -68,7 +68,9 @@ export class MongoState {
     if (this.#hasPrimary) this.#change('up')
     else if (this.#condition === 'up') {
       this.#change('degraded')
-      this.#timer = setTimeout(() => { this.#change('down') }, DEGRADED_MS)
+      this.#timer = setTimeout(() => {
+        this.#change('down')
+      }, DEGRADED_MS)
       this.#timer.unref()
     }
   }

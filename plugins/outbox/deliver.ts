@@ -18,7 +18,9 @@ export interface DeliverOptions {
 export async function deliver (events: OutboxEvent[], options: DeliverOptions): Promise<Failure[]> {
   const timeout = new AbortController()
   const late = new OutboxError('OUTBOX_TIMEOUT', `apply took longer than ${options.timeout} ms`)
-  const timer = setTimeout(() => { timeout.abort(late) }, options.timeout)
+  const timer = setTimeout(() => {
+    timeout.abort(late)
+  }, options.timeout)
   try {
     return await isolate(events, options, AbortSignal.any([options.signal, timeout.signal]))
   } catch (error) {
@@ -52,7 +54,9 @@ async function unlessAborted<Result> (work: Promise<Result>, signal: AbortSignal
   signal.throwIfAborted()
   let onAbort = () => {}
   const aborted = new Promise<never>((_resolve, reject) => {
-    onAbort = () => { reject(signal.reason) }
+    onAbort = () => {
+      reject(signal.reason)
+    }
     signal.addEventListener('abort', onAbort, { once: true })
   })
   try {

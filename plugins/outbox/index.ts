@@ -13,7 +13,16 @@ export type { RelayStats } from './relay.ts'
 export { outboxSql } from './schema.ts'
 export { sqliteStore, type RunTransaction } from './sqlite.ts'
 export { isTransient } from './transient.ts'
-export type { Apply, Failure, NewEvent, OutboxEvent, OutboxStore, OutboxTransaction, ParkedEvent, TopicGauge } from './types.ts'
+export type {
+  Apply,
+  Failure,
+  NewEvent,
+  OutboxEvent,
+  OutboxStore,
+  OutboxTransaction,
+  ParkedEvent,
+  TopicGauge
+} from './types.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -73,7 +82,14 @@ export interface Outbox {
 }
 
 const TOPIC_DEFAULTS = { ordered: false, batchSize: 100, maxAttempts: 8, applyTimeout: 15_000 }
-const DEFAULTS = { ...TOPIC_DEFAULTS, relay: true, pollInterval: 1000, measureInterval: 5000, stopTimeout: 5000, isTransient }
+const DEFAULTS = {
+  ...TOPIC_DEFAULTS,
+  relay: true,
+  pollInterval: 1000,
+  measureInterval: 5000,
+  stopTimeout: 5000,
+  isTransient
+}
 type Settings = typeof DEFAULTS & { store: OutboxStore }
 
 export default fp<OutboxOptions>(async function outbox (app, options) {
@@ -86,7 +102,12 @@ export default fp<OutboxOptions>(async function outbox (app, options) {
   app.decorate('outbox', {
     store: settings.store,
     on: (topic, apply, topicOptions) => {
-      if (isReady) throw new OutboxError('OUTBOX_USAGE', `outbox.on('${topic}') came after the app was ready: name handlers while plugins load`)
+      if (isReady) {
+        throw new OutboxError(
+          'OUTBOX_USAGE',
+          `outbox.on('${topic}') came after the app was ready: name handlers while plugins load`
+        )
+      }
       if (relays.has(topic)) throw new OutboxError('OUTBOX_USAGE', `the topic '${topic}' already has a handler`)
       relays.set(topic, createRelay(app, settings, waiters, topic, apply, topicOptions))
     },
@@ -104,7 +125,7 @@ export default fp<OutboxOptions>(async function outbox (app, options) {
   })
   app.addHook('onReady', async () => {
     isReady = true
-    if (settings.relay) for (const relay of relays.values()) relay.start()
+    if (settings.relay) { for (const relay of relays.values()) relay.start() }
     if (settings.measureInterval > 0) gauges.start(settings.measureInterval)
   })
   app.addHook('onClose', async () => {
@@ -113,24 +134,55 @@ export default fp<OutboxOptions>(async function outbox (app, options) {
   })
 }, { name: '@tandem/outbox', fastify: '5.x' })
 
-function createRelay (app: FastifyInstance, settings: Settings, waiters: Waiters, topic: string, apply: Apply, options: TopicOptions = {}): Relay {
+function createRelay (
+  app: FastifyInstance,
+  settings: Settings,
+  waiters: Waiters,
+  topic: string,
+  apply: Apply,
+  options: TopicOptions = {}
+): Relay {
   const { store, pollInterval, isTransient } = settings
   const { ordered, batchSize, maxAttempts, applyTimeout } = { ...settings, ...options }
   checkNumbers({ batchSize, maxAttempts, applyTimeout })
   return new Relay({
-    store, topic, apply, ordered, batchSize, maxAttempts, applyTimeout, pollInterval, isTransient,
+    store,
+    topic,
+    apply,
+    ordered,
+    batchSize,
+    maxAttempts,
+    applyTimeout,
+    pollInterval,
+    isTransient,
     log: app.log,
-    onApplied: (ids) => { waiters.tell(ids) }
+    onApplied: (ids) => {
+      waiters.tell(ids)
+    }
   })
 }
 
-async function enqueue (store: OutboxStore, tx: OutboxTransaction, event: NewEvent, onCommit: () => void): Promise<string> {
+async function enqueue (
+  store: OutboxStore,
+  tx: OutboxTransaction,
+  event: NewEvent,
+  onCommit: () => void
+): Promise<string> {
   if (!isInTransaction(tx)) {
-    throw new OutboxError('OUTBOX_NO_TRANSACTION', `an event of topic '${event.topic}' was enqueued outside a transaction: it could be lost or lie. Hand over request.transaction, or a client between BEGIN and COMMIT`)
+    throw new OutboxError(
+      'OUTBOX_NO_TRANSACTION',
+      `an event of topic '${event.topic}' was enqueued outside a transaction: it could be lost or lie. Hand over request.transaction, or a client between BEGIN and COMMIT`
+    )
   }
   const { topic, key, payload } = event
-  if (typeof topic !== 'string' || topic === '' || typeof key !== 'string' || key === '' || JSON.stringify(payload) === undefined) {
-    throw new OutboxError('OUTBOX_USAGE', 'an event needs a topic and a key (texts that are not empty) and a payload that is JSON')
+  if (
+    typeof topic !== 'string' || topic === '' || typeof key !== 'string' || key === '' ||
+    JSON.stringify(payload) === undefined
+  ) {
+    throw new OutboxError(
+      'OUTBOX_USAGE',
+      'an event needs a topic and a key (texts that are not empty) and a payload that is JSON'
+    )
   }
   // Before the insert: one that nobody awaits may be answered when the transaction takes no more callbacks.
   tx.afterCommit?.(onCommit)
@@ -155,7 +207,9 @@ class Gauges {
   }
 
   start (interval: number): void {
-    const measure = () => { this.#measure().catch(() => {}) } // the database is away: the last numbers stand
+    const measure = () => {
+      this.#measure().catch(() => {})
+    } // the database is away: the last numbers stand
     measure()
     this.#timer = setInterval(measure, interval).unref()
   }
@@ -177,13 +231,27 @@ class Gauges {
 }
 
 function checkOptions (settings: Settings): void {
-  if (typeof settings.store?.work !== 'function') throw new OutboxError('OUTBOX_USAGE', 'the option store is missing: postgresStore(pool) or sqliteStore(transaction)')
+  if (typeof settings.store?.work !== 'function') {
+    throw new OutboxError(
+      'OUTBOX_USAGE',
+      'the option store is missing: postgresStore(pool) or sqliteStore(transaction)'
+    )
+  }
   const { batchSize, maxAttempts, applyTimeout, pollInterval, measureInterval, stopTimeout } = settings
-  checkNumbers({ batchSize, maxAttempts, applyTimeout, pollInterval, stopTimeout, measureInterval: measureInterval === 0 ? 1 : measureInterval })
+  checkNumbers({
+    batchSize,
+    maxAttempts,
+    applyTimeout,
+    pollInterval,
+    stopTimeout,
+    measureInterval: measureInterval === 0 ? 1 : measureInterval
+  })
 }
 
 function checkNumbers (numbers: Record<string, number>): void {
   for (const [name, value] of Object.entries(numbers)) {
-    if (!Number.isSafeInteger(value) || value < 1) throw new OutboxError('OUTBOX_USAGE', `the option ${name} must be a whole number from 1, not ${String(value)}`)
+    if (!Number.isSafeInteger(value) || value < 1) {
+      throw new OutboxError('OUTBOX_USAGE', `the option ${name} must be a whole number from 1, not ${String(value)}`)
+    }
   }
 }

@@ -2,7 +2,7 @@ import type { AnyBulkWriteOperation, Collection, Document } from 'mongodb'
 import type { Apply, Failure, OutboxEvent } from './types.ts'
 
 /** A projected document: the newest version wins, whatever order events come in. */
-export type Projected<Id> = Document & { _id: Id, _v?: number, _deleted?: boolean, _deleted_at?: Date }
+export type Projected<Id> = Document & { _id: Id; _v?: number; _deleted?: boolean; _deleted_at?: Date }
 
 export interface ProjectionOptions<Id, Payload> {
   /** Where the documents go. A function, so that it is asked only when the client is connected. */
@@ -45,13 +45,19 @@ export function projectToMongo<Id, Payload = unknown> (options: ProjectionOption
  * @param version grows with each change
  * @param document the other fields; null writes a tombstone
  */
-export function replaceIfNewer<Id> (_id: Id, version: number, document: Document | null): AnyBulkWriteOperation<Projected<Id>> {
+export function replaceIfNewer<Id> (
+  _id: Id,
+  version: number,
+  document: Document | null
+): AnyBulkWriteOperation<Projected<Id>> {
   const next = document === null
     ? { _id, _v: version, _deleted: true, _deleted_at: new Date() }
     : { _id, ...document, _v: version }
   const isNewer = { $lt: [{ $ifNull: ['$_v', -1] }, version] }
   const filter = { _id } as Document
-  return { updateOne: { filter, update: [{ $replaceWith: { $cond: [isNewer, { $literal: next }, '$$ROOT'] } }], upsert: true } }
+  return {
+    updateOne: { filter, update: [{ $replaceWith: { $cond: [isNewer, { $literal: next }, '$$ROOT'] } }], upsert: true }
+  }
 }
 
 // One refused document is the fault of the events about it; anything else concerns all.
@@ -59,13 +65,16 @@ function blame<Payload> (error: unknown, written: Array<OutboxEvent<Payload>>, e
   const refused = writeErrorsOf(error)
   if (refused === undefined) throw error
   const keys = new Map(refused.map(({ index, errmsg }) => [written[index]?.key, errmsg]))
-  return events.filter(({ key }) => keys.has(key)).map(({ id, key }) => ({ id, error: new Error(keys.get(key) ?? 'refused', { cause: error }) }))
+  return events.filter(({ key }) => keys.has(key)).map(({ id, key }) => ({
+    id,
+    error: new Error(keys.get(key) ?? 'refused', { cause: error })
+  }))
 }
 
-function writeErrorsOf (error: unknown): Array<{ index: number, errmsg?: string }> | undefined {
+function writeErrorsOf (error: unknown): Array<{ index: number; errmsg?: string }> | undefined {
   if (!(error instanceof Error) || !('writeErrors' in error)) return undefined
   const found = Array.isArray(error.writeErrors) ? error.writeErrors : [error.writeErrors]
-  return found.length > 0 ? found as Array<{ index: number, errmsg?: string }> : undefined
+  return found.length > 0 ? found as Array<{ index: number; errmsg?: string }> : undefined
 }
 
 function keyOf<Id> (event: OutboxEvent): Id {

@@ -1,6 +1,16 @@
 import type { Pool, PoolClient } from 'pg'
 import { checkTable } from './schema.ts'
-import type { Claim, NewEvent, OutboxEvent, OutboxStore, OutboxTransaction, ParkedEvent, Settlement, StoredFailure, TopicGauge } from './types.ts'
+import type {
+  Claim,
+  NewEvent,
+  OutboxEvent,
+  OutboxStore,
+  OutboxTransaction,
+  ParkedEvent,
+  Settlement,
+  StoredFailure,
+  TopicGauge
+} from './types.ts'
 
 const COLUMNS = 'o.id::text AS id, o.topic, o.key, o.payload, o.attempts, o.created_at AS "createdAt"'
 /** Rows counted at most, so that a huge backlog is not scanned every few seconds. */
@@ -18,11 +28,23 @@ export function postgresStore (pool: Pool, { table = 'outbox' }: { table?: strin
   return {
     insert: (tx, event) => insert(tx, table, event),
     work: (claim, settle) => inTransaction(pool, claim.timeout, (client) => work(client, table, claim, settle)),
-    pending: async (ids) => new Set((await pool.query<{ id: string }>(`SELECT id::text AS id FROM ${table} WHERE id = ANY($1::bigint[])`, [ids])).rows.map(({ id }) => id)),
+    pending: async (ids) =>
+      new Set(
+        (await pool.query<{ id: string }>(`SELECT id::text AS id FROM ${table} WHERE id = ANY($1::bigint[])`, [ids]))
+          .rows.map(({ id }) => id)
+      ),
     measure: async () => (await pool.query<TopicGauge>(measureSql(table))).rows,
-    parked: async (limit = 1000) => (await pool.query<ParkedEvent>(
-      `SELECT ${COLUMNS}, o.parked_at AS "parkedAt", o.last_error AS "lastError" FROM ${table} AS o WHERE o.parked_at IS NOT NULL ORDER BY o.id LIMIT $1`, [limit])).rows,
-    replay: async (ids) => await idsOf(pool, `UPDATE ${table} SET parked_at = NULL, attempts = 0, available_at = now(), last_error = NULL`, ids),
+    parked: async (limit = 1000) =>
+      (await pool.query<ParkedEvent>(
+        `SELECT ${COLUMNS}, o.parked_at AS "parkedAt", o.last_error AS "lastError" FROM ${table} AS o WHERE o.parked_at IS NOT NULL ORDER BY o.id LIMIT $1`,
+        [limit]
+      )).rows,
+    replay: async (ids) =>
+      await idsOf(
+        pool,
+        `UPDATE ${table} SET parked_at = NULL, attempts = 0, available_at = now(), last_error = NULL`,
+        ids
+      ),
     discard: async (ids) => await idsOf(pool, `DELETE FROM ${table}`, ids)
   }
 }
@@ -30,18 +52,25 @@ export function postgresStore (pool: Pool, { table = 'outbox' }: { table?: strin
 async function insert (tx: OutboxTransaction, table: string, event: NewEvent): Promise<string> {
   const { rows } = await tx.query(
     `INSERT INTO ${table} (topic, key, payload) VALUES ($1, $2, $3) RETURNING id::text AS id`,
-    [event.topic, event.key, JSON.stringify(event.payload)])
+    [event.topic, event.key, JSON.stringify(event.payload)]
+  )
   return (rows[0] as { id: string }).id
 }
 
 async function idsOf (pool: Pool, verb: string, ids: string[] | 'all'): Promise<string[]> {
   const { rows } = await pool.query<{ id: string }>(
     `${verb} WHERE parked_at IS NOT NULL AND ($1::bigint[] IS NULL OR id = ANY($1::bigint[])) RETURNING id::text AS id`,
-    [ids === 'all' ? null : ids])
+    [ids === 'all' ? null : ids]
+  )
   return rows.map(({ id }) => id)
 }
 
-async function work (client: PoolClient, table: string, claim: Claim, settle: (events: OutboxEvent[]) => Promise<Settlement>): Promise<number> {
+async function work (
+  client: PoolClient,
+  table: string,
+  claim: Claim,
+  settle: (events: OutboxEvent[]) => Promise<Settlement>
+): Promise<number> {
   const { rows } = await client.query<OutboxEvent>(claimSql(table, claim.ordered), [claim.topic, claim.limit])
   if (rows.length === 0) return 0
   const { done, failed } = await settle(rows)
@@ -56,13 +85,16 @@ async function mark (client: PoolClient, table: string, failed: StoredFailure[])
        available_at = clock_timestamp() + least(interval '1 second' * power(2, o.attempts), interval '5 minutes'),
        parked_at = CASE WHEN f.park THEN clock_timestamp() END
      FROM unnest($1::bigint[], $2::text[], $3::boolean[]) AS f (id, message, park) WHERE o.id = f.id`,
-    [failed.map(({ id }) => id), failed.map(({ message }) => message), failed.map(({ park }) => park)])
+    [failed.map(({ id }) => id), failed.map(({ message }) => message), failed.map(({ park }) => park)]
+  )
 }
 
 // The lock on the rows is the lease: it ends with the session of whoever dies holding it.
 function claimSql (table: string, ordered: boolean): string {
-  const ready = 'topic = $1 AND parked_at IS NULL AND available_at <= clock_timestamp() + interval \'1 millisecond\''
-  if (!ordered) return `SELECT ${COLUMNS} FROM ${table} AS o WHERE ${ready} ORDER BY o.id LIMIT $2 FOR UPDATE SKIP LOCKED`
+  const ready = "topic = $1 AND parked_at IS NULL AND available_at <= clock_timestamp() + interval '1 millisecond'"
+  if (!ordered) {
+    return `SELECT ${COLUMNS} FROM ${table} AS o WHERE ${ready} ORDER BY o.id LIMIT $2 FOR UPDATE SKIP LOCKED`
+  }
   return `SELECT ${COLUMNS} FROM ${table} AS o
     WHERE o.id IN (SELECT id FROM ${table} WHERE ${ready} ORDER BY id LIMIT ${WINDOW})
       AND NOT EXISTS (SELECT FROM ${table} AS earlier WHERE earlier.topic = o.topic AND earlier.key = o.key AND earlier.id < o.id AND earlier.parked_at IS NULL)
@@ -90,7 +122,11 @@ function connection (pool: Pool): Promise<PoolClient> {
 }
 
 /** One transaction on one connection: given back clean, or destroyed. */
-async function inTransaction<Result> (pool: Pool, timeout: number, fn: (client: PoolClient) => Promise<Result>): Promise<Result> {
+async function inTransaction<Result> (
+  pool: Pool,
+  timeout: number,
+  fn: (client: PoolClient) => Promise<Result>
+): Promise<Result> {
   const client = await connection(pool)
   let isUseless = false
   try {

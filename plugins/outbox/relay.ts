@@ -54,7 +54,9 @@ export class Relay {
     this.#stats = { topic: options.topic, state: 'stopped', applied: 0, failed: 0, latencyMs: 0, error: undefined }
   }
 
-  get stats (): RelayStats { return { ...this.#stats } }
+  get stats (): RelayStats {
+    return { ...this.#stats }
+  }
 
   start (): void {
     this.#loop ??= this.#run()
@@ -70,7 +72,9 @@ export class Relay {
   async stop (grace: number): Promise<void> {
     this.#isStopping = true
     this.#wake()
-    const timer = setTimeout(() => { this.#abort.abort(new OutboxError('OUTBOX_STOPPED', 'the relay was stopped')) }, grace)
+    const timer = setTimeout(() => {
+      this.#abort.abort(new OutboxError('OUTBOX_STOPPED', 'the relay was stopped'))
+    }, grace)
     const last = new AbortController()
     await Promise.race([this.#loop, sleep(grace + 1000, undefined, { signal: last.signal }).catch(() => {})])
     clearTimeout(timer)
@@ -119,7 +123,9 @@ export class Relay {
       else settlement.failed.push(this.#fail(event, failure))
     }
     const [oldest] = events
-    if (oldest !== undefined && settlement.done.length > 0) this.#stats.latencyMs = Math.max(0, Date.now() - oldest.createdAt.getTime())
+    if (oldest !== undefined && settlement.done.length > 0) {
+      this.#stats.latencyMs = Math.max(0, Date.now() - oldest.createdAt.getTime())
+    }
     return settlement
   }
 
@@ -140,7 +146,9 @@ export class Relay {
   #backOff (error: unknown): number {
     if (isTimeout(error)) this.#limit = 1 // one by one, until the event that hangs is found
     const { log, topic } = this.#options
-    if (this.#setbacks === 0 && !this.#isStopping) log.warn({ outbox: { topic, error: nameOf(error) } }, 'outbox events wait: a database is away or refuses')
+    if (this.#setbacks === 0 && !this.#isStopping) {
+      log.warn({ outbox: { topic, error: nameOf(error) } }, 'outbox events wait: a database is away or refuses')
+    }
     this.#setbacks++
     this.#stats.state = 'backing off'
     this.#stats.error = nameOf(error)
@@ -149,7 +157,9 @@ export class Relay {
   }
 
   #recover (): void {
-    if (this.#setbacks > 0) this.#options.log.info({ outbox: { topic: this.#options.topic } }, 'outbox events flow again')
+    if (this.#setbacks > 0) {
+      this.#options.log.info({ outbox: { topic: this.#options.topic } }, 'outbox events flow again')
+    }
     this.#setbacks = 0
     this.#stats.state = 'working'
     this.#stats.error = undefined
@@ -169,7 +179,9 @@ export class Relay {
 // Messages of drivers may hold values: they stay in the table and out of the log.
 function nameOf (error: unknown): string {
   if (!(error instanceof Error)) return 'unknown'
-  return 'code' in error && (typeof error.code === 'string' || typeof error.code === 'number') ? `${error.name} ${error.code}` : error.name
+  return 'code' in error && (typeof error.code === 'string' || typeof error.code === 'number')
+    ? `${error.name} ${error.code}`
+    : error.name
 }
 
 function messageOf (error: unknown): string {

@@ -14,7 +14,10 @@ export function outboxSql (dialect: 'postgres' | 'sqlite', table = 'outbox'): st
 /** Refuses anything but a plain table name, because it goes into SQL text. */
 export function checkTable (table: string): void {
   if (!/^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$/i.test(table)) {
-    throw new OutboxError('OUTBOX_USAGE', `'${table}' is no table name: letters, digits and _ only, with one dot for a schema`)
+    throw new OutboxError(
+      'OUTBOX_USAGE',
+      `'${table}' is no table name: letters, digits and _ only, with one dot for a schema`
+    )
   }
 }
 

@@ -1,7 +1,18 @@
 import { OutboxError } from './errors.ts'
 
-const SYSTEM = new Set(['ECONNREFUSED', 'ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN'])
-const MONGO_NAMES = /^Mongo(Network|ServerSelection|Topology|PoolClear|WaitQueue|NotConnected|ClientClosed|NotPrimary|ServerClosed)/
+const SYSTEM = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN'
+])
+const MONGO_NAMES =
+  /^Mongo(Network|ServerSelection|Topology|PoolClear|WaitQueue|NotConnected|ClientClosed|NotPrimary|ServerClosed)/
 const MONGO_LABELS = ['RetryableWriteError', 'TransientTransactionError', 'SystemOverloadedError']
 // Stepping down, shutting down, recovering, interrupted, out of time.
 const MONGO_CODES = new Set([6, 7, 50, 89, 91, 112, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436])
@@ -23,7 +34,7 @@ function causeOf (error: Error): unknown {
   return error.cause ?? ('errorResponse' in error ? error.errorResponse : undefined)
 }
 
-function isAway (error: Error & { code?: unknown, severity?: unknown, hasErrorLabel?: unknown }): boolean {
+function isAway (error: Error & { code?: unknown; severity?: unknown; hasErrorLabel?: unknown }): boolean {
   if (error instanceof OutboxError) return error.code === 'OUTBOX_STOPPED'
   if (MONGO_NAMES.test(error.name)) return true
   if (typeof error.code === 'number') return error.name.startsWith('Mongo') && MONGO_CODES.has(error.code)

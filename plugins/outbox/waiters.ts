@@ -18,8 +18,12 @@ export class Waiters {
     let told = () => {}
     let timer: NodeJS.Timeout | undefined
     const applied = new Promise<boolean>((resolve) => {
-      told = () => { resolve(true) }
-      timer = setTimeout(() => { resolve(false) }, ms)
+      told = () => {
+        resolve(true)
+      }
+      timer = setTimeout(() => {
+        resolve(false)
+      }, ms)
     })
     const others = this.#waiting.get(id) ?? new Set()
     this.#waiting.set(id, others.add(told))

@@ -44,7 +44,7 @@ function isList ({ schema }: RouteOptions): boolean {
 }
 
 function refuseSkipWithAfter (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void {
-  const { skip, after } = request.query as { skip?: number, after?: unknown }
+  const { skip, after } = request.query as { skip?: number; after?: unknown }
   if (skip === undefined || after === undefined) return done()
   const errors = [{ pointer: '/skip', detail: 'cannot be combined with after', in: 'query' as const }]
   done(request.server.createProblem(400, 'The query of the request has 1 error', { type: 'invalid-request', errors }))

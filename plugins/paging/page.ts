@@ -23,14 +23,21 @@ export interface Page<Item, Cursor = string> {
  * @param limit items wanted
  * @param getCursor makes the cursor from the last item
  */
-export function toPage<Item, Cursor> (rows: Item[], limit: number, getCursor: (last: Item) => Cursor): Page<Item, Cursor> {
+export function toPage<Item, Cursor> (
+  rows: Item[],
+  limit: number,
+  getCursor: (last: Item) => Cursor
+): Page<Item, Cursor> {
   const items = rows.length > limit ? rows.slice(0, limit) : rows
   const last = items.at(-1)
   return { items, next: rows.length > limit && last !== undefined ? getCursor(last) : undefined }
 }
 
 /** A place in a list that is ordered by time, newest first, with the id breaking ties. */
-export interface ListPosition { createdAt: Date, id: string }
+export interface ListPosition {
+  createdAt: Date
+  id: string
+}
 
 /**
  * The cursor of a place: `<milliseconds>_<id>`.

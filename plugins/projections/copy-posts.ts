@@ -10,7 +10,10 @@ const PAGE = 500
  * @param documents all posts, by `_id`
  * @returns how many rows were missing, different, or there without a post
  */
-export async function copyPosts (tx: Sql, documents: AsyncIterable<PostFields>): Promise<{ missing: number, different: number, extra: number }> {
+export async function copyPosts (
+  tx: Sql,
+  documents: AsyncIterable<PostFields>
+): Promise<{ missing: number; different: number; extra: number }> {
   const report = { missing: 0, different: 0, extra: 0 }
   let after = ''
   let page: PostRow[] = []

@@ -38,12 +38,16 @@ interface Copy {
 export const copies = {
   users: {
     direction: 'PostgreSQL → MongoDB',
-    follow: (app) => { app.outbox.on('users', usersToMongo(app)) },
+    follow: (app) => {
+      app.outbox.on('users', usersToMongo(app))
+    },
     resync: copyUsers
   },
   posts: {
     direction: 'MongoDB → PostgreSQL',
-    follow: (app) => { app.changeStream.follow('posts', postsToSql(app)) },
+    follow: (app) => {
+      app.changeStream.follow('posts', postsToSql(app))
+    },
     resync: (app) => app.changeStream.resync('posts')
   }
 } satisfies Record<string, Copy>

@@ -1,10 +1,24 @@
 import type { ObjectId } from 'mongodb'
 
 /** A post without its content, as MongoDB gives it; other writers may have left out or mistyped anything. */
-export interface PostFields { _id: ObjectId, title?: unknown, category?: unknown, author_id?: unknown, created_at?: unknown, content_length?: unknown }
+export interface PostFields {
+  _id: ObjectId
+  title?: unknown
+  category?: unknown
+  author_id?: unknown
+  created_at?: unknown
+  content_length?: unknown
+}
 
 /** A row of the table `posts`. */
-export interface PostRow { id: string, author_id: number, title: string, category: string, content_length: number, created_at: string }
+export interface PostRow {
+  id: string
+  author_id: number
+  title: string
+  category: string
+  content_length: number
+  created_at: string
+}
 
 const LARGEST = 2_147_483_647
 const FIRST_YEAR = Date.UTC(1, 0)

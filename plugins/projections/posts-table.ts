@@ -7,14 +7,18 @@ export type StoredRow = Omit<PostRow, 'created_at'> & { created_at: Date | strin
 /** Rows behind an id, up to another one or to the end. */
 export async function readRows (tx: Sql, after: string, last: string | undefined): Promise<Map<string, StoredRow>> {
   const { rows } = await tx.query(
-    `SELECT id, author_id, title, category, content_length, created_at FROM posts WHERE id > $1${last === undefined ? '' : ' AND id <= $2'}`,
-    last === undefined ? [after] : [after, last])
+    `SELECT id, author_id, title, category, content_length, created_at FROM posts WHERE id > $1${
+      last === undefined ? '' : ' AND id <= $2'
+    }`,
+    last === undefined ? [after] : [after, last]
+  )
   return new Map((rows as StoredRow[]).map((row) => [row.id, row]))
 }
 
 /** True when a row is stored as it should be. */
 export function isSame (row: PostRow, stored: StoredRow | undefined): boolean {
-  return stored !== undefined && row.author_id === stored.author_id && row.title === stored.title && row.category === stored.category &&
+  return stored !== undefined && row.author_id === stored.author_id && row.title === stored.title &&
+    row.category === stored.category &&
     row.content_length === stored.content_length && Date.parse(row.created_at) === new Date(stored.created_at).getTime()
 }
 
@@ -37,5 +41,8 @@ export async function upsertRows (tx: Sql, rows: PostRow[]): Promise<void> {
     `INSERT INTO posts (id, author_id, title, category, content_length, created_at) VALUES ${values.join()}
      ON CONFLICT (id) DO UPDATE SET author_id = excluded.author_id, title = excluded.title, category = excluded.category,
        content_length = excluded.content_length, created_at = excluded.created_at`,
-    rows.flatMap(({ id, author_id, title, category, content_length, created_at }) => [id, author_id, title, category, content_length, created_at]))
+    rows.flatMap((
+      { id, author_id, title, category, content_length, created_at }
+    ) => [id, author_id, title, category, content_length, created_at])
+  )
 }

@@ -9,7 +9,9 @@ import type { UserDocument } from './users-to-mongo.ts'
 
 const TOMBSTONES_AT_ONCE = 1000
 
-interface PostChange extends Document { _id: ObjectId }
+interface PostChange extends Document {
+  _id: ObjectId
+}
 
 const LENGTH = (content: string) => ({ $cond: [{ $eq: [{ $type: content }, 'string'] }, { $strLenCP: content }, 0] })
 
@@ -44,7 +46,9 @@ export function postsToSql (app: FastifyInstance): StreamOptions<PostChange> {
 }
 
 /** What is left to do once all changes of a batch have happened. */
-function toOutcome (changes: Array<ChangeStreamDocument<PostChange>>): { isEmptied: boolean, rows: PostRow[], gone: string[] } {
+function toOutcome (
+  changes: Array<ChangeStreamDocument<PostChange>>
+): { isEmptied: boolean; rows: PostRow[]; gone: string[] } {
   const last = new Map<string, PostRow | undefined>()
   let isEmptied = false
   for (const change of changes) {
@@ -53,7 +57,9 @@ function toOutcome (changes: Array<ChangeStreamDocument<PostChange>>): { isEmpti
       last.clear()
     } else if (change.operationType === 'delete') {
       last.set(String(change.documentKey._id), undefined)
-    } else if (change.operationType === 'insert' || change.operationType === 'update' || change.operationType === 'replace') {
+    } else if (
+      change.operationType === 'insert' || change.operationType === 'update' || change.operationType === 'replace'
+    ) {
       // Without a document it has been deleted since; that change follows.
       const document = change.fullDocument as PostFields | undefined
       if (document?._id !== undefined) last.set(String(document._id), toRow(document))
@@ -85,6 +91,7 @@ async function removeOrphans (app: FastifyInstance): Promise<void> {
 async function findDeleted (app: FastifyInstance, ids: number[]): Promise<Set<number>> {
   if (ids.length === 0) return new Set()
   const users = mongoDatabase(app).collection<UserDocument>('users')
-  const found = await users.find({ _id: { $in: [...new Set(ids)] }, _deleted: true }, { projection: { _id: 1 } }).toArray()
+  const found = await users.find({ _id: { $in: [...new Set(ids)] }, _deleted: true }, { projection: { _id: 1 } })
+    .toArray()
   return new Set(found.map(({ _id }) => _id))
 }

@@ -5,7 +5,9 @@ import * as outbox from '../outbox/index.ts'
 import type { SqliteReadWritePool } from '../sql/sqlite/read-write-pool.ts'
 
 /** One statement; `$1`, `$2`… stand for the values, on both engines. */
-export interface Sql { query: (text: string, values?: unknown[]) => Promise<{ rows: unknown[], rowCount?: number | null }> }
+export interface Sql {
+  query: (text: string, values?: unknown[]) => Promise<{ rows: unknown[]; rowCount?: number | null }>
+}
 
 /** Where outbox and positions are kept, and how other work of the projections reads and writes there. */
 export interface Stores {
@@ -25,12 +27,26 @@ const COPY_MS = 60_000
 /** Opens connections of the projections' own, so that the background never takes one from a request nor waits behind requests. */
 export function openStores (app: FastifyInstance): Stores {
   if (app.sqlite !== undefined) return sqliteStores(app.sqlite)
-  const config = { connectionString: app.config.DATABASE_URL, fallback_application_name: 'tandem projections', keepAlive: true, query_timeout: SILENCE_MS, connectionTimeoutMillis: 5000 }
+  const config = {
+    connectionString: app.config.DATABASE_URL,
+    fallback_application_name: 'tandem projections',
+    keepAlive: true,
+    query_timeout: SILENCE_MS,
+    connectionTimeoutMillis: 5000
+  }
   const pool = new pg.Pool({ ...config, max: CONNECTIONS, idleTimeoutMillis: 30_000 })
-  pool.on('error', (error) => { app.log.warn({ reason: error.message }, 'a connection of the projections was lost') })
-  app.addHook('onClose', async function closeProjections () { await pool.end() })
+  pool.on('error', (error) => {
+    app.log.warn({ reason: error.message }, 'a connection of the projections was lost')
+  })
+  app.addHook('onClose', async function closeProjections () {
+    await pool.end()
+  })
   const streamStore = streams.postgresStore(pool, { connect: () => new pg.Client(config) })
-  return { outbox: outbox.postgresStore(pool), streams: streamStore, transaction: (fn) => streamStore.transaction(COPY_MS, fn) }
+  return {
+    outbox: outbox.postgresStore(pool),
+    streams: streamStore,
+    transaction: (fn) => streamStore.transaction(COPY_MS, fn)
+  }
 }
 
 function sqliteStores (pool: SqliteReadWritePool): Stores {

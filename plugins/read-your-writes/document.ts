@@ -2,10 +2,15 @@ import type { FastifySchema } from 'fastify'
 
 const TOKEN = 'consistency-token'
 const PREFER = {
-  type: 'string', examples: ['wait=2'],
+  type: 'string',
+  examples: ['wait=2'],
   description: 'wait=N (RFC 7240): seconds to wait, at most 10, until the other database has the write'
 }
-const ASKED = { type: 'string', examples: ['sql-42'], description: 'Up to 8 tokens of own writes, separated by commas; the answer waits up to a second until it shows them' }
+const ASKED = {
+  type: 'string',
+  examples: ['sql-42'],
+  description: 'Up to 8 tokens of own writes, separated by commas; the answer waits up to a second until it shows them'
+}
 const GIVEN = { type: 'string', description: 'Names the write; send it back on a read that must show it' }
 const MET = { type: 'string', description: 'The tokens asked for, if the answer shows those writes' }
 const APPLIED = { type: 'string', description: 'wait=N, if the other database has the write' }
@@ -16,10 +21,17 @@ const APPLIED = { type: 'string', description: 'wait=N, if the other database ha
  * @param does whether it only reads, or writes in a transaction
  */
 export function describeConsistency (schema: FastifySchema, does: 'read' | 'write'): FastifySchema {
-  const { headers = {}, response = {} } = schema as { headers?: { properties?: object }, response?: Record<string, object> }
+  const { headers = {}, response = {} } = schema as {
+    headers?: { properties?: object }
+    response?: Record<string, object>
+  }
   const asks = does === 'read' ? { [TOKEN]: ASKED, prefer: PREFER } : { prefer: PREFER }
-  const gives = does === 'read' ? { 'Consistency-Token': MET } : { 'Consistency-Token': GIVEN, 'Preference-Applied': APPLIED }
-  const answers = Object.entries(response).map(([status, answer]) => [status, status.startsWith('2') ? withHeaders(answer, gives) : answer])
+  const gives = does === 'read'
+    ? { 'Consistency-Token': MET }
+    : { 'Consistency-Token': GIVEN, 'Preference-Applied': APPLIED }
+  const answers = Object.entries(response).map((
+    [status, answer]
+  ) => [status, status.startsWith('2') ? withHeaders(answer, gives) : answer])
   return {
     ...schema,
     headers: { type: 'object', ...headers, properties: { ...headers.properties, ...asks } },

@@ -28,7 +28,9 @@ const REPEAT_WAIT_MS = 250
 const announced = Symbol('consistency.announced')
 
 /** The event of a transaction: a new attempt of a handler has a new transaction, and with it another event. */
-interface WithEvent { [announced]: { transaction: Transaction, id: string } | null }
+interface WithEvent {
+  [announced]: { transaction: Transaction; id: string } | null
+}
 
 const SAFE: HTTPMethods[] = ['GET', 'HEAD', 'OPTIONS', 'TRACE']
 
@@ -38,7 +40,9 @@ const SAFE: HTTPMethods[] = ['GET', 'HEAD', 'OPTIONS', 'TRACE']
  */
 export default fp(async function consistency (app) {
   app.decorateRequest(announced, null)
-  app.decorateRequest('announceEvent', function announceEvent (id) { setEvent(this, id) })
+  app.decorateRequest('announceEvent', function announceEvent (id) {
+    setEvent(this, id)
+  })
   app.decorate('awaitProjections', (wanted, ms) => awaitProjections(app, wanted, ms))
   app.addHook('onRoute', (route) => {
     const methods = [route.method].flat() as HTTPMethods[]
@@ -64,8 +68,17 @@ function awaitOwnWrites (request: FastifyRequest, reply: FastifyReply, done: (er
   if (header === undefined) return done()
   const wanted = parseTokens([header].flat().join())
   if (wanted === undefined) {
-    const errors = [{ pointer: `/${HEADER}`, detail: 'must be up to 8 tokens from Consistency-Token headers of this service', in: 'header' as const }]
-    return done(request.server.createProblem(400, 'The header Consistency-Token is not from this service', { type: 'invalid-request', errors }))
+    const errors = [{
+      pointer: `/${HEADER}`,
+      detail: 'must be up to 8 tokens from Consistency-Token headers of this service',
+      in: 'header' as const
+    }]
+    return done(
+      request.server.createProblem(400, 'The header Consistency-Token is not from this service', {
+        type: 'invalid-request',
+        errors
+      })
+    )
   }
   const seconds = preferredWait(request.headers.prefer)
   request.server.awaitProjections(wanted, seconds === undefined ? READ_WAIT_MS : seconds * 1000).then((isThere) => {
@@ -84,19 +97,33 @@ async function awaitProjections (app: FastifyInstance, { sql, mongo }: Wanted, m
 }
 
 /** Rows of tables whose triggers write events carry the event's id as `version`; it is not part of any answer. */
-function noteVersion (request: FastifyRequest, _reply: FastifyReply, payload: unknown, done: (error: null, payload: unknown) => void): void {
-  if (typeof payload === 'object' && payload !== null && 'version' in payload && sqlToken(payload.version) !== undefined) {
+function noteVersion (
+  request: FastifyRequest,
+  _reply: FastifyReply,
+  payload: unknown,
+  done: (error: null, payload: unknown) => void
+): void {
+  if (
+    typeof payload === 'object' && payload !== null && 'version' in payload && sqlToken(payload.version) !== undefined
+  ) {
     setEvent(request, String(payload.version))
   }
   done(null, payload)
 }
 
 /** Runs inside the transaction, before it commits: asks for the id of an event that no row carries. */
-function announce (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error: Error | null, payload?: unknown) => void): void {
+function announce (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  payload: unknown,
+  done: (error: Error | null, payload?: unknown) => void
+): void {
   if (reply.statusCode >= 400) return done(null, payload)
   const { server, transaction } = request
-  const takesStatements = transaction.state === 'open' && transaction.settled === undefined && !transaction.isRollbackOnly
-  const isUnknown = transaction.store === 'sql' && takesStatements && !isRepeat(reply) && getEvent(request) === undefined
+  const takesStatements = transaction.state === 'open' && transaction.settled === undefined &&
+    !transaction.isRollbackOnly
+  const isUnknown = transaction.store === 'sql' && takesStatements && !isRepeat(reply) &&
+    getEvent(request) === undefined
   transaction.beforeReply(() => complete(request, reply, transaction))
   if (!isUnknown || (request.method !== 'DELETE' && server.sqlite === undefined)) return done(null, payload)
   ownEvent(server, transaction).then((id) => {
@@ -115,7 +142,11 @@ async function ownEvent (app: FastifyInstance, transaction: Transaction): Promis
 }
 
 /** After the COMMIT: has the event carried over at once, waits if the client prefers that, and hands out the token. */
-async function complete (request: FastifyRequest, reply: FastifyReply, transaction: Transaction): Promise<ReplyAddition | undefined> {
+async function complete (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  transaction: Transaction
+): Promise<ReplyAddition | undefined> {
   const { server } = request
   const wanted = getWrites(request, transaction)
   if (wanted === undefined) return undefined
@@ -164,7 +195,7 @@ function agrees ({ routeOptions }: FastifyRequest): boolean {
 
 // On the request and not in a WeakMap, whose entries make each garbage collection longer.
 function setEvent (request: FastifyRequest, id: string): void {
-  (request as FastifyRequest & WithEvent)[announced] = { transaction: request.transaction, id }
+  ;(request as FastifyRequest & WithEvent)[announced] = { transaction: request.transaction, id }
 }
 
 function getEvent (request: FastifyRequest): string | undefined {

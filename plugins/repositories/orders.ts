@@ -7,10 +7,19 @@ import { defineQueries, many, type Params } from '../../drizzle/prepared/queries
 export type OrderItem = Omit<Tables['orderItems']['$inferSelect'], 'order_id'>
 export type Order = Tables['orders']['$inferSelect'] & { items: OrderItem[] }
 /** `unit_price` is a decimal with two places, as text. */
-export interface NewOrderItem { product: string, quantity: number, unit_price: string }
-export interface NewOrder { user_id: number, items: NewOrderItem[] }
+export interface NewOrderItem {
+  product: string
+  quantity: number
+  unit_price: string
+}
+export interface NewOrder {
+  user_id: number
+  items: NewOrderItem[]
+}
 /** The orders of this user, or all of them. */
-export interface OrderFilter { user_id?: number }
+export interface OrderFilter {
+  user_id?: number
+}
 
 type StoredItem = NewOrderItem & { order_id: number }
 
@@ -19,13 +28,22 @@ const queries = defineQueries('orders', (db, { orders, orderItems }) => {
   const { order_id, ...item } = getTableColumns(orderItems)
 
   // A page of orders with their items in one statement, so that both are of the same moment.
-  function withItems ({ where, limit, skip }: { where?: SQL | undefined, limit?: Placeholder, skip?: Placeholder }) {
+  function withItems ({ where, limit, skip }: { where?: SQL | undefined; limit?: Placeholder; skip?: Placeholder }) {
     let chosen = db.select(order).from(orders).where(where).orderBy(desc(orders.created_at), desc(orders.id)).$dynamic()
     if (limit !== undefined) chosen = chosen.limit(limit)
     if (skip !== undefined) chosen = chosen.offset(skip)
     const page = chosen.as('page')
     return db
-      .select({ order: { id: page.id, user_id: page.user_id, status: page.status, total: page.total, created_at: page.created_at }, item })
+      .select({
+        order: {
+          id: page.id,
+          user_id: page.user_id,
+          status: page.status,
+          total: page.total,
+          created_at: page.created_at
+        },
+        item
+      })
       .from(page).leftJoin(orderItems, eq(orderItems.order_id, page.id))
       .orderBy(desc(page.created_at), desc(page.id), asc(orderItems.id))
   }
@@ -36,17 +54,24 @@ const queries = defineQueries('orders', (db, { orders, orderItems }) => {
   }
 
   return {
-    create: ({ user_id, total }: Params<{ user_id: number, total: string }>) => db.insert(orders).values({ user_id, total }).returning(order),
-    addItems: many((items: Array<Params<StoredItem>>) => db.insert(orderItems)
-      .values(items.map(({ order_id, product, quantity, unit_price }) => ({ order_id, product, quantity, unit_price })))
-      .returning(item)),
+    create: ({ user_id, total }: Params<{ user_id: number; total: string }>) =>
+      db.insert(orders).values({ user_id, total }).returning(order),
+    addItems: many((items: Array<Params<StoredItem>>) =>
+      db.insert(orderItems)
+        .values(
+          items.map(({ order_id, product, quantity, unit_price }) => ({ order_id, product, quantity, unit_price }))
+        )
+        .returning(item)
+    ),
     byId: ({ id }: Params<{ id: number }>) => withItems({ where: eq(orders.id, id) }),
-    list: ({ limit, skip }: Params<{ limit: number, skip: number }>) => withItems({ limit, skip }),
-    listAfter: ({ limit, createdAt, id }: Params<{ limit: number, createdAt: Date, id: number }>) => withItems({ where: older(createdAt, id), limit }),
-    listOfUser: ({ user_id, limit, skip }: Params<{ user_id: number, limit: number, skip: number }>) =>
+    list: ({ limit, skip }: Params<{ limit: number; skip: number }>) => withItems({ limit, skip }),
+    listAfter: ({ limit, createdAt, id }: Params<{ limit: number; createdAt: Date; id: number }>) =>
+      withItems({ where: older(createdAt, id), limit }),
+    listOfUser: ({ user_id, limit, skip }: Params<{ user_id: number; limit: number; skip: number }>) =>
       withItems({ where: eq(orders.user_id, user_id), limit, skip }),
-    listOfUserAfter: ({ user_id, limit, createdAt, id }: Params<{ user_id: number, limit: number, createdAt: Date, id: number }>) =>
-      withItems({ where: and(eq(orders.user_id, user_id), older(createdAt, id)), limit })
+    listOfUserAfter: (
+      { user_id, limit, createdAt, id }: Params<{ user_id: number; limit: number; createdAt: Date; id: number }>
+    ) => withItems({ where: and(eq(orders.user_id, user_id), older(createdAt, id)), limit })
   }
 })
 
@@ -76,15 +101,19 @@ export function createOrderRepository (db: Database) {
       const wanted = limit + 1
       const place = after === undefined ? undefined : toPlace(after)
       const rows = user_id === undefined
-        ? place === undefined ? await run.list({ limit: wanted, skip }) : await run.listAfter({ limit: wanted, ...place })
-        : place === undefined ? await run.listOfUser({ user_id, limit: wanted, skip }) : await run.listOfUserAfter({ user_id, limit: wanted, ...place })
+        ? place === undefined
+          ? await run.list({ limit: wanted, skip })
+          : await run.listAfter({ limit: wanted, ...place })
+        : place === undefined
+        ? await run.listOfUser({ user_id, limit: wanted, skip })
+        : await run.listOfUserAfter({ user_id, limit: wanted, ...place })
       return toPage(grouped(rows), limit, ({ created_at, id }) => toTimestampCursor(created_at, id))
     }
   }
 }
 
 // No order has an id beyond the largest integer, so a cursor from there means the same as one from just below.
-function toPlace (after: string): { createdAt: Date, id: number } {
+function toPlace (after: string): { createdAt: Date; id: number } {
   const { createdAt, id } = parseTimestampCursor(after)
   return { createdAt, id: Math.min(Number(id), MAX_ID) }
 }
@@ -100,7 +129,7 @@ function toCents (price: string): bigint {
 }
 
 // Rows of one order follow each other.
-function grouped (rows: Array<{ order: Omit<Order, 'items'>, item: OrderItem | null }>): Order[] {
+function grouped (rows: Array<{ order: Omit<Order, 'items'>; item: OrderItem | null }>): Order[] {
   const orders: Order[] = []
   for (const { order, item } of rows) {
     let current = orders.at(-1)

@@ -17,7 +17,13 @@ export interface PostDocument {
 }
 /** A post as clients see it. */
 export type Post = Omit<PostDocument, '_id'> & { id: string }
-export interface NewPost { title: string, content: string, category: string, author_id: number, slug?: string }
+export interface NewPost {
+  title: string
+  content: string
+  category: string
+  author_id: number
+  slug?: string
+}
 /** `slug: null` takes the slug away. */
 export type PostChanges = Partial<Omit<NewPost, 'slug'>> & { slug?: string | null }
 
@@ -60,14 +66,21 @@ export function createPostRepository (db: Documents) {
 
     /** Whole posts of one category, newest first. */
     async byCategory (category: string, page: PageRequest): Promise<Page<Post>> {
-      return await readPosts(db, { filter: { category, ...olderThan(page.after) }, sort: newestFirst, ...getSkip(page) }, page.limit)
+      return await readPosts(db, {
+        filter: { category, ...olderThan(page.after) },
+        sort: newestFirst,
+        ...getSkip(page)
+      }, page.limit)
     },
 
     /** Changes only the fields that are given. */
     async update (id: string, { slug, ...changes }: PostChanges): Promise<Post | null> {
       const $set = { ...changes, ...(typeof slug === 'string' ? { slug } : {}), updated_at: new Date() }
       const document = await collection.findOneAndUpdate(
-        { _id: new ObjectId(id) }, slug === null ? { $set, $unset: { slug: '' } } : { $set }, { returnDocument: 'after' })
+        { _id: new ObjectId(id) },
+        slug === null ? { $set, $unset: { slug: '' } } : { $set },
+        { returnDocument: 'after' }
+      )
       return document === null ? null : toPost(document)
     },
 
@@ -91,5 +104,8 @@ function getSkip ({ skip, after }: PageRequest): { skip?: number } {
 function olderThan (after: string | undefined): object {
   if (after === undefined) return {}
   const { createdAt, id } = parseTimestampCursor(after)
-  return { created_at: { $lte: createdAt }, $or: [{ created_at: { $lt: createdAt } }, { _id: { $lt: new ObjectId(id) } }] }
+  return {
+    created_at: { $lte: createdAt },
+    $or: [{ created_at: { $lt: createdAt } }, { _id: { $lt: new ObjectId(id) } }]
+  }
 }

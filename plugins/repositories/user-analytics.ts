@@ -5,19 +5,27 @@ import { toPage, type Page, type PageRequest } from '../paging/page.ts'
 import { defineQueries, type Params } from '../../drizzle/prepared/queries.ts'
 
 /** What a user has written, in numbers; the average is null without posts. */
-export interface UserAnalytics { id: number, name: string, post_count: number, avg_content_length: number | null }
+export interface UserAnalytics {
+  id: number
+  name: string
+  post_count: number
+  avg_content_length: number | null
+}
 
 // Posts are grouped before users are joined: the index on (author_id, content_length) holds all that is needed of them.
 const queries = defineQueries('user_analytics', () => {
-  const counted = sql`select author_id, cast(count(*) as integer) as post_count, cast(avg(content_length) as double precision) as average
+  const counted =
+    sql`select author_id, cast(count(*) as integer) as post_count, cast(avg(content_length) as double precision) as average
     from posts group by author_id`
   const report = sql`select u.id, u.name, coalesce(p.post_count, 0) as post_count, p.average as avg_content_length
     from users u left join (${counted}) p on p.author_id = u.id`
   const order = sql`order by coalesce(p.post_count, 0) desc, u.id`
 
   return {
-    list: ({ limit, skip }: Params<{ limit: number, skip: number }>) => sql<UserAnalytics>`${report} ${order} limit ${limit} offset ${skip}`,
-    listAfter: ({ limit, count, id }: Params<{ limit: number, count: number, id: number }>) => sql<UserAnalytics>`${report}
+    list: ({ limit, skip }: Params<{ limit: number; skip: number }>) =>
+      sql<UserAnalytics>`${report} ${order} limit ${limit} offset ${skip}`,
+    listAfter: ({ limit, count, id }: Params<{ limit: number; count: number; id: number }>) =>
+      sql<UserAnalytics>`${report}
       where coalesce(p.post_count, 0) < ${count} or (coalesce(p.post_count, 0) = ${count} and u.id > ${id}) ${order} limit ${limit}`
   }
 })

@@ -6,7 +6,15 @@ const readPage = mongoPages('users', UserSummarySchema, ({ id }) => String(id))
 
 // Counting runs over the index on author_id alone; no post is looked at.
 const countPosts = [
-  { $lookup: { from: 'posts', localField: '_id', foreignField: 'author_id', pipeline: [{ $count: 'count' }], as: 'posts' } },
+  {
+    $lookup: {
+      from: 'posts',
+      localField: '_id',
+      foreignField: 'author_id',
+      pipeline: [{ $count: 'count' }],
+      as: 'posts'
+    }
+  },
   { $project: { name: 1, email: 1, post_count: { $ifNull: [{ $first: '$posts.count' }, 0] } } }
 ]
 
@@ -21,7 +29,9 @@ export function createUserSummaryRepository (db: Documents) {
     /** By user id. The page is cut first, so that posts are counted for its users only. The cursor is the last user id. */
     async list ({ limit, skip = 0, after }: PageRequest<number>): Promise<Page<UserSummary, string>> {
       const $match = { _deleted: { $ne: true }, ...(after === undefined ? {} : { _id: { $gt: after } }) }
-      const stages = [{ $match }, { $sort: { _id: 1 } }, ...(skip === 0 ? [] : [{ $skip: skip }]), { $limit: limit + 1 }, ...countPosts]
+      const stages = [{ $match }, { $sort: { _id: 1 } }, ...(skip === 0 ? [] : [{ $skip: skip }]), {
+        $limit: limit + 1
+      }, ...countPosts]
       return await readPage(db, { stages }, limit)
     }
   }

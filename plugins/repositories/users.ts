@@ -6,13 +6,23 @@ import { defineQueries, type Params } from '../../drizzle/prepared/queries.ts'
 /** A user as clients see it; writes also return the `version`, by which the outbox is waited for. */
 export type User = Omit<Tables['users']['$inferSelect'], 'version'>
 export type StoredUser = Tables['users']['$inferSelect']
-export interface NewUser { email: string, name: string }
-export interface UserChanges { email?: string, name?: string }
+export interface NewUser {
+  email: string
+  name: string
+}
+export interface UserChanges {
+  email?: string
+  name?: string
+}
 /** A post as lists show it, without its content. */
 export type PostSummary = Omit<Tables['posts']['$inferSelect'], 'content_length'>
-export interface UserWithPosts extends User { posts: PostSummary[] }
+export interface UserWithPosts extends User {
+  posts: PostSummary[]
+}
 /** The users whose e-mail is this, or all of them. */
-export interface UserFilter { email?: string }
+export interface UserFilter {
+  email?: string
+}
 
 /** Posts that a list shows of one user: the newest ones, so that a page has an end. */
 export const POSTS_PER_USER = 100
@@ -21,34 +31,56 @@ const queries = defineQueries('users', (db, { users, posts }, { now, version: ne
   const { version, ...user } = getTableColumns(users)
 
   // A page of users with their posts in one statement, however many there are of either.
-  function withPosts ({ where, limit, skip }: { where?: SQL, limit?: Placeholder, skip?: Placeholder }) {
+  function withPosts ({ where, limit, skip }: { where?: SQL; limit?: Placeholder; skip?: Placeholder }) {
     let chosen = db.select(user).from(users).where(where).orderBy(asc(users.id)).$dynamic()
     if (limit !== undefined) chosen = chosen.limit(limit)
     if (skip !== undefined) chosen = chosen.offset(skip)
     const page = db.$with('page').as(chosen)
     const { content_length, ...summary } = getTableColumns(posts)
-    const place = sql<number>`row_number() over (partition by ${posts.author_id} order by ${posts.created_at} desc, ${posts.id} desc)`
+    const place = sql<
+      number
+    >`row_number() over (partition by ${posts.author_id} order by ${posts.created_at} desc, ${posts.id} desc)`
     const ranked = db.select({ ...summary, place: place.as('place') }).from(posts)
       .where(inArray(posts.author_id, db.select({ id: page.id }).from(page))).as('ranked')
     return db.with(page)
       .select({
-        user: { id: page.id, email: page.email, name: page.name, created_at: page.created_at, updated_at: page.updated_at },
-        post: { id: ranked.id, title: ranked.title, category: ranked.category, author_id: ranked.author_id, created_at: ranked.created_at }
+        user: {
+          id: page.id,
+          email: page.email,
+          name: page.name,
+          created_at: page.created_at,
+          updated_at: page.updated_at
+        },
+        post: {
+          id: ranked.id,
+          title: ranked.title,
+          category: ranked.category,
+          author_id: ranked.author_id,
+          created_at: ranked.created_at
+        }
       })
       .from(page).leftJoin(ranked, and(eq(ranked.author_id, page.id), lte(ranked.place, POSTS_PER_USER)))
       .orderBy(asc(page.id), asc(ranked.place))
   }
 
   return {
-    create: ({ email, name }: Params<NewUser>) => db.insert(users).values({ email, name, version: next }).returning({ ...user, version }),
+    create: ({ email, name }: Params<NewUser>) =>
+      db.insert(users).values({ email, name, version: next }).returning({ ...user, version }),
     byId: ({ id }: Params<{ id: number }>) => db.select(user).from(users).where(eq(users.id, id)),
     byEmail: ({ email }: Params<{ email: string }>) => db.select(user).from(users).where(eq(users.email, email)),
-    list: ({ limit, skip }: Params<{ limit: number, skip: number }>) => withPosts({ limit, skip }),
-    listAfter: ({ limit, after }: Params<{ limit: number, after: number }>) => withPosts({ where: gt(users.id, after), limit }),
+    list: ({ limit, skip }: Params<{ limit: number; skip: number }>) => withPosts({ limit, skip }),
+    listAfter: ({ limit, after }: Params<{ limit: number; after: number }>) =>
+      withPosts({ where: gt(users.id, after), limit }),
     listByEmail: ({ email }: Params<{ email: string }>) => withPosts({ where: eq(users.email, email) }),
-    update: ({ id, email, name }: Params<{ id: number, email: string | null, name: string | null }>) => db.update(users)
-      .set({ email: sql`coalesce(${email}, ${users.email})`, name: sql`coalesce(${name}, ${users.name})`, updated_at: now, version: next })
-      .where(eq(users.id, id)).returning({ ...user, version }),
+    update: ({ id, email, name }: Params<{ id: number; email: string | null; name: string | null }>) =>
+      db.update(users)
+        .set({
+          email: sql`coalesce(${email}, ${users.email})`,
+          name: sql`coalesce(${name}, ${users.name})`,
+          updated_at: now,
+          version: next
+        })
+        .where(eq(users.id, id)).returning({ ...user, version }),
     delete: ({ id }: Params<{ id: number }>) => db.delete(users).where(eq(users.id, id)).returning({ id: users.id })
   }
 })
@@ -79,11 +111,15 @@ export function createUserRepository (db: Database) {
     },
 
     /** Users by id, each with the newest of its posts: always one statement. */
-    async list ({ limit, skip = 0, after, email }: PageRequest<number> & UserFilter): Promise<Page<UserWithPosts, number>> {
+    async list (
+      { limit, skip = 0, after, email }: PageRequest<number> & UserFilter
+    ): Promise<Page<UserWithPosts, number>> {
       const wanted = limit + 1
       const rows = email !== undefined
         ? await run.listByEmail({ email })
-        : after === undefined ? await run.list({ limit: wanted, skip }) : await run.listAfter({ limit: wanted, after })
+        : after === undefined
+        ? await run.list({ limit: wanted, skip })
+        : await run.listAfter({ limit: wanted, after })
       const users = grouped(rows)
       const left = email === undefined ? users : users.slice(skip).filter(({ id }) => after === undefined || id > after)
       return toPage(left, limit, ({ id }) => id)
@@ -103,7 +139,7 @@ export function createUserRepository (db: Database) {
 }
 
 // Rows of one user follow each other; a user without posts has one row.
-function grouped (rows: Array<{ user: User, post: PostSummary | null }>): UserWithPosts[] {
+function grouped (rows: Array<{ user: User; post: PostSummary | null }>): UserWithPosts[] {
   const users: UserWithPosts[] = []
   for (const { user, post } of rows) {
     let current = users.at(-1)

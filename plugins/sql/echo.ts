@@ -13,11 +13,19 @@ export type Echo = (statement: string, milliseconds: number) => void
 export function createEcho (app: FastifyInstance): Echo | undefined {
   if (!app.config.DATABASE_ECHO) return undefined
   const requests = new AsyncLocalStorage<string>()
-  app.addHook('onRequest', (request, _reply, done) => { requests.run(request.id, done) })
+  app.addHook('onRequest', (request, _reply, done) => {
+    requests.run(request.id, done)
+  })
   // Reading a body ends the context that onRequest began.
-  app.addHook('preValidation', (request, _reply, done) => { requests.run(request.id, done) })
+  app.addHook('preValidation', (request, _reply, done) => {
+    requests.run(request.id, done)
+  })
   return function echo (statement, milliseconds) {
     const reqId = requests.getStore()
-    app.log.info({ ...(reqId === undefined ? {} : { reqId }), statement, milliseconds: Math.round(milliseconds * 1000) / 1000 }, 'sql')
+    app.log.info({
+      ...(reqId === undefined ? {} : { reqId }),
+      statement,
+      milliseconds: Math.round(milliseconds * 1000) / 1000
+    }, 'sql')
   }
 }

@@ -26,7 +26,9 @@ export default fp(async function sql (app) {
     return
   }
   const url = app.config.DATABASE_URL ?? NOWHERE
-  const { pool, db } = isSqlite(url) ? await openSqlite(app, url) : { pool: undefined, db: await openPostgres(app, url) }
+  const { pool, db } = isSqlite(url)
+    ? await openSqlite(app, url)
+    : { pool: undefined, db: await openPostgres(app, url) }
   app.decorate('db', db)
   app.decorate('sqlite', pool)
 }, { name: 'sql', dependencies: ['config'], fastify: '5.x' })

@@ -3,7 +3,10 @@ const QUOTED_OR_PARAMETER = /'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*[\s\S]*?
 /** PostgreSQL's `$1` as SQLite writes it, `?1`; text in quotes and comments stays as it is. */
 export function toSqliteText (text: string): string {
   if (!text.includes('$')) return text
-  return text.replace(QUOTED_OR_PARAMETER, (match, number: string | undefined) => number === undefined ? match : `?${number}`)
+  return text.replace(
+    QUOTED_OR_PARAMETER,
+    (match, number: string | undefined) => number === undefined ? match : `?${number}`
+  )
 }
 
 /** True for a statement that certainly changes nothing, and may therefore run beside the writer. */

@@ -17,8 +17,14 @@ export function traceCommands (client: MongoClient, tracing: Tracing): void {
   client.on('commandStarted', (event) => {
     if (tracing.api.trace.getActiveSpan() !== undefined) running.set(event.requestId, begin(event, tracing))
   })
-  client.on('commandSucceeded', ({ requestId }) => { end(requestId) })
-  client.on('commandFailed', (event) => { end(event.requestId, (span) => { markFailed(span, event, tracing) }) })
+  client.on('commandSucceeded', ({ requestId }) => {
+    end(requestId)
+  })
+  client.on('commandFailed', (event) => {
+    end(event.requestId, (span) => {
+      markFailed(span, event, tracing)
+    })
+  })
 }
 
 // @opentelemetry/instrumentation-mongodb makes the same spans, and marks what it has replaced inside the driver.

@@ -17,8 +17,13 @@ export function traceStatements (pool: Pool, tracing: Tracing): void {
       const span = text === undefined ? undefined : begin(text, client, tracing)
       if (span === undefined) return query(...args)
       const result = query(...args)
-      if (result instanceof Promise) result.then(() => { span.end() }, (error: unknown) => { fail(span, error, tracing) })
-      else span.end()
+      if (result instanceof Promise) {
+        result.then(() => {
+          span.end()
+        }, (error: unknown) => {
+          fail(span, error, tracing)
+        })
+      } else span.end()
       return result
     }
     client.query = traceQuery as PoolClient['query']

@@ -23,7 +23,9 @@ export async function traceRequests (app: FastifyInstance, tracing: Tracing): Pr
       instrumentHandler: false,
       recordExceptions: false,
       ignorePaths: ({ url }) => PROBES.has(url),
-      requestHook: (span, request) => { spans.set(request, hold(span, request, tracing)) }
+      requestHook: (span, request) => {
+        spans.set(request, hold(span, request, tracing))
+      }
     })
     await app.register(instrumentation.plugin())
   }
@@ -33,7 +35,9 @@ export async function traceRequests (app: FastifyInstance, tracing: Tracing): Pr
   }
   app.addHook('onRequest', function nameTraceInLog (request, reply, done) {
     const context = tracing.api.trace.getActiveSpan()?.spanContext()
-    if (context !== undefined) request.log = reply.log = request.log.child({ trace_id: context.traceId, span_id: context.spanId })
+    if (context !== undefined) {
+      request.log = reply.log = request.log.child({ trace_id: context.traceId, span_id: context.spanId })
+    }
     done()
   })
   // Reading the body ends the asynchronous context that began in onRequest.

@@ -4,7 +4,10 @@ import type * as OpenTelemetry from '@opentelemetry/api'
 export type Api = typeof OpenTelemetry
 
 /** What makes spans, where the user has started an SDK. */
-export interface Tracing { api: Api, tracer: OpenTelemetry.Tracer }
+export interface Tracing {
+  api: Api
+  tracer: OpenTelemetry.Tracer
+}
 
 /**
  * Finds the SDK that was started before the service, for example by `node --import ./telemetry.js`.
@@ -15,7 +18,8 @@ export async function findSdk (): Promise<Tracing | undefined> {
   if (api === undefined) return undefined
   const provider = api.trace.getTracerProvider()
   // Until an SDK is started the API hands out a proxy that has nobody to pass spans to.
-  const isWaiting = 'getDelegateTracer' in provider && typeof provider.getDelegateTracer === 'function' && provider.getDelegateTracer('tandem') === undefined
+  const isWaiting = 'getDelegateTracer' in provider && typeof provider.getDelegateTracer === 'function' &&
+    provider.getDelegateTracer('tandem') === undefined
   return isWaiting ? undefined : { api, tracer: api.trace.getTracer('tandem') }
 }
 
@@ -29,7 +33,10 @@ export async function importIfInstalled<Module> (name: string): Promise<Module |
     return await import(name) as Module
   } catch (error) {
     // Not by its code: loaders that run in a thread of their own lose it.
-    if (error instanceof Error && /^Cannot find (?:package|module) /.test(error.message) && error.message.includes(`'${name}'`)) return undefined
+    if (
+      error instanceof Error && /^Cannot find (?:package|module) /.test(error.message) &&
+      error.message.includes(`'${name}'`)
+    ) return undefined
     throw error
   }
 }

@@ -7,7 +7,9 @@ export function observeWith ({ api, tracer }: Tracing): Observe {
     const parent = api.trace.getActiveSpan()
     // Work that belongs to no trace, such as a poll of the outbox, would begin a new one each second.
     if (parent === undefined) return undefined
-    const span = tracer.startSpan(`transaction ${store}`, { attributes: { 'tandem.transaction.store': store, 'tandem.transaction.attempt': attempt } })
+    const span = tracer.startSpan(`transaction ${store}`, {
+      attributes: { 'tandem.transaction.store': store, 'tandem.transaction.attempt': attempt }
+    })
     return {
       around: (work) => {
         const context = api.context.active()

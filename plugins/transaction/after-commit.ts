@@ -20,9 +20,13 @@ export class AfterCommit {
   /** Starts a transaction's callbacks on the next turn of the event loop. */
   readonly run = (callbacks: Array<() => unknown>): void => {
     this.#left += callbacks.length
-    const running = new Promise<void>((resolve) => { setImmediate(resolve) }).then(() => this.#runAll(callbacks))
+    const running = new Promise<void>((resolve) => {
+      setImmediate(resolve)
+    }).then(() => this.#runAll(callbacks))
     this.#running.add(running)
-    void running.finally(() => { this.#running.delete(running) })
+    void running.finally(() => {
+      this.#running.delete(running)
+    })
   }
 
   /** Resolves when no callback is left, those that callbacks started included, or when the time is over; then it says how many are left. */
@@ -30,7 +34,10 @@ export class AfterCommit {
     try {
       await within(this.#closeTimeout, this.#drainAll(), late)
     } catch {
-      this.#log.error({ callbacks: this.#left, milliseconds: this.#closeTimeout }, `the app closes although ${late}; closeTimeout bounds the wait`)
+      this.#log.error(
+        { callbacks: this.#left, milliseconds: this.#closeTimeout },
+        `the app closes although ${late}; closeTimeout bounds the wait`
+      )
     }
   }
 

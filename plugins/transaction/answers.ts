@@ -96,12 +96,25 @@ const MONGO: ReadonlyArray<[Answer, number[]]> = [
 ]
 const MONGO_CODES = new Map(MONGO.flatMap(([answer, codes]) => codes.map((code) => [code, answer] as const)))
 
-const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN'])
+const NETWORK = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN'
+])
 // node-postgres throws these without a code.
 const PG_MESSAGES: ReadonlyArray<[RegExp, Answer]> = [
   [/^timeout exceeded when trying to connect$/, EXHAUSTED],
   [/^Query read timeout$/, SLOW],
-  [/^(Connection terminated|Client has encountered a connection error|Client was closed|Cannot use a pool after)/, UNAVAILABLE]
+  [
+    /^(Connection terminated|Client has encountered a connection error|Client was closed|Cannot use a pool after)/,
+    UNAVAILABLE
+  ]
 ]
 
 /**
@@ -160,7 +173,9 @@ function isMongoError (fault: Fault): boolean {
 }
 
 function hasLabel (fault: Fault, label: string): boolean {
-  return fault.errorLabels instanceof Array ? fault.errorLabels.includes(label) : fault.errorLabelSet instanceof Set && fault.errorLabelSet.has(label)
+  return fault.errorLabels instanceof Array
+    ? fault.errorLabels.includes(label)
+    : fault.errorLabelSet instanceof Set && fault.errorLabelSet.has(label)
 }
 
 function mongoAnswer (fault: Fault): Answer | undefined {
@@ -173,7 +188,9 @@ function mongoAnswer (fault: Fault): Answer | undefined {
   if (byCode !== undefined) return byCode
   if (isTransient) return CONFLICT
   if (fault.name === 'MongoWaitQueueTimeoutError') return EXHAUSTED
-  if (/ServerSelection|Network|PoolClear|TopologyClosed|NotConnected|ClientClosed|NotPrimary/.test(fault.name)) return UNAVAILABLE
+  if (/ServerSelection|Network|PoolClear|TopologyClosed|NotConnected|ClientClosed|NotPrimary/.test(fault.name)) {
+    return UNAVAILABLE
+  }
   return fault.name.startsWith('BSON') ? VALUE : INTERNAL
 }
 

@@ -24,7 +24,10 @@ interface Settled {
 }
 
 /** Lets callbacks add to a reply whose work is committed; nothing waits where there are none. */
-export function completeReply ({ transaction, scope, reply, route }: Settled, send: (additions: ReplyAddition[]) => void): void {
+export function completeReply (
+  { transaction, scope, reply, route }: Settled,
+  send: (additions: ReplyAddition[]) => void
+): void {
   const { replyCallbacks } = transaction
   if (replyCallbacks.length === 0 || scope.state !== 'committed') return send([])
   const additions: ReplyAddition[] = []
@@ -38,7 +41,10 @@ export function completeReply ({ transaction, scope, reply, route }: Settled, se
     send(additions)
   }
   function giveUp (): void {
-    reply.log.error({ deadline }, 'a beforeReply callback did not end within the deadline; the reply goes out without it')
+    reply.log.error(
+      { deadline },
+      'a beforeReply callback did not end within the deadline; the reply goes out without it'
+    )
     end()
   }
   collect(replyCallbacks, reply, additions).then(end, end)
@@ -52,7 +58,11 @@ export function addTo (reply: FastifyReply, additions: ReplyAddition[]): void {
   }
 }
 
-async function collect (callbacks: readonly ReplyCallback[], reply: FastifyReply, additions: ReplyAddition[]): Promise<void> {
+async function collect (
+  callbacks: readonly ReplyCallback[],
+  reply: FastifyReply,
+  additions: ReplyAddition[]
+): Promise<void> {
   for (const callback of callbacks) {
     try {
       const addition = await callback()
@@ -65,10 +75,14 @@ async function collect (callbacks: readonly ReplyCallback[], reply: FastifyReply
 
 /** The work is stored: the reply must go out, and must not deny it. Header values become text. */
 function check ({ status, headers = {} }: ReplyAddition, { request }: FastifyReply): ReplyAddition {
-  if (status !== undefined && (!Number.isInteger(status) || status < 200 || status >= 400)) throw new TransactionUsageError(`a reply whose work is committed cannot have the status ${status}`)
+  if (status !== undefined && (!Number.isInteger(status) || status < 200 || status >= 400)) {
+    throw new TransactionUsageError(`a reply whose work is committed cannot have the status ${status}`)
+  }
   const texts: Record<string, string> = {}
   for (const [name, value] of Object.entries(headers)) {
-    if (framing.includes(name.toLowerCase())) throw new TransactionUsageError(`the header ${name} says where the reply ends; beforeReply cannot change it`)
+    if (framing.includes(name.toLowerCase())) {
+      throw new TransactionUsageError(`the header ${name} says where the reply ends; beforeReply cannot change it`)
+    }
     texts[name] = validateHeader(name, value, request.raw.httpVersionMajor)
   }
   return status === undefined ? { headers: texts } : { status, headers: texts }

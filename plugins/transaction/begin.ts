@@ -27,7 +27,10 @@ export function beginSql (options: TransactionOptions, server: 'new' | 'old' | '
     const value = options[option]
     if (value === undefined || value <= 0) continue
     if (setting !== 'transaction_timeout' || server === 'new') text += `; SET LOCAL ${setting} = ${value}`
-    else if (server === 'unknown') text += `; SELECT set_config('${setting}', '${value}', true) WHERE current_setting('server_version_num')::int >= 170000`
+    else if (server === 'unknown') {
+      text +=
+        `; SELECT set_config('${setting}', '${value}', true) WHERE current_setting('server_version_num')::int >= 170000`
+    }
   }
   return text
 }
@@ -48,9 +51,15 @@ export function settingsSql (settings: unknown): string {
   const entries = Object.entries(settings).sort(([a], [b]) => Number(a === 'role') - Number(b === 'role'))
   let text = ''
   for (const [name, value] of entries) {
-    if (!/^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$/i.test(name)) throw new TransactionUsageError(`settings: '${name}' is not the name of a PostgreSQL setting`)
-    if (typeof value !== 'string') throw new TransactionUsageError(`settings: the value of ${name} must be a string, not ${nameOf(value)}`)
-    if (value.includes('\0')) throw new TransactionUsageError(`settings: the value of ${name} has a zero byte, which PostgreSQL cannot take`)
+    if (!/^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$/i.test(name)) {
+      throw new TransactionUsageError(`settings: '${name}' is not the name of a PostgreSQL setting`)
+    }
+    if (typeof value !== 'string') {
+      throw new TransactionUsageError(`settings: the value of ${name} must be a string, not ${nameOf(value)}`)
+    }
+    if (value.includes('\0')) {
+      throw new TransactionUsageError(`settings: the value of ${name} has a zero byte, which PostgreSQL cannot take`)
+    }
     text += `; SELECT set_config(${pg.escapeLiteral(name)}, ${pg.escapeLiteral(value)}, true)`
   }
   return text
@@ -60,12 +69,19 @@ export function settingsSql (settings: unknown): string {
 export function refusedSettings (label: string, error: unknown): unknown {
   const state = sqlState(error) ?? ''
   if (!/^(22|42)/.test(state)) return error
-  return new TransactionUsageError(`settings of ${label}: PostgreSQL refused a name or a value (SQLSTATE ${state}); nothing was begun`, error)
+  return new TransactionUsageError(
+    `settings of ${label}: PostgreSQL refused a name or a value (SQLSTATE ${state}); nothing was begun`,
+    error
+  )
 }
 
 function mistakeOf (settings: unknown): string {
-  if (typeof Object(settings).then === 'function') return 'settings must return at once, not a promise; find out the tenant in a hook before, and read it here'
-  if (typeof settings === 'function') return 'settings must be values here, not a function: there is no request it could be a function of'
+  if (typeof Object(settings).then === 'function') {
+    return 'settings must return at once, not a promise; find out the tenant in a hook before, and read it here'
+  }
+  if (typeof settings === 'function') {
+    return 'settings must be values here, not a function: there is no request it could be a function of'
+  }
   return `settings must be an object of texts, {} for none, not ${nameOf(settings)}`
 }
 

@@ -11,16 +11,31 @@ export function createRefusal ({ methods }: Instance): onRequestHookHandler {
     const { config, url = '' } = request.routeOptions
     const isMeant = config.transaction === undefined ? methods.includes(request.method) : config.transaction !== false
     if (!isMeant || request.is404 || findPlanner(config) !== undefined) return done()
-    done(new TransactionUsageError(`${request.method} ${url} was declared before the transaction plugin, and has no transaction: register the transaction plugin, and await that, before the route is declared`))
+    done(
+      new TransactionUsageError(
+        `${request.method} ${url} was declared before the transaction plugin, and has no transaction: register the transaction plugin, and await that, before the route is declared`
+      )
+    )
   }
 }
 
 /** A route that was declared before would run without the transaction that `methods` promises. */
-export function refuseEarlierRoutes (app: FastifyInstance, { name }: TransactionPluginOptions, { methods, label }: Instance): void {
+export function refuseEarlierRoutes (
+  app: FastifyInstance,
+  { name }: TransactionPluginOptions,
+  { methods, label }: Instance
+): void {
   for (const route of findEarlierRoutes(app)) {
-    const isMeant = route.config?.transaction === undefined && [route.method].flat().some((method) => methods.includes(method))
+    const isMeant = route.config?.transaction === undefined &&
+      [route.method].flat().some((method) => methods.includes(method))
     if (!isMeant || findPlanner(route) !== undefined) continue
-    throw new TransactionUsageError(`${describeRouteName(route)} was declared before ${label}, whose methods give it a transaction: await app.register(transaction, …) before the route, or the plugin that adds it, is registered${name === undefined ? '; config: { transaction: false } opts out' : ''}`)
+    throw new TransactionUsageError(
+      `${
+        describeRouteName(route)
+      } was declared before ${label}, whose methods give it a transaction: await app.register(transaction, …) before the route, or the plugin that adds it, is registered${
+        name === undefined ? '; config: { transaction: false } opts out' : ''
+      }`
+    )
   }
 }
 
@@ -28,6 +43,10 @@ export function refuseEarlierRoutes (app: FastifyInstance, { name }: Transaction
 export function refuseUnreadHooks (planned: Map<RouteOptions, PinnedHook>): void {
   for (const [route, hook] of planned) {
     if (hook.wasRead()) continue
-    throw new TransactionUsageError(`${describeRouteName(route)}: another plugin has removed the transaction's hooks from the route's preHandler or onSend; register that plugin before the transaction plugin`)
+    throw new TransactionUsageError(
+      `${
+        describeRouteName(route)
+      }: another plugin has removed the transaction's hooks from the route's preHandler or onSend; register that plugin before the transaction plugin`
+    )
   }
 }

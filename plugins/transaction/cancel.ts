@@ -2,7 +2,11 @@ import pg from 'pg'
 import type { PoolClient } from 'pg'
 
 /** What pg's client knows of its session and its types leave out. */
-interface SessionKey { processID: number, secretKey: number, ssl?: unknown }
+interface SessionKey {
+  processID: number
+  secretKey: number
+  ssl?: unknown
+}
 interface CancellingConnection extends pg.Connection {
   ssl: unknown
   requestSsl: () => void
@@ -19,7 +23,9 @@ const cancelTimeout = 1000
  */
 export function cancelStatement (client: PoolClient): Promise<void> {
   const session = client as PoolClient & SessionKey
-  const connection = new pg.Connection({ ssl: session.ssl } as ConstructorParameters<typeof pg.Connection>[0]) as CancellingConnection
+  const connection = new pg.Connection(
+    { ssl: session.ssl } as ConstructorParameters<typeof pg.Connection>[0]
+  ) as CancellingConnection
   return new Promise((resolve) => {
     const timer = setTimeout(finish, cancelTimeout)
     function finish (): void {
@@ -27,8 +33,13 @@ export function cancelStatement (client: PoolClient): Promise<void> {
       connection.stream.destroy()
       resolve()
     }
-    const send = () => { connection.cancel(session.processID, session.secretKey) }
-    connection.on('connect', () => { if (connection.ssl) connection.requestSsl(); else send() })
+    const send = () => {
+      connection.cancel(session.processID, session.secretKey)
+    }
+    connection.on('connect', () => {
+      if (connection.ssl) connection.requestSsl()
+      else send()
+    })
     connection.on('sslconnect', send)
     connection.once('end', finish)
     connection.on('error', finish)

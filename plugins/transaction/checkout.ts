@@ -19,7 +19,10 @@ export interface CheckoutOptions {
 }
 
 /** What is listened to on a pool, for all apps that share it. */
-interface Watch { listeners: Set<(error: Error) => void>, stop: () => void }
+interface Watch {
+  listeners: Set<(error: Error) => void>
+  stop: () => void
+}
 
 const watches = new WeakMap<Pool, Watch>()
 /** Connections that have a listener already, which they keep for life. */
@@ -44,7 +47,9 @@ export function surviveLostConnections (pool: Pool, onIdleLost: (error: Error) =
 
 function listen (pool: Pool): Watch {
   const listeners = new Set<(error: Error) => void>()
-  const tellAll = (error: Error) => { for (const listener of listeners) listener(error) }
+  const tellAll = (error: Error) => {
+    for (const listener of listeners) listener(error)
+  }
   pool.on('error', tellAll)
   pool.on('acquire', protect)
   const stop = () => {
@@ -69,7 +74,12 @@ const full = 'the pool had no connection to give in time'
  * Takes a connection from the pool; while the server is away, tries again until `patience` is over. One that comes after the
  * scope has given up, or too late, goes straight back.
  */
-export async function checkout (options: CheckoutOptions, context: OpenContext, patience: Patience, connect = () => options.pool.connect()): Promise<PoolClient> {
+export async function checkout (
+  options: CheckoutOptions,
+  context: OpenContext,
+  patience: Patience,
+  connect = () => options.pool.connect()
+): Promise<PoolClient> {
   const { retryAfter } = options
   for (;;) {
     try {
@@ -87,7 +97,10 @@ export async function checkout (options: CheckoutOptions, context: OpenContext, 
 }
 
 /** Waits for the pool, by its own bound where it has one. */
-async function take ({ pool, checkoutTimeout, unwatched }: CheckoutOptions, connect: () => Promise<PoolClient>): Promise<PoolClient> {
+async function take (
+  { pool, checkoutTimeout, unwatched }: CheckoutOptions,
+  connect: () => Promise<PoolClient>
+): Promise<PoolClient> {
   const ownBound = connectionTimeoutOf(pool)
   const askedAt = performance.now()
   const connecting = unwatched(connect)
@@ -103,11 +116,12 @@ async function take ({ pool, checkoutTimeout, unwatched }: CheckoutOptions, conn
   try {
     return await within(checkoutTimeout, connecting, full)
   } catch (error) {
-    connecting.then((late) => { late.release() }, ignore)
+    connecting.then((late) => {
+      late.release()
+    }, ignore)
     throw error
   }
 }
-
 
 function connectionTimeoutOf ({ options }: { options?: { connectionTimeoutMillis?: number | undefined } }): number {
   return options?.connectionTimeoutMillis ?? 0

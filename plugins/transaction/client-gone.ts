@@ -2,7 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
-interface Http2Parts { stream?: { destroyed: boolean, closed: boolean } }
+interface Http2Parts {
+  stream?: { destroyed: boolean; closed: boolean }
+}
 
 /** True when nobody can receive the reply any more. */
 export function isClientGone (request: FastifyRequest, reply: FastifyReply): boolean {
@@ -20,7 +22,9 @@ export function onClose (request: FastifyRequest, reply: FastifyReply, listener:
   // A response that is still queued on a pipelined connection emits no 'close' when that connection ends.
   const listeners = closeListeners(socket)
   listeners.add(listener)
-  reply.raw.once('close', () => { listeners.delete(listener) })
+  reply.raw.once('close', () => {
+    listeners.delete(listener)
+  })
 }
 
 const listenersOfSockets = new WeakMap<Socket, Set<() => void>>()
@@ -31,7 +35,9 @@ function closeListeners (socket: Socket): Set<() => void> {
   if (known !== undefined) return known
   const listeners = new Set<() => void>()
   listenersOfSockets.set(socket, listeners)
-  socket.once('close', () => { for (const listener of listeners) listener() })
+  socket.once('close', () => {
+    for (const listener of listeners) listener()
+  })
   return listeners
 }
 

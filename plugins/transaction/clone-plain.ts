@@ -29,19 +29,26 @@ function cloneObject (value: object, copies: Copies, depth: number): unknown {
   if (Array.isArray(value)) return cloneArray(value, copies, depth + 1)
   if (isPlainObject(value)) return cloneEntries(value, copies, depth + 1)
   switch (Object.getPrototypeOf(value)) {
-    case Date.prototype: return new Date(value as Date)
-    case Buffer.prototype: return Buffer.from(value as Buffer)
-    case Uint8Array.prototype: return Uint8Array.from(value as Uint8Array)
-    case Map.prototype: return cloneMap(value as Map<unknown, unknown>, copies, depth + 1)
-    case Set.prototype: return cloneSet(value as Set<unknown>, copies, depth + 1)
-    default: return NOT_PLAIN
+    case Date.prototype:
+      return new Date(value as Date)
+    case Buffer.prototype:
+      return Buffer.from(value as Buffer)
+    case Uint8Array.prototype:
+      return Uint8Array.from(value as Uint8Array)
+    case Map.prototype:
+      return cloneMap(value as Map<unknown, unknown>, copies, depth + 1)
+    case Set.prototype:
+      return cloneSet(value as Set<unknown>, copies, depth + 1)
+    default:
+      return NOT_PLAIN
   }
 }
 
 /** Objects of literals and of JSON, and those of query parsers, whose prototype is empty to be safe from `__proto__`. */
 function isPlainObject (value: object): boolean {
   const prototype = Object.getPrototypeOf(value) as object | null
-  return prototype === Object.prototype || prototype === null || (Object.getPrototypeOf(prototype) === null && Object.keys(prototype).length === 0)
+  return prototype === Object.prototype || prototype === null ||
+    (Object.getPrototypeOf(prototype) === null && Object.keys(prototype).length === 0)
 }
 
 function cloneArray (source: unknown[], copies: Copies, depth: number): unknown {
@@ -75,7 +82,9 @@ function cloneEntries (source: object, copies: Copies, depth: number): unknown {
 
 /** Own keys of parsers' objects, whose prototype is not Object.prototype; assigned, `__proto__` would change the prototype instead. */
 function defineOwn (copy: object, source: object): Record<string, unknown> {
-  for (const [key, value] of Object.entries(source)) Object.defineProperty(copy, key, { value, enumerable: true, configurable: true, writable: true })
+  for (const [key, value] of Object.entries(source)) {
+    Object.defineProperty(copy, key, { value, enumerable: true, configurable: true, writable: true })
+  }
   return copy as Record<string, unknown>
 }
 

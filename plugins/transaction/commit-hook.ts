@@ -5,7 +5,17 @@ import { TransactionAbortedError } from './errors.ts'
 import { awaitFirstByte } from './first-byte.ts'
 import { logFailure, logOutcome } from './log.ts'
 import { breakTruncatedReply } from './http2-reply.ts'
-import { discard, getStatus, hasNoBody, ignoreErrors, isReadable, isResponse, toReadable, unpackResponse, withoutBody } from './payload.ts'
+import {
+  discard,
+  getStatus,
+  hasNoBody,
+  ignoreErrors,
+  isReadable,
+  isResponse,
+  toReadable,
+  unpackResponse,
+  withoutBody
+} from './payload.ts'
 import { dropSuccess, restoreHead, takeHead, type ReplyHead } from './reply-headers.ts'
 import { findUnsendable } from './sendable.ts'
 import { guardTrailers } from './trailers.ts'
@@ -58,7 +68,9 @@ function decide (transactional: TransactionalRequest, reply: FastifyReply, paylo
   if (transactional.settling !== undefined) return secondReply(transactional, payload, done)
   const { scope } = transactional
   if (scope.settled !== undefined) return afterSettlement(transactional, isSuccess, payload, done)
-  if (scope.state === 'idle' && scope.misuse === undefined) return conclude(transactional, toReply(reply, isSuccess, payload, done))
+  if (scope.state === 'idle' && scope.misuse === undefined) {
+    return conclude(transactional, toReply(reply, isSuccess, payload, done))
+  }
   if (isSuccess) succeed(transactional, reply, payload, done)
   else conclude(transactional, toReply(reply, false, convert(payload), done))
 }
@@ -108,12 +120,28 @@ function waitForFirstByte (transactional: TransactionalRequest, first: Reply, st
     next()
   }
   const proceed = end(() => {
-    if (transactional.route.options.stream === true && transactional.scope.isOpen) write(transactional, stream, first.done)
-    else conclude(transactional, first)
+    if (transactional.route.options.stream === true && transactional.scope.isOpen) {
+      write(transactional, stream, first.done)
+    } else conclude(transactional, first)
   })
-  const fail = (error: Error) => { end(() => { takeBack(transactional, error, stream, first.done) })() }
-  transactional.wait = { proceed, fail, stop: end(() => { stream.destroy() }) }
-  stopWaiting = awaitFirstByte(stream, { onReady: proceed, onError: (error) => { fail(transactional.scope.doom ?? error) } })
+  const fail = (error: Error) => {
+    end(() => {
+      takeBack(transactional, error, stream, first.done)
+    })()
+  }
+  transactional.wait = {
+    proceed,
+    fail,
+    stop: end(() => {
+      stream.destroy()
+    })
+  }
+  stopWaiting = awaitFirstByte(stream, {
+    onReady: proceed,
+    onError: (error) => {
+      fail(transactional.scope.doom ?? error)
+    }
+  })
 }
 
 function conclude (transactional: TransactionalRequest, { isSuccess, head, payload, done }: Reply): void {
@@ -128,7 +156,11 @@ function conclude (transactional: TransactionalRequest, { isSuccess, head, paylo
     addTo(reply, additions)
     finish(transactional, payload, done)
   }
-  settlement.then(() => { completeReply(transactional, send) }, (error: unknown) => { fail(transactional, error, payload, done) })
+  settlement.then(() => {
+    completeReply(transactional, send)
+  }, (error: unknown) => {
+    fail(transactional, error, payload, done)
+  })
 }
 
 function finish (transactional: TransactionalRequest, payload: unknown, done: Done): void {
@@ -184,7 +216,12 @@ function isTooLate ({ answer, reply, scope }: TransactionalRequest, isSuccess: b
 }
 
 /** The transaction was settled before the reply: explicitly, by the deadline, or because the client went away. */
-function afterSettlement (transactional: TransactionalRequest, isSuccess: boolean, original: unknown, done: Done): void {
+function afterSettlement (
+  transactional: TransactionalRequest,
+  isSuccess: boolean,
+  original: unknown,
+  done: Done
+): void {
   const { scope, reply } = transactional
   const payload = convert(original)
   transactional.settling = isSuccess ? 'commit' : 'rollback'
@@ -201,7 +238,9 @@ function afterSettlement (transactional: TransactionalRequest, isSuccess: boolea
     transactional.release()
     takeBack(transactional, refusal, payload, done)
   }
-  scope.settle('rollback').then(() => { answer() }, answer)
+  scope.settle('rollback').then(() => {
+    answer()
+  }, answer)
 }
 
 /** `done` runs Fastify's writing; what it throws is answered as Fastify would, and must not become an unhandled rejection. */
@@ -219,7 +258,9 @@ function write (transactional: TransactionalRequest, payload: unknown, done: Don
       done(null, payload)
     } catch (error) {
       // Once work is stored an error would deny it; a broken connection says that nobody knows.
-      if (raw.headersSent || (transactional.scope.state === 'committed' && transactional.scope.duration > 0)) throw error
+      if (raw.headersSent || (transactional.scope.state === 'committed' && transactional.scope.duration > 0)) {
+        throw error
+      }
       done(error instanceof Error ? error : new Error('the reply could not be written', { cause: error }))
     }
   } catch (error) {

@@ -25,8 +25,19 @@ export function doubleDriver (): SqlDriver {
  * await app.register(transaction, { mongo: { client: doubleClient(), db: double } })
  */
 export function doubleClient (): MongoClient {
-  const session = { startTransaction () {}, async commitTransaction () {}, async abortTransaction () {}, async endSession () {} }
-  const client = { options: { monitorCommands: true }, startSession: () => session, on: () => client, removeListener: () => client, close: async () => {} }
+  const session = {
+    startTransaction () {},
+    async commitTransaction () {},
+    async abortTransaction () {},
+    async endSession () {}
+  }
+  const client = {
+    options: { monitorCommands: true },
+    startSession: () => session,
+    on: () => client,
+    removeListener: () => client,
+    close: async () => {}
+  }
   return client as unknown as MongoClient
 }
 

@@ -17,7 +17,7 @@ export interface OpenContext {
 /** A begun transaction on a connection that nobody else can reach. */
 export interface OpenTransaction {
   /** The first statement that failed, without its values: named in the log when its error was swallowed. */
-  readonly firstFailure: { statement: string, error: unknown } | undefined
+  readonly firstFailure: { statement: string; error: unknown } | undefined
   /**
    * Resolves only when the store has said that it committed; the connection is given back in every case.
    * Throws `OutcomeUnknownError` when the store did not say, `TransactionAbortedError` when an earlier statement had failed,
@@ -36,9 +36,9 @@ export interface Driver<Plan = unknown, Transaction extends OpenTransaction = Op
   /** What its connections come from. Of two transactions on the same pool the inner one could wait for the outer one for ever. */
   readonly pool?: object
   /** Turns checked options into what `open` needs. Called at boot; throws a sentence when this store cannot do what is asked. */
-  plan (options: TransactionOptions): Plan
+  plan(options: TransactionOptions): Plan
   /** Takes a connection and begins. Dead connections are replaced while time is left. Leaves nothing behind when it throws. */
-  open (plan: Plan, context: OpenContext): Promise<Transaction>
+  open(plan: Plan, context: OpenContext): Promise<Transaction>
   /** True when running the whole handler again may succeed: serialization failure, deadlock, transient transaction error. */
   isRetriable: (error: unknown) => boolean
 }

@@ -21,13 +21,18 @@ interface Parts<Tables extends TablesRelationalConfig> {
 }
 
 /** Savepoints of one handle that are open or waiting, and whose they are. */
-interface Turns { owner?: object, last?: Promise<unknown> | undefined }
+interface Turns {
+  owner?: object
+  last?: Promise<unknown> | undefined
+}
 
 /** The handles whose savepoint callback is running: used to refuse a call that could only wait for itself. */
 const entered = new AsyncLocalStorage<ReadonlySet<object>>()
 
 /** A session whose promises end no process when nobody listens. */
-class FollowedSession<Schema extends Record<string, unknown>, Tables extends TablesRelationalConfig> extends NodePgSession<Schema, Tables> {
+class FollowedSession<Schema extends Record<string, unknown>, Tables extends TablesRelationalConfig>
+  extends NodePgSession<Schema, Tables>
+{
   readonly #client: SqlClient
 
   constructor (client: PoolClient, dialect: PgDialect, schema: RelationalSchemaConfig<Tables> | undefined) {
@@ -35,7 +40,9 @@ class FollowedSession<Schema extends Record<string, unknown>, Tables extends Tab
     this.#client = client as SqlClient
   }
 
-  override prepareQuery<Config extends PreparedQueryConfig> (...args: Parameters<NodePgSession<Schema, Tables>['prepareQuery']>): PgPreparedQuery<Config> {
+  override prepareQuery<Config extends PreparedQueryConfig> (
+    ...args: Parameters<NodePgSession<Schema, Tables>['prepareQuery']>
+  ): PgPreparedQuery<Config> {
     const prepared = super.prepareQuery<Config>(...args)
     const { execute } = prepared
     prepared.execute = (...values) => follow(this.#client, execute.apply(prepared, values))
@@ -43,7 +50,9 @@ class FollowedSession<Schema extends Record<string, unknown>, Tables extends Tab
   }
 }
 
-class SavepointTransaction<Schema extends Record<string, unknown>, Tables extends TablesRelationalConfig> extends NodePgTransaction<Schema, Tables> {
+class SavepointTransaction<Schema extends Record<string, unknown>, Tables extends TablesRelationalConfig>
+  extends NodePgTransaction<Schema, Tables>
+{
   readonly #parts: Parts<Tables>
   readonly #turns: Turns
 
@@ -56,23 +65,40 @@ class SavepointTransaction<Schema extends Record<string, unknown>, Tables extend
     turns.owner = this
   }
 
-  override transaction<Result> (work: (tx: NodePgTransaction<Schema, Tables>) => Promise<Result>, config?: PgTransactionConfig): Promise<Result> {
+  override transaction<Result> (
+    work: (tx: NodePgTransaction<Schema, Tables>) => Promise<Result>,
+    config?: PgTransactionConfig
+  ): Promise<Result> {
     return follow(this.#parts.client, this.#inTurn(work, config), { mustEnd: true })
   }
 
-  #inTurn<Result> (work: (tx: NodePgTransaction<Schema, Tables>) => Promise<Result>, config: PgTransactionConfig = {}): Promise<Result> {
+  #inTurn<Result> (
+    work: (tx: NodePgTransaction<Schema, Tables>) => Promise<Result>,
+    config: PgTransactionConfig = {}
+  ): Promise<Result> {
     const outer = entered.getStore()
-    if (outer?.has(this) === true) return Promise.reject(new TransactionUsageError('a savepoint inside a savepoint must be opened on the handle that the outer callback was given'))
+    if (outer?.has(this) === true) {
+      return Promise.reject(
+        new TransactionUsageError(
+          'a savepoint inside a savepoint must be opened on the handle that the outer callback was given'
+        )
+      )
+    }
     const refusal = savepointRefusal(config)
     if (refusal !== undefined) return Promise.reject(refusal)
     // Siblings run one after the other: on one connection, parallel savepoints would end each other.
     const turn = Promise.resolve(this.#turns.last).then(() => this.#savepoint(work, new Set([...outer ?? [], this])))
-    const last = turn.then(ignore, ignore).then(() => { if (this.#turns.last === last) this.#turns.last = undefined })
+    const last = turn.then(ignore, ignore).then(() => {
+      if (this.#turns.last === last) this.#turns.last = undefined
+    })
     this.#turns.last = last
     return turn
   }
 
-  async #savepoint<Result> (work: (tx: NodePgTransaction<Schema, Tables>) => Promise<Result>, handles: ReadonlySet<object>): Promise<Result> {
+  async #savepoint<Result> (
+    work: (tx: NodePgTransaction<Schema, Tables>) => Promise<Result>,
+    handles: ReadonlySet<object>
+  ): Promise<Result> {
     const name = sql.identifier(`savepoint_${++this.#parts.savepoints.count}`)
     const tx = new SavepointTransaction<Schema, Tables>(this.#parts, this.nestedIndex + 1)
     await tx.execute(sql`savepoint ${name}`)
@@ -106,7 +132,11 @@ function inTurn (client: SqlClient, turns: Turns): SqlClient {
 }
 
 /** The type of `request.db` with Drizzle: what the pool's database, a transaction and a savepoint have in common. */
-export type DrizzleHandle<Schema extends Record<string, unknown>> = PgDatabase<NodePgQueryResultHKT, Schema, ExtractTablesWithRelations<Schema>>
+export type DrizzleHandle<Schema extends Record<string, unknown>> = PgDatabase<
+  NodePgQueryResultHKT,
+  Schema,
+  ExtractTablesWithRelations<Schema>
+>
 
 /**
  * Puts a node-postgres Drizzle database on transactions: `request.db` is then a Drizzle handle with the same schema.
@@ -126,7 +156,12 @@ export function drizzleHandles<Schema extends Record<string, unknown>> (
   const { schema, fullSchema, tableNamesMap } = db._
   const relational = schema === undefined ? undefined : { schema, fullSchema, tableNamesMap }
   function bind (client: SqlClient) {
-    return new SavepointTransaction<Schema, ExtractTablesWithRelations<Schema>>({ client, dialect, schema: relational, savepoints: { count: 0 } }, 0)
+    return new SavepointTransaction<Schema, ExtractTablesWithRelations<Schema>>({
+      client,
+      dialect,
+      schema: relational,
+      savepoints: { count: 0 }
+    }, 0)
   }
   return { autocommit: db, bind }
 }

@@ -33,7 +33,11 @@ export class TransactionAbortedError extends TransactionError {
   declare readonly failure: unknown
 
   constructor (label: string, statement: string, failure?: unknown) {
-    super('TX_ABORTED', 500, `The transaction of ${label} was aborted by a failed statement whose error was swallowed; nothing was committed.`)
+    super(
+      'TX_ABORTED',
+      500,
+      `The transaction of ${label} was aborted by a failed statement whose error was swallowed; nothing was committed.`
+    )
     // Not enumerable: a serializer that copies every field must not put SQL into a reply.
     Object.defineProperties(this, { statement: { value: statement }, failure: { value: failure } })
   }
@@ -42,7 +46,12 @@ export class TransactionAbortedError extends TransactionError {
 /** The store did not say whether COMMIT succeeded: all of it is stored, or nothing. Code `TX_OUTCOME_UNKNOWN`, 500. */
 export class OutcomeUnknownError extends TransactionError {
   constructor (label: string, cause?: unknown) {
-    super('TX_OUTCOME_UNKNOWN', 500, `The store did not confirm the COMMIT of ${label}; either all of it is stored or nothing is.`, cause)
+    super(
+      'TX_OUTCOME_UNKNOWN',
+      500,
+      `The store did not confirm the COMMIT of ${label}; either all of it is stored or nothing is.`,
+      cause
+    )
   }
 }
 
@@ -52,7 +61,12 @@ export class OutcomeUnknownError extends TransactionError {
  */
 export class UnconfirmedWriteError extends TransactionError {
   constructor (write: string, cause?: unknown) {
-    super('TX_OUTCOME_UNKNOWN', 500, `MongoDB did not confirm ${write}, which was sent without a transaction; it may be stored.`, cause)
+    super(
+      'TX_OUTCOME_UNKNOWN',
+      500,
+      `MongoDB did not confirm ${write}, which was sent without a transaction; it may be stored.`,
+      cause
+    )
   }
 }
 
@@ -60,7 +74,14 @@ export class UnconfirmedWriteError extends TransactionError {
 export class TransactionTimeoutError extends TransactionError {
   /** @param bound milliseconds of the route's deadline, or the name of the store's own bound that ended it */
   constructor (label: string, bound: number | string, cause?: unknown) {
-    super('TX_TIMEOUT', 504, `The transaction of ${label} passed its ${typeof bound === 'number' ? `deadline of ${bound} ms` : bound} and was rolled back.`, cause)
+    super(
+      'TX_TIMEOUT',
+      504,
+      `The transaction of ${label} passed its ${
+        typeof bound === 'number' ? `deadline of ${bound} ms` : bound
+      } and was rolled back.`,
+      cause
+    )
   }
 }
 
@@ -68,7 +89,11 @@ export class TransactionTimeoutError extends TransactionError {
 export class BodyTimeoutError extends TransactionError {
   /** @param time milliseconds */
   constructor (label: string, time: number) {
-    super('TX_BODY_TIMEOUT', 408, `The body of ${label} did not arrive within ${time} ms of its first statement, which a hook had sent; the transaction was rolled back.`)
+    super(
+      'TX_BODY_TIMEOUT',
+      408,
+      `The body of ${label} did not arrive within ${time} ms of its first statement, which a hook had sent; the transaction was rolled back.`
+    )
   }
 }
 

@@ -5,7 +5,8 @@ import { within } from './within.ts'
 const resetTimeout = 1000
 
 /** What DISCARD ALL does, without its loss of prepared statements and cached plans, and in one message. */
-const reset = 'RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); CLOSE ALL; DISCARD TEMP'
+const reset =
+  'RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); CLOSE ALL; DISCARD TEMP'
 
 /**
  * Gives a connection back to its pool: as it is when it is clean, thrown away when anything is in doubt. Nobody waits for it.
@@ -22,7 +23,9 @@ export function giveBack (client: PoolClient, doubt: unknown, resetSession = fal
     client.removeListener('error', ignore)
     if (client.getTransactionStatus() === 'I') client.release()
     else throwAway(client, true)
-  }, (error: unknown) => { throwAway(client, error) })
+  }, (error: unknown) => {
+    throwAway(client, error)
+  })
 }
 
 function throwAway (client: PoolClient, doubt: unknown): void {

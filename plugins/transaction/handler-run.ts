@@ -37,13 +37,21 @@ export function copyStatusAndHeaders (reply: FastifyReply): Pick<Snapshot, 'stat
  * @param before status and headers of the reply
  * @returns why a second run could not be given the same request and reply, or a snapshot to make them from
  */
-export function takeSnapshot (request: FastifyRequest, reply: FastifyReply, before: Pick<Snapshot, 'status' | 'headers'>): Snapshot | string {
+export function takeSnapshot (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  before: Pick<Snapshot, 'status' | 'headers'>
+): Snapshot | string {
   if (isBodyUnread(request.raw)) return 'the body is a stream, which could not be read again'
   const prototype = Object.getPrototypeOf(reply) as object
   const method = findOwnMethods(reply).find((key) => key in prototype)
-  if (method !== undefined) return `a hook has replaced the reply's method ${method}(), which would answer for the run that lost`
+  if (method !== undefined) {
+    return `a hook has replaced the reply's method ${method}(), which would answer for the run that lost`
+  }
   const ownRequest = copyOwn(request)
-  if (isShared(ownRequest, request, 'body') || isShared(ownRequest, request, 'query')) return 'body or query are more than plain data'
+  if (isShared(ownRequest, request, 'body') || isShared(ownRequest, request, 'query')) {
+    return 'body or query are more than plain data'
+  }
   return {
     request: ownRequest,
     rawHeaders: { ...request.raw.headers },
@@ -58,7 +66,7 @@ function isShared (copy: Record<string, unknown>, request: FastifyRequest, key: 
 }
 
 /** A request and a reply for the next run, as Fastify would have made them, in the state of the snapshot. */
-export function makeNext (previous: HandlerRun, snapshot: Snapshot): { request: FastifyRequest, reply: FastifyReply } {
+export function makeNext (previous: HandlerRun, snapshot: Snapshot): { request: FastifyRequest; reply: FastifyReply } {
   const request = create(previous.request, copyOwn(snapshot.request))
   const reply = create(previous.reply, { ...copyOwn(snapshot.reply), request })
   for (const key of findOwnMethods(snapshot.reply)) Reflect.set(reply, key, refuseMethod(key))
@@ -73,12 +81,17 @@ function findOwnMethods (reply: object): string[] {
 /** A method that a hook has put on the first reply, as @fastify/helmet does, most likely works on that one. */
 function refuseMethod (name: string): () => never {
   return function methodOfFirstReply () {
-    throw new TransactionUsageError(`reply.${name}() was made by a hook for the first run of the handler and cannot be used when it runs again; use it in a hook, or set retries: 0 on the route`)
+    throw new TransactionUsageError(
+      `reply.${name}() was made by a hook for the first run of the handler and cannot be used when it runs again; use it in a hook, or set retries: 0 on the route`
+    )
   }
 }
 
 /** Puts what all runs share back to the state of the snapshot: status, headers of the reply and of the request. */
-export function restore ({ request, reply }: Pick<HandlerRun, 'request' | 'reply'>, { status, headers, rawHeaders }: Snapshot): void {
+export function restore (
+  { request, reply }: Pick<HandlerRun, 'request' | 'reply'>,
+  { status, headers, rawHeaders }: Snapshot
+): void {
   setHeaders(request.raw.headers, rawHeaders)
   restoreReply(reply, status, headers)
 }
@@ -90,11 +103,15 @@ export function supersede (run: HandlerRun, onHandlerTimeout: (error: Error) => 
   reply.raw = new ServerResponse(run.request.raw).on('error', () => {})
   reply.send = function sendAfterRun (payload?: unknown) {
     // Fastify's own timer knows only the first reply.
-    if (payload instanceof Error && 'code' in payload && payload.code === 'FST_ERR_HANDLER_TIMEOUT') onHandlerTimeout(payload)
+    if (payload instanceof Error && 'code' in payload && payload.code === 'FST_ERR_HANDLER_TIMEOUT') {
+      onHandlerTimeout(payload)
+    }
     return reply
   }
   // Fastify would stop that timer, which the next run has as well.
-  reply.hijack = function hijackAfterRun () { return reply }
+  reply.hijack = function hijackAfterRun () {
+    return reply
+  }
 }
 
 /** Lets onResponse hooks and the request's log line, which know the first request and reply, see how the last run ended. */
@@ -126,7 +143,12 @@ function copyOwn (source: object): Record<string, unknown> {
   return copy
 }
 
-function copyProperty (copy: Record<string | symbol, unknown>, key: string | symbol, value: object, copies: Copies): void {
+function copyProperty (
+  copy: Record<string | symbol, unknown>,
+  key: string | symbol,
+  value: object,
+  copies: Copies
+): void {
   const data = clonePlain(value, copies)
   if (data !== NOT_PLAIN) copy[key] = data
   // Fastify's own, such as trailers, which are functions in a plain object.

@@ -59,18 +59,34 @@ async function transactionPlugin (app: FastifyInstance, options: TransactionPlug
 
   const planned = new Map<RouteOptions, PinnedHook>()
   app.addHook('onRoute', function addTransaction (route) {
-    const plan = planRoute(route, { instance: options.name, methods: instance.methods, defaults: instance.defaults, drivers })
+    const plan = planRoute(route, {
+      instance: options.name,
+      methods: instance.methods,
+      defaults: instance.defaults,
+      drivers
+    })
     if (plan !== undefined) planned.set(route, addHooks(route, plan, instance))
     else if (getPlan(route.config)?.instance === instance) forgetPlan(route)
   })
   if (!record.isComplete) app.addHook('onRequest', createRefusal(instance))
-  app.addHook('onReady', async function checkCommitHooks () { refuseUnreadHooks(planned) })
-  app.addHook('onReady', async function refuseOldServer () { await refuseTransactionTimeout(drivers.sql, planned.keys(), instance.defaults) })
+  app.addHook('onReady', async function checkCommitHooks () {
+    refuseUnreadHooks(planned)
+  })
+  app.addHook('onReady', async function refuseOldServer () {
+    await refuseTransactionTimeout(drivers.sql, planned.keys(), instance.defaults)
+  })
   app.addHook('onReady', async function endOrphans () {
-    await orphans?.end().catch((error: unknown) => { app.log.info({ store: 'mongodb', err: error }, 'MongoDB is away; the first transaction looks for those that an earlier run left open') })
+    await orphans?.end().catch((error: unknown) => {
+      app.log.info(
+        { store: 'mongodb', err: error },
+        'MongoDB is away; the first transaction looks for those that an earlier run left open'
+      )
+    })
   })
   listenToStores(app, options)
-  app.addHook('onClose', async function drainAfterCommit () { await callbacks.drain() })
+  app.addHook('onClose', async function drainAfterCommit () {
+    await callbacks.drain()
+  })
 }
 
 export default fp(transactionPlugin, { name: '@tandem/transaction', fastify: '5.x' })

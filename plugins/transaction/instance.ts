@@ -27,7 +27,11 @@ export interface Instance {
 }
 
 /** What all routes and calls of this registration share, and the handles that requests get. */
-export function createInstance (app: FastifyInstance, options: TransactionPluginOptions, { drivers, callbacks }: { drivers: Drivers, callbacks: AfterCommit }): Instance {
+export function createInstance (
+  app: FastifyInstance,
+  options: TransactionPluginOptions,
+  { drivers, callbacks }: { drivers: Drivers; callbacks: AfterCommit }
+): Instance {
   const { name, methods = [], defaults = {}, retryAfter = 1, applicationName = '', bodyTimeout = 1000 } = options
   const isWatching = options.detectStrays ?? process.env['NODE_ENV'] !== 'production'
   const runKey = Symbol('transaction.run')
@@ -43,8 +47,12 @@ export function createInstance (app: FastifyInstance, options: TransactionPlugin
     afterCommit: callbacks.run,
     observe: options.observe && guardObserver(options.observe, app.log),
     log: app.log,
-    setRun: (request, run) => { (request as WithRun)[runKey] = run },
-    runHandler: async (run, route) => { if (route.handler !== undefined) await runHandler(run, route.handler(), instance) }
+    setRun: (request, run) => {
+      ;(request as WithRun)[runKey] = run
+    },
+    runHandler: async (run, route) => {
+      if (route.handler !== undefined) await runHandler(run, route.handler(), instance)
+    }
   }
   const instance: Instance = {
     label: name === undefined ? 'the transaction plugin' : `the transaction plugin named '${name}'`,
@@ -69,7 +77,9 @@ export function createInstance (app: FastifyInstance, options: TransactionPlugin
 // On the route's config, which each request can reach from its first hook on.
 const planKey = Symbol('transaction.plan')
 
-interface WithPlan { [planKey]?: { plan: TransactionRoute, instance: Instance } | undefined }
+interface WithPlan {
+  [planKey]?: { plan: TransactionRoute; instance: Instance } | undefined
+}
 
 /** What the onRoute hook has planned for a route, by its config. */
 export function getPlan (config: object | undefined): WithPlan[typeof planKey] {
@@ -103,12 +113,21 @@ function getRun (request: FastifyRequest, instance: Instance): TransactionRun | 
   const planned = getPlan(request.routeOptions.config)
   if (planned === undefined || planned.instance !== instance) return undefined
   const reply = findReply(request)
-  if (reply === undefined) throw new TransactionUsageError(`${planned.plan.name}: a hook asked for the transaction before the plugin could see the request: import the transaction plugin before Fastify is created, or register it before the hook is added`)
+  if (reply === undefined) {
+    throw new TransactionUsageError(
+      `${planned.plan.name}: a hook asked for the transaction before the plugin could see the request: import the transaction plugin before Fastify is created, or register it before the hook is added`
+    )
+  }
   const first = begin(planned.plan, request, reply, instance)
   first.owner.noteHandle()
   return first
 }
 
-function begin (plan: TransactionRoute, request: FastifyRequest, reply: FastifyReply, { context }: Instance): TransactionRun {
+function begin (
+  plan: TransactionRoute,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { context }: Instance
+): TransactionRun {
   return new TransactionalRequest(plan, request, reply, context).run
 }

@@ -22,23 +22,36 @@ export function logOutcome (exchange: Ended): void {
 export function logStreamOutcome (exchange: Ended, error?: unknown): void {
   const transaction = summaryOf(exchange)
   if (error === undefined) exchange.reply.log.info({ transaction }, 'the transaction of a streamed reply has ended')
-  else exchange.reply.log.error({ transaction, err: error }, 'the transaction of a streamed reply could not be committed')
+  else {exchange.reply.log.error(
+      { transaction, err: error },
+      'the transaction of a streamed reply could not be committed'
+    )}
 }
 
 /** Names the statement that made a transaction fail behind the handler's back, and no value: the store's own message may quote some. */
 export function logFailure ({ scope, reply }: Ended): void {
   const { statement, error } = scope.transaction?.firstFailure ?? {}
   const { code, constraint, table } = Object(error) as Record<string, unknown>
-  reply.log.error({ statement, code, constraint, table }, 'the handler went on after a failed statement; nothing was committed')
+  reply.log.error(
+    { statement, code, constraint, table },
+    'the handler went on after a failed statement; nothing was committed'
+  )
 }
 
 /** Says once per route that its handler will not run again after a conflict, and why. */
-export function logRetriesOff (route: TransactionRoute, why: { hook: string } | { reason: string }, log: FastifyBaseLogger): void {
+export function logRetriesOff (
+  route: TransactionRoute,
+  why: { hook: string } | { reason: string },
+  log: FastifyBaseLogger
+): void {
   if (route.isRetryLogged === true) return
   route.isRetryLogged = true
-  log.warn({ route: route.name, ...why }, 'hook' in why
-    ? 'retries are off for this route: a hook uses its transaction, and only the handler is run again. Look up through app.db in hooks, or use the transaction in the handler'
-    : `retries are off for requests of this route where ${why.reason}`)
+  log.warn(
+    { route: route.name, ...why },
+    'hook' in why
+      ? 'retries are off for this route: a hook uses its transaction, and only the handler is run again. Look up through app.db in hooks, or use the transaction in the handler'
+      : `retries are off for requests of this route where ${why.reason}`
+  )
 }
 
 const ownFolder = fileURLToPath(new URL('.', import.meta.url))

@@ -4,7 +4,21 @@ import type { OperationOptions } from './mongo.ts'
 import { call, isOneOf, refusal } from './mongo-members.ts'
 
 const terminals = ['toArray', 'next', 'tryNext', 'hasNext', 'close'] as const
-const findModifiers = ['sort', 'limit', 'skip', 'filter', 'hint', 'batchSize', 'collation', 'comment', 'maxTimeMS', 'allowDiskUse', 'min', 'max', 'returnKey'] as const
+const findModifiers = [
+  'sort',
+  'limit',
+  'skip',
+  'filter',
+  'hint',
+  'batchSize',
+  'collation',
+  'comment',
+  'maxTimeMS',
+  'allowDiskUse',
+  'min',
+  'max',
+  'returnKey'
+] as const
 const aggregateModifiers = ['batchSize', 'addStage', 'match', 'sort', 'limit', 'skip', 'unwind', 'lookup'] as const
 /** Modifiers that change what a document looks like. */
 const shapers = ['project', 'map', 'group'] as const
@@ -16,14 +30,22 @@ type Modifiers<Cursor, Names extends keyof Cursor, Same> = {
 
 /** A find cursor whose operations run inside the transaction, one at a time. */
 export interface TransactionalFindCursor<Found>
-  extends Pick<FindCursor<Found>, Terminal>, AsyncIterable<Found>, Modifiers<FindCursor<Found>, typeof findModifiers[number], TransactionalFindCursor<Found>> {
+  extends
+    Pick<FindCursor<Found>, Terminal>,
+    AsyncIterable<Found>,
+    Modifiers<FindCursor<Found>, typeof findModifiers[number], TransactionalFindCursor<Found>>
+{
   project: <Shape extends Document = Document>(projection: Document) => TransactionalFindCursor<Shape>
   map: <Shape>(transform: (document: Found) => Shape) => TransactionalFindCursor<Shape>
 }
 
 /** An aggregation cursor whose operations run inside the transaction, one at a time. */
 export interface TransactionalAggregationCursor<Found>
-  extends Pick<AggregationCursor<Found>, Terminal>, AsyncIterable<Found>, Modifiers<AggregationCursor<Found>, typeof aggregateModifiers[number], TransactionalAggregationCursor<Found>> {
+  extends
+    Pick<AggregationCursor<Found>, Terminal>,
+    AsyncIterable<Found>,
+    Modifiers<AggregationCursor<Found>, typeof aggregateModifiers[number], TransactionalAggregationCursor<Found>>
+{
   project: <Shape extends Document = Document>(projection: Document) => TransactionalAggregationCursor<Shape>
   group: <Shape extends Document = Document>(stage: Document) => TransactionalAggregationCursor<Shape>
   map: <Shape>(transform: (document: Found) => Shape) => TransactionalAggregationCursor<Shape>
@@ -42,7 +64,10 @@ export function transactionalCursor (kind: 'find' | 'aggregate', source: CursorS
   let cursor: object | undefined
 
   function opened (options: OperationOptions): object {
-    cursor ??= steps.reduce<object>((made, [step, args]) => Object(call(made, Object(Reflect.get(made, step)), args)), source.open(options))
+    cursor ??= steps.reduce<object>(
+      (made, [step, args]) => Object(call(made, Object(Reflect.get(made, step)), args)),
+      source.open(options)
+    )
     return cursor
   }
   function run (terminal: Terminal, args: unknown[]): Promise<unknown> {
@@ -57,9 +82,15 @@ export function transactionalCursor (kind: 'find' | 'aggregate', source: CursorS
       if (key === Symbol.asyncIterator) return () => iterate(run)
       if (typeof key === 'symbol' || key === 'then') return undefined
       if (isOneOf(terminals, key)) return (...args: unknown[]) => run(key, args)
-      if (!modifiers.includes(key)) return () => { throw refusal(`${kind}().${key}`) }
+      if (!modifiers.includes(key)) {
+        return () => {
+          throw refusal(`${kind}().${key}`)
+        }
+      }
       return (...args: unknown[]) => {
-        if (cursor !== undefined) throw new TransactionUsageError(`${kind}().${key} comes after the first document was read`)
+        if (cursor !== undefined) {
+          throw new TransactionUsageError(`${kind}().${key} comes after the first document was read`)
+        }
         steps.push([key, args])
         return recorder
       }
@@ -68,7 +99,7 @@ export function transactionalCursor (kind: 'find' | 'aggregate', source: CursorS
   return recorder
 }
 
-async function * iterate (run: (terminal: Terminal, args: unknown[]) => Promise<unknown>): AsyncGenerator<unknown> {
+async function* iterate (run: (terminal: Terminal, args: unknown[]) => Promise<unknown>): AsyncGenerator<unknown> {
   let isOver = false
   try {
     for (;;) {

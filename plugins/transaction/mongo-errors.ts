@@ -1,7 +1,9 @@
 /** No server was reached: the command was never sent, unless it was being repeated. */
-const unreached = /^Mongo(ServerSelection|WaitQueueTimeout|PoolCleared|PoolClosed|TopologyClosed|NotConnected|ServerClosed)Error$/
+const unreached =
+  /^Mongo(ServerSelection|WaitQueueTimeout|PoolCleared|PoolClosed|TopologyClosed|NotConnected|ServerClosed)Error$/
 /** The connection ended, or answered nonsense, while a command was on it. */
-const unanswered = /^(Mongo(Network|NetworkTimeout|ClientClosed|UnexpectedServerResponse|Decompression|OperationTimeout|WriteConcern)|PoolClearedOnNetwork)Error$/
+const unanswered =
+  /^(Mongo(Network|NetworkTimeout|ClientClosed|UnexpectedServerResponse|Decompression|OperationTimeout|WriteConcern)|PoolClearedOnNetwork)Error$/
 /** Mistakes in arguments that the driver finds before it sends anything. */
 const unsent = /^Mongo(InvalidArgument|API|Compatibility|CursorInUse|MissingDependency|Transaction)Error$/
 
@@ -9,7 +11,9 @@ const unsent = /^Mongo(InvalidArgument|API|Compatibility|CursorInUse|MissingDepe
 export function hasLabel (error: unknown, label: string): boolean {
   let current = error
   for (let depth = 0; depth < 5 && current instanceof Error; depth++, current = current.cause) {
-    if ('errorLabels' in current && Array.isArray(current.errorLabels) && current.errorLabels.includes(label)) return true
+    if ('errorLabels' in current && Array.isArray(current.errorLabels) && current.errorLabels.includes(label)) {
+      return true
+    }
   }
   return false
 }
@@ -30,7 +34,8 @@ export function isUnreached (error: unknown): boolean {
 export function isUnanswered (error: unknown): boolean {
   const origin = withoutBatch(error)
   if (!(origin instanceof Error)) return false
-  return unanswered.test(origin.name) || unreached.test(origin.name) || hasLabel(origin, 'UnknownTransactionCommitResult') || isUnconfirmedBatch(origin)
+  return unanswered.test(origin.name) || unreached.test(origin.name) ||
+    hasLabel(origin, 'UnknownTransactionCommitResult') || isUnconfirmedBatch(origin)
 }
 
 /** The driver wraps what ended a batch of writes in an error of its own. */

@@ -1,4 +1,13 @@
-import type { AggregateOptions, Collection, CollectionOptions, Db, Document, Filter, FindOptions, WithId } from 'mongodb'
+import type {
+  AggregateOptions,
+  Collection,
+  CollectionOptions,
+  Db,
+  Document,
+  Filter,
+  FindOptions,
+  WithId
+} from 'mongodb'
 import type { TransactionalAggregationCursor, TransactionalFindCursor } from './mongo-cursor.ts'
 import { transactionalCursor } from './mongo-cursor.ts'
 import { TransactionUsageError } from './errors.ts'
@@ -8,10 +17,29 @@ import type { Scope } from './scope.ts'
 
 /** Where each operation takes its options. What is not listed cannot run inside a transaction and is refused. */
 const optionsPosition = {
-  insertOne: 1, insertMany: 1, updateOne: 2, updateMany: 2, replaceOne: 2, deleteOne: 1, deleteMany: 1, findOne: 1,
-  findOneAndUpdate: 2, findOneAndReplace: 2, findOneAndDelete: 1, countDocuments: 1, distinct: 2, bulkWrite: 1
+  insertOne: 1,
+  insertMany: 1,
+  updateOne: 2,
+  updateMany: 2,
+  replaceOne: 2,
+  deleteOne: 1,
+  deleteMany: 1,
+  findOne: 1,
+  findOneAndUpdate: 2,
+  findOneAndReplace: 2,
+  findOneAndDelete: 1,
+  countDocuments: 1,
+  distinct: 2,
+  bulkWrite: 1
 } as const
-const plainProperties = ['collectionName', 'dbName', 'namespace', 'readConcern', 'readPreference', 'writeConcern'] as const
+const plainProperties = [
+  'collectionName',
+  'dbName',
+  'namespace',
+  'readConcern',
+  'readPreference',
+  'writeConcern'
+] as const
 const reads = ['find', 'findOne', 'aggregate', 'countDocuments', 'distinct'] as const
 
 /**
@@ -19,38 +47,59 @@ const reads = ['find', 'findOne', 'aggregate', 'countDocuments', 'distinct'] as 
  * throws when called. `session`, `signal` and `readPreference` among an operation's options are the transaction's, whatever is given.
  */
 export interface TransactionalCollection<Schema extends Document = Document>
-  extends Pick<Collection<Schema>, keyof typeof optionsPosition | typeof plainProperties[number]> {
+  extends Pick<Collection<Schema>, keyof typeof optionsPosition | typeof plainProperties[number]>
+{
   /** Sends nothing before its first document is asked for. */
   find: <Found = WithId<Schema>>(filter?: Filter<Schema>, options?: FindOptions) => TransactionalFindCursor<Found>
   /** Sends nothing before its first document is asked for. */
-  aggregate: <Found extends Document = Document>(pipeline?: Document[], options?: AggregateOptions) => TransactionalAggregationCursor<Found>
+  aggregate: <Found extends Document = Document>(
+    pipeline?: Document[],
+    options?: AggregateOptions
+  ) => TransactionalAggregationCursor<Found>
 }
 
 /** The database of a transaction: collections only. */
 export interface TransactionalDatabase {
   readonly databaseName: string
-  collection: <Schema extends Document = Document>(name: string, options?: CollectionOptions) => TransactionalCollection<Schema>
+  collection: <Schema extends Document = Document>(
+    name: string,
+    options?: CollectionOptions
+  ) => TransactionalCollection<Schema>
 }
 
 /** The database as seen from inside one transaction. */
 export function bindDatabase (db: Db, scope: Scope<MongoTransaction>): TransactionalDatabase {
   return {
     databaseName: db.databaseName,
-    collection: <Schema extends Document>(name: string, options?: CollectionOptions) => bindCollection(db.collection<Schema>(name, options), scope)
+    collection: <Schema extends Document>(name: string, options?: CollectionOptions) =>
+      bindCollection(db.collection<Schema>(name, options), scope)
   }
 }
 
-function bindCollection<Schema extends Document> (collection: Collection<Schema>, scope: Scope<MongoTransaction>): TransactionalCollection<Schema> {
+function bindCollection<Schema extends Document> (
+  collection: Collection<Schema>,
+  scope: Scope<MongoTransaction>
+): TransactionalCollection<Schema> {
   return facade(collection, (target, name, member) => {
     if (name === 'find' || name === 'aggregate') {
-      return (...args: unknown[]) => transactionalCursor(name, {
-        open: (options) => Object(call(target, member, withOptions(args, 1, options))),
-        run: (operation) => scope.run((transaction) => transaction.operate(`${name} on ${nameOf(target)}`, operation))
-      })
+      return (...args: unknown[]) =>
+        transactionalCursor(name, {
+          open: (options) => Object(call(target, member, withOptions(args, 1, options))),
+          run: (operation) => scope.run((transaction) => transaction.operate(`${name} on ${nameOf(target)}`, operation))
+        })
     }
-    if (!isKeyOf(optionsPosition, name)) return () => { throw refusal(name) }
-    return (...args: unknown[]) => scope.run((transaction) => transaction.operate(`${name} on ${nameOf(target)}`,
-      (options) => call(target, member, withOptions(args, optionsPosition[name], options))))
+    if (!isKeyOf(optionsPosition, name)) {
+      return () => {
+        throw refusal(name)
+      }
+    }
+    return (...args: unknown[]) =>
+      scope.run((transaction) =>
+        transaction.operate(
+          `${name} on ${nameOf(target)}`,
+          (options) => call(target, member, withOptions(args, optionsPosition[name], options))
+        )
+      )
   })
 }
 
@@ -58,7 +107,8 @@ function bindCollection<Schema extends Document> (collection: Collection<Schema>
 export function readOnlyDatabase (db: Db): TransactionalDatabase {
   return {
     databaseName: db.databaseName,
-    collection: <Schema extends Document>(name: string, options?: CollectionOptions) => readOnlyCollection(db.collection<Schema>(name, options))
+    collection: <Schema extends Document>(name: string, options?: CollectionOptions) =>
+      readOnlyCollection(db.collection<Schema>(name, options))
   }
 }
 
@@ -67,7 +117,9 @@ function readOnlyCollection<Schema extends Document> (collection: Collection<Sch
     const [first] = args
     const writes = !isOneOf(reads, name) || (name === 'aggregate' && Array.isArray(first) && first.some(isWriteStage))
     if (!writes) return call(target, member, args)
-    throw new TransactionUsageError(`${name}() would write to MongoDB outside the transaction; this route agrees by outbox: enqueue an event instead`)
+    throw new TransactionUsageError(
+      `${name}() would write to MongoDB outside the transaction; this route agrees by outbox: enqueue an event instead`
+    )
   })
 }
 
@@ -77,7 +129,10 @@ function isWriteStage (stage: unknown): boolean {
 }
 
 /** A collection of which only plain properties and replaced methods can be seen. */
-function facade<Schema extends Document> (collection: Collection<Schema>, replace: (target: object, name: string, member: object) => unknown): TransactionalCollection<Schema> {
+function facade<Schema extends Document> (
+  collection: Collection<Schema>,
+  replace: (target: object, name: string, member: object) => unknown
+): TransactionalCollection<Schema> {
   return new Proxy(collection, {
     get (target, key) {
       const member: unknown = Reflect.get(target, key, target)

@@ -8,7 +8,12 @@ import { within } from './within.ts'
 const longestSearch = 2000
 const late = 'the search for open transactions was not answered in time'
 
-interface Operation { connectionId?: number, isConnected: boolean, lsid?: { id: Binary }, transaction?: object }
+interface Operation {
+  connectionId?: number
+  isConnected: boolean
+  lsid?: { id: Binary }
+  transaction?: object
+}
 
 /**
  * The transactions that a killed process of the same instance left open on the server. Until they end, their documents
@@ -28,7 +33,11 @@ export class Orphans {
   constructor (client: MongoClient, instance: string, log: FastifyBaseLogger) {
     const { appName } = client.options
     if (appName !== instance) {
-      throw new TransactionUsageError(`transaction plugin, mongo.instance: the client's appName is ${appName === undefined ? 'not set' : `'${appName}'`}; create it with appName: '${instance}'`)
+      throw new TransactionUsageError(
+        `transaction plugin, mongo.instance: the client's appName is ${
+          appName === undefined ? 'not set' : `'${appName}'`
+        }; create it with appName: '${instance}'`
+      )
     }
     this.#client = client
     this.#instance = instance
@@ -48,13 +57,21 @@ export class Orphans {
     const isFirst = this.#searches++ === 0
     try {
       const count = await within(longestSearch, endOrphans(this.#client, this.#instance), late)
-      if (count > 0) this.#log.warn({ store: 'mongodb', count }, 'ended the transactions that an earlier run of this instance had left open')
+      if (count > 0) {
+        this.#log.warn(
+          { store: 'mongodb', count },
+          'ended the transactions that an earlier run of this instance had left open'
+        )
+      }
     } catch (error) {
       if (isUnanswered(error) || (isFirst && error instanceof Error && error.message === late)) {
         this.#ended = undefined
         throw error
       }
-      this.#log.warn({ store: 'mongodb', err: error }, 'could not look for transactions that an earlier run had left open; they end by the lifetime limit of the server')
+      this.#log.warn(
+        { store: 'mongodb', err: error },
+        'could not look for transactions that an earlier run had left open; they end by the lifetime limit of the server'
+      )
     }
   }
 }
@@ -70,7 +87,8 @@ async function endOrphans (client: MongoClient, instance: string): Promise<numbe
   ], { readConcern: { level: 'local' } }).toArray()
   const connected = new Set(operations.filter(({ isConnected }) => isConnected).map(({ connectionId }) => connectionId))
   const orphans = operations.flatMap(({ connectionId, lsid, transaction }) =>
-    transaction === undefined || lsid === undefined || connected.has(connectionId) ? [] : [{ id: lsid.id }])
+    transaction === undefined || lsid === undefined || connected.has(connectionId) ? [] : [{ id: lsid.id }]
+  )
   // Too late, this process may have transactions of its own.
   if (orphans.length === 0 || performance.now() - startedAt > longestSearch) return 0
   await admin.command({ killSessions: orphans })

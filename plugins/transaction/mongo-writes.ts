@@ -4,8 +4,17 @@ import { isUnanswered, isUnreached } from './mongo-errors.ts'
 import { call, isOneOf } from './mongo-members.ts'
 
 const writes = [
-  'insertOne', 'insertMany', 'updateOne', 'updateMany', 'replaceOne', 'deleteOne', 'deleteMany',
-  'findOneAndUpdate', 'findOneAndReplace', 'findOneAndDelete', 'bulkWrite'
+  'insertOne',
+  'insertMany',
+  'updateOne',
+  'updateMany',
+  'replaceOne',
+  'deleteOne',
+  'deleteMany',
+  'findOneAndUpdate',
+  'findOneAndReplace',
+  'findOneAndDelete',
+  'bulkWrite'
 ] as const
 
 /**
@@ -23,7 +32,8 @@ export function confirmedWrites (client: MongoClient, db: Db): Db {
   return new Proxy(db, {
     get (target, key) {
       if (key !== 'collection') return bound(target, key)
-      return (name: string, options?: CollectionOptions) => confirmedCollection(target.collection(name, options), client, losses)
+      return (name: string, options?: CollectionOptions) =>
+        confirmedCollection(target.collection(name, options), client, losses)
     }
   })
 }
@@ -38,7 +48,9 @@ function confirmedCollection (collection: Collection, client: MongoClient, losse
         try {
           return await call(target, member, args)
         } catch (error) {
-          if (!mayBeStored(error, client, { losses: losses.count - before.losses, time: performance.now() - before.time })) throw error
+          if (
+            !mayBeStored(error, client, { losses: losses.count - before.losses, time: performance.now() - before.time })
+          ) throw error
           throw new UnconfirmedWriteError(`${key} on ${target.collectionName}`, error)
         }
       }
@@ -47,7 +59,7 @@ function confirmedCollection (collection: Collection, client: MongoClient, losse
 }
 
 /** Whether the server may have carried out a write that failed; `since` is what happened meanwhile. */
-function mayBeStored (error: unknown, client: MongoClient, since: { losses: number, time: number }): boolean {
+function mayBeStored (error: unknown, client: MongoClient, since: { losses: number; time: number }): boolean {
   if (!isUnanswered(error)) return false
   if (!isUnreached(error)) return true
   // Nothing was sent, unless the driver was repeating a first attempt: that one broke, which lost the server, or ran into the socket's timeout.
@@ -56,7 +68,9 @@ function mayBeStored (error: unknown, client: MongoClient, since: { losses: numb
 }
 
 /** How often a server that was known has been lost. */
-interface Losses { count: number }
+interface Losses {
+  count: number
+}
 
 const lossesOfClients = new WeakMap<MongoClient, Losses>()
 
@@ -65,9 +79,12 @@ function lossesOf (client: MongoClient): Losses {
   if (known !== undefined) return known
   const losses = { count: 0 }
   lossesOfClients.set(client, losses)
-  client.on('serverDescriptionChanged', function countLosses ({ previousDescription, newDescription }: ServerDescriptionChangedEvent) {
-    if (newDescription.type === 'Unknown' && previousDescription.type !== 'Unknown') losses.count++
-  })
+  client.on(
+    'serverDescriptionChanged',
+    function countLosses ({ previousDescription, newDescription }: ServerDescriptionChangedEvent) {
+      if (newDescription.type === 'Unknown' && previousDescription.type !== 'Unknown') losses.count++
+    }
+  )
   return losses
 }
 

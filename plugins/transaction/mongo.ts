@@ -15,7 +15,16 @@ export interface MongoDriverOptions {
   ready?: () => Promise<void>
 }
 
-const sqlOnly = ['isolationLevel', 'accessMode', 'deferrable', 'statementTimeout', 'lockTimeout', 'idleInTransactionTimeout', 'transactionTimeout', 'settings'] as const
+const sqlOnly = [
+  'isolationLevel',
+  'accessMode',
+  'deferrable',
+  'statementTimeout',
+  'lockTimeout',
+  'idleInTransactionTimeout',
+  'transactionTimeout',
+  'settings'
+] as const
 
 /** The options that only an SQL store can honour, out of those a route wrote itself. */
 export function sqlOnlyOptions (options: object): string[] {
@@ -35,7 +44,9 @@ export class MongoDriver implements Driver<TransactionOptions, MongoTransaction>
     this.#options = options
   }
 
-  get pool (): object { return this.#options.client }
+  get pool (): object {
+    return this.#options.client
+  }
 
   plan (options: TransactionOptions): TransactionOptions {
     return options
@@ -60,11 +71,15 @@ export class MongoDriver implements Driver<TransactionOptions, MongoTransaction>
 }
 
 /** What every operation of a transaction must carry. */
-export interface OperationOptions { session: ClientSession, signal: AbortSignal, readPreference: 'primary' }
+export interface OperationOptions {
+  session: ClientSession
+  signal: AbortSignal
+  readPreference: 'primary'
+}
 
 /** A MongoDB transaction on the session it holds until commit or abort. */
 export class MongoTransaction implements OpenTransaction {
-  firstFailure: { statement: string, error: unknown } | undefined
+  firstFailure: { statement: string; error: unknown } | undefined
   /** Cluster time of the commit, for causally consistent reads elsewhere; undefined before it. */
   operationTime: ClientSession['operationTime']
   readonly #session: ClientSession
@@ -122,7 +137,7 @@ export class MongoTransaction implements OpenTransaction {
   async #commitUntilAnswered (): Promise<void> {
     const { commitTimeout } = this.#options
     const until = commitTimeout === 0 ? Infinity : performance.now() + commitTimeout
-    for (let round = 0; ; round++) {
+    for (let round = 0;; round++) {
       try {
         const answer = this.#session.commitTransaction()
         this.#ending = answer.catch(ignore)

@@ -52,8 +52,14 @@ export function guardObserver (observe: Observe, log: FastifyBaseLogger): Observ
     if (observation === undefined) return undefined
     const { around } = observation
     return {
-      ...(around === undefined ? {} : { around: guardAround(<Result>(work: () => Result) => around.call(observation, work) as Result, report) }),
-      onEnd: (summary) => { attempt(() => { observation.onEnd(summary) }) }
+      ...(around === undefined
+        ? {}
+        : { around: guardAround(<Result>(work: () => Result) => around.call(observation, work) as Result, report) }),
+      onEnd: (summary) => {
+        attempt(() => {
+          observation.onEnd(summary)
+        })
+      }
     }
   }
 }
@@ -65,7 +71,11 @@ function guardAround (around: Around, report: (error: unknown) => void): Around 
     const once = onlyOnce(work)
     try {
       const told = around(once.run)
-      const mistake = !once.hasRun ? 'did not call the work it was given' : told !== once.run() ? 'did not return what the work returned' : undefined
+      const mistake = !once.hasRun
+        ? 'did not call the work it was given'
+        : told !== once.run()
+        ? 'did not return what the work returned'
+        : undefined
       if (mistake !== undefined) {
         report(new Error(`around() ${mistake}`))
         // A promise of its own fails with the work, and nobody listens to it.
@@ -89,7 +99,9 @@ function onlyOnce<Result> (work: () => Result) {
     }
   }
   return {
-    get hasRun () { return outcome !== undefined },
+    get hasRun () {
+      return outcome !== undefined
+    },
     hasThrown: (error: unknown) => outcome !== undefined && 'error' in outcome && outcome.error === error,
     run (): Result {
       outcome ??= attempt()

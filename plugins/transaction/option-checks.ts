@@ -7,12 +7,17 @@ export type Checks = Readonly<Record<string, Check>>
 const longestTime = 2 ** 31 - 1
 
 export const isOneOf = (...values: string[]): Check => (value) =>
-  typeof value === 'string' && values.includes(value) ? undefined : `must be one of ${values.map((text) => `'${text}'`).join(', ')}`
+  typeof value === 'string' && values.includes(value)
+    ? undefined
+    : `must be one of ${values.map((text) => `'${text}'`).join(', ')}`
 export const isBoolean: Check = (value) => typeof value === 'boolean' ? undefined : 'must be true or false'
 export const isText: Check = (value) => typeof value === 'string' ? undefined : 'must be a text'
-export const isFunction = (of: string): Check => (value) => typeof value === 'function' ? undefined : `must be a function of ${of}`
-export const isTime: Check = (value) => isWhole(value, longestTime) ? undefined : 'must be a whole number of milliseconds, 0 or more'
-export const isSeconds: Check = (value) => isWhole(value, longestTime) ? undefined : 'must be a whole number of seconds, 0 or more'
+export const isFunction = (of: string): Check => (value) =>
+  typeof value === 'function' ? undefined : `must be a function of ${of}`
+export const isTime: Check = (value) =>
+  isWhole(value, longestTime) ? undefined : 'must be a whole number of milliseconds, 0 or more'
+export const isSeconds: Check = (value) =>
+  isWhole(value, longestTime) ? undefined : 'must be a whole number of seconds, 0 or more'
 export const isRetryCount: Check = (value) => isWhole(value, 20) ? undefined : 'must be a whole number from 0 to 20'
 export const isAnything: Check = () => undefined
 
@@ -21,7 +26,11 @@ function isWhole (value: unknown, most: number): boolean {
 }
 
 /** Every mistake in a set of options, one sentence each; what is undefined counts as not given. */
-export function mistakesIn (options: object, checks: Checks, explain: (name: string) => string = (name) => unknownOption(name, Object.keys(checks))): string[] {
+export function mistakesIn (
+  options: object,
+  checks: Checks,
+  explain: (name: string) => string = (name) => unknownOption(name, Object.keys(checks))
+): string[] {
   const mistakes: string[] = []
   for (const [name, value] of Object.entries(options)) {
     const check = Object.hasOwn(checks, name) ? checks[name] : undefined
@@ -34,7 +43,9 @@ export function mistakesIn (options: object, checks: Checks, explain: (name: str
 /** What to say about a name that is no option. */
 export function unknownOption (name: string, known: string[]): string {
   const near = nearest(name, known)
-  return near === undefined ? `is not an option; known are ${known.join(', ')}` : `is not an option; did you mean ${near}? Known are ${known.join(', ')}`
+  return near === undefined
+    ? `is not an option; known are ${known.join(', ')}`
+    : `is not an option; did you mean ${near}? Known are ${known.join(', ')}`
 }
 
 /** The known name that somebody probably meant: it begins alike, or a few letters differ. */

@@ -1,5 +1,15 @@
 import type { FastifyRequest } from 'fastify'
-import { isBoolean, isFunction, isOneOf, isRetryCount, isTime, mistakesIn, nearest, unknownOption, type Check } from './option-checks.ts'
+import {
+  isBoolean,
+  isFunction,
+  isOneOf,
+  isRetryCount,
+  isTime,
+  mistakesIn,
+  nearest,
+  unknownOption,
+  type Check
+} from './option-checks.ts'
 import { connectionOptions, pluginChecks } from './plugin-checks.ts'
 
 /** Options of one transaction. Times are milliseconds; 0 or undefined means: no bound of this plugin's. */
@@ -75,30 +85,43 @@ export function optionMistakes (options: object, allowed: 'route' | 'call'): str
 }
 
 /** Every mistake in what the plugin itself was told, one sentence each. */
-export function pluginMistakes (options: { defaults?: unknown, [name: string]: unknown }): string[] {
+export function pluginMistakes (options: { defaults?: unknown; [name: string]: unknown }): string[] {
   const mistakes = mistakesIn(options, pluginChecks, unknownPluginOption)
   const { defaults } = options
-  if (typeof defaults === 'object' && defaults !== null) mistakes.push(...optionMistakes(defaults, 'route').map((mistake) => `defaults: ${mistake}`))
+  if (typeof defaults === 'object' && defaults !== null) {
+    mistakes.push(...optionMistakes(defaults, 'route').map((mistake) => `defaults: ${mistake}`))
+  }
   return mistakes
 }
 
 function unknownPluginOption (name: string): string {
-  if (connectionOptions.includes(name)) return 'is not an option: the plugin opens no connections; give pool: new pg.Pool({ connectionString })'
+  if (connectionOptions.includes(name)) {
+    return 'is not an option: the plugin opens no connections; give pool: new pg.Pool({ connectionString })'
+  }
   const near = nearest(name, Object.keys(routeChecks))
-  if (nearest(name, Object.keys(pluginChecks)) !== undefined || near === undefined) return unknownOption(name, Object.keys(pluginChecks))
+  if (nearest(name, Object.keys(pluginChecks)) !== undefined || near === undefined) {
+    return unknownOption(name, Object.keys(pluginChecks))
+  }
   return `is not an option of the plugin but of routes; write defaults: { ${near} }`
 }
 
 function contradictions (options: RouteTransactionOptions): string[] {
-  const { stream, streamIdleTimeout, accessMode, retries = 0, deferrable, isolationLevel, store, clientAbort, agree } = options
+  const { stream, streamIdleTimeout, accessMode, retries = 0, deferrable, isolationLevel, store, clientAbort, agree } =
+    options
   const rules: Array<[boolean, string]> = [
     [stream === true && accessMode !== 'read only', "stream needs accessMode: 'read only'"],
     [stream === true && store === 'mongo', 'stream needs the sql store'],
     [streamIdleTimeout !== undefined && stream === undefined, 'streamIdleTimeout needs stream: true'],
-    [agree !== undefined && store === 'mongo', "agree: 'outbox' needs the sql store: the event is a row of its transaction"],
+    [
+      agree !== undefined && store === 'mongo',
+      "agree: 'outbox' needs the sql store: the event is a row of its transaction"
+    ],
     [stream === true && retries > 0, 'stream contradicts retries: a streamed reply cannot be taken back'],
     [stream === true && clientAbort === 'continue', "stream contradicts clientAbort: 'continue'"],
-    [deferrable === true && (isolationLevel !== 'serializable' || accessMode !== 'read only'), "deferrable needs isolationLevel: 'serializable' and accessMode: 'read only'"]
+    [
+      deferrable === true && (isolationLevel !== 'serializable' || accessMode !== 'read only'),
+      "deferrable needs isolationLevel: 'serializable' and accessMode: 'read only'"
+    ]
   ]
   return rules.filter(([broken]) => broken).map(([, sentence]) => sentence)
 }

@@ -15,7 +15,8 @@ interface FetchResponse {
 
 /** True for a fetch Response of Node, undici or node-fetch. */
 export function isResponse (payload: unknown): payload is FetchResponse {
-  return typeof payload === 'object' && payload !== null && Object.prototype.toString.call(payload) === '[object Response]'
+  return typeof payload === 'object' && payload !== null &&
+    Object.prototype.toString.call(payload) === '[object Response]'
 }
 
 /** The status that will be sent; a fetch Response brings its own. */
@@ -29,15 +30,20 @@ export function getStatus (reply: FastifyReply, payload: unknown): number {
  */
 export function unpackResponse (reply: FastifyReply, response: FetchResponse): unknown {
   const { status, headers, body } = response
-  if (response.type === 'error' || status === 0) throw new TransactionUsageError('Response.error() has no status to be sent; make a Response with one')
-  if (response.bodyUsed === true && body !== null) throw new TransactionUsageError('the body of the Response that was sent has been read already')
+  if (response.type === 'error' || status === 0) {
+    throw new TransactionUsageError('Response.error() has no status to be sent; make a Response with one')
+  }
+  if (response.bodyUsed === true && body !== null) {
+    throw new TransactionUsageError('the body of the Response that was sent has been read already')
+  }
   if (typeof status === 'number') reply.code(status)
-  if (areFetchHeaders(headers)) for (const [name, value] of headers) reply.header(name, value)
+  if (areFetchHeaders(headers)) { for (const [name, value] of headers) reply.header(name, value) }
   return body
 }
 
 function areFetchHeaders (headers: unknown): headers is Iterable<[string, string]> {
-  return typeof headers === 'object' && headers !== null && 'forEach' in headers && typeof headers.forEach === 'function'
+  return typeof headers === 'object' && headers !== null && 'forEach' in headers &&
+    typeof headers.forEach === 'function'
 }
 
 /** A streamed payload of any kind as a Node stream of text and bytes that tells when it has data; anything else as it is. */
@@ -45,10 +51,16 @@ export function toReadable (payload: unknown): unknown {
   if (typeof payload !== 'object' || payload === null) return payload
   if (isReadable(payload)) return payload.readableObjectMode ? textStream(payload) : payload
   if (payload instanceof globalThis.ReadableStream) return Readable.fromWeb(payload as ReadableStream)
-  if ('getReader' in payload && typeof payload.getReader === 'function') return Readable.from(readAll(payload as Pick<ReadableStream, 'getReader'>), { objectMode: false })
-  if (payload instanceof Writable) throw new TransactionUsageError('the stream that was sent can only be written; send the one that is read')
+  if ('getReader' in payload && typeof payload.getReader === 'function') {
+    return Readable.from(readAll(payload as Pick<ReadableStream, 'getReader'>), { objectMode: false })
+  }
+  if (payload instanceof Writable) {
+    throw new TransactionUsageError('the stream that was sent can only be written; send the one that is read')
+  }
   // Streams of Node 0.8, which through and others still make, begin to emit data before anybody pipes them.
-  if ('pipe' in payload && typeof payload.pipe === 'function' && 'on' in payload) return textStream(payload as AnyStream)
+  if ('pipe' in payload && typeof payload.pipe === 'function' && 'on' in payload) {
+    return textStream(payload as AnyStream)
+  }
   return payload
 }
 
@@ -65,7 +77,9 @@ export function withoutBody (reply: FastifyReply, body: unknown): unknown {
   if (body === undefined || body === null) return body
   if (reply.statusCode === 204) reply.removeHeader('content-type').removeHeader('content-length')
   if (typeof body === 'string' || Buffer.isBuffer(body)) {
-    if (reply.statusCode !== 204 && !reply.hasHeader('content-length')) reply.header('content-length', `${Buffer.byteLength(body)}`)
+    if (reply.statusCode !== 204 && !reply.hasHeader('content-length')) {
+      reply.header('content-length', `${Buffer.byteLength(body)}`)
+    }
   } else {
     discard(body)
   }
@@ -74,7 +88,9 @@ export function withoutBody (reply: FastifyReply, body: unknown): unknown {
 
 /** True for streams that tell whether they have data. */
 export function isReadable (payload: unknown): payload is Readable {
-  return payload instanceof Readable || (typeof payload === 'object' && payload !== null && 'pipe' in payload && 'once' in payload && 'readableLength' in payload)
+  return payload instanceof Readable ||
+    (typeof payload === 'object' && payload !== null && 'pipe' in payload && 'once' in payload &&
+      'readableLength' in payload)
 }
 
 /** Ends a payload that will not be sent; a file would stay open. */
@@ -83,7 +99,9 @@ export function discard (payload: unknown): void {
   ignoreErrors(payload)
   if (isResponse(payload)) return discard(payload.body)
   if ('pipe' in payload) discardStream(payload as Stream & Partial<Readable>)
-  else if ('cancel' in payload && typeof payload.cancel === 'function' && !('locked' in payload && payload.locked === true)) {
+  else if (
+    'cancel' in payload && typeof payload.cancel === 'function' && !('locked' in payload && payload.locked === true)
+  ) {
     Promise.resolve(Reflect.apply(payload.cancel as () => unknown, payload, [])).catch(ignore)
   }
 }
@@ -99,11 +117,11 @@ function discardStream (stream: Stream & Partial<Readable>): void {
   if (typeof stream.destroy === 'function') stream.destroy()
 }
 
-async function * readAll (stream: Pick<ReadableStream, 'getReader'>): AsyncGenerator<unknown> {
+async function* readAll (stream: Pick<ReadableStream, 'getReader'>): AsyncGenerator<unknown> {
   const reader = stream.getReader()
   try {
     for (;;) {
-      const { done, value } = await reader.read() as { done: boolean, value: unknown }
+      const { done, value } = await reader.read() as { done: boolean; value: unknown }
       if (done) return
       yield value
     }

@@ -13,12 +13,18 @@ export interface PinnedHook {
  * Keeps a hook first or last in a route's own list. Other plugins see the list without it while the route is being declared,
  * so that they can neither wrap nor drop it; Fastify reads the complete list when the app gets ready.
  */
-export function pinHook (route: RouteOptions, name: HookName, pinned: { first?: Hook | undefined, last: Hook }): PinnedHook {
+export function pinHook (
+  route: RouteOptions,
+  name: HookName,
+  pinned: { first?: Hook | undefined; last: Hook }
+): PinnedHook {
   let others = toList(route[name])
   let isDeclaring = true
   let isRead = false
   const first = pinned.first === undefined ? [] : [pinned.first]
-  queueMicrotask(() => { isDeclaring = false })
+  queueMicrotask(() => {
+    isDeclaring = false
+  })
   function read (): Hook[] | undefined {
     if (isDeclaring) return others.length === 0 ? undefined : others
     isRead = true
@@ -29,7 +35,9 @@ export function pinHook (route: RouteOptions, name: HookName, pinned: { first?: 
     enumerable: true,
     configurable: true,
     get: read,
-    set (hooks: unknown) { others = toList(hooks).filter((hook) => hook !== pinned.first && hook !== pinned.last) }
+    set (hooks: unknown) {
+      others = toList(hooks).filter((hook) => hook !== pinned.first && hook !== pinned.last)
+    }
   })
   return { wasRead: () => isRead && Object.getOwnPropertyDescriptor(route, name)?.get === read }
 }

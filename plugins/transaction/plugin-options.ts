@@ -18,7 +18,7 @@ export interface TransactionPluginOptions {
    * `instance`: the client's `appName`, where no other running process connects under it; what a killed process of that
    * name left open is then ended at boot. Default: nothing is ended.
    */
-  mongo?: { client: MongoClient, db: Db, instance?: string | undefined }
+  mongo?: { client: MongoClient; db: Db; instance?: string | undefined }
   /** Methods whose routes get a transaction without asking. Default: none. */
   methods?: string[]
   /** Route options where a route does not say otherwise. */

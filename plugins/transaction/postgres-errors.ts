@@ -3,7 +3,10 @@ export function sqlState (error: unknown): string | undefined {
   let current = error
   for (let depth = 0; depth < 5 && current instanceof Error; depth++, current = current.cause) {
     // `EPIPE` looks like a SQLSTATE: only the server's own messages carry a severity.
-    if ('code' in current && 'severity' in current && typeof current.code === 'string' && typeof current.severity === 'string') return current.code
+    if (
+      'code' in current && 'severity' in current && typeof current.code === 'string' &&
+      typeof current.severity === 'string'
+    ) return current.code
   }
   return undefined
 }
@@ -14,7 +17,9 @@ export function isConnectionProblem (error: unknown): boolean {
   if (state !== undefined) return /^(08|57P|53300)/.test(state)
   if (!(error instanceof Error)) return false
   const code = 'code' in error ? String(error.code) : ''
-  return /ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN|terminated|not queryable|Connection ended/i.test(`${code} ${error.message}`)
+  return /ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN|terminated|not queryable|Connection ended/i.test(
+    `${code} ${error.message}`
+  )
 }
 
 /** True when the server refuses writes: it is a replica. Another connection may lead to the primary. */

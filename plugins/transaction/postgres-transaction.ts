@@ -2,7 +2,12 @@ import type { PoolClient, QueryArrayConfig, QueryConfig, QueryResult, QueryResul
 import { refusedSettings } from './begin.ts'
 import type { OpenContext, OpenTransaction } from './driver.ts'
 import { cancelStatement } from './cancel.ts'
-import { OutcomeUnknownError, TransactionAbortedError, TransactionTimeoutError, TransactionUsageError } from './errors.ts'
+import {
+  OutcomeUnknownError,
+  TransactionAbortedError,
+  TransactionTimeoutError,
+  TransactionUsageError
+} from './errors.ts'
 import { isConnectionProblem, isOfReplica, sqlState } from './postgres-errors.ts'
 import { giveBack } from './give-back.ts'
 import { statementText } from './statement-text.ts'
@@ -12,16 +17,24 @@ type Statement = string | QueryConfig | QueryArrayConfig
 
 const endedForItsTime: Record<string, string> = { '25P03': 'idleInTransactionTimeout', '25P04': 'transactionTimeout' }
 
-interface Notice { severity?: string | undefined, routine?: string | undefined, message?: string | undefined }
+interface Notice {
+  severity?: string | undefined
+  routine?: string | undefined
+  message?: string | undefined
+}
 
-interface Bounds { beginTimeout: number, commitTimeout: number, resetSession?: boolean | undefined }
+interface Bounds {
+  beginTimeout: number
+  commitTimeout: number
+  resetSession?: boolean | undefined
+}
 
 /** Longest wait for a cancelled statement and for ROLLBACK before the connection is thrown away. */
 const rollbackTimeout = 1000
 
 /** A PostgreSQL transaction on the one connection it holds until commit or rollback. */
 export class PostgresTransaction implements OpenTransaction {
-  firstFailure: { statement: string, error: unknown } | undefined
+  firstFailure: { statement: string; error: unknown } | undefined
   readonly #client: PoolClient
   readonly #context: OpenContext
   readonly #bounds: Bounds
@@ -55,7 +68,9 @@ export class PostgresTransaction implements OpenTransaction {
       // On a pipelined connection BEGIN travels with the first statement, in one packet; that fails too when BEGIN does.
       const { stream } = this.#client.connection
       stream.cork()
-      process.nextTick(() => { stream.uncork() })
+      process.nextTick(() => {
+        stream.uncork()
+      })
       this.#client.query(message).catch((error: unknown) => {
         this.#beginFailure = refusedSettings(this.#context.label, error)
         this.#note(message, error)
@@ -75,7 +90,9 @@ export class PostgresTransaction implements OpenTransaction {
     if (this.#misuse !== undefined) throw this.#misuse
     const text = statementText(statement)
     try {
-      const result = await this.#client.query<Row>(statement, values).finally(() => { this.#isAnswered = true })
+      const result = await this.#client.query<Row>(statement, values).finally(() => {
+        this.#isAnswered = true
+      })
       if (this.#isOutside) throw this.#misuse = ended()
       return result
     } catch (error) {
@@ -100,7 +117,9 @@ export class PostgresTransaction implements OpenTransaction {
     }
     // One that nobody listens to must not end the process; whoever reads it hears of the error.
     if ('on' in query && typeof query.on === 'function') query.on('error', ignore)
-    tellWhenDone(query, free, (error) => { this.#note('a cursor or query stream', error) })
+    tellWhenDone(query, free, (error) => {
+      this.#note('a cursor or query stream', error)
+    })
     this.#client.query(query)
   }
 
@@ -115,7 +134,9 @@ export class PostgresTransaction implements OpenTransaction {
       throw this.#misuse
     }
     const warnings: string[] = []
-    const onNotice = (notice: Notice) => { if (isOfTheServer(notice)) warnings.push(notice.message ?? '') }
+    const onNotice = (notice: Notice) => {
+      if (isOfTheServer(notice)) warnings.push(notice.message ?? '')
+    }
     this.#client.on('notice', onNotice)
     let command: string
     try {
@@ -128,7 +149,9 @@ export class PostgresTransaction implements OpenTransaction {
     }
     this.#release()
     // COMMIT of an aborted transaction succeeds: its command tag is the only sign that nothing was stored.
-    if (command !== 'COMMIT') throw new TransactionAbortedError(this.#context.label, this.#failedStatement(), this.firstFailure?.error)
+    if (command !== 'COMMIT') {
+      throw new TransactionAbortedError(this.#context.label, this.#failedStatement(), this.firstFailure?.error)
+    }
     // A warning means that the wait for a synchronous standby was cut short: stored here, perhaps not there.
     if (warnings.length > 0) throw new OutcomeUnknownError(this.#context.label, new Error(warnings[0]))
   }
@@ -140,7 +163,9 @@ export class PostgresTransaction implements OpenTransaction {
         closeReader(this.#reader)
         await within(rollbackTimeout, settled(running ?? Promise.resolve()), 'the running statement did not stop')
       }
-      if (this.#lost === undefined) await within(rollbackTimeout, this.#client.query('ROLLBACK'), 'ROLLBACK was not answered in time')
+      if (this.#lost === undefined) {
+        await within(rollbackTimeout, this.#client.query('ROLLBACK'), 'ROLLBACK was not answered in time')
+      }
       this.#release()
     } catch (error) {
       this.#release(error)
@@ -184,7 +209,10 @@ function isOfTheServer ({ severity, routine }: Notice): boolean {
 }
 
 /** The messages of the connection that a reader handles, its last ones among them; pg calls them by name. */
-interface MessageHandlers { handleReadyForQuery: (...args: unknown[]) => unknown, handleError: (...args: unknown[]) => unknown }
+interface MessageHandlers {
+  handleReadyForQuery: (...args: unknown[]) => unknown
+  handleError: (...args: unknown[]) => unknown
+}
 
 /** A reader's own events come when the program has read everything, or never; the connection is free before. */
 function tellWhenDone (query: Submittable, onDone: () => void, onError: (error: unknown) => void): void {
@@ -208,7 +236,9 @@ function closeReader (reader: object = {}): void {
 }
 
 function ended (): TransactionUsageError {
-  return new TransactionUsageError('a statement ended the transaction by itself, and what it did cannot be taken back; use commit() and rollback() of the transaction')
+  return new TransactionUsageError(
+    'a statement ended the transaction by itself, and what it did cannot be taken back; use commit() and rollback() of the transaction'
+  )
 }
 
 const settled = (promise: Promise<unknown>): Promise<unknown> => promise.then(ignore, ignore)

@@ -39,10 +39,17 @@ export class PostgresDriver implements Driver<PostgresPlan, PostgresTransaction>
   }
 
   /** Transactions of the same pool must not wait for each other's connections. */
-  get pool (): object { return this.#options.pool }
+  get pool (): object {
+    return this.#options.pool
+  }
 
   plan (options: TransactionOptions & { settings?: unknown }): PostgresPlan {
-    return { hasSettings: options.settings !== undefined, new: beginSql(options, 'new'), old: beginSql(options, 'old'), unknown: beginSql(options, 'unknown') }
+    return {
+      hasSettings: options.settings !== undefined,
+      new: beginSql(options, 'new'),
+      old: beginSql(options, 'old'),
+      unknown: beginSql(options, 'unknown')
+    }
   }
 
   /** Asks the server for its version; false when it is older than `transaction_timeout` (17). Of a server that is away nothing is known. */
@@ -68,7 +75,9 @@ export class PostgresDriver implements Driver<PostgresPlan, PostgresTransaction>
         return transaction
       } catch (error) {
         if (!isReplaceable(error)) throw settings === '' ? error : refusedSettings(context.label, error)
-        if (context.abandoned() || patience.isOver) throw new ConnectionLostError(context.label, this.#options.retryAfter, error)
+        if (context.abandoned() || patience.isOver) {
+          throw new ConnectionLostError(context.label, this.#options.retryAfter, error)
+        }
       }
     }
   }
@@ -76,7 +85,8 @@ export class PostgresDriver implements Driver<PostgresPlan, PostgresTransaction>
 
 /** Nothing answers, or not in time; pools of others say so in words of their own. */
 function isAway (error: unknown): boolean {
-  return isConnectionProblem(error) || (error instanceof TransactionError && error.statusCode === 503) || (error instanceof Error && /\btimeout\b/.test(error.message))
+  return isConnectionProblem(error) || (error instanceof TransactionError && error.statusCode === 503) ||
+    (error instanceof Error && /\btimeout\b/.test(error.message))
 }
 
 /** A BEGIN that failed because of its connection, not because of what it says. */

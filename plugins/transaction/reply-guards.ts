@@ -82,7 +82,9 @@ function guardRaw (transactional: Guarded, unguard: () => void): () => void {
   raw.on('pipe', refusePipe)
   // Assigned one by one: by a loop over names they would cost each request some microseconds.
   raw.writeHead = function guardedWriteHead (...args: unknown[]) {
-    return mayCall('writeHead', typeof args[0] === 'number' ? args[0] : raw.statusCode) ? Reflect.apply(writeHead, raw, args) : raw
+    return mayCall('writeHead', typeof args[0] === 'number' ? args[0] : raw.statusCode)
+      ? Reflect.apply(writeHead, raw, args)
+      : raw
   } as typeof writeHead
   raw.write = function guardedWrite (...args: unknown[]) {
     return mayCall('write', raw.statusCode) ? Reflect.apply(write, raw, args) : true
@@ -117,13 +119,18 @@ function mayWrite (transactional: Guarded, method: string, isError: boolean): 'y
 /** The calls that begin a reply on an HTTP/2 stream itself; writing to it responds with 200. */
 const responses = ['respond', 'respondWithFile', 'respondWithFD', 'write', 'end']
 
-function guardStream (stream: Record<string, unknown>, mayCall: (method: string, status: unknown) => boolean): () => void {
+function guardStream (
+  stream: Record<string, unknown>,
+  mayCall: (method: string, status: unknown) => boolean
+): () => void {
   for (const name of responses) {
     const method = stream[name] as (...args: unknown[]) => unknown
     stream[name] = function guardedRespond (...args: unknown[]) {
       // Node itself ends a stream that its client has closed.
       if (stream['aborted'] === true || stream['closed'] === true) return Reflect.apply(method, stream, args)
-      const headers = args.find((arg) => typeof arg === 'object' && arg !== null && ':status' in arg) as { ':status'?: unknown } | undefined
+      const headers = args.find((arg) => typeof arg === 'object' && arg !== null && ':status' in arg) as {
+        ':status'?: unknown
+      } | undefined
       return mayCall(`stream.${name}`, headers?.[':status'] ?? 200) ? Reflect.apply(method, stream, args) : true
     }
   }
@@ -158,7 +165,9 @@ export function watchSend (transactional: Guarded): () => void {
       return reply
     }
   }
-  return function unwatchSend () { reply.send = send }
+  return function unwatchSend () {
+    reply.send = send
+  }
 }
 
 /** Why the program may not write a success by hand now; undefined when it has ended the transaction itself. */
@@ -168,5 +177,7 @@ function findMistake ({ isGuarded, scope }: Guarded, call: string): Error | unde
 }
 
 function refusal (call: string): TransactionUsageError {
-  return new TransactionUsageError(`${call} with an open transaction: await request.transaction.commit() or rollback() first`)
+  return new TransactionUsageError(
+    `${call} with an open transaction: await request.transaction.commit() or rollback() first`
+  )
 }

@@ -11,7 +11,12 @@ export interface ReplyHead {
 
 /** The head of a reply as it is at this moment. */
 export function takeHead (reply: FastifyReply): ReplyHead {
-  return { status: reply.statusCode, headers: copyHeaders(reply), trailers: copyTrailers(reply), reason: hasReason(reply) ? reply.raw.statusMessage : '' }
+  return {
+    status: reply.statusCode,
+    headers: copyHeaders(reply),
+    trailers: copyTrailers(reply),
+    reason: hasReason(reply) ? reply.raw.statusMessage : ''
+  }
 }
 
 /** Puts a head back: what was changed since it was taken is gone. */

@@ -22,9 +22,19 @@ export interface RouteHooksContext {
 type Handler = (this: FastifyInstance, request: FastifyRequest, reply: FastifyReply) => unknown
 
 /** Puts a route between the beginning of its handler and the hook that commits. */
-export function addTransactionHooks (route: RouteOptions, planned: TransactionRoute, context: RouteHooksContext): PinnedHook {
+export function addTransactionHooks (
+  route: RouteOptions,
+  planned: TransactionRoute,
+  context: RouteHooksContext
+): PinnedHook {
   const other = findPlanner(route)
-  if (other !== undefined) throw new TransactionUsageError(`${describeRouteName(route)} would have two transactions, of ${other} and of ${context.instance}: name one in config.transaction, or take its method out of methods`)
+  if (other !== undefined) {
+    throw new TransactionUsageError(
+      `${
+        describeRouteName(route)
+      } would have two transactions, of ${other} and of ${context.instance}: name one in config.transaction, or take its method out of methods`
+    )
+  }
   setPlanner(route, context.instance)
   if (planned.options.clientAbort === 'continue') route.handler = settleWithoutReply(route.handler, context)
   planned.handler = () => route.handler as Handler
@@ -35,17 +45,24 @@ export function addTransactionHooks (route: RouteOptions, planned: TransactionRo
     done()
   }
   const { watch } = context
-  const watchHooks = watch && function watchQueries (request: FastifyRequest, reply: FastifyReply, done: () => void): void {
-    watch(context.begin(planned, request, reply), done)
-  }
+  const watchHooks = watch &&
+    function watchQueries (request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+      watch(context.begin(planned, request, reply), done)
+    }
   const enter = pinHook(route, 'preHandler', { first: watchHooks, last: enterHandler })
   const commit = pinHook(route, 'onSend', { last: createCommitHook(context) })
-  if (route.schema !== undefined) route.schema = Object.assign({}, route.schema, { 'x-transaction': describeRoute(planned) })
+  if (route.schema !== undefined) {
+    route.schema = Object.assign({}, route.schema, { 'x-transaction': describeRoute(planned) })
+  }
   return { wasRead: () => enter.wasRead() && commit.wasRead() }
 }
 
 /** Runs the handler of the current run, and sends what it returns as Fastify would. */
-export async function runHandler (run: TransactionRun, handler: Handler, { watch }: Pick<RouteHooksContext, 'watch'>): Promise<void> {
+export async function runHandler (
+  run: TransactionRun,
+  handler: Handler,
+  { watch }: Pick<RouteHooksContext, 'watch'>
+): Promise<void> {
   const { request, reply } = run
   const call = () => handler.call(request.server, request, reply)
   try {
@@ -55,7 +72,9 @@ export async function runHandler (run: TransactionRun, handler: Handler, { watch
       return
     }
     const payload = await result
-    if (payload !== undefined || !(reply.sent || reply.raw.headersSent || isClientGone(request, reply))) reply.send(payload)
+    if (payload !== undefined || !(reply.sent || reply.raw.headersSent || isClientGone(request, reply))) {
+      reply.send(payload)
+    }
   } catch (error) {
     if (!(error instanceof Error)) markAsError(reply)
     reply.send(error)
@@ -73,7 +92,9 @@ function settleWithoutReply (handler: RouteHandlerMethod, { findRun }: RouteHook
   async function settle (request: FastifyRequest, reply: FastifyReply, result: PromiseLike<unknown>): Promise<unknown> {
     const payload = await result
     const run = findRun(request)
-    if (payload !== undefined || run === undefined || !isClientGone(request, reply) || run.owner.settling !== undefined) return payload
+    if (
+      payload !== undefined || run === undefined || !isClientGone(request, reply) || run.owner.settling !== undefined
+    ) return payload
     await run.scope.settle(reply.statusCode < 400 ? 'commit' : 'rollback').catch((error: unknown) => {
       reply.log.error({ err: error }, 'the client had gone and the transaction could not be committed')
     })

@@ -58,8 +58,12 @@ export function planRoute (route: RouteOptions, context: RouteContext): Transact
   const isOn = declared ?? methods.some((method) => context.methods.includes(method))
   if (isOn === false) return undefined
   if (isOn === 'statement') return planStatement(name, route, context)
-  if (typeof isOn !== 'boolean' && (typeof isOn !== 'object' || isOn === null)) throw refusal(name, "must be true, false, 'statement' or an object of options")
-  const { name: _instance, ...own } = (typeof isOn === 'object' ? isOn : {}) as RouteTransactionOptions & { name?: string }
+  if (typeof isOn !== 'boolean' && (typeof isOn !== 'object' || isOn === null)) {
+    throw refusal(name, "must be true, false, 'statement' or an object of options")
+  }
+  const { name: _instance, ...own } = (typeof isOn === 'object' ? isOn : {}) as RouteTransactionOptions & {
+    name?: string
+  }
   return plan(name, own, context)
 }
 
@@ -79,14 +83,20 @@ function plan (name: string, own: RouteTransactionOptions, context: RouteContext
   const store = own.store ?? context.defaults.store ?? 'sql'
   const isStream = own.stream ?? context.defaults.stream ?? false
   // The deadline of a stream must be the route's own.
-  const bounds = isStream ? { ...STREAM_DEFAULTS, ...context.defaults, deadline: 0 } : { ...SAFE_DEFAULTS, ...context.defaults }
+  const bounds = isStream
+    ? { ...STREAM_DEFAULTS, ...context.defaults, deadline: 0 }
+    : { ...SAFE_DEFAULTS, ...context.defaults }
   const options = { ...bounds, ...own, store }
   const mistakes = optionMistakes(own, 'route')
   if (mistakes.length === 0) mistakes.push(...optionMistakes(options, 'route'))
-  if (store === 'mongo') mistakes.push(...sqlOnlyOptions(own).map((option) => `${option} is an option of the sql store`))
+  if (store === 'mongo') {
+    mistakes.push(...sqlOnlyOptions(own).map((option) => `${option} is an option of the sql store`))
+  }
   if (mistakes.length > 0) throw refusal(name, mistakes.join('; '))
   const driver = context.drivers[store]
-  if (driver === undefined) throw refusal(name, `store '${store}' needs the plugin option ${store === 'sql' ? 'pool' : 'mongo'}`)
+  if (driver === undefined) {
+    throw refusal(name, `store '${store}' needs the plugin option ${store === 'sql' ? 'pool' : 'mongo'}`)
+  }
   try {
     return { name, options, driver, plan: driver.plan(options) }
   } catch (error) {
@@ -97,9 +107,16 @@ function plan (name: string, own: RouteTransactionOptions, context: RouteContext
 function planStatement (name: string, route: RouteOptions, { drivers, defaults }: RouteContext): TransactionRoute {
   if (drivers.statement === undefined) throw refusal(name, "'statement' needs the plugin option pool")
   const schema: { response?: unknown } = Object(route.schema)
-  if (schema.response === undefined) throw refusal(name, "'statement' needs a response schema: a reply that cannot be serialized would come too late")
+  if (schema.response === undefined) {
+    throw refusal(name, "'statement' needs a response schema: a reply that cannot be serialized would come too late")
+  }
   const { deadline = SAFE_DEFAULTS.deadline, settings } = defaults
-  if (settings !== undefined) throw refusal(name, "'statement' has no BEGIN to carry the settings of the plugin's defaults; declare transaction: true")
+  if (settings !== undefined) {
+    throw refusal(
+      name,
+      "'statement' has no BEGIN to carry the settings of the plugin's defaults; declare transaction: true"
+    )
+  }
   const options = { store: 'sql', deadline } as const
   return { name, options, driver: drivers.statement, plan: drivers.statement.plan(options), isSingleStatement: true }
 }

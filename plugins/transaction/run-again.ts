@@ -5,5 +5,6 @@ import type { Scope } from './scope.ts'
 export function mayRunAgain (scope: Scope, error: unknown): boolean {
   if (scope.state === 'committed' || scope.state === 'unknown') return false
   const { driver, transaction } = scope
-  return driver.isRetriable(error) || (error instanceof TransactionAbortedError && driver.isRetriable(transaction?.firstFailure?.error))
+  return driver.isRetriable(error) ||
+    (error instanceof TransactionAbortedError && driver.isRetriable(transaction?.firstFailure?.error))
 }

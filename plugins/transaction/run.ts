@@ -40,26 +40,40 @@ export interface CallContext {
  * Runs `work` in one transaction outside any request: commits when it resolves, rolls back when it throws.
  * With `retries` it runs again after serialization failures, deadlocks and transient transaction errors.
  */
-export function runTransaction<Result> (work: (transaction: Transaction) => Promise<Result>, own: CallOptions, context: CallContext): Promise<Result> {
+export function runTransaction<Result> (
+  work: (transaction: Transaction) => Promise<Result>,
+  own: CallOptions,
+  context: CallContext
+): Promise<Result> {
   const running = run(work, own, context)
   const promise = Told.of(running)
   running.catch((error: unknown) => {
     // Whoever awaits it hears of it; one that nobody awaits must neither end the process nor fail in silence.
-    setImmediate(() => { if (!promise.isHeard) context.log?.error({ err: error }, 'app.transaction() failed and nobody awaited it') })
+    setImmediate(() => {
+      if (!promise.isHeard) context.log?.error({ err: error }, 'app.transaction() failed and nobody awaited it')
+    })
   })
   return promise
 }
 
-async function run<Result> (work: (transaction: Transaction) => Promise<Result>, own: CallOptions, context: CallContext): Promise<Result> {
+async function run<Result> (
+  work: (transaction: Transaction) => Promise<Result>,
+  own: CallOptions,
+  context: CallContext
+): Promise<Result> {
   const { name = 'app.transaction', settings, ...rest } = own
   const { driver, options, plan } = planCall(rest, context)
-  if (settings !== undefined && driver.store === 'mongo') throw new TransactionUsageError(`${name}: settings is an option of the sql store`)
+  if (settings !== undefined && driver.store === 'mongo') {
+    throw new TransactionUsageError(`${name}: settings is an option of the sql store`)
+  }
   if (settings === undefined && driver.store === 'sql' && 'settings' in options && options.settings !== undefined) {
-    throw new TransactionUsageError(`${name}: the settings of the plugin's defaults are a function of a request, and there is none here; give settings of its own, {} for none`)
+    throw new TransactionUsageError(
+      `${name}: the settings of the plugin's defaults are a function of a request, and there is none here; give settings of its own, {} for none`
+    )
   }
   refuseNested(driver, name)
   const startedAt = performance.now()
-  for (let attempt = 1; ; attempt++) {
+  for (let attempt = 1;; attempt++) {
     const { deadline = 0, retries = 0 } = options
     const expiry = rejection()
     const scope = new Scope(driver, {
@@ -83,7 +97,12 @@ async function run<Result> (work: (transaction: Transaction) => Promise<Result>,
   }
 }
 
-async function runOnce<Result> (scope: Scope, work: (transaction: Transaction) => Promise<Result>, { handles, isWatching }: CallContext, expiry: Promise<never>): Promise<Result> {
+async function runOnce<Result> (
+  scope: Scope,
+  work: (transaction: Transaction) => Promise<Result>,
+  { handles, isWatching }: CallContext,
+  expiry: Promise<never>
+): Promise<Result> {
   const transaction = new Transaction(scope, handles)
   let result: Result
   try {
@@ -98,9 +117,11 @@ async function runOnce<Result> (scope: Scope, work: (transaction: Transaction) =
   return result
 }
 
-function rejection (): { promise: Promise<never>, reject: (error: Error) => void } {
+function rejection (): { promise: Promise<never>; reject: (error: Error) => void } {
   let reject: (error: Error) => void = () => {}
-  const promise = new Promise<never>((_resolve, rejectPromise) => { reject = rejectPromise })
+  const promise = new Promise<never>((_resolve, rejectPromise) => {
+    reject = rejectPromise
+  })
   promise.catch(() => {})
   return { promise, reject }
 }
@@ -109,9 +130,15 @@ function planCall (own: TransactionOptions, context: CallContext) {
   const store = own.store ?? context.defaults.store ?? 'sql'
   const options = { ...context.defaults, ...own, store }
   const mistakes = optionMistakes(own, 'call')
-  if (store === 'mongo') mistakes.push(...sqlOnlyOptions(own).map((option) => `${option} is an option of the sql store`))
+  if (store === 'mongo') {
+    mistakes.push(...sqlOnlyOptions(own).map((option) => `${option} is an option of the sql store`))
+  }
   if (mistakes.length > 0) throw new TransactionUsageError(`app.transaction: ${mistakes.join('; ')}`)
   const driver = context.drivers[store]
-  if (driver === undefined) throw new TransactionUsageError(`app.transaction: store '${store}' needs the plugin option ${store === 'sql' ? 'pool' : 'mongo'}`)
+  if (driver === undefined) {
+    throw new TransactionUsageError(
+      `app.transaction: store '${store}' needs the plugin option ${store === 'sql' ? 'pool' : 'mongo'}`
+    )
+  }
   return { driver, options, plan: driver.plan(options) }
 }

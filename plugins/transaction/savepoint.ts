@@ -7,5 +7,9 @@ import { TransactionUsageError } from './errors.ts'
 export function savepointRefusal (config: object): TransactionUsageError | undefined {
   const asked = Object.entries(config).filter(([, value]) => value !== undefined).map(([name]) => name)
   if (asked.length === 0) return undefined
-  return new TransactionUsageError(`transaction() inside a transaction is a savepoint, which cannot change ${asked.join(', ')}; declare it in config.transaction of the route`)
+  return new TransactionUsageError(
+    `transaction() inside a transaction is a savepoint, which cannot change ${
+      asked.join(', ')
+    }; declare it in config.transaction of the route`
+  )
 }

@@ -5,7 +5,17 @@ import type { ScopeOptions } from './scope-options.ts'
 import { GivenPromises, type FollowOptions } from './told.ts'
 import { afterTime, type Wait } from './within.ts'
 
-export type State = 'idle' | 'opening' | 'open' | 'committing' | 'committed' | 'rolling back' | 'rolled back' | 'failed' | 'lost' | 'unknown'
+export type State =
+  | 'idle'
+  | 'opening'
+  | 'open'
+  | 'committing'
+  | 'committed'
+  | 'rolling back'
+  | 'rolled back'
+  | 'failed'
+  | 'lost'
+  | 'unknown'
 
 /**
  * One transaction's life, free of Fastify and of any database: opened by its first statement, one statement at a time,
@@ -50,22 +60,36 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
     this.attempt = attempt
     this.#given = new GivenPromises(label)
     // Whole milliseconds: Node keeps a list of timers for each duration that occurs.
-    if (deadline > 0) this.#deadline = afterTime(Math.max(1, Math.ceil(deadline - spent)), () => { this.#expire() }, { unref: true })
+    if (deadline > 0) {
+      this.#deadline = afterTime(Math.max(1, Math.ceil(deadline - spent)), () => {
+        this.#expire()
+      }, { unref: true })
+    }
   }
 
-  get state (): State { return this.#state }
+  get state (): State {
+    return this.#state
+  }
 
   /** Why the scope was given up from outside: deadline or client gone. */
-  get doom (): Error | undefined { return this.#doom }
+  get doom (): Error | undefined {
+    return this.#doom
+  }
 
   /** Holds a connection that must still be settled. */
-  get isOpen (): boolean { return this.#state === 'open' || this.#state === 'opening' || this.#state === 'committing' || this.#state === 'lost' }
+  get isOpen (): boolean {
+    return this.#state === 'open' || this.#state === 'opening' || this.#state === 'committing' || this.#state === 'lost'
+  }
 
   /** A statement is running, or a cursor is open. */
-  get isBusy (): boolean { return this.#running !== undefined }
+  get isBusy (): boolean {
+    return this.#running !== undefined
+  }
 
   /** Milliseconds between the first statement and the end; 0 when none was sent. */
-  get duration (): number { return this.#openedAt === 0 ? 0 : (this.#endedAt || performance.now()) - this.#openedAt }
+  get duration (): number {
+    return this.#openedAt === 0 ? 0 : (this.#endedAt || performance.now()) - this.#openedAt
+  }
 
   /** Queues one statement. The first one opens the transaction. Rejects when the scope no longer takes statements. */
   run<Result> (statement: (transaction: Transaction) => Promise<Result>): Promise<Result> {
@@ -95,7 +119,9 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
   settle (how: 'commit' | 'rollback'): Promise<void> {
     if (this.settled === undefined) {
       this.settled = how === 'commit' && !this.rollbackOnly ? this.#commit() : this.#rollback()
-      this.settled.catch((error: Error) => { this.failure ??= error })
+      this.settled.catch((error: Error) => {
+        this.failure ??= error
+      })
     }
     return this.settled
   }
@@ -115,7 +141,9 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
 
   #refusal (): Error | undefined {
     if (this.#doom !== undefined) return this.#doom
-    if (this.#isSealed) return new TransactionClosedError(this.label, this.#state === 'open' ? 'being settled' : this.#state)
+    if (this.#isSealed) {
+      return new TransactionClosedError(this.label, this.#state === 'open' ? 'being settled' : this.#state)
+    }
     if (this.#state === 'idle') return this.#options.mayOpen?.()
     if (this.#state === 'opening' || this.#state === 'open') return undefined
     return this.failure ?? new TransactionClosedError(this.label, this.#state)
@@ -127,15 +155,21 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
     this.#observation = this.#options.observe?.(this.#description)
     this.#options.onOpen?.()
     try {
-      const opening = this.#around(() => this.driver.open(this.#options.plan, {
-        label: this.label,
-        settings: this.#options.settings?.(),
-        abandoned: () => this.#doom !== undefined || this.#endedAt !== 0,
-        onLost: (error) => { this.#lose(error) }
-      }))
+      const opening = this.#around(() =>
+        this.driver.open(this.#options.plan, {
+          label: this.label,
+          settings: this.#options.settings?.(),
+          abandoned: () => this.#doom !== undefined || this.#endedAt !== 0,
+          onLost: (error) => {
+            this.#lose(error)
+          }
+        })
+      )
       const transaction = await this.#unlessDoomed(opening)
       // A connection that arrives after the scope gave up goes straight back.
-      if (transaction === undefined || this.#endedAt !== 0) return void opening.then((late) => late.rollback(undefined), ignore)
+      if (transaction === undefined || this.#endedAt !== 0) {
+        return void opening.then((late) => late.rollback(undefined), ignore)
+      }
       this.transaction = transaction
       if (this.#state === 'opening') this.#state = 'open'
     } catch (error) {
@@ -147,7 +181,9 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
   async #perform<Result> (statement: (transaction: Transaction) => Promise<Result>): Promise<Result> {
     const { transaction } = this
     if (this.#doom !== undefined) throw this.#doom
-    if (this.#state !== 'open' || transaction === undefined) throw this.failure ?? new TransactionClosedError(this.label, this.#state)
+    if (this.#state !== 'open' || transaction === undefined) {
+      throw this.failure ?? new TransactionClosedError(this.label, this.#state)
+    }
     this.statements++
     const running = this.#around(() => statement(transaction))
     this.#running = running
@@ -162,7 +198,9 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
 
   async #commit (): Promise<void> {
     this.#isSealed = true
-    if (this.#state === 'idle' && this.misuse === undefined && this.#given.forgotten === undefined) return this.#end('committed')
+    if (this.#state === 'idle' && this.misuse === undefined && this.#given.forgotten === undefined) {
+      return this.#end('committed')
+    }
     this.transaction?.closeReader?.()
     await this.#unlessDoomed(this.#tail)
     const { transaction } = this
@@ -201,11 +239,18 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
     this.#deadline?.stop()
     this.#state = state
     this.#endedAt = performance.now()
-    this.#observation?.onEnd({ ...this.#description, outcome: state, statements: this.statements, milliseconds: this.duration })
+    this.#observation?.onEnd({
+      ...this.#description,
+      outcome: state,
+      statements: this.statements,
+      milliseconds: this.duration
+    })
     if (state === 'committed' && this.#callbacks.length > 0) this.#options.afterCommit(this.#callbacks)
   }
 
-  get #description (): BegunTransaction { return { store: this.driver.store, label: this.label, attempt: this.attempt } }
+  get #description (): BegunTransaction {
+    return { store: this.driver.store, label: this.label, attempt: this.attempt }
+  }
 
   #around<Result> (work: () => Result): Result {
     return this.#observation?.around === undefined ? work() : this.#observation.around(work)
@@ -214,13 +259,17 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
   #lose (error: Error): void {
     if (this.#state !== 'open') return
     this.#state = 'lost'
-    this.failure = error instanceof TransactionTimeoutError ? error : new ConnectionLostError(this.label, this.#options.retryAfter, error)
+    this.failure = error instanceof TransactionTimeoutError
+      ? error
+      : new ConnectionLostError(this.label, this.#options.retryAfter, error)
   }
 
   #expire (): void {
     if (this.#state === 'committing' || this.#endedAt !== 0) return
     const error = new TransactionTimeoutError(this.label, this.#options.deadline)
-    this.abandon(error).then(() => { this.#options.onExpire?.(error) }, ignore)
+    this.abandon(error).then(() => {
+      this.#options.onExpire?.(error)
+    }, ignore)
   }
 
   /** Waits, but no longer than until the scope is given up. */
@@ -228,7 +277,10 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
     if (this.#doom !== undefined) return Promise.resolve(undefined)
     const others = this.#onDoom
     return new Promise((resolve, reject) => {
-      this.#onDoom = () => { others?.(); resolve(undefined) }
+      this.#onDoom = () => {
+        others?.()
+        resolve(undefined)
+      }
       waiting.then(resolve, reject)
     })
   }

@@ -20,7 +20,9 @@ export function findUnsendable (reply: FastifyReply, headers: Headers, payload: 
   try {
     const { statusCode } = reply
     if (!(statusCode >= 200 && statusCode <= 599)) {
-      throw new TransactionUsageError(`a reply cannot end with the status ${statusCode}: an informational one is followed by another, and others are none`)
+      throw new TransactionUsageError(
+        `a reply cannot end with the status ${statusCode}: an informational one is followed by another, and others are none`
+      )
     }
     // Node checks the reason phrase by the rule of header values. Reading it on an HTTP/2 response makes Node print a warning.
     if (!isHttp2(reply)) validateHeaderValue('reason', reply.raw.statusMessage ?? '')
@@ -67,11 +69,19 @@ function checkFraming (reply: FastifyReply, headers: Headers, payload: unknown):
   const hasTrailers = trailerNames(reply).length > 0
   const isStream = isReadable(payload)
   if (encoding !== undefined && !(encoding === 'chunked' && (hasTrailers || (isStream && length === undefined)))) {
-    throw new TransactionUsageError(`the header transfer-encoding (${toText(encoding)}) is set by Node, and only streams are chunked; leave it out`)
+    throw new TransactionUsageError(
+      `the header transfer-encoding (${toText(encoding)}) is set by Node, and only streams are chunked; leave it out`
+    )
   }
   // Fastify sets the right one for a text, but leaves it where it means the same number.
-  if (length === undefined || /^\d+$/.test(toText(length))) return hasTrailers ? setHeader(reply, headers, 'content-length', undefined) : undefined
-  if (isStream || payload === null || payload === undefined) throw new TransactionUsageError(`the header content-length must be a number of bytes, not '${toText(length)}'`)
+  if (length === undefined || /^\d+$/.test(toText(length))) {
+    return hasTrailers
+      ? setHeader(reply, headers, 'content-length', undefined)
+      : undefined
+  }
+  if (isStream || payload === null || payload === undefined) {
+    throw new TransactionUsageError(`the header content-length must be a number of bytes, not '${toText(length)}'`)
+  }
   setHeader(reply, headers, 'content-length', undefined)
 }
 
@@ -84,12 +94,26 @@ function tryHead (reply: FastifyReply, headers: Headers, payload: unknown): void
   const names = trailerNames(reply)
   const isText = typeof payload === 'string' || Buffer.isBuffer(payload)
   // What Fastify will add.
-  const added: Headers = names.length > 0 ? { 'transfer-encoding': 'chunked', trailer: names.join(' ') } : isText ? { 'content-length': Buffer.byteLength(payload) } : {}
-  new ServerResponse(reply.request.raw).writeHead(reply.statusCode, { ...headers, ...added } as Parameters<ServerResponse['writeHead']>[1])
+  const added: Headers = names.length > 0
+    ? { 'transfer-encoding': 'chunked', trailer: names.join(' ') }
+    : isText
+    ? { 'content-length': Buffer.byteLength(payload) }
+    : {}
+  new ServerResponse(reply.request.raw).writeHead(
+    reply.statusCode,
+    { ...headers, ...added } as Parameters<ServerResponse['writeHead']>[1]
+  )
 }
 
 function checkPayload (body: unknown): void {
-  if (isReadable(body) && body.destroyed && !body.readableEnded) throw body.errored ?? new TransactionUsageError('the stream that was sent was destroyed before')
-  const isSendable = body === undefined || body === null || typeof body === 'string' || Buffer.isBuffer(body) || isReadable(body)
-  if (!isSendable) throw new TransactionUsageError('an onSend hook left a payload that is no string, Buffer or stream that can be read')
+  if (isReadable(body) && body.destroyed && !body.readableEnded) {
+    throw body.errored ?? new TransactionUsageError('the stream that was sent was destroyed before')
+  }
+  const isSendable = body === undefined || body === null || typeof body === 'string' || Buffer.isBuffer(body) ||
+    isReadable(body)
+  if (!isSendable) {
+    throw new TransactionUsageError(
+      'an onSend hook left a payload that is no string, Buffer or stream that can be read'
+    )
+  }
 }

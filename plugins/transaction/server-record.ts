@@ -5,7 +5,7 @@ import { TransactionUsageError } from './errors.ts'
 /** What is known of one Fastify server, whichever of its scopes the plugin is registered in. */
 export interface ServerRecord {
   /** Routes in the order of their declaration, with the scope that declared them; empty once the server is ready. */
-  routes: Array<{ route: RouteOptions, scope: FastifyInstance }>
+  routes: Array<{ route: RouteOptions; scope: FastifyInstance }>
   /** Whether the plugin is registered anywhere on this server. */
   isUsed: boolean
   /** False where the server existed before this module was imported: earlier routes and hooks are unknown. */
@@ -15,7 +15,9 @@ export interface ServerRecord {
 /** The reply of a request, for handles that are asked for in a hook. */
 const replyKey = Symbol('transaction.reply')
 
-interface WithReply { [replyKey]: FastifyReply | null }
+interface WithReply {
+  [replyKey]: FastifyReply | null
+}
 
 // The HTTP server is the one object that every scope of an app shares.
 const records = new WeakMap<object, ServerRecord>()
@@ -61,14 +63,20 @@ function refuseUnplanned ({ routes, isUsed }: ServerRecord): void {
   for (const { route } of routes) {
     const isDeclared = (route.config?.transaction ?? false) !== false
     if (!isDeclared || findPlanner(route) !== undefined) continue
-    throw new TransactionUsageError(`${describeRouteName(route)} declares config.transaction and has none: the transaction plugin was registered after the route, in another scope, or under another name; await app.register(transaction, …) before the route is declared, in the same scope or above it`)
+    throw new TransactionUsageError(
+      `${
+        describeRouteName(route)
+      } declares config.transaction and has none: the transaction plugin was registered after the route, in another scope, or under another name; await app.register(transaction, …) before the route is declared, in the same scope or above it`
+    )
   }
 }
 
 // On the route and its config, under a name that every copy of this package knows: an app may have two versions of it.
 const plannerKey = Symbol.for('fastify-transaction.planner')
 
-interface Planned { [plannerKey]?: string | undefined }
+interface Planned {
+  [plannerKey]?: string | undefined
+}
 
 /** Notes that a route has its transaction from the plugin instance of this name. */
 export function setPlanner (route: RouteOptions, name: string): void {

@@ -35,7 +35,9 @@ export function singleStatementDriver (options: SingleStatementOptions): SqlDriv
     pool: options.pool,
     plan (declared: TransactionOptions) {
       const wrong = needBegin.filter((name) => name in declared)
-      if (wrong.length > 0) throw new TransactionUsageError(`${wrong.join(', ')} needs a transaction; 'statement' has none`)
+      if (wrong.length > 0) {
+        throw new TransactionUsageError(`${wrong.join(', ')} needs a transaction; 'statement' has none`)
+      }
     },
     open: async (_plan: unknown, context: OpenContext) => await Promise.resolve(new SingleStatement(options, context)),
     isRetriable
@@ -43,13 +45,15 @@ export function singleStatementDriver (options: SingleStatementOptions): SqlDriv
 }
 
 class SingleStatement implements SqlTransaction {
-  firstFailure: { statement: string, error: unknown } | undefined
+  firstFailure: { statement: string; error: unknown } | undefined
   readonly #options: SingleStatementOptions
   readonly #context: OpenContext
   #client: PoolClient | undefined
   #lost: Error | undefined
   #isUsed = false
-  readonly #onError = (error: Error): void => { this.#lost ??= error }
+  readonly #onError = (error: Error): void => {
+    this.#lost ??= error
+  }
 
   constructor (options: SingleStatementOptions, context: OpenContext) {
     this.#options = options
@@ -58,7 +62,11 @@ class SingleStatement implements SqlTransaction {
 
   async query<Row extends QueryResultRow> (statement: Statement, values?: unknown[]): Promise<QueryResult<Row>> {
     const text = statementText(statement)
-    if (this.#isUsed) throw new TransactionUsageError(`${this.#context.label} declares transaction: 'statement' and sent a second statement; declare transaction: true`)
+    if (this.#isUsed) {
+      throw new TransactionUsageError(
+        `${this.#context.label} declares transaction: 'statement' and sent a second statement; declare transaction: true`
+      )
+    }
     this.#isUsed = true
     const { pool, checkoutTimeout } = this.#options
     const connect = () => pool.connectAlive?.() ?? pool.connect()
@@ -88,7 +96,11 @@ class SingleStatement implements SqlTransaction {
   async rollback (running: Promise<unknown> | undefined): Promise<void> {
     if (this.#client === undefined || running === undefined) return
     await cancelStatement(this.#client)
-    await within(rollbackTimeout, running.then(ignore, ignore), 'the running statement did not stop').catch((error: Error) => { this.#release(error) })
+    await within(rollbackTimeout, running.then(ignore, ignore), 'the running statement did not stop').catch(
+      (error: Error) => {
+        this.#release(error)
+      }
+    )
   }
 
   #release (error = this.#lost): void {

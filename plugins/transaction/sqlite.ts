@@ -19,10 +19,12 @@ export interface SqliteConnections {
    * Begins a transaction, IMMEDIATE unless it is read only, when the turn comes.
    * `abandoned` turns true when nobody waits for it any more.
    */
-  begin: (options: { readOnly: boolean, abandoned: () => boolean }) => Promise<SqliteSession>
+  begin: (options: { readOnly: boolean; abandoned: () => boolean }) => Promise<SqliteSession>
 }
 
-interface SqlitePlan { readOnly: boolean }
+interface SqlitePlan {
+  readOnly: boolean
+}
 
 /** Options that mean something to PostgreSQL and nothing to SQLite, and what to do about them. */
 const impossible: ReadonlyArray<[keyof RouteTransactionOptions, string]> = [
@@ -57,17 +59,21 @@ export function sqliteDriver (connections: SqliteConnections): SqlDriver {
 }
 
 function planSqlite (options: RouteTransactionOptions): SqlitePlan {
-  const mistakes = impossible.filter(([name]) => options[name] !== undefined && options[name] !== false && options[name] !== 0)
+  const mistakes = impossible.filter(([name]) =>
+    options[name] !== undefined && options[name] !== false && options[name] !== 0
+  )
     .map(([name, reason]) => `${name}: ${reason}`)
   const { isolationLevel, accessMode } = options
-  if (isolationLevel !== undefined && isolationLevel !== 'serializable') mistakes.push(`isolationLevel: SQLite is always serializable, never ${isolationLevel}`)
+  if (isolationLevel !== undefined && isolationLevel !== 'serializable') {
+    mistakes.push(`isolationLevel: SQLite is always serializable, never ${isolationLevel}`)
+  }
   if (mistakes.length > 0) throw new TransactionUsageError(mistakes.join('; '))
   return { readOnly: accessMode === 'read only' }
 }
 
 /** An SQLite transaction that behaves as PostgreSQL's: a failed statement outside a savepoint leaves nothing to commit. */
 class SqliteTransaction implements SqlTransaction {
-  firstFailure: { statement: string, error: unknown } | undefined
+  firstFailure: { statement: string; error: unknown } | undefined
   readonly #session: SqliteSession
   readonly #context: OpenContext
   #isAborted = false
@@ -113,7 +119,11 @@ class SqliteTransaction implements SqlTransaction {
   }
 
   #aborted (): TransactionAbortedError {
-    return new TransactionAbortedError(this.#context.label, this.firstFailure?.statement ?? '', this.firstFailure?.error)
+    return new TransactionAbortedError(
+      this.#context.label,
+      this.firstFailure?.statement ?? '',
+      this.firstFailure?.error
+    )
   }
 }
 

@@ -17,7 +17,7 @@ export function statementText (statement: string | { text?: unknown }): string {
 
 /** The SQL of a cursor or query stream; empty where it shows none. */
 export function readerText (reader: object): string {
-  const { text, cursor = {} } = reader as { text?: unknown, cursor?: { text?: unknown } }
+  const { text, cursor = {} } = reader as { text?: unknown; cursor?: { text?: unknown } }
   return [text, cursor.text].find((given): given is string => typeof given === 'string') ?? ''
 }
 
@@ -56,7 +56,7 @@ function findTransactionControl (text: string): TransactionUsageError | undefine
 }
 
 /** The statements of a text as lists of words, empty ones left out. */
-function * statementsOf (text: string): Generator<string[]> {
+function* statementsOf (text: string): Generator<string[]> {
   let words: string[] = []
   for (const word of wordsOf(text)) {
     if (word !== ';') {
@@ -74,8 +74,16 @@ function controlOf ([first = '', second, third]: string[]): string | undefined {
     const next = second === 'work' || second === 'transaction' ? third : second
     return next === 'to' ? undefined : 'ROLLBACK'
   }
-  if (first === 'start' || first === 'prepare') return second === 'transaction' ? `${first} transaction`.toUpperCase() : undefined
-  if (first === 'set') return second === 'session' && third === 'characteristics' ? 'SET SESSION CHARACTERISTICS' : undefined
+  if (first === 'start' || first === 'prepare') {
+    return second === 'transaction'
+      ? `${first} transaction`.toUpperCase()
+      : undefined
+  }
+  if (first === 'set') {
+    return second === 'session' && third === 'characteristics'
+      ? 'SET SESSION CHARACTERISTICS'
+      : undefined
+  }
   return suspects.has(first) ? first.toUpperCase() : undefined
 }
 

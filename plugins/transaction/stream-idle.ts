@@ -2,7 +2,10 @@ import type { FastifyReply } from 'fastify'
 import { TransactionTimeoutError } from './errors.ts'
 import type { Scope } from './scope.ts'
 
-interface Streaming { readonly reply: FastifyReply, readonly scope: Scope }
+interface Streaming {
+  readonly reply: FastifyReply
+  readonly scope: Scope
+}
 
 /** Ends the transaction of a streamed reply whose client has taken nothing for a while. */
 export class StreamIdleTimer {
@@ -26,9 +29,13 @@ export class StreamIdleTimer {
       }
       this.stop()
       const error = new TransactionTimeoutError(streaming.scope.label, 'streamIdleTimeout')
-      streaming.scope.abandon(error).then(() => { onIdle(error) }, () => {})
+      streaming.scope.abandon(error).then(() => {
+        onIdle(error)
+      }, () => {})
     }, time).unref()
-    raw.once('close', () => { this.stop() })
+    raw.once('close', () => {
+      this.stop()
+    })
   }
 
   /** Ends the watch. */
@@ -47,6 +54,8 @@ function countWritten ({ raw, request }: FastifyReply): () => number {
     writes++
     return Reflect.apply(write, raw, args) as boolean
   } as typeof write
-  raw.on('drain', () => { writes++ })
+  raw.on('drain', () => {
+    writes++
+  })
   return () => writes
 }

@@ -9,14 +9,20 @@ export class Told<Result> extends Promise<Result> {
   isHeard = false
 
   // What others make of it is a plain promise, and theirs.
-  static override get [Symbol.species] (): PromiseConstructor { return Promise }
+  static override get [Symbol.species] (): PromiseConstructor {
+    return Promise
+  }
 
   /** Tells what `work` tells. */
   static of<Result> (work: Promise<Result>): Told<Result> {
-    return Told.settledBy((resolve, reject) => { work.then(resolve, reject) })
+    return Told.settledBy((resolve, reject) => {
+      work.then(resolve, reject)
+    })
   }
 
-  static settledBy<Result> (executor: (resolve: (result: Result) => void, reject: (error: unknown) => void) => void): Told<Result> {
+  static settledBy<Result> (
+    executor: (resolve: (result: Result) => void, reject: (error: unknown) => void) => void
+  ): Told<Result> {
     const told = new Told<Result>(executor)
     void Promise.prototype.then.call(told, undefined, ignore)
     return told
@@ -36,7 +42,10 @@ export interface FollowOptions {
   mustEnd?: boolean
 }
 
-interface Given { promise: Told<unknown>, error: Error | undefined }
+interface Given {
+  promise: Told<unknown>
+  error: Error | undefined
+}
 
 /** The promises that a transaction has given to the program. */
 export class GivenPromises {
@@ -74,7 +83,9 @@ function asError (thrown: unknown): Error {
 }
 
 function unawaited (label: string): TransactionUsageError {
-  return new TransactionUsageError(`work in the transaction of ${label} was still running when its reply came, and nobody awaited it; await it before you reply`)
+  return new TransactionUsageError(
+    `work in the transaction of ${label} was still running when its reply came, and nobody awaited it; await it before you reply`
+  )
 }
 
 /** Keeps a promise that is given away from ending the process when nobody listens. */

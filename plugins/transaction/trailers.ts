@@ -57,7 +57,10 @@ function guard (name: string, trailer: Trailer): Trailer {
       }
     }
     try {
-      const result = trailer(reply, payload, (error, value) => { if (error) fail(error); else finish(value) })
+      const result = trailer(reply, payload, (error, value) => {
+        if (error) fail(error)
+        else finish(value)
+      })
       if (isThenable(result)) result.then(finish, fail)
     } catch (error) {
       fail(error)

@@ -18,7 +18,8 @@ export interface TransactionTypes {}
 
 /** What `request.db` is until the app says it: nothing that can be used, and the name of its property says what to do. */
 export interface UndeclaredHandle {
-  "say what request.db is: declare module '@tandem/transaction' { interface TransactionTypes { db: MyDatabase } }": never
+  "say what request.db is: declare module '@tandem/transaction' { interface TransactionTypes { db: MyDatabase } }":
+    never
 }
 
 /** The type of `request.db`: what the app declared. */
@@ -46,7 +47,11 @@ export class Transaction {
   #mongo: TransactionalDatabase | undefined
 
   /** Made by the plugin, once per attempt. */
-  constructor (scope: Scope, handles: Handles, options: { stream?: boolean | undefined, agree?: 'outbox' | undefined } = {}) {
+  constructor (
+    scope: Scope,
+    handles: Handles,
+    options: { stream?: boolean | undefined; agree?: 'outbox' | undefined } = {}
+  ) {
     this.#scope = scope
     this.#handles = handles
     this.#isStream = options.stream === true
@@ -54,22 +59,34 @@ export class Transaction {
   }
 
   /** The store this transaction lives in. */
-  get store (): 'sql' | 'mongo' { return this.#scope.driver.store }
+  get store (): 'sql' | 'mongo' {
+    return this.#scope.driver.store
+  }
 
   /** idle, opening, open, committing, committed, rolling back, rolled back, failed, lost or unknown. */
-  get state (): State { return this.#scope.state }
+  get state (): State {
+    return this.#scope.state
+  }
 
   /** Which run of the handler this is, from 1; more than 1 only with `retries`. */
-  get attempt (): number { return this.#scope.attempt }
+  get attempt (): number {
+    return this.#scope.attempt
+  }
 
   /** The end that has been asked for, by `commit()`, `rollback()`, the deadline or the reply; undefined before. Rejects where a commit fails. */
-  get settled (): Promise<void> | undefined { return this.#scope.settled }
+  get settled (): Promise<void> | undefined {
+    return this.#scope.settled
+  }
 
   /** True once the store has confirmed a COMMIT with at least one statement in it. */
-  get hasCommitted (): boolean { return this.#scope.state === 'committed' && this.#scope.statements > 0 }
+  get hasCommitted (): boolean {
+    return this.#scope.state === 'committed' && this.#scope.statements > 0
+  }
 
   /** True after `setRollbackOnly()`. */
-  get isRollbackOnly (): boolean { return this.#scope.rollbackOnly }
+  get isRollbackOnly (): boolean {
+    return this.#scope.rollbackOnly
+  }
 
   /** MongoDB: the cluster time of the commit, undefined before it. For causally consistent reads elsewhere. */
   get operationTime (): ClientSession['operationTime'] {
@@ -79,9 +96,17 @@ export class Transaction {
 
   /** The app's own handle (Drizzle) on this transaction. Throws a sentence when the transaction lives in MongoDB. */
   get db (): Handle {
-    if (this.store !== 'sql') throw new TransactionUsageError(`the transaction of ${this.#scope.label} lives in MongoDB; read SQL through app.db, or declare store: 'sql'`)
+    if (this.store !== 'sql') {
+      throw new TransactionUsageError(
+        `the transaction of ${this.#scope.label} lives in MongoDB; read SQL through app.db, or declare store: 'sql'`
+      )
+    }
     const { db } = this.#handles
-    if (db === undefined) throw new TransactionUsageError('the plugin was registered without the db option, so there is no handle to give; use transaction.query()')
+    if (db === undefined) {
+      throw new TransactionUsageError(
+        'the plugin was registered without the db option, so there is no handle to give; use transaction.query()'
+      )
+    }
     return this.#db ??= db.bind(this.#client) as Handle
   }
 
@@ -91,7 +116,9 @@ export class Transaction {
     if (mongo === undefined) throw new TransactionUsageError('the plugin was registered without the mongo option')
     if (this.store === 'mongo') return this.#mongo ??= bindDatabase(mongo, this.#scope as Scope<MongoTransaction>)
     if (this.#agrees) return this.#mongo ??= readOnlyDatabase(mongo)
-    throw new TransactionUsageError(`the transaction of ${this.#scope.label} lives in SQL; read MongoDB through app.mongo.db, declare store: 'mongo', or agree: 'outbox' where both must change`)
+    throw new TransactionUsageError(
+      `the transaction of ${this.#scope.label} lives in SQL; read MongoDB through app.mongo.db, declare store: 'mongo', or agree: 'outbox' where both must change`
+    )
   }
 
   /**
@@ -99,11 +126,16 @@ export class Transaction {
    * Statements are sent one at a time in the order of the calls. Transaction control is refused, savepoints are not.
    * A cursor or query stream is taken where the route declares `stream`; it resolves to that stream.
    */
-  query<Row extends QueryResultRow = QueryResultRow> (statement: Parameters<SqlClient['query']>[0], values?: unknown[]): Promise<QueryResult<Row>>
+  query<Row extends QueryResultRow = QueryResultRow> (
+    statement: Parameters<SqlClient['query']>[0],
+    values?: unknown[]
+  ): Promise<QueryResult<Row>>
   query<Query extends Submittable> (query: Query): Promise<Query>
   query (...args: unknown[]): Promise<unknown> {
     const [statement, values] = args as [Parameters<SqlClient['query']>[0] | Submittable, unknown[] | undefined]
-    const mistake = this.store === 'sql' ? mistakeIn(args) : `the transaction of ${this.#scope.label} lives in MongoDB and takes no SQL`
+    const mistake = this.store === 'sql'
+      ? mistakeIn(args)
+      : `the transaction of ${this.#scope.label} lives in MongoDB and takes no SQL`
     if (mistake !== undefined) return this.follow(Promise.reject(new TransactionUsageError(mistake)))
     return isSubmittable(statement) ? this.#submit(statement) : this.#query(statement, values)
   }
@@ -133,7 +165,9 @@ export class Transaction {
   }
 
   /** What `beforeReply` was given; for the gate. */
-  get replyCallbacks (): readonly ReplyCallback[] { return this.#replyCallbacks }
+  get replyCallbacks (): readonly ReplyCallback[] {
+    return this.#replyCallbacks
+  }
 
   /** The reply keeps its status, and everything is rolled back: for dry runs. */
   setRollbackOnly (): void {
@@ -160,7 +194,8 @@ export class Transaction {
 
   get #client (): SqlClient {
     return {
-      query: <Row extends QueryResultRow>(statement: Statement, values?: unknown[]) => this.#query<Row>(statement, values),
+      query: <Row extends QueryResultRow>(statement: Statement, values?: unknown[]) =>
+        this.#query<Row>(statement, values),
       follow: (work, options) => this.follow(work, options)
     }
   }
@@ -173,49 +208,80 @@ export class Transaction {
 
   /** Why a text may not be sent now. */
   #refusal (text: string): TransactionUsageError | undefined {
-    if (this.#reader !== undefined && !isBeingClosed(this.#reader)) return new TransactionUsageError('a cursor or query stream of this transaction is still open, and a statement could only wait for it; read it to its end or close it first')
+    if (this.#reader !== undefined && !isBeingClosed(this.#reader)) {
+      return new TransactionUsageError(
+        'a cursor or query stream of this transaction is still open, and a statement could only wait for it; read it to its end or close it first'
+      )
+    }
     return transactionControlIn(text)
   }
 
   #submit (query: Submittable): Promise<Submittable> {
-    const refusal = this.#isStream ? this.#refusal(readerText(query)) : new TransactionUsageError('cursors and query streams need a route with stream: true and accessMode: \'read only\'')
+    const refusal = this.#isStream
+      ? this.#refusal(readerText(query))
+      : new TransactionUsageError(
+        "cursors and query streams need a route with stream: true and accessMode: 'read only'"
+      )
     if (refusal !== undefined) return this.follow(Promise.reject(refusal))
     this.#reader = query
-    return this.follow(new Promise((resolve, reject) => {
-      (this.#scope as Scope<SqlTransaction>).run((transaction) => new Promise<void>((done, fail) => {
-        if (transaction.submit === undefined) return fail(new TransactionUsageError('this SQL store has no cursors'))
-        // The reply that came meanwhile does not need it any more, and COMMIT would wait for it.
-        if (this.#scope.settled !== undefined) return fail(new TransactionClosedError(this.#scope.label, 'being settled'))
-        transaction.submit(query, () => {
+    return this.follow(
+      new Promise((resolve, reject) => {
+        ;(this.#scope as Scope<SqlTransaction>).run((transaction) =>
+          new Promise<void>((done, fail) => {
+            if (transaction.submit === undefined) {
+              return fail(new TransactionUsageError('this SQL store has no cursors'))
+            }
+            // The reply that came meanwhile does not need it any more, and COMMIT would wait for it.
+            if (this.#scope.settled !== undefined) {
+              return fail(new TransactionClosedError(this.#scope.label, 'being settled'))
+            }
+            transaction.submit(query, () => {
+              this.#reader = undefined
+              done()
+            })
+            resolve(query)
+          })
+        ).catch((error: unknown) => {
           this.#reader = undefined
-          done()
+          reject(error as Error)
         })
-        resolve(query)
-      })).catch((error: unknown) => {
-        this.#reader = undefined
-        reject(error as Error)
       })
-    }))
+    )
   }
 }
 
 /** True for a stream that was destroyed, as by leaving a loop, and for a cursor whose close() was called: the connection is free soon. */
 function isBeingClosed (reader: object): boolean {
-  const { destroyed, state } = reader as { destroyed?: unknown, state?: unknown }
+  const { destroyed, state } = reader as { destroyed?: unknown; state?: unknown }
   return destroyed === true || state === 'done'
 }
 
 /** What is wrong with the arguments of `query()`; a callback would never be called. */
 function mistakeIn ([statement, ...others]: unknown[]): string | undefined {
-  const callback: unknown = typeof statement === 'object' && statement !== null && !isSubmittable(statement) ? Reflect.get(statement, 'callback') : undefined
-  if ([...others, callback].some((value) => typeof value === 'function')) return 'query() takes no callback; await the promise it returns'
-  return typeof statement === 'string' || (typeof statement === 'object' && statement !== null) ? undefined : 'query() needs a statement: a text, or an object with text and values'
+  const callback: unknown = typeof statement === 'object' && statement !== null && !isSubmittable(statement)
+    ? Reflect.get(statement, 'callback')
+    : undefined
+  if ([...others, callback].some((value) => typeof value === 'function')) {
+    return 'query() takes no callback; await the promise it returns'
+  }
+  return typeof statement === 'string' || (typeof statement === 'object' && statement !== null)
+    ? undefined
+    : 'query() needs a statement: a text, or an object with text and values'
 }
 
 function assertFunction (method: string, callback: unknown): void {
-  if (typeof callback !== 'function') throw new TransactionUsageError(`${method}() needs a function, not ${callback instanceof Promise ? 'a promise: pass the function that makes it' : callback === null ? 'null' : `a ${typeof callback}`}`)
+  if (typeof callback !== 'function') {
+    throw new TransactionUsageError(`${method}() needs a function, not ${
+      callback instanceof Promise
+        ? 'a promise: pass the function that makes it'
+        : callback === null
+        ? 'null'
+        : `a ${typeof callback}`
+    }`)
+  }
 }
 
 function isSubmittable (statement: unknown): statement is Submittable {
-  return typeof statement === 'object' && statement !== null && 'submit' in statement && typeof statement.submit === 'function'
+  return typeof statement === 'object' && statement !== null && 'submit' in statement &&
+    typeof statement.submit === 'function'
 }

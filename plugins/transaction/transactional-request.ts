@@ -2,7 +2,16 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isBodyIncomplete, isClientGone, onClose } from './client-gone.ts'
 import { BodyTimeoutError, ClientGoneError, TransactionUsageError } from './errors.ts'
-import { copyStatusAndHeaders, makeNext, restore, showOutcome, supersede, takeSnapshot, type HandlerRun, type Snapshot } from './handler-run.ts'
+import {
+  copyStatusAndHeaders,
+  makeNext,
+  restore,
+  showOutcome,
+  supersede,
+  takeSnapshot,
+  type HandlerRun,
+  type Snapshot
+} from './handler-run.ts'
 import { findHookOnStack, logRetriesOff, logStreamOutcome } from './log.ts'
 import type { FirstByteWait, RequestContext } from './request-context.ts'
 import { guardReply, watchSend } from './reply-guards.ts'
@@ -53,21 +62,36 @@ export class TransactionalRequest {
   #unguard: (() => void) | undefined
   #unwatch: (() => void) | undefined
 
-  constructor (route: TransactionRoute, request: FastifyRequest, reply: FastifyReply, context: RequestContext<TransactionRun>) {
+  constructor (
+    route: TransactionRoute,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    context: RequestContext<TransactionRun>
+  ) {
     this.route = route
     this.#context = context
     this.run = this.#first = this.#makeRun(request, reply, 1)
-    onClose(request, reply, () => { this.#onClose() })
+    onClose(request, reply, () => {
+      this.#onClose()
+    })
   }
 
-  get scope (): Scope { return this.run.scope }
+  get scope (): Scope {
+    return this.run.scope
+  }
 
   /** Whether a success may not be written past Fastify: it would claim what is not committed, or come from a run that lost. */
-  get isGuarded (): boolean { return this.scope.isOpen || (this.scope.state === 'idle' && this.scope.attempt > 1) }
+  get isGuarded (): boolean {
+    return this.scope.isOpen || (this.scope.state === 'idle' && this.scope.attempt > 1)
+  }
 
-  get reply (): FastifyReply { return this.run.reply }
+  get reply (): FastifyReply {
+    return this.run.reply
+  }
 
-  get transaction (): Transaction { return this.run.transaction }
+  get transaction (): Transaction {
+    return this.run.transaction
+  }
 
   /** The hooks before the handler are over: what it sets can be taken back, and it can run again from here. */
   enterHandler (): void {
@@ -77,7 +101,9 @@ export class TransactionalRequest {
     this.#before = copyStatusAndHeaders(reply)
     const { retries = 0 } = this.route.options
     if (retries === 0) return
-    if (scope.state !== 'idle' || this.#hookWithHandle !== undefined) return logRetriesOff(this.route, { hook: this.#hookWithHandle ?? '' }, reply.log)
+    if (scope.state !== 'idle' || this.#hookWithHandle !== undefined) {
+      return logRetriesOff(this.route, { hook: this.#hookWithHandle ?? '' }, reply.log)
+    }
     const snapshot = takeSnapshot(request, reply, this.#before)
     if (typeof snapshot === 'string') return logRetriesOff(this.route, { reason: snapshot }, reply.log)
     this.#snapshot = snapshot
@@ -104,15 +130,29 @@ export class TransactionalRequest {
     if (this.#snapshot === undefined) return
     this.release({ always: true })
     const { raw } = run.reply
-    supersede(run, (error) => { this.#answerHandlerTimeout(error) })
-    if (run === this.#first) raw.prependOnceListener('finish', () => { showOutcome(this.#first, this.run) })
-    Object.assign(this, { isAnswering: false, settling: undefined, answer: undefined, wait: undefined, isPausing: true })
+    supersede(run, (error) => {
+      this.#answerHandlerTimeout(error)
+    })
+    if (run === this.#first) {
+      raw.prependOnceListener('finish', () => {
+        showOutcome(this.#first, this.run)
+      })
+    }
+    Object.assign(this, {
+      isAnswering: false,
+      settling: undefined,
+      answer: undefined,
+      wait: undefined,
+      isPausing: true
+    })
     const { request, reply } = makeNext(run, this.#snapshot)
     this.run = this.#makeRun(request, reply, run.scope.attempt + 1)
     this.#unwatch = watchSend(this)
     // Code of earlier runs may have kept the raw response.
     this.#unguard = guardReply(this)
-    this.#startNext(run, this.#snapshot).catch((error: unknown) => { this.reply.log.error({ err: error }, 'the handler could not be run again') })
+    this.#startNext(run, this.#snapshot).catch((error: unknown) => {
+      this.reply.log.error({ err: error }, 'the handler could not be run again')
+    })
   }
 
   /** Puts status and headers back to what they were before the handler, for an error that takes the place of its reply. */
@@ -169,8 +209,12 @@ export class TransactionalRequest {
       retryAfter,
       ...(settings === undefined ? {} : { settings: () => settings(request) }),
       mayOpen: () => this.#refusal(request, reply),
-      onOpen: () => { this.#onOpen() },
-      onExpire: (error) => { this.#answerTimeout(error) },
+      onOpen: () => {
+        this.#onOpen()
+      },
+      onExpire: (error) => {
+        this.#answerTimeout(error)
+      },
       afterCommit,
       observe
     })
@@ -181,12 +225,20 @@ export class TransactionalRequest {
     this.#unwatch ??= watchSend(this)
     this.#unguard ??= guardReply(this)
     const { stream, streamIdleTimeout = 0 } = this.route.options
-    if (stream === true && streamIdleTimeout > 0) void new StreamIdleTimer(this, streamIdleTimeout, (error) => { this.#onStreamIdle(error) })
+    if (stream === true && streamIdleTimeout > 0) {
+      void new StreamIdleTimer(this, streamIdleTimeout, (error) => {
+        this.#onStreamIdle(error)
+      })
+    }
     const { bodyTimeout } = this.#context
     if (!this.#isBeforeHandler) return
     this.#before ??= copyStatusAndHeaders(this.reply)
     this.noteHandle()
-    if (bodyTimeout > 0 && isBodyIncomplete(request.raw)) this.#bodyTimer = setTimeout(() => { this.#onBodyTimeout() }, bodyTimeout).unref()
+    if (bodyTimeout > 0 && isBodyIncomplete(request.raw)) {
+      this.#bodyTimer = setTimeout(() => {
+        this.#onBodyTimeout()
+      }, bodyTimeout).unref()
+    }
   }
 
   /** A client that sends its body slowly must not hold a connection that a hook has opened. */
@@ -194,7 +246,9 @@ export class TransactionalRequest {
     const { request, scope } = this.run
     if (!this.#isBeforeHandler || !isBodyIncomplete(request.raw)) return
     const error = new BodyTimeoutError(scope.label, this.#context.bodyTimeout)
-    scope.abandon(error).then(() => { this.#answerTimeout(error) }, () => {})
+    scope.abandon(error).then(() => {
+      this.#answerTimeout(error)
+    }, () => {})
   }
 
   #onStreamIdle (error: Error): void {
@@ -211,8 +265,14 @@ export class TransactionalRequest {
     if (scope.state === 'committed' || scope.state === 'rolled back') return
     // A streamed reply that was read to its end is the one case where the transaction outlives the commit hook.
     const isHeld = this.answer !== undefined && scope.settled === undefined && scope.isOpen
-    const settlement = isHeld && reply.raw.writableFinished && !scope.isBusy ? scope.settle('commit') : scope.abandon(new ClientGoneError(scope.label))
-    settlement.then(() => { if (isHeld) logStreamOutcome(this) }, (error: unknown) => { if (isHeld) logStreamOutcome(this, error) })
+    const settlement = isHeld && reply.raw.writableFinished && !scope.isBusy
+      ? scope.settle('commit')
+      : scope.abandon(new ClientGoneError(scope.label))
+    settlement.then(() => {
+      if (isHeld) logStreamOutcome(this)
+    }, (error: unknown) => {
+      if (isHeld) logStreamOutcome(this, error)
+    })
   }
 
   /** The reply was hijacked before the first statement: it decides about nothing, and nothing may begin any more. */
@@ -224,8 +284,14 @@ export class TransactionalRequest {
   /** Why no transaction may begin any more. */
   #refusal (request: FastifyRequest, reply: FastifyReply): Error | undefined {
     const { label } = this.scope
-    if (reply.raw.headersSent) return new TransactionUsageError(`the reply of ${label} has begun; a transaction could no longer decide about it`)
-    if (reply.sent) return new TransactionUsageError(`the reply of ${label} was hijacked; a transaction could no longer decide about it. Send the first statement before reply.hijack() and end the transaction with commit(), or use app.transaction`)
+    if (reply.raw.headersSent) {
+      return new TransactionUsageError(`the reply of ${label} has begun; a transaction could no longer decide about it`)
+    }
+    if (reply.sent) {
+      return new TransactionUsageError(
+        `the reply of ${label} was hijacked; a transaction could no longer decide about it. Send the first statement before reply.hijack() and end the transaction with commit(), or use app.transaction`
+      )
+    }
     if (this.route.options.clientAbort !== 'continue' && isClientGone(request, reply)) return new ClientGoneError(label)
     return secondTransaction(this.scope)
   }

@@ -6,13 +6,25 @@ import { TransactionUsageError } from './errors.ts'
 import type { Scope } from './scope.ts'
 
 /** A transaction that code belongs to, and the one around it. */
-interface Surrounding { scope: Scope, outer: Surrounding | undefined }
+interface Surrounding {
+  scope: Scope
+  outer: Surrounding | undefined
+}
 
 /** Which transactions the running code belongs to. Only ever used to detect a mistake, never to find a connection. */
 const current = new AsyncLocalStorage<Surrounding>()
 
 /** Commands that the driver sends for itself, or that end a session. */
-const unwatchedCommands = ['hello', 'ping', 'endSessions', 'killCursors', 'abortTransaction', 'commitTransaction', 'saslStart', 'saslContinue']
+const unwatchedCommands = [
+  'hello',
+  'ping',
+  'endSessions',
+  'killCursors',
+  'abortTransaction',
+  'commitTransaction',
+  'saslStart',
+  'saslContinue'
+]
 const writeCommands = ['insert', 'update', 'delete', 'findAndModify', 'bulkWrite']
 
 /** Runs code as belonging to a transaction. */
@@ -28,21 +40,27 @@ function surrounding (isWanted: (scope: Scope) => boolean): Scope | undefined {
 
 /** An open SQL transaction around the running code, other than `own`, that holds a connection of the same pool. */
 function holderOf (pool: object | undefined, own?: Scope): Scope | undefined {
-  return surrounding((scope) => scope !== own && scope.isOpen && scope.driver.store === 'sql' && scope.driver.pool === pool)
+  return surrounding((scope) =>
+    scope !== own && scope.isOpen && scope.driver.store === 'sql' && scope.driver.pool === pool
+  )
 }
 
 /** Refuses `app.transaction` inside an SQL transaction of the same pool: it would wait for a second connection while it holds the first. */
 export function refuseNested (driver: Pick<Driver, 'store' | 'pool'>, name: string): void {
   const holder = driver.store === 'sql' ? holderOf(driver.pool) : undefined
   if (holder === undefined) return
-  throw new TransactionUsageError(`${name} was called inside the transaction of ${holder.label}; use the transaction that is already there, or call it from afterCommit`)
+  throw new TransactionUsageError(
+    `${name} was called inside the transaction of ${holder.label}; use the transaction that is already there, or call it from afterCommit`
+  )
 }
 
 /** Why an SQL transaction may not begin where the code belongs to another open one of the same pool: both would hold a connection. */
 export function secondTransaction (scope: Scope): Error | undefined {
   const holder = scope.driver.store === 'sql' ? holderOf(scope.driver.pool, scope) : undefined
   if (holder === undefined) return undefined
-  return new TransactionUsageError(`the transaction of ${scope.label} would begin inside that of ${holder.label} and wait for a second connection; use one of them`)
+  return new TransactionUsageError(
+    `the transaction of ${scope.label} would begin inside that of ${holder.label} and wait for a second connection; use one of them`
+  )
 }
 
 /**
@@ -61,11 +79,16 @@ export function outsideTransaction<Result> (work: () => Result): Result {
 export function strayCheckout (pool: object): Error | undefined {
   const holder = holderOf(pool)
   if (holder === undefined) return undefined
-  return new TransactionUsageError(`${holder.label} asked the pool for a second connection inside its transaction; use request.db or request.transaction.query`)
+  return new TransactionUsageError(
+    `${holder.label} asked the pool for a second connection inside its transaction; use request.db or request.transaction.query`
+  )
 }
 
 /** How many apps watch a pool, and how its `connect` is put back. */
-interface PoolWatch { apps: number, restore: () => void }
+interface PoolWatch {
+  apps: number
+  restore: () => void
+}
 
 const poolWatches = new WeakMap<Pool, PoolWatch>()
 
@@ -118,8 +141,14 @@ export function watchClient (client: MongoClient): () => void {
     if (scope === undefined || command['autocommit'] === false || unwatchedCommands.includes(commandName)) return
     const isStray = scope.state === 'open' || (scope.state === 'idle' && writeCommands.includes(commandName))
     if (!isStray) return
-    scope.refuse(new TransactionUsageError(`${scope.label} sent ${commandName} without the session of its MongoDB transaction; use request.mongo, or outsideTransaction() where that is meant`))
+    scope.refuse(
+      new TransactionUsageError(
+        `${scope.label} sent ${commandName} without the session of its MongoDB transaction; use request.mongo, or outsideTransaction() where that is meant`
+      )
+    )
   }
   client.on('commandStarted', onCommand)
-  return () => { client.removeListener('commandStarted', onCommand) }
+  return () => {
+    client.removeListener('commandStarted', onCommand)
+  }
 }

@@ -19,7 +19,9 @@ export function afterTime (time: number, judge: () => void, { unref = false } = 
   const startedAt = performance.now()
   let immediate: NodeJS.Immediate | undefined
   // Node reads sockets between its timers and its immediates.
-  const giveTurn = () => { immediate = setImmediate(judge) }
+  const giveTurn = () => {
+    immediate = setImmediate(judge)
+  }
   function start (milliseconds: number, onTime: () => void): NodeJS.Timeout {
     const started = setTimeout(onTime, milliseconds)
     return unref ? started.unref() : started
@@ -45,7 +47,9 @@ export function within<Result> (time: number, promise: Promise<Result>, message:
   if (time === 0) return promise
   // By hand: Promise.race would cost each statement three promises more.
   return new Promise((resolve, reject) => {
-    const wait = afterTime(time, () => { reject(new Error(message)) })
+    const wait = afterTime(time, () => {
+      reject(new Error(message))
+    })
     promise.then((result) => {
       wait.stop()
       resolve(result)

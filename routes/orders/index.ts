@@ -32,7 +32,10 @@ const createOrder = defineRoute({
     description: 'The order and all its items are stored, or nothing is. The total is computed.',
     tags,
     body: ref(OrderCreateSchema),
-    response: { 201: ref(OrderSchema, { description: 'The new order', headers: CREATED_HEADERS }), ...problems(409, 422) }
+    response: {
+      201: ref(OrderSchema, { description: 'The new order', headers: CREATED_HEADERS }),
+      ...problems(409, 422)
+    }
   },
   handler: async function createOrder (request, reply) {
     const order = await this.repositories.orders(request.db).create(request.body)

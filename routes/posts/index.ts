@@ -3,7 +3,13 @@ import type { FastifyInstance } from 'fastify'
 import { CREATED_HEADERS, LIST_HEADERS, NoContentSchema, ref } from '../../schemas/common.ts'
 import { defineRoute } from '../../schemas/http.ts'
 import {
-  PostCategoryParamsSchema, PostCreateSchema, PostListQuerySchema, PostParamsSchema, PostSchema, PostSummarySchema, PostUpdateSchema
+  PostCategoryParamsSchema,
+  PostCreateSchema,
+  PostListQuerySchema,
+  PostParamsSchema,
+  PostSchema,
+  PostSummarySchema,
+  PostUpdateSchema
 } from '../../schemas/posts.ts'
 import { problems } from '../../schemas/problem.ts'
 
@@ -104,7 +110,7 @@ const [putPost, patchPost] = [
   changePost('PATCH', { operationId: 'patchPost', summary: 'Change fields of a post' })
 ]
 
-function changePost (method: 'PUT' | 'PATCH', names: { operationId: string, summary: string }) {
+function changePost (method: 'PUT' | 'PATCH', names: { operationId: string; summary: string }) {
   return defineRoute({
     method,
     url: '/:id',
@@ -148,11 +154,25 @@ const deletePost = defineRoute({
 
 export default async function posts (app: FastifyInstance): Promise<void> {
   app.describeTag('posts', 'What they wrote; stored in MongoDB')
-  for (const route of [listPosts, createPost, listPostSummaries, listPostsByCategory, getPost, putPost, patchPost, deletePost]) app.route(route)
+  for (
+    const route of [
+      listPosts,
+      createPost,
+      listPostSummaries,
+      listPostsByCategory,
+      getPost,
+      putPost,
+      patchPost,
+      deletePost
+    ]
+  ) app.route(route)
 }
 
 // Authors live in the other database, which cannot be part of this transaction: they are read there on their own.
 async function assertAuthor (app: FastifyInstance, id: number): Promise<void> {
   if (await app.repositories.users(app.db).getById(id) !== null) return
-  throw app.createProblem(409, 'User not found', { type: 'reference', errors: [{ pointer: '/author_id', detail: 'User not found' }] })
+  throw app.createProblem(409, 'User not found', {
+    type: 'reference',
+    errors: [{ pointer: '/author_id', detail: 'User not found' }]
+  })
 }

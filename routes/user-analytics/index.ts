@@ -10,7 +10,8 @@ const listUserAnalytics = defineRoute({
   schema: {
     operationId: 'listUserAnalytics',
     summary: 'What each user wrote, in numbers',
-    description: 'Those who wrote most first. Counted over a copy of the posts in the SQL database that follows MongoDB within seconds.',
+    description:
+      'Those who wrote most first. Counted over a copy of the posts in the SQL database that follows MongoDB within seconds.',
     tags: ['analytics'],
     querystring: UserAnalyticsQuerySchema,
     response: { 200: Type.Array(ref(UserAnalyticsSchema), { description: 'A page of numbers', headers: LIST_HEADERS }) }

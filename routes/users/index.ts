@@ -4,7 +4,13 @@ import { CREATED_HEADERS, IdPageSchema, LIST_HEADERS, NoContentSchema, ref } fro
 import { defineRoute } from '../../schemas/http.ts'
 import { problems } from '../../schemas/problem.ts'
 import {
-  UserCreateSchema, UserListQuerySchema, UserParamsSchema, UserSchema, UserSummarySchema, UserUpdateSchema, UserWithPostsSchema
+  UserCreateSchema,
+  UserListQuerySchema,
+  UserParamsSchema,
+  UserSchema,
+  UserSummarySchema,
+  UserUpdateSchema,
+  UserWithPostsSchema
 } from '../../schemas/users.ts'
 
 const tags = ['users']
@@ -83,7 +89,7 @@ const [putUser, patchUser] = [
   changeUser('PATCH', { operationId: 'patchUser', summary: 'Change fields of a user' })
 ]
 
-function changeUser (method: 'PUT' | 'PATCH', names: { operationId: string, summary: string }) {
+function changeUser (method: 'PUT' | 'PATCH', names: { operationId: string; summary: string }) {
   return defineRoute({
     method,
     url: '/:id',
@@ -124,5 +130,7 @@ const deleteUser = defineRoute({
 
 export default async function users (app: FastifyInstance): Promise<void> {
   app.describeTag('users', 'People; stored in PostgreSQL')
-  for (const route of [listUsers, createUser, listUserSummaries, getUser, putUser, patchUser, deleteUser]) app.route(route)
+  for (const route of [listUsers, createUser, listUserSummaries, getUser, putUser, patchUser, deleteUser]) {
+    app.route(route)
+  }
 }

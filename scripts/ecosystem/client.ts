@@ -13,7 +13,11 @@ export interface Sending {
 }
 
 /** An answer, its body decoded. `status` is 0 where none came or it broke off, and `text` says why. */
-export interface Answer { status: number, headers: IncomingHttpHeaders, text: string }
+export interface Answer {
+  status: number
+  headers: IncomingHttpHeaders
+  text: string
+}
 
 const PATIENCE_MS = 5000
 
@@ -23,25 +27,37 @@ export function send (origin: string, { path, method = 'POST', headers = {}, bod
   const json = { 'content-type': 'application/json', 'content-length': String(payload?.length) }
   const own = payload === undefined ? {} : json
   return new Promise((resolve) => {
-    const fail = (text: string): void => { resolve({ status: 0, headers: {}, text }) }
+    const fail = (text: string): void => {
+      resolve({ status: 0, headers: {}, text })
+    }
     const request = httpRequest(new URL(path, origin), { method, agent: false, headers: { ...own, ...headers } })
     const timer = setTimeout(() => {
       fail(`no answer within ${PATIENCE_MS / 1000} s`)
       request.destroy()
     }, PATIENCE_MS)
-    request.on('error', (error) => { fail(error.message) })
-    request.on('close', () => { clearTimeout(timer) })
+    request.on('error', (error) => {
+      fail(error.message)
+    })
+    request.on('close', () => {
+      clearTimeout(timer)
+    })
     request.on('response', (response) => {
       const chunks: Buffer[] = []
-      response.on('data', (chunk: Buffer) => { chunks.push(chunk) })
-      response.on('error', (error) => { fail(`broke off: ${error.message}`) })
+      response.on('data', (chunk: Buffer) => {
+        chunks.push(chunk)
+      })
+      response.on('error', (error) => {
+        fail(`broke off: ${error.message}`)
+      })
       response.on('end', () => {
         const bytes = Buffer.concat(chunks)
         const { statusCode: status = 0, headers } = response
         const encoding = headers['content-encoding']
         try {
           resolve({ status, headers, text: decode(bytes, encoding) })
-        } catch { fail(`${status}, but the body is not ${encoding}: ${bytes.toString().slice(0, 60)}`) }
+        } catch {
+          fail(`${status}, but the body is not ${encoding}: ${bytes.toString().slice(0, 60)}`)
+        }
       })
     })
     request.end(payload)

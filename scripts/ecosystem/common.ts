@@ -58,7 +58,9 @@ export function commonChecks ({ body, headers }: Trial): Expectation[] {
 
 /** Checks that the body, once decoded, has a text. */
 function textMatches (pattern: RegExp): NonNullable<Expectation['also']> {
-  return ({ text }) => { assert.match(text, pattern) }
+  return ({ text }) => {
+    assert.match(text, pattern)
+  }
 }
 
 /** An error must not say where the row is that was taken back. */

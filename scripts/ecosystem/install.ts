@@ -23,7 +23,9 @@ export async function install (): Promise<void> {
   const packed = mkdtempSync(path.join(tmpdir(), 'tandem-ecosystem-'))
   try {
     // The build before packing is a script of our own, also where those of installed packages are off.
-    await run('npm', ['pack', plugin, '--pack-destination', packed, '--ignore-scripts=false'], { cwd: root }).catch(tell)
+    await run('npm', ['pack', plugin, '--pack-destination', packed, '--ignore-scripts=false'], { cwd: root }).catch(
+      tell
+    )
     const [tarball = ''] = readdirSync(packed)
     rmSync(place, { recursive: true, force: true })
     mkdirSync(place, { recursive: true })
@@ -34,7 +36,7 @@ export async function install (): Promise<void> {
 }
 
 /** What a command that failed has written says more than that it failed: the compiler writes to its output. */
-function tell (error: Error & { stdout?: string, stderr?: string }): never {
+function tell (error: Error & { stdout?: string; stderr?: string }): never {
   throw new Error([error.message, error.stdout, error.stderr].filter(Boolean).join('\n'), { cause: error })
 }
 
@@ -53,7 +55,10 @@ function isStale (): boolean {
   return !existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs
 }
 
-interface Manifest { version?: string, dependencies?: Record<string, string> }
+interface Manifest {
+  version?: string
+  dependencies?: Record<string, string>
+}
 
 function manifest (file: string): Manifest {
   return JSON.parse(readFileSync(file, 'utf8')) as Manifest

@@ -19,7 +19,9 @@ async function one (check: Check, app: TestApp, complaints: string[]): Promise<R
   try {
     if ('play' in check) await check.play(app)
     else wrong.push(...await expected(check, app))
-  } catch (error) { wrong.push(oneLine(error)) }
+  } catch (error) {
+    wrong.push(oneLine(error))
+  }
   const held = await app.held()
   if (held !== '') wrong.push(held)
   wrong.push(...complaints.splice(0))
@@ -39,7 +41,9 @@ async function expected (expectation: Expectation, app: TestApp): Promise<string
   return wrong
 }
 
-function list (ids: number[]): string { return ids.join() || 'nothing' }
+function list (ids: number[]): string {
+  return ids.join() || 'nothing'
+}
 
 /** What was thrown, in one line. */
 export function oneLine (error: unknown): string {

@@ -25,7 +25,9 @@ async function main (): Promise<void> {
   await install()
   const server = await startServer(process.env['DATABASE_URL'])
   const exit = (): never => process.exit(130)
-  process.once('SIGINT', () => { server.stop().then(exit, exit) })
+  process.once('SIGINT', () => {
+    server.stop().then(exit, exit)
+  })
   try {
     const rows = await tryAll(trials, server)
     if (only !== '') report(rows)

@@ -1,10 +1,19 @@
 import type { Order, Result, Trial } from './trial.ts'
 
 /** What is known of one plugin in the end. */
-export interface Row { trial: Trial, version: string, results: Record<Order, Result[]> }
+export interface Row {
+  trial: Trial
+  version: string
+  results: Record<Order, Result[]>
+}
 
 /** A check that is not right and not explained, or explained and right. */
-export interface Fault { package: string, order: Order, name: string, detail: string }
+export interface Fault {
+  package: string
+  order: Order
+  name: string
+  detail: string
+}
 
 /** The checks that make the command fail. An explanation that is no longer needed is one of them. */
 export function faultsOf ({ trial, results }: Row): Fault[] {

@@ -53,13 +53,15 @@ export async function openTestApp ({ trial, order, databaseUrl, admin, addRoutes
     send: (sending) => send(origin, { ...sending, headers: { ...trial.headers, ...sending.headers } }),
     stored: async () => (await admin.query<{ id: number }>('select id from item order by id')).rows.map(({ id }) => id),
     held: () => heldBy(pool, admin),
-    clean: async () => { await admin.query('truncate item, parent, child, doctor, slow') },
+    clean: async () => {
+      await admin.query('truncate item, parent, child, doctor, slow')
+    },
     close: async () => await Promise.race([app.close().then(() => ''), sleep(4000, 'the app does not close')])
   }
 }
 
 async function heldBy (pool: pg.Pool, admin: pg.Pool): Promise<string> {
-  for (const end = performance.now() + SETTLE_MS; ; await sleep(20)) {
+  for (const end = performance.now() + SETTLE_MS;; await sleep(20)) {
     const { rows } = await admin.query<{ state: string }>(BUSY_SESSIONS)
     const checkedOut = pool.totalCount - pool.idleCount
     if (checkedOut === 0 && rows.length === 0) return ''

@@ -33,7 +33,10 @@ export interface Expectation extends Sending {
 }
 
 /** Several requests, sockets or calls. Throws a sentence where something is wrong. */
-export interface Play { name: string, play: (app: TestApp) => Promise<void> }
+export interface Play {
+  name: string
+  play: (app: TestApp) => Promise<void>
+}
 
 export type Check = Expectation | Play
 
@@ -58,4 +61,8 @@ export interface Trial {
 }
 
 /** What one check has shown. */
-export interface Result { name: string, isRight: boolean, detail: string }
+export interface Result {
+  name: string
+  isRight: boolean
+  detail: string
+}

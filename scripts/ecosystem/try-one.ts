@@ -13,10 +13,16 @@ export async function tryOne (name: string, order: Order, databaseUrl: string): 
     stdio: ['ignore', 'ignore', 'pipe', 'ipc']
   })
   let said = ''
-  child.stderr?.on('data', (chunk: Buffer) => { said += chunk.toString() })
+  child.stderr?.on('data', (chunk: Buffer) => {
+    said += chunk.toString()
+  })
   let results: Result[] | undefined
-  child.on('message', (found) => { results = found as Result[] })
-  const timer = setTimeout(() => { child.kill('SIGKILL') }, LIMIT_MS)
+  child.on('message', (found) => {
+    results = found as Result[]
+  })
+  const timer = setTimeout(() => {
+    child.kill('SIGKILL')
+  }, LIMIT_MS)
   const [code, signal] = await once(child, 'close') as [number | null, string | null]
   clearTimeout(timer)
   const lastWords = /^\w*Error.*$/m.exec(said)?.[0] ?? said.slice(0, 200)

@@ -10,8 +10,12 @@ const [name = '', order = 'before', databaseUrl = ''] = process.argv.slice(2) as
 const END_EARLIER_APPS = `select pg_terminate_backend(pid) from pg_stat_activity
   where datname = current_database() and application_name = 'app'`
 const complaints: string[] = []
-process.on('uncaughtException', (error) => { complaints.push(`ends the process: ${oneLine(error)}`) })
-process.on('unhandledRejection', (error) => { complaints.push(`unhandled rejection: ${oneLine(error)}`) })
+process.on('uncaughtException', (error) => {
+  complaints.push(`ends the process: ${oneLine(error)}`)
+})
+process.on('unhandledRejection', (error) => {
+  complaints.push(`unhandled rejection: ${oneLine(error)}`)
+})
 
 async function results (): Promise<Result[]> {
   const trial = (await loadTrials()).find((one) => one.package === name)
@@ -26,4 +30,6 @@ async function results (): Promise<Result[]> {
 
 const found = await results()
 // Some plugins keep timers or signal handlers.
-process.send?.(found, () => { process.exit(0) })
+process.send?.(found, () => {
+  process.exit(0)
+})

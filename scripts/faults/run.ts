@@ -7,13 +7,23 @@ import { createInterface } from 'node:readline'
 
 const root = path.join(import.meta.dirname, '..', '..')
 const slow = path.join('test', 'faults', 'slow.ts')
-const withIds = readdirSync(path.join(root, 'test'), { recursive: true, encoding: 'utf8' }).map((name) => path.join('test', name))
+const withIds = readdirSync(path.join(root, 'test'), { recursive: true, encoding: 'utf8' }).map((name) =>
+  path.join('test', name)
+)
   .filter((name) => name.endsWith('.test.ts') && /\btest\(['"`]F\d+ /.test(readFileSync(path.join(root, name), 'utf8')))
 const asked = process.argv.slice(2)
 const files = asked.includes('--slow') ? [slow] : asked.length > 0 ? asked : [...withIds, slow]
 
-const tap = spawn(process.execPath, [path.join(root, 'node_modules', 'tap', 'dist', 'esm', 'run.mjs'), '--disable-coverage', '--reporter=tap', '--timeout=10800', '--jobs=1', ...files], {
-  cwd: root, stdio: ['ignore', 'pipe', 'inherit']
+const tap = spawn(process.execPath, [
+  path.join(root, 'node_modules', 'tap', 'dist', 'esm', 'run.mjs'),
+  '--disable-coverage',
+  '--reporter=tap',
+  '--timeout=10800',
+  '--jobs=1',
+  ...files
+], {
+  cwd: root,
+  stdio: ['ignore', 'pipe', 'inherit']
 })
 /** Result and place of each id that ran. */
 const results = new Map<string, string[]>()
@@ -29,7 +39,9 @@ for await (const line of createInterface(tap.stdout)) {
 }
 
 const catalogue = [...readFileSync(path.join(root, 'docs', 'faults.md'), 'utf8').matchAll(/^\| (F\d+) \| ([^|]+) \|/gm)]
-const getVerdict = (id: string): string => ['FAILED', 'passed'].find((outcome) => results.get(id)?.includes(outcome)) ?? (results.has(id) ? 'skipped' : 'not run')
+const getVerdict = (id: string): string =>
+  ['FAILED', 'passed'].find((outcome) => results.get(id)?.includes(outcome)) ??
+    (results.has(id) ? 'skipped' : 'not run')
 console.log()
 for (const [, id = '', fault = ''] of catalogue) console.log(`${id.padEnd(4)} ${getVerdict(id).padEnd(8)} ${fault}`)
 const ids = catalogue.map(([, id = '']) => id)

@@ -6,18 +6,26 @@ import type { Fact, Tally } from './book.ts'
 const PATIENCE_MS = 120_000
 
 /** One thing as a store has it: how often, and the value that changes. */
-interface Found { count: number, value: string }
+interface Found {
+  count: number
+  value: string
+}
 type Shelf = Map<string, Found>
 
 /** Both stores, read past the service. */
-export interface Stores { sql: Client, mongo: Db }
+export interface Stores {
+  sql: Client
+  mongo: Db
+}
 
 /** Waits until nothing is on the way from one store to the other; resolves to the milliseconds that took. */
 export async function untilQuiet (stores: Stores, prefix: string): Promise<number> {
   const started = performance.now()
   for (;;) {
     const { rows } = await stores.sql.query('SELECT count(*)::int AS n FROM outbox')
-    if (rows[0].n === 0 && sameShelves(await sqlPosts(stores, prefix), await mongoPosts(stores, prefix))) return performance.now() - started
+    if (rows[0].n === 0 && sameShelves(await sqlPosts(stores, prefix), await mongoPosts(stores, prefix))) {
+      return performance.now() - started
+    }
     if (performance.now() - started > PATIENCE_MS) return PATIENCE_MS
     await sleep(25)
   }
@@ -28,13 +36,21 @@ export async function untilQuiet (stores: Stores, prefix: string): Promise<numbe
  * @param prefix begins the markers of the facts
  * @param say told about each broken promise
  */
-export async function audit (stores: Stores, prefix: string, facts: Fact[], tally: Tally, say: (line: string) => void): Promise<void> {
+export async function audit (
+  stores: Stores,
+  prefix: string,
+  facts: Fact[],
+  tally: Tally,
+  say: (line: string) => void
+): Promise<void> {
   const shelves = {
     user: [await sqlUsers(stores, prefix), await mongoUsers(stores, prefix)],
     post: [await mongoPosts(stores, prefix), await sqlPosts(stores, prefix)],
     order: [await sqlOrders(stores, prefix)]
   } as const satisfies Record<Fact['kind'], Shelf[]>
-  const isDead = ({ kind, deleted, made, marker }: Fact) => kind === 'user' && (deleted === 'acked' || ((made !== 'acked' || deleted === 'unknown') && !shelves.user[0].has(marker)))
+  const isDead = ({ kind, deleted, made, marker }: Fact) =>
+    kind === 'user' &&
+    (deleted === 'acked' || ((made !== 'acked' || deleted === 'unknown') && !shelves.user[0].has(marker)))
   const dead = new Set(facts.filter(isDead).map(({ marker }) => marker))
   const found = (what: keyof Pick<Tally, 'lost' | 'half' | 'ghost' | 'double' | 'wrong'>, fact: Fact) => {
     tally[what]++
@@ -48,9 +64,16 @@ export async function audit (stores: Stores, prefix: string, facts: Fact[], tall
   }
 }
 
-function judge (fact: Fact, [truth, copy]: readonly Shelf[], dead: Set<string>, found: (what: 'lost' | 'half' | 'ghost' | 'double' | 'wrong', fact: Fact) => void): void {
+function judge (
+  fact: Fact,
+  [truth, copy]: readonly Shelf[],
+  dead: Set<string>,
+  found: (what: 'lost' | 'half' | 'ghost' | 'double' | 'wrong', fact: Fact) => void
+): void {
   const [there, copied] = [truth?.get(fact.marker), copy?.get(fact.marker)]
-  if (copy !== undefined && (there?.count !== copied?.count || there?.value !== copied?.value)) return found('half', fact)
+  if (copy !== undefined && (there?.count !== copied?.count || there?.value !== copied?.value)) {
+    return found('half', fact)
+  }
   if ((there?.count ?? 0) > 1) return found('double', fact)
   const isGone = fact.deleted === 'acked' || (fact.kind === 'post' && fact.owner !== undefined && dead.has(fact.owner))
   if (there !== undefined) {
@@ -60,29 +83,40 @@ function judge (fact: Fact, [truth, copy]: readonly Shelf[], dead: Set<string>, 
 }
 
 function sameShelves (a: Shelf, b: Shelf): boolean {
-  return a.size === b.size && [...a].every(([marker, { count, value }]) => b.get(marker)?.count === count && b.get(marker)?.value === value)
+  return a.size === b.size &&
+    [...a].every(([marker, { count, value }]) => b.get(marker)?.count === count && b.get(marker)?.value === value)
 }
 
-function shelf (rows: Array<{ marker: string, value: string }>): Shelf {
+function shelf (rows: Array<{ marker: string; value: string }>): Shelf {
   const found: Shelf = new Map()
   for (const { marker, value } of rows) found.set(marker, { value, count: (found.get(marker)?.count ?? 0) + 1 })
   return found
 }
 
 async function select ({ sql }: Stores, text: string, prefix: string): Promise<Shelf> {
-  return shelf((await sql.query<{ marker: string, value: string }>(text, [`${prefix}%`])).rows)
+  return shelf((await sql.query<{ marker: string; value: string }>(text, [`${prefix}%`])).rows)
 }
 
-const sqlUsers = (stores: Stores, prefix: string) => select(stores, 'SELECT email AS marker, name AS value FROM users WHERE email LIKE $1', prefix)
-const sqlPosts = (stores: Stores, prefix: string) => select(stores, 'SELECT title AS marker, category AS value FROM posts WHERE title LIKE $1', prefix)
-const sqlOrders = (stores: Stores, prefix: string) => select(stores, "SELECT product AS marker, '' AS value FROM orders JOIN order_items ON order_id = orders.id WHERE product LIKE $1", prefix)
+const sqlUsers = (stores: Stores, prefix: string) =>
+  select(stores, 'SELECT email AS marker, name AS value FROM users WHERE email LIKE $1', prefix)
+const sqlPosts = (stores: Stores, prefix: string) =>
+  select(stores, 'SELECT title AS marker, category AS value FROM posts WHERE title LIKE $1', prefix)
+const sqlOrders = (stores: Stores, prefix: string) =>
+  select(
+    stores,
+    "SELECT product AS marker, '' AS value FROM orders JOIN order_items ON order_id = orders.id WHERE product LIKE $1",
+    prefix
+  )
 
 async function mongoUsers ({ mongo }: Stores, prefix: string): Promise<Shelf> {
-  const users = await mongo.collection('users').find({ email: new RegExp(`^${prefix}`), _deleted: { $ne: true } }).toArray()
+  const users = await mongo.collection('users').find({ email: new RegExp(`^${prefix}`), _deleted: { $ne: true } })
+    .toArray()
   return shelf(users.map(({ email, name }) => ({ marker: String(email), value: String(name) })))
 }
 
 async function mongoPosts ({ mongo }: Stores, prefix: string): Promise<Shelf> {
-  const posts = await mongo.collection('posts').find({ title: new RegExp(`^${prefix}`) }, { projection: { title: 1, category: 1 } }).toArray()
+  const posts = await mongo.collection('posts').find({ title: new RegExp(`^${prefix}`) }, {
+    projection: { title: 1, category: 1 }
+  }).toArray()
   return shelf(posts.map(({ title, category }) => ({ marker: String(title), value: String(category) })))
 }

@@ -40,7 +40,19 @@ export interface Tally {
 
 /** A tally of zeros. */
 export function emptyTally (): Tally {
-  return { requests: 0, acked: 0, refused: 0, unknown: 0, settled: 0, replayed: 0, lost: 0, half: 0, ghost: 0, double: 0, wrong: 0 }
+  return {
+    requests: 0,
+    acked: 0,
+    refused: 0,
+    unknown: 0,
+    settled: 0,
+    replayed: 0,
+    lost: 0,
+    half: 0,
+    ghost: 0,
+    double: 0,
+    wrong: 0
+  }
 }
 
 /** Adds one tally to another. */

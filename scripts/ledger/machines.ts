@@ -32,7 +32,11 @@ export class Machines {
   /** Starts everything; resolves when the services answer. Without a compiled server, server.ts is run. */
   static async start (dataDir: string, instances: number, server?: string): Promise<Machines> {
     mkdirSync(dataDir, { recursive: true })
-    const machines = new Machines(dataDir, await freePorts(instances), server === undefined ? [...TYPESCRIPT_ARGS, path.join(ROOT, 'server.ts')] : [server])
+    const machines = new Machines(
+      dataDir,
+      await freePorts(instances),
+      server === undefined ? [...TYPESCRIPT_ARGS, path.join(ROOT, 'server.ts')] : [server]
+    )
     await machines.startDatabases()
     await migrate(machines.postgres)
     machines.#services = machines.#ports.map((port) => machines.#spawn(port))
@@ -40,16 +44,30 @@ export class Machines {
     return machines
   }
 
-  get postgres (): string { return this.#postgres.url }
-  get mongodb (): string { return this.#mongodb.url }
-  get urls (): string[] { return this.#ports.map((port) => `http://127.0.0.1:${port}`) }
+  get postgres (): string {
+    return this.#postgres.url
+  }
+  get mongodb (): string {
+    return this.#mongodb.url
+  }
+  get urls (): string[] {
+    return this.#ports.map((port) => `http://127.0.0.1:${port}`)
+  }
 
   /** Starts the databases, or those of them that were killed. */
   async startDatabases (): Promise<void> {
-    const { postgres, mongodb } = await startEmbedded({ dataDir: path.join(this.#dataDir, 'databases'), postgres: true, mongodb: true })
-    if (postgres === undefined || mongodb === undefined || mongodb.how === 'missing') throw new Error('The ledger needs both databases: see npm start')
+    const { postgres, mongodb } = await startEmbedded({
+      dataDir: path.join(this.#dataDir, 'databases'),
+      postgres: true,
+      mongodb: true
+    })
+    if (postgres === undefined || mongodb === undefined || mongodb.how === 'missing') {
+      throw new Error('The ledger needs both databases: see npm start')
+    }
     const moved = (old: string, now: string) => old !== '' && old !== now
-    if (moved(this.#postgres.url, postgres.url) || moved(this.#mongodb.url, mongodb.url)) throw new Error('A database had to move to another port: run the ledger again')
+    if (moved(this.#postgres.url, postgres.url) || moved(this.#mongodb.url, mongodb.url)) {
+      throw new Error('A database had to move to another port: run the ledger again')
+    }
     this.#postgres = postgres
     this.#mongodb = mongodb
   }
@@ -64,13 +82,16 @@ export class Machines {
     const service = this.#services[at] as ChildProcess
     service.kill('SIGKILL')
     await gone(service)
-    return async () => { this.#services[at] = this.#spawn(this.#ports[at] as number) }
+    return async () => {
+      this.#services[at] = this.#spawn(this.#ports[at] as number)
+    }
   }
 
   /** Waits until every service says that it is ready. */
   async untilReady (): Promise<void> {
     for (const url of this.urls) {
-      const isReady = async () => (await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(5000) }).catch(() => undefined))?.status === 200
+      const isReady = async () =>
+        (await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(5000) }).catch(() => undefined))?.status === 200
       for (const end = Date.now() + PATIENCE_MS; !await isReady(); await sleep(50)) {
         if (Date.now() > end) throw new Error(`${url} did not become ready; see ${this.#dataDir}`)
       }

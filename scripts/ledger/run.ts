@@ -48,7 +48,13 @@ export async function runLedger (options: LedgerOptions): Promise<LedgerResult> 
       add(result.tallies[victim], part)
       result.tallies[victim].rounds++
       result.catchUp.push(caughtUp)
-      say(`round ${round + 1} of ${victims.length}, ${victim} killed: ${part.requests} requests, ${part.unknown} without an answer; both stores agreed after ${Math.round(caughtUp)} ms`)
+      say(
+        `round ${
+          round + 1
+        } of ${victims.length}, ${victim} killed: ${part.requests} requests, ${part.unknown} without an answer; both stores agreed after ${
+          Math.round(caughtUp)
+        } ms`
+      )
     }
   } finally {
     await machines.stop()
@@ -56,7 +62,13 @@ export async function runLedger (options: LedgerOptions): Promise<LedgerResult> 
   return result
 }
 
-async function runRound (machines: Machines, prefix: string, victim: Victim, tally: Tally, options: LedgerOptions): Promise<number> {
+async function runRound (
+  machines: Machines,
+  prefix: string,
+  victim: Victim,
+  tally: Tally,
+  options: LedgerOptions
+): Promise<number> {
   const { writers: count = 6, writing = 1500, away = 100 + Math.random() * 600, say = () => {} } = options
   const writers = Array.from({ length: count }, (_, at) => new Writer(machines.urls, `${prefix}w${at}`, tally))
   const stop = new AbortController()

@@ -2,8 +2,17 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Fact, Outcome, Tally } from './book.ts'
 
-interface Answer { outcome: Outcome, body: { id?: number | string }, isReplay: boolean }
-interface Send { method: 'POST' | 'PATCH' | 'DELETE', path: string, payload?: object, key?: string }
+interface Answer {
+  outcome: Outcome
+  body: { id?: number | string }
+  isReplay: boolean
+}
+interface Send {
+  method: 'POST' | 'PATCH' | 'DELETE'
+  path: string
+  payload?: object
+  key?: string
+}
 
 const TIMEOUT_MS = 30_000
 const SETTLE_TRIES = 20
@@ -33,9 +42,21 @@ export class Writer {
     const user = this.#pick('user')
     const post = this.#pick('post')
     const dice = Math.random()
-    if (user === undefined || dice < 0.25) return await this.#create({ kind: 'user', marker: `${this.#name}-${step}@example.com`, values: ['new'] })
-    if (dice < 0.5) return await this.#create({ kind: 'post', marker: `${this.#name}-${step}`, owner: user.marker, values: ['new'] }, user.id)
-    if (dice < 0.6) return await this.#create({ kind: 'order', marker: `${this.#name}-${step}`, owner: user.marker, values: [] }, user.id)
+    if (user === undefined || dice < 0.25) {
+      return await this.#create({ kind: 'user', marker: `${this.#name}-${step}@example.com`, values: ['new'] })
+    }
+    if (dice < 0.5) {
+      return await this.#create(
+        { kind: 'post', marker: `${this.#name}-${step}`, owner: user.marker, values: ['new'] },
+        user.id
+      )
+    }
+    if (dice < 0.6) {
+      return await this.#create(
+        { kind: 'order', marker: `${this.#name}-${step}`, owner: user.marker, values: [] },
+        user.id
+      )
+    }
     if (dice < 0.75) return await this.#change(user, `/users/${user.id}`, 'name', `name ${step}`)
     if (post === undefined) return
     if (dice < 0.88) return await this.#change(post, `/posts/${post.id}`, 'category', `c${step}`)
@@ -64,7 +85,7 @@ export class Writer {
   }
 
   async #settle (request: Send): Promise<Answer> {
-    for (let attempt = 0; ; attempt++) {
+    for (let attempt = 0;; attempt++) {
       await sleep(300)
       const answer = await this.#send(request)
       // Refused now says nothing about the first try, unless it is a refusal of the thing itself.
@@ -89,10 +110,21 @@ export class Writer {
 
   async #send ({ method, path, payload, key }: Send): Promise<Answer> {
     const url = `${this.#urls[Math.floor(Math.random() * this.#urls.length)] ?? ''}${path}`
-    const headers = { ...(payload && { 'content-type': 'application/json' }), ...(key !== undefined && { 'idempotency-key': key }) }
+    const headers = {
+      ...(payload && { 'content-type': 'application/json' }),
+      ...(key !== undefined && { 'idempotency-key': key })
+    }
     this.#tally.requests++
-    const answer = await fetch(url, { method, headers, signal: AbortSignal.timeout(TIMEOUT_MS), ...(payload && { body: JSON.stringify(payload) }) })
-      .then(read, (error: unknown): Answer => ({ outcome: wasSent(error) ? 'unknown' : 'refused', body: {}, isReplay: false }))
+    const answer = await fetch(url, {
+      method,
+      headers,
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      ...(payload && { body: JSON.stringify(payload) })
+    })
+      .then(
+        read,
+        (error: unknown): Answer => ({ outcome: wasSent(error) ? 'unknown' : 'refused', body: {}, isReplay: false })
+      )
     this.#tally[answer.outcome]++
     return answer
   }
@@ -101,7 +133,7 @@ export class Writer {
 async function read (response: Response): Promise<Answer> {
   const isReplay = response.headers.get('idempotency-replayed') === 'true'
   const text = await response.text().catch(() => undefined)
-  const body = (text === undefined || text === '' ? {} : JSON.parse(text)) as { id?: number | string, type?: string }
+  const body = (text === undefined || text === '' ? {} : JSON.parse(text)) as { id?: number | string; type?: string }
   const isUnknown = text === undefined || (response.status === 500 && body.type?.endsWith('#outcome-unknown') === true)
   return { outcome: isUnknown ? 'unknown' : response.status < 400 ? 'acked' : 'refused', body, isReplay }
 }

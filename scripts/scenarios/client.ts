@@ -21,13 +21,24 @@ export interface Expected {
 }
 
 /** What a client was told: a status, or `none` when it left, was cut off or had to wait too long. */
-export interface Told { status: number | 'none', text: string, headers?: IncomingHttpHeaders, milliseconds: number, expected: Expected }
+export interface Told {
+  status: number | 'none'
+  text: string
+  headers?: IncomingHttpHeaders
+  milliseconds: number
+  expected: Expected
+}
 
 /** How much longer than allowed an answer is waited for. */
 const PATIENCE_MS = 1000
 
 /** Sends a request over a socket of its own. `told` never rejects. */
-export function sendRequest (origin: string, method: string, path: string, expected: Expected): { told: Promise<Told>, destroy: () => void } {
+export function sendRequest (
+  origin: string,
+  method: string,
+  path: string,
+  expected: Expected
+): { told: Promise<Told>; destroy: () => void } {
   const hasBody = !['GET', 'HEAD'].includes(method)
   const body = hasBody ? '{"some":"body"}' : ''
   const headers = hasBody ? { 'content-type': 'application/json', 'content-length': body.length } : {}
@@ -37,50 +48,97 @@ export function sendRequest (origin: string, method: string, path: string, expec
     const end = (status: Told['status'], text = '', headers: IncomingHttpHeaders = {}): void => {
       resolve({ status, text, headers, milliseconds: performance.now() - start, expected })
     }
-    request.setTimeout((expected.within ?? 5000) + PATIENCE_MS, () => { request.destroy() })
-    request.on('error', () => { end('none') })
-    request.on('close', () => { end('none') })
+    request.setTimeout((expected.within ?? 5000) + PATIENCE_MS, () => {
+      request.destroy()
+    })
+    request.on('error', () => {
+      end('none')
+    })
+    request.on('close', () => {
+      end('none')
+    })
     request.on('response', (response) => {
       let text = ''
       response.setEncoding('utf8')
-      response.on('data', (chunk: string) => { text += chunk })
-      response.on('error', () => { end('none') })
-      response.on('end', () => { end(response.statusCode ?? 'none', text, response.headers) })
+      response.on('data', (chunk: string) => {
+        text += chunk
+      })
+      response.on('error', () => {
+        end('none')
+      })
+      response.on('end', () => {
+        end(response.statusCode ?? 'none', text, response.headers)
+      })
     })
   })
   request.end(body)
-  return { told, destroy: () => { request.destroy() } }
+  return {
+    told,
+    destroy: () => {
+      request.destroy()
+    }
+  }
 }
 
 /** Sends a POST over an HTTP/2 session of its own. `told` never rejects; `reset` takes the request back as a browser does that goes elsewhere. */
-export function sendHttp2 (origin: string, path: string, expected: Expected): { told: Promise<Told>, reset: () => void } {
+export function sendHttp2 (
+  origin: string,
+  path: string,
+  expected: Expected
+): { told: Promise<Told>; reset: () => void } {
   const session = connectHttp2(origin)
-  session.on('error', () => { /* the stream tells */ })
+  session.on('error', () => {/* the stream tells */})
   const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/json' })
   const start = performance.now()
   const told = new Promise<Told>((resolve) => {
     let status: Told['status'] = 'none'
     let text = ''
-    stream.setEncoding('utf8').setTimeout((expected.within ?? 5000) + PATIENCE_MS, () => { stream.close(constants.NGHTTP2_CANCEL) })
-    stream.on('response', (headers) => { status = headers[':status'] ?? 'none' })
-    stream.on('data', (chunk: string) => { text += chunk })
-    stream.on('error', () => { status = 'none' })
+    stream.setEncoding('utf8').setTimeout((expected.within ?? 5000) + PATIENCE_MS, () => {
+      stream.close(constants.NGHTTP2_CANCEL)
+    })
+    stream.on('response', (headers) => {
+      status = headers[':status'] ?? 'none'
+    })
+    stream.on('data', (chunk: string) => {
+      text += chunk
+    })
+    stream.on('error', () => {
+      status = 'none'
+    })
     stream.on('close', () => {
       resolve({ status, text, milliseconds: performance.now() - start, expected })
       session.destroy()
     })
   })
   stream.end('{"some":"body"}')
-  return { told, reset: () => { stream.close(constants.NGHTTP2_CANCEL) } }
+  return {
+    told,
+    reset: () => {
+      stream.close(constants.NGHTTP2_CANCEL)
+    }
+  }
 }
 
 /** A socket that says what it is told to say. */
-export function rawSocket (origin: string, bytes: string): { first: Promise<unknown>, write: (bytes: string) => void, destroy: () => void } {
+export function rawSocket (
+  origin: string,
+  bytes: string
+): { first: Promise<unknown>; write: (bytes: string) => void; destroy: () => void } {
   const { hostname, port } = new URL(origin)
   const socket = connect(Number(port), hostname)
-  socket.on('error', () => { /* the server may close it */ })
+  socket.on('error', () => {/* the server may close it */})
   // 'readable' without reading: the rest stays where it is, so that the server has to wait.
-  const first = new Promise((resolve) => { socket.once('readable', resolve).once('close', resolve) })
+  const first = new Promise((resolve) => {
+    socket.once('readable', resolve).once('close', resolve)
+  })
   socket.write(bytes)
-  return { first, write: (more) => { socket.write(more) }, destroy: () => { socket.destroy() } }
+  return {
+    first,
+    write: (more) => {
+      socket.write(more)
+    },
+    destroy: () => {
+      socket.destroy()
+    }
+  }
 }

@@ -30,10 +30,16 @@ export function judge ({ told, stored, witness, noted }: Evidence): Verdict {
   // A crash, a lie or a leak says more than the status that came with it.
   if (codes.size > 1) codes.delete('E')
   const words = told.map(({ status, milliseconds }) => `${status} after ${Math.round(milliseconds)} ms`)
-  return { codes: (Object.keys(CODES) as Code[]).filter((code) => codes.has(code)), detail: `told ${words.join(', ') || 'nothing'}; stored ${stored.join() || 'nothing'}` }
+  return {
+    codes: (Object.keys(CODES) as Code[]).filter((code) => codes.has(code)),
+    detail: `told ${words.join(', ') || 'nothing'}; stored ${stored.join() || 'nothing'}`
+  }
 }
 
-function * judgeAnswer ({ status, text, headers = {}, milliseconds, expected }: Told, stored: Set<number>): Generator<Code> {
+function* judgeAnswer (
+  { status, text, headers = {}, milliseconds, expected }: Told,
+  stored: Set<number>
+): Generator<Code> {
   const { writes = [], late = [], answers, mayStore = false, without = [], within = 5000 } = expected
   const isSuccess = status !== 'none' && status < 400
   if (isSuccess && !writes.every((id) => stored.has(id))) yield 'LIE'
@@ -47,7 +53,10 @@ function * judgeAnswer ({ status, text, headers = {}, milliseconds, expected }: 
 
 /** The n-th success must not leave before the n-th COMMIT is answered, if that one ever is: a subject may commit without saying COMMIT. */
 function isBeforeCommit (told: Told[], { firstBytes, commits: all }: Witness): boolean {
-  if (told.some(({ status, expected }) => status !== 'none' && status < 400 && (expected.writes ?? []).length === 0)) return false
+  if (told.some(({ status, expected }) => status !== 'none' && status < 400 && (expected.writes ?? []).length === 0)) {
+    return false
+  }
   const successes = firstBytes.filter(({ head }) => Number(head) < 400)
-  return successes.some(({ commits }, at) => commits <= at && all > at) && told.some(({ expected }) => (expected.writes ?? []).length > 0)
+  return successes.some(({ commits }, at) => commits <= at && all > at) &&
+    told.some(({ expected }) => (expected.writes ?? []).length > 0)
 }

@@ -10,7 +10,12 @@ const SETTLE_MS = 1500
 const GRACE_MS = 60
 
 /** Plays one scenario with one subject. */
-export async function play (subject: Subject, scenario: Scenario, admin: pg.Pool, databaseUrl: string): Promise<Verdict> {
+export async function play (
+  subject: Subject,
+  scenario: Scenario,
+  admin: pg.Pool,
+  databaseUrl: string
+): Promise<Verdict> {
   const stage = await openStage(subject, scenario, admin, databaseUrl).catch((error: unknown) => {
     const sentence = `the app does not start: ${error instanceof Error ? error.message : String(error)}`
     if (scenario.mayRefuse === true) return sentence
@@ -41,7 +46,9 @@ function createActor (stage: Stage, told: Array<Promise<Told>>, noted: Set<Code>
     step,
     until,
     look,
-    note: (code) => { noted.add(code) },
+    note: (code) => {
+      noted.add(code)
+    },
     raw (bytes) {
       const socket = rawSocket(origin, bytes)
       return { ...socket, leave: () => notice(socket.destroy, () => witness.disconnected) }
@@ -59,7 +66,8 @@ function createActor (stage: Stage, told: Array<Promise<Told>>, noted: Set<Code>
       return { told: sent.told, reset: () => notice(sent.reset, () => witness.closed) }
     },
     async kill (state, text = '') {
-      const victims = async (): Promise<number[]> => (await sessions(stage, state)).filter(({ query }) => query.includes(text)).map(({ pid }) => pid)
+      const victims = async (): Promise<number[]> =>
+        (await sessions(stage, state)).filter(({ query }) => query.includes(text)).map(({ pid }) => pid)
       await until(async () => (await victims()).length > 0)
       for (const pid of await victims()) await stage.admin.query('select pg_terminate_backend($1)', [pid])
       await sleep(GRACE_MS)
@@ -97,7 +105,11 @@ async function nextWorks ({ app, origin }: Stage, isHttp2: boolean): Promise<boo
   return status === 200
 }
 
-interface Session { pid: number, state: string, query: string }
+interface Session {
+  pid: number
+  state: string
+  query: string
+}
 
 async function sessions (stage: Stage, state?: string): Promise<Session[]> {
   const { rows } = await stage.admin.query<Session>(`select pid, state, lower(query) as query from pg_stat_activity
@@ -105,7 +117,7 @@ async function sessions (stage: Stage, state?: string): Promise<Session[]> {
   return rows.filter((session) => state === undefined || session.state === state)
 }
 
-function usage (pool: pg.Pool): { checkedOut: number, waiting: number } {
+function usage (pool: pg.Pool): { checkedOut: number; waiting: number } {
   return { checkedOut: pool.totalCount - pool.idleCount, waiting: pool.waitingCount }
 }
 

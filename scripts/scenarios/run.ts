@@ -8,7 +8,8 @@ import { subjectFiles } from './subject.ts'
 import { countNotOk, markdown, writeBetweenMarkers, type Column } from './table.ts'
 import { Worker } from './worker-process.ts'
 
-const USAGE = `npm run scenarios -- [--app ./their-plugin.ts] [--only <text of a scenario's name>] [--subject <text of a subject's name>] [--details] [--write]
+const USAGE =
+  `npm run scenarios -- [--app ./their-plugin.ts] [--only <text of a scenario's name>] [--subject <text of a subject's name>] [--details] [--write]
   --app      also a module that exports subject: { name, register (app, pool), config, query (request, text, values) }
   --details  what clients were told and what is stored, wherever it is not ok
   --write    puts the table into plugins/transaction/docs/scenarios.md
@@ -17,14 +18,26 @@ const OURS = 'this plugin'
 const ROOT = path.join(import.meta.dirname, '..', '..')
 
 async function main (): Promise<void> {
-  const { values } = parseArgs({ options: { app: { type: 'string', multiple: true, default: [] }, only: { type: 'string', default: '' }, subject: { type: 'string', default: '' }, details: { type: 'boolean', default: false }, write: { type: 'boolean', default: false } } })
+  const { values } = parseArgs({
+    options: {
+      app: { type: 'string', multiple: true, default: [] },
+      only: { type: 'string', default: '' },
+      subject: { type: 'string', default: '' },
+      details: { type: 'boolean', default: false },
+      write: { type: 'boolean', default: false }
+    }
+  })
   const { app, only, subject, details, write } = values
-  if (write && [only, subject, ...app].some((text) => text !== '')) throw new RangeError('--write wants the whole table: leave out --app, --only and --subject')
+  if (write && [only, subject, ...app].some((text) => text !== '')) {
+    throw new RangeError('--write wants the whole table: leave out --app, --only and --subject')
+  }
   const chosen = scenarios.filter(({ name }) => name.includes(only)).map(({ name }) => name)
   if (chosen.length === 0) throw new RangeError(`no scenario's name contains ${only}`)
   const server = await startServer(process.env['DATABASE_URL'])
   const exit = (): never => process.exit(130)
-  process.once('SIGINT', () => { server.stop().then(exit, exit) })
+  process.once('SIGINT', () => {
+    server.stop().then(exit, exit)
+  })
   const workers: Worker[] = []
   try {
     for (const file of subjectFiles(app)) workers.push(new Worker(file, await server.create()))
@@ -61,7 +74,9 @@ function describe (columns: Column[]): void {
 }
 
 function versions (server: Server): string {
-  const { dependencies } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as { dependencies: Record<string, string> }
+  const { dependencies } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as {
+    dependencies: Record<string, string>
+  }
   const packages = ['fastify', 'pg', '@fastify/postgres'].map((name) => `${name} ${dependencies[name]}`)
   return [`PostgreSQL ${server.version}`, ...packages].join(', ')
 }

@@ -54,10 +54,16 @@ export interface Scene {
 }
 
 /** `reached()` once or more; whoever awaits `wait` goes on then, or after five seconds. */
-export interface Step { reached: () => void, wait: Promise<unknown> }
+export interface Step {
+  reached: () => void
+  wait: Promise<unknown>
+}
 
 /** A request on its way. */
-export interface Sent { told: Promise<Told>, abort: () => Promise<void> }
+export interface Sent {
+  told: Promise<Told>
+  abort: () => Promise<void>
+}
 
 /** A socket. `first` resolves with the first byte of the answer; `leave` destroys it, and resolves when the server knows. */
 export interface RawSocket {
@@ -72,13 +78,13 @@ export interface Actor extends Pick<Scene, 'step'> {
   /** Sends a request over a socket of its own; every method but GET and HEAD carries a JSON body. */
   send: (method: string, path: string, expected: Expected) => Sent
   /** Sends a POST by HTTP/2; `reset` takes it back, and resolves when the server knows. */
-  sendHttp2: (path: string, expected: Expected) => { told: Promise<Told>, reset: () => Promise<void> }
+  sendHttp2: (path: string, expected: Expected) => { told: Promise<Told>; reset: () => Promise<void> }
   /** Opens a socket and writes bytes to it. */
   raw: (bytes: string) => RawSocket
   /** Waits until something is true, for at most five seconds or as said. */
   until: (isTrue: () => boolean | Promise<boolean>, milliseconds?: number) => Promise<boolean>
   /** Connections that are checked out, and requests that wait for one. */
-  pool: () => { checkedOut: number, waiting: number }
+  pool: () => { checkedOut: number; waiting: number }
   /** Adds a code to the verdict. */
   note: (code: Code) => void
   /** Is a statement of the app running that contains this text? */

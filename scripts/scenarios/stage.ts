@@ -1,7 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
-import Fastify, { type FastifyInstance, type FastifyRequest, type FastifyServerOptions, type RouteOptions } from 'fastify'
+import Fastify, {
+  type FastifyInstance,
+  type FastifyRequest,
+  type FastifyServerOptions,
+  type RouteOptions
+} from 'fastify'
 import pg from 'pg'
 import type { Scenario, Scene, Step } from './scenario.ts'
 import type { Rows, Subject } from './subject.ts'
@@ -25,7 +30,7 @@ export interface Witness {
   /** Connections handed out by the pool. */
   checkouts: number
   /** `commits` when the first byte of each reply left, in the order of the replies. */
-  firstBytes: Array<{ head: string, commits: number }>
+  firstBytes: Array<{ head: string; commits: number }>
   /** Replies whose socket has closed. */
   closed: number
   /** Sockets of clients that the server has seen close. */
@@ -33,14 +38,36 @@ export interface Witness {
 }
 
 /** An app with one subject and the routes of one scenario, listening, on empty tables. */
-export interface Stage { app: FastifyInstance, pool: pg.Pool, admin: pg.Pool, origin: string, witness: Witness, step: Scene['step'], end: () => Promise<void> }
+export interface Stage {
+  app: FastifyInstance
+  pool: pg.Pool
+  admin: pg.Pool
+  origin: string
+  witness: Witness
+  step: Scene['step']
+  end: () => Promise<void>
+}
 
 /** Sets a scenario up. */
-export async function openStage (subject: Subject, scenario: Scenario, admin: pg.Pool, databaseUrl: string): Promise<Stage> {
+export async function openStage (
+  subject: Subject,
+  scenario: Scenario,
+  admin: pg.Pool,
+  databaseUrl: string
+): Promise<Stage> {
   // What a process that crashed has left may still hold locks.
-  await admin.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name <> $1 and pid <> pg_backend_pid()', ['scenarios'])
+  await admin.query(
+    'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name <> $1 and pid <> pg_backend_pid()',
+    ['scenarios']
+  )
   await admin.query(`truncate ${TABLES.join()}`)
-  const pool = new pg.Pool({ connectionString: databaseUrl, application_name: 'app', max: 5, connectionTimeoutMillis: 3000, ...scenario.pool })
+  const pool = new pg.Pool({
+    connectionString: databaseUrl,
+    application_name: 'app',
+    max: 5,
+    connectionTimeoutMillis: 3000,
+    ...scenario.pool
+  })
   const witness: Witness = { commits: 0, checkouts: 0, firstBytes: [], closed: 0, disconnected: 0 }
   const clients = watchPool(pool, witness)
   const protocol = scenario.isHttp2 === true ? { http2: true } : {}
@@ -60,10 +87,15 @@ type Handle = ReturnType<NonNullable<Subject['handle']>>
 
 function createScene (subject: Subject, app: FastifyInstance, step: Scene['step']): Scene {
   const query = (...[request, text]: Parameters<Scene['query']>): Promise<Rows> => subject.query(request, text, [])
-  const add = (own: Partial<RouteOptions>, handler: RouteOptions['handler'], options: Partial<RouteOptions> = {}): void => {
+  const add = (
+    own: Partial<RouteOptions>,
+    handler: RouteOptions['handler'],
+    options: Partial<RouteOptions> = {}
+  ): void => {
     app.route({ method: 'POST', url: '/', ...own, ...options, handler })
   }
-  const handleOf = (request: FastifyRequest): Handle => subject.handle?.(request) ?? { query: (text, own) => subject.query(request, text, own) }
+  const handleOf = (request: FastifyRequest): Handle =>
+    subject.handle?.(request) ?? { query: (text, own) => subject.query(request, text, own) }
   return {
     app,
     query,
@@ -81,7 +113,9 @@ function createScene (subject: Subject, app: FastifyInstance, step: Scene['step'
       })
     },
     insert: (request, id) => subject.query(request, 'insert into item values ($1)', [id]),
-    route: (handler, options) => { add(subject.config ?? {}, handler, options) },
+    route: (handler, options) => {
+      add(subject.config ?? {}, handler, options)
+    },
     retriedRoute: (handler, options) => {
       if (subject.retried !== undefined) return add(subject.retried, handler, options)
       add(subject.config ?? {}, async (request, reply) => {
@@ -95,11 +129,15 @@ function createScene (subject: Subject, app: FastifyInstance, step: Scene['step'
 
 function watchPool (pool: pg.Pool, witness: Witness): Set<pg.PoolClient> {
   const clients = new Set<pg.PoolClient>()
-  pool.on('acquire', () => { witness.checkouts++ })
+  pool.on('acquire', () => {
+    witness.checkouts++
+  })
   pool.on('connect', (client) => {
     clients.add(client)
     const { connection } = client as unknown as { connection: EventEmitter }
-    connection.prependListener('commandComplete', ({ text }: { text: string }) => { if (text === 'COMMIT') witness.commits++ })
+    connection.prependListener('commandComplete', ({ text }: { text: string }) => {
+      if (text === 'COMMIT') witness.commits++
+    })
   })
   return clients
 }
@@ -107,7 +145,9 @@ function watchPool (pool: pg.Pool, witness: Witness): Set<pg.PoolClient> {
 /** Every request has a socket of its own, so what is written to it first is the head of its reply. */
 function watchReplies (app: FastifyInstance, witness: Witness): void {
   app.server.on('connection', (socket: Socket) => {
-    socket.on('close', () => { witness.disconnected++ })
+    socket.on('close', () => {
+      witness.disconnected++
+    })
     const write = socket.write.bind(socket) as (...args: unknown[]) => boolean
     let isFirst = true
     Object.assign(socket, {
@@ -121,7 +161,11 @@ function watchReplies (app: FastifyInstance, witness: Witness): void {
       }
     })
   })
-  app.server.on('request', (_, response: EventEmitter) => { response.on('close', () => { witness.closed++ }) })
+  app.server.on('request', (_, response: EventEmitter) => {
+    response.on('close', () => {
+      witness.closed++
+    })
+  })
 }
 
 function steps (): Scene['step'] {
@@ -130,7 +174,12 @@ function steps (): Scene['step'] {
     const existing = known.get(name)
     if (existing !== undefined) return existing
     let reached = (): void => {}
-    const wait = Promise.race([new Promise<void>((resolve) => { reached = resolve }), sleep(5000, undefined, { ref: false })])
+    const wait = Promise.race([
+      new Promise<void>((resolve) => {
+        reached = resolve
+      }),
+      sleep(5000, undefined, { ref: false })
+    ])
     const made = { reached, wait }
     known.set(name, made)
     return made
@@ -139,7 +188,7 @@ function steps (): Scene['step'] {
 
 /** Ends an app even if it would never end by itself: a leaked connection keeps a pool from ending. */
 async function endStage (app: FastifyInstance, pool: pg.Pool, clients: Set<pg.PoolClient>): Promise<void> {
-  const ignore = (): void => { /* the verdict is given */ }
+  const ignore = (): void => {/* the verdict is given */}
   pool.on('error', ignore)
   for (const client of clients) client.on('error', ignore)
   await Promise.race([app.close().catch(ignore), sleep(300)])

@@ -4,7 +4,9 @@ import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
 import type { Pool } from 'pg'
 
 /** What a statement gives back, as far as the scenarios look at it. */
-export interface Rows { rows: Array<Record<string, unknown>> }
+export interface Rows {
+  rows: Array<Record<string, unknown>>
+}
 
 /** What an app may want beside transactions. */
 export interface Wishes {
@@ -48,7 +50,9 @@ const BUILT_IN = [
 ]
 
 /** Where the command was called; npm changes to the package's folder first. */
-function callersFolder (): string { return process.env['INIT_CWD'] ?? process.cwd() }
+function callersFolder (): string {
+  return process.env['INIT_CWD'] ?? process.cwd()
+}
 
 /** Files of the subjects: ours first, then the foreign ones of `--app`. */
 export function subjectFiles (apps: string[]): string[] {
@@ -62,8 +66,14 @@ export async function loadSubject (file: string): Promise<Subject> {
     throw new Error(`${nameOf(file)} cannot be loaded: ${reason.replace(/ imported from .*/, '')}`)
   }) as { subject?: Partial<Subject> }
   const { subject } = loaded
-  if (typeof subject?.name === 'string' && typeof subject.register === 'function' && typeof subject.query === 'function') return subject as Subject
-  throw new Error(`${nameOf(file)} must export subject: { name, register (app, pool), config, query (request, text, values) }`)
+  if (
+    typeof subject?.name === 'string' && typeof subject.register === 'function' && typeof subject.query === 'function'
+  ) return subject as Subject
+  throw new Error(
+    `${nameOf(file)} must export subject: { name, register (app, pool), config, query (request, text, values) }`
+  )
 }
 
-function nameOf (file: string): string { return path.relative(callersFolder(), file) }
+function nameOf (file: string): string {
+  return path.relative(callersFolder(), file)
+}

@@ -3,7 +3,10 @@ import type { Verdict } from './judge.ts'
 import { CODES } from './scenario.ts'
 
 /** Verdicts of one subject by the scenario's name. */
-export interface Column { name: string, verdicts: Map<string, Verdict> }
+export interface Column {
+  name: string
+  verdicts: Map<string, Verdict>
+}
 
 /** How many scenarios are not ok. */
 export function countNotOk ({ verdicts }: Column): number {
@@ -43,6 +46,8 @@ export function writeBetweenMarkers (file: string, table: string, name = 'scenar
   const text = readFileSync(file, 'utf8')
   const marks = { start: `<!-- ${name}:start -->`, end: `<!-- ${name}:end -->` }
   const [start, end] = [text.indexOf(marks.start), text.indexOf(marks.end)]
-  if (start < 0 || end < start) throw new Error(`${file} has no line ${marks.start} before a line ${marks.end}: add both`)
+  if (start < 0 || end < start) {
+    throw new Error(`${file} has no line ${marks.start} before a line ${marks.end}: add both`)
+  }
   writeFileSync(file, `${text.slice(0, start + marks.start.length)}\n${table}\n${text.slice(end)}`)
 }

@@ -4,7 +4,9 @@ import { fileURLToPath } from 'node:url'
 import type { Verdict } from './judge.ts'
 
 /** What a worker is asked: the scenario at this place of the list. */
-export interface Question { at: number }
+export interface Question {
+  at: number
+}
 
 /** What a worker says: its subject's name once it is ready, then a verdict for each question; or why it cannot. */
 export type Reply = { name: string } | { verdict: Verdict } | { refused: string }
@@ -33,12 +35,17 @@ export class Worker {
   async start (): Promise<void> {
     if (this.#isOver) throw new Error('the run is over')
     if (this.#child !== undefined) return
-    const child = fork(fileURLToPath(new URL('./worker.ts', import.meta.url)), this.#arguments, { execArgv: ['--import', 'tsx'], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+    const child = fork(fileURLToPath(new URL('./worker.ts', import.meta.url)), this.#arguments, {
+      execArgv: ['--import', 'tsx'],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc']
+    })
     this.#child = child
     child.stderr?.setEncoding('utf8')
     const reply = await next(child, LIMIT_MS)
     if (typeof reply === 'object' && 'name' in reply) this.name = reply.name
-    else throw new Error(typeof reply === 'object' && 'refused' in reply ? reply.refused : `${this.#arguments[0]} does not start`)
+    else {throw new Error(
+        typeof reply === 'object' && 'refused' in reply ? reply.refused : `${this.#arguments[0]} does not start`
+      )}
   }
 
   /** Plays the scenario at a place of the list. */
@@ -46,7 +53,9 @@ export class Worker {
     await this.start()
     const child = this.#child as ChildProcess
     let said = ''
-    const hear = (text: string): void => { said += text }
+    const hear = (text: string): void => {
+      said += text
+    }
     child.stderr?.on('data', hear)
     child.send({ at } satisfies Question)
     const reply = await next(child, LIMIT_MS)
@@ -58,7 +67,9 @@ export class Worker {
       return reply.verdict
     }
     await this.#kill()
-    return reply === 'hung' ? HUNG : { ...CRASHED, detail: `${CRASHED.detail}: ${/^\w*Error.*$/m.exec(said)?.[0] ?? 'without a word'}` }
+    return reply === 'hung'
+      ? HUNG
+      : { ...CRASHED, detail: `${CRASHED.detail}: ${/^\w*Error.*$/m.exec(said)?.[0] ?? 'without a word'}` }
   }
 
   /** Ends the process, for good. */

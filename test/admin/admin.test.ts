@@ -6,17 +6,28 @@ import { build, databases, listen, until } from '../helper.ts'
 import { Browser, findChromium } from './browser.ts'
 import { buildApp, type App, type BuildOptions } from '../../app.ts'
 
-interface Histogram { bounds: number[], buckets: number[] }
+interface Histogram {
+  bounds: number[]
+  buckets: number[]
+}
 /** The module of the page that counts; plain JavaScript, as the browser gets it. */
 interface Series {
   addReading: (readings: object[], reading: object) => object[]
   readingBefore: (readings: object[], seconds: number) => object | undefined
-  getRate: <Reading>(before: Reading | undefined, now: Reading, count: (reading: Reading) => number | undefined) => number | undefined
+  getRate: <Reading>(
+    before: Reading | undefined,
+    now: Reading,
+    count: (reading: Reading) => number | undefined
+  ) => number | undefined
   getQuantile: (before: Histogram | undefined, now: Histogram | undefined, quantile: number) => number | undefined
   formatSeconds: (seconds: number | undefined) => string
   formatNumber: (number: number | undefined) => string
 }
-interface Answer { status: number, headers: Record<string, unknown>, body: string }
+interface Answer {
+  status: number
+  headers: Record<string, unknown>
+  body: string
+}
 
 const admin = { ADMIN_PORT: 0 }
 
@@ -46,18 +57,26 @@ t.test('the admin listener', async (t) => {
     t.match(body, /^process_cpu_seconds_total /m)
     const names = [...body.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name)
     t.same(names, [...new Set(names)], 'each metric once')
-    t.equal(body.split('\n').filter((line) => line !== '' && !/^(#|[a-z_][a-z0-9_]*(\{.*\})? (-?[\d.e+-]+|Nan)$)/.test(line)).join(), '', 'every line is a sample')
+    t.equal(
+      body.split('\n').filter((line) => line !== '' && !/^(#|[a-z_][a-z0-9_]*(\{.*\})? (-?[\d.e+-]+|Nan)$)/.test(line))
+        .join(),
+      '',
+      'every line is a sample'
+    )
   })
 
   t.test('answers the probes', async (t) => {
     t.match(await get('/livez'), { status: 200, body: '{"status":"alive"}' })
     for (const path of ['/readyz', '/healthz']) {
       let body = ''
-      t.ok(await until(async () => {
-        const answer = await get(path)
-        body = answer.body
-        return answer.status === 200
-      }), path)
+      t.ok(
+        await until(async () => {
+          const answer = await get(path)
+          body = answer.body
+          return answer.status === 200
+        }),
+        path
+      )
       t.match(JSON.parse(body), { status: 'ready', checks: { sql: 'up', mongodb: 'up' } })
     }
   })
@@ -72,7 +91,10 @@ t.test('the admin listener', async (t) => {
     for (const tag of ['script', 'style']) {
       const [, text = ''] = new RegExp(`<${tag}[^>]*>([\\s\\S]*)</${tag}>`).exec(body) ?? []
       t.ok(text.length > 1000)
-      t.ok(policy.includes(`${tag}-src 'sha256-${createHash('sha256').update(text).digest('base64')}'`), `${tag} is allowed by its hash`)
+      t.ok(
+        policy.includes(`${tag}-src 'sha256-${createHash('sha256').update(text).digest('base64')}'`),
+        `${tag} is allowed by its hash`
+      )
       t.notMatch(text, /^(import|export) /m)
     }
     t.notMatch(body.replaceAll('http://www.w3.org/2000/svg', ''), /https?:\/\//, 'it names no other host')
@@ -82,7 +104,12 @@ t.test('the admin listener', async (t) => {
   t.test('sends safe headers with everything', async (t) => {
     for (const path of ['/', '/metrics', '/status.json', '/livez', '/nothing']) {
       const { headers } = await get(path)
-      t.match(headers, { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'cross-origin-resource-policy': 'same-origin', 'referrer-policy': 'no-referrer' })
+      t.match(headers, {
+        'cache-control': 'no-store',
+        'x-content-type-options': 'nosniff',
+        'cross-origin-resource-policy': 'same-origin',
+        'referrer-policy': 'no-referrer'
+      })
       t.match(headers['content-security-policy'], "frame-ancestors 'none'")
       t.notOk('x-powered-by' in headers || 'access-control-allow-origin' in headers)
     }
@@ -113,21 +140,31 @@ t.test('the admin listener', async (t) => {
     await app.inject({ method: 'POST', url: '/users', payload: { email: 'hush@example.com', name: 'Hush' } })
     await app.inject('/users/4711')
     let body = ''
-    t.ok(await until(async () => {
-      ({ body } = await get('/status.json'))
-      return JSON.parse(body).status === 'ready'
-    }), 'it is ready')
+    t.ok(
+      await until(async () => {
+        ;({ body } = await get('/status.json'))
+        return JSON.parse(body).status === 'ready'
+      }),
+      'it is ready'
+    )
     const status = JSON.parse(body)
     t.match(status, { checks: { sql: 'up', mongodb: 'up' } })
     t.same(status.pools.map(({ name }: { name: string }) => name), ['postgresql', 'mongodb'])
-    t.match(status.transactions[0], { store: 'sql', outcomes: { committed: 1, rolled_back: 1 }, durations: { count: 2 } })
+    t.match(status.transactions[0], {
+      store: 'sql',
+      outcomes: { committed: 1, rolled_back: 1 },
+      durations: { count: 2 }
+    })
     t.match(status.transactions[1], { store: 'mongo', open: 0 })
     const route = status.routes.find(({ route }: { route: string }) => route.startsWith('POST /users'))
     t.match(route, { refused: 1, failed: 0, durations: { count: 2 } })
     t.equal(route.durations.buckets.length, route.durations.bounds.length + 1)
     t.equal(route.durations.buckets.at(-1), 2)
     t.match(status.problems, [{ type: 'not-found' }, { type: 'duplicate', status: 409, count: 1 }])
-    t.same(status.projections.map(({ direction, name }: Record<string, string>) => `${direction} ${name}`), ['sql_to_mongo users', 'mongo_to_sql posts'])
+    t.same(status.projections.map(({ direction, name }: Record<string, string>) => `${direction} ${name}`), [
+      'sql_to_mongo users',
+      'mongo_to_sql posts'
+    ])
     t.notMatch(body, /hush|4711/i, 'no value')
     t.notMatch(body, /127\.0\.0\.1|postgres:|mongodb:/, 'no address')
   })
@@ -135,16 +172,25 @@ t.test('the admin listener', async (t) => {
 
 t.test('a port that is taken is said in one line, and nothing is left behind', async (t) => {
   const other = createServer()
-  await new Promise<void>((resolve) => { other.listen(0, '127.0.0.1', resolve) })
+  await new Promise<void>((resolve) => {
+    other.listen(0, '127.0.0.1', resolve)
+  })
   const { port } = other.address() as { port: number }
   const error: unknown = await build(t, { settings: { ADMIN_PORT: port } }).catch((error: unknown) => error)
-  t.match(error, { code: 'ADMIN_PORT', lines: [`ADMIN_PORT ${port} is taken: stop what listens there, or choose another`] })
-  await new Promise((resolve) => { other.close(resolve) })
+  t.match(error, {
+    code: 'ADMIN_PORT',
+    lines: [`ADMIN_PORT ${port} is taken: stop what listens there, or choose another`]
+  })
+  await new Promise((resolve) => {
+    other.close(resolve)
+  })
 })
 
 t.test('while the service drains, the admin listener says so until the last request is answered', async (t) => {
   let finish: () => void = () => {}
-  const finished = new Promise<void>((resolve) => { finish = resolve })
+  const finished = new Promise<void>((resolve) => {
+    finish = resolve
+  })
   let isRunning = false
   const app = await buildToClose(t, {
     plugins: async (app) => {
@@ -171,8 +217,14 @@ t.test('while the service drains, the admin listener says so until the last requ
 })
 
 t.test('numbers of the page', async (t) => {
-  const { addReading, formatNumber, formatSeconds, getQuantile, getRate, readingBefore } = await import(new URL('../../plugins/admin/series.js', import.meta.url).href) as Series
-  const reading = (at: number, count: number, uptime = at) => ({ at: at * 1000, count, process: { uptime_seconds: uptime } })
+  const { addReading, formatNumber, formatSeconds, getQuantile, getRate, readingBefore } = await import(
+    new URL('../../plugins/admin/series.js', import.meta.url).href
+  ) as Series
+  const reading = (at: number, count: number, uptime = at) => ({
+    at: at * 1000,
+    count,
+    process: { uptime_seconds: uptime }
+  })
   const count = (reading: { count: number }) => reading.count
 
   t.test('rates are made from two readings', async (t) => {
@@ -197,16 +249,42 @@ t.test('numbers of the page', async (t) => {
     const bounds = [0.1, 0.2, 0.4]
     t.equal(getQuantile(undefined, { bounds, buckets: [0, 10, 10, 10] }, 0.5)?.toFixed(3), '0.150')
     t.equal(getQuantile(undefined, { bounds, buckets: [10, 10, 10, 10] }, 0.5)?.toFixed(3), '0.050')
-    t.equal(getQuantile({ bounds, buckets: [10, 10, 10, 10] }, { bounds, buckets: [10, 10, 20, 20] }, 0.5)?.toFixed(3), '0.300', 'only what came since')
-    t.equal(getQuantile(undefined, { bounds, buckets: [0, 0, 0, 5] }, 0.5), 0.4, 'what is above the last bound counts as it')
+    t.equal(
+      getQuantile({ bounds, buckets: [10, 10, 10, 10] }, { bounds, buckets: [10, 10, 20, 20] }, 0.5)?.toFixed(3),
+      '0.300',
+      'only what came since'
+    )
+    t.equal(
+      getQuantile(undefined, { bounds, buckets: [0, 0, 0, 5] }, 0.5),
+      0.4,
+      'what is above the last bound counts as it'
+    )
     t.equal(getQuantile({ bounds, buckets: [1, 1, 1, 1] }, { bounds, buckets: [1, 1, 1, 1] }, 0.5), undefined)
     t.equal(getQuantile(undefined, undefined, 0.5), undefined)
   })
 
   t.test('durations and counts are short', async (t) => {
-    const durations: Array<[number | undefined, string]> = [[undefined, '–'], [0, '0 s'], [0.0042, '4.2 ms'], [0.25, '250 ms'], [3.21, '3.2 s'], [5, '5 s'], [150, '2 min'], [7300, '2 h'], [200_000, '2 d']]
+    const durations: Array<[number | undefined, string]> = [
+      [undefined, '–'],
+      [0, '0 s'],
+      [0.0042, '4.2 ms'],
+      [0.25, '250 ms'],
+      [3.21, '3.2 s'],
+      [5, '5 s'],
+      [150, '2 min'],
+      [7300, '2 h'],
+      [200_000, '2 d']
+    ]
     for (const [seconds, text] of durations) t.equal(formatSeconds(seconds), text)
-    const numbers: Array<[number | undefined, string]> = [[undefined, '–'], [0, '0'], [3.14159, '3.1'], [123.4, '123'], [9999, '9999'], [12_345, '12.3 k'], [4_200_000, '4.2 M']]
+    const numbers: Array<[number | undefined, string]> = [
+      [undefined, '–'],
+      [0, '0'],
+      [3.14159, '3.1'],
+      [123.4, '123'],
+      [9999, '9999'],
+      [12_345, '12.3 k'],
+      [4_200_000, '4.2 M']
+    ]
     for (const [number, text] of numbers) t.equal(formatNumber(number), text)
   })
 })
@@ -218,7 +296,9 @@ if (chromium === undefined) {
   t.test('the page in Chromium', async (t) => {
     const app = await buildToClose(t)
     const browser = await Browser.open(chromium, app.adminOrigin ?? '', { dark: true })
-    t.teardown(async () => { await browser.close() })
+    t.teardown(async () => {
+      await browser.close()
+    })
     const text = async () => String(await browser.evaluate('document.body.innerText'))
 
     t.ok(await until(async () => (await text()).includes('Ready')), 'it shows the state')
@@ -232,9 +312,19 @@ if (chromium === undefined) {
     t.ok(await until(async () => (await text()).includes('Already exists')), 'and the class of an error')
     t.match(await text(), /committed\s+1\s+rolled back\s+1/)
 
-    t.equal(await browser.evaluate('getComputedStyle(document.body).backgroundColor'), 'rgb(15, 19, 25)', 'dark where that is preferred')
+    t.equal(
+      await browser.evaluate('getComputedStyle(document.body).backgroundColor'),
+      'rgb(15, 19, 25)',
+      'dark where that is preferred'
+    )
     t.equal(await browser.evaluate('document.documentElement.scrollWidth <= innerWidth'), true, 'nothing sticks out')
-    t.equal(await browser.evaluate('[...document.querySelectorAll("svg.spark, .bar")].every((each) => each.role === "img" && each.ariaLabel.length > 10)'), true, 'pictures have words')
+    t.equal(
+      await browser.evaluate(
+        '[...document.querySelectorAll("svg.spark, .bar")].every((each) => each.role === "img" && each.ariaLabel.length > 10)'
+      ),
+      true,
+      'pictures have words'
+    )
     t.same(browser.complaints, [], 'the browser complains about nothing')
 
     await app.close()
@@ -246,18 +336,34 @@ if (chromium === undefined) {
 /** An app that the test closes itself. */
 async function buildToClose (t: Test, options: BuildOptions = {}): Promise<App> {
   const { databaseUrl, mongoUrl, mongoDatabase } = await databases(t)
-  const settings = { NODE_ENV: 'test', DATABASE_URL: databaseUrl, MONGODB_URL: mongoUrl, MONGODB_DATABASE: mongoDatabase, HOST: '127.0.0.1', PORT: 0, ADMIN_PORT: 0 } as const
+  const settings = {
+    NODE_ENV: 'test',
+    DATABASE_URL: databaseUrl,
+    MONGODB_URL: mongoUrl,
+    MONGODB_DATABASE: mongoDatabase,
+    HOST: '127.0.0.1',
+    PORT: 0,
+    ADMIN_PORT: 0
+  } as const
   const app = await buildApp({ logger: false, settings, ...options })
-  t.teardown(async () => { await app.close() })
+  t.teardown(async () => {
+    await app.close()
+  })
   return app
 }
 
-async function ask (app: App, path: string, options: { method?: string, headers?: Record<string, string> } = {}): Promise<Answer> {
+async function ask (
+  app: App,
+  path: string,
+  options: { method?: string; headers?: Record<string, string> } = {}
+): Promise<Answer> {
   const { hostname, port } = new URL(app.adminOrigin ?? '')
   return await new Promise((resolve, reject) => {
     request({ hostname, port, path, agent: false, ...options }, (response) => {
       let body = ''
-      response.setEncoding('utf8').on('data', (chunk: string) => { body += chunk }).on('end', () => {
+      response.setEncoding('utf8').on('data', (chunk: string) => {
+        body += chunk
+      }).on('end', () => {
         resolve({ status: response.statusCode ?? 0, headers: response.headers, body })
       })
     }).on('error', reject).end()

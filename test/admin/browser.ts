@@ -7,10 +7,24 @@ import { until } from '../helper.ts'
 import { isRemoved } from '../folder.ts'
 
 type Params = Record<string, unknown>
-interface Message { id?: number, method?: string, params?: Params, result?: Params, error?: { message: string } }
+interface Message {
+  id?: number
+  method?: string
+  params?: Params
+  result?: Params
+  error?: { message: string }
+}
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome']
-const ARGUMENTS = ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--hide-scrollbars', '--remote-debugging-pipe']
+const ARGUMENTS = [
+  '--headless=new',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-dev-shm-usage',
+  '--no-first-run',
+  '--hide-scrollbars',
+  '--remote-debugging-pipe'
+]
 
 /** The Chromium of this machine: `CHROMIUM`, or the first of the usual names; undefined without one. */
 export function findChromium (): string | undefined {
@@ -30,7 +44,9 @@ export class Browser {
   #session: string | undefined
 
   private constructor (program: string) {
-    this.#process = spawn(program, [...ARGUMENTS, `--user-data-dir=${this.#profile}`], { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] })
+    this.#process = spawn(program, [...ARGUMENTS, `--user-data-dir=${this.#profile}`], {
+      stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe']
+    })
     this.#input = this.#process.stdio[3] as Writable
     let received = ''
     const output = this.#process.stdio[4] as Readable
@@ -47,12 +63,18 @@ export class Browser {
    * @param url where to
    * @param dark asks the page for its dark colours
    */
-  static async open (program: string, url: string, { dark = false, width = 1240, height = 1400 } = {}): Promise<Browser> {
+  static async open (
+    program: string,
+    url: string,
+    { dark = false, width = 1240, height = 1400 } = {}
+  ): Promise<Browser> {
     const browser = new Browser(program)
     const { targetId } = await browser.#send('Target.createTarget', { url: 'about:blank' })
     browser.#session = String((await browser.#send('Target.attachToTarget', { targetId, flatten: true })).sessionId)
     for (const domain of ['Page', 'Runtime', 'Log']) await browser.#send(`${domain}.enable`)
-    await browser.#send('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }] })
+    await browser.#send('Emulation.setEmulatedMedia', {
+      features: [{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }]
+    })
     await browser.#send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: false })
     await browser.#send('Page.navigate', { url })
     return browser
@@ -72,7 +94,9 @@ export class Browser {
 
   /** Ends Chromium and removes what it wrote. */
   async close (): Promise<void> {
-    const exited = new Promise((resolve) => { this.#process.once('exit', resolve) })
+    const exited = new Promise((resolve) => {
+      this.#process.once('exit', resolve)
+    })
     this.#process.kill('SIGKILL')
     await exited
     // Its helpers outlive it for a moment, and go on writing.
@@ -81,18 +105,29 @@ export class Browser {
 
   async #send (method: string, params: Params = {}): Promise<Params> {
     const id = ++this.#last
-    const answer = new Promise<Message>((resolve) => { this.#waiting.set(id, resolve) })
-    this.#input.write(`${JSON.stringify({ id, method, params, ...(this.#session === undefined ? {} : { sessionId: this.#session }) })}\0`)
+    const answer = new Promise<Message>((resolve) => {
+      this.#waiting.set(id, resolve)
+    })
+    this.#input.write(
+      `${
+        JSON.stringify({ id, method, params, ...(this.#session === undefined ? {} : { sessionId: this.#session }) })
+      }\0`
+    )
     const { result, error } = await answer
     if (error !== undefined) throw new Error(`${method}: ${error.message}`)
     return result ?? {}
   }
 
   #receive ({ id, method, params, result, error }: Message): void {
-    if (id !== undefined) this.#waiting.get(id)?.({ ...(result === undefined ? {} : { result }), ...(error === undefined ? {} : { error }) })
+    if (id !== undefined) {
+      this.#waiting.get(id)?.({
+        ...(result === undefined ? {} : { result }),
+        ...(error === undefined ? {} : { error })
+      })
+    }
     if (method === 'Runtime.exceptionThrown') this.complaints.push(JSON.stringify(params?.exceptionDetails))
     if (method === 'Log.entryAdded') {
-      const { level, text } = (params?.entry ?? {}) as { level?: string, text?: string }
+      const { level, text } = (params?.entry ?? {}) as { level?: string; text?: string }
       if (level === 'error' || level === 'warning') this.complaints.push(String(text))
     }
   }

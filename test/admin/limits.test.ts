@@ -53,7 +53,12 @@ t.test('a client that asks too often', async (t) => {
 
   t.test('a refused write has begun nothing', async (t) => {
     const before = await app.metrics.registry.getSingleMetric('tandem_transactions_total')?.get()
-    const refused = await app.inject({ method: 'POST', url: '/users', payload: { email: 'a@example.com', name: 'A' }, remoteAddress: '10.0.0.1' })
+    const refused = await app.inject({
+      method: 'POST',
+      url: '/users',
+      payload: { email: 'a@example.com', name: 'A' },
+      remoteAddress: '10.0.0.1'
+    })
     t.equal(refused.statusCode, 429)
     t.same(await app.metrics.registry.getSingleMetric('tandem_transactions_total')?.get(), before)
   })
@@ -65,14 +70,20 @@ t.test('clients behind a proxy', async (t) => {
     const reply = await app.inject({ url: '/ip', remoteAddress, headers: { 'x-forwarded-for': client } })
     return [reply.statusCode, reply.statusCode === 200 ? reply.body : '']
   }
-  const plugins = async (app: App) => { app.get('/ip', (request) => request.ip) }
+  const plugins = async (app: App) => {
+    app.get('/ip', (request) => request.ip)
+  }
 
   t.test('have budgets of their own where the proxy is trusted', async (t) => {
     const send = sender(await build(t, { plugins, settings: { ...settings, TRUST_PROXY: '10.0.0.9, 10.1.0.0/16' } }))
     for (const client of ['192.0.2.1', '192.0.2.2']) {
       for (const expected of [[200, client], [200, client], [429, '']]) t.strictSame(await send(client), expected)
     }
-    t.strictSame(await send('198.51.100.1, 192.0.2.1, 10.1.2.3'), [429, ''], 'the last address that no trusted proxy has is the client; what stands before is its own claim')
+    t.strictSame(
+      await send('198.51.100.1, 192.0.2.1, 10.1.2.3'),
+      [429, ''],
+      'the last address that no trusted proxy has is the client; what stands before is its own claim'
+    )
     t.strictSame(await send('192.0.2.3', '203.0.113.1'), [200, '203.0.113.1'], 'who is no proxy of ours names nobody')
   })
 
@@ -126,17 +137,28 @@ t.test('F42 a route that blocks the event loop for 500 ms, again and again', asy
   await Promise.all(all)
   t.ok(refused().length >= 3, 'others are refused while shedding is on')
   t.ok(refused().every(({ retryAfter }) => Number(retryAfter) > 0), 'and told when to come back')
-  t.ok([...seen.blocker, ...seen.other].every(({ status }) => status === 200 || status === 503), 'everything is answered')
+  t.ok(
+    [...seen.blocker, ...seen.other].every(({ status }) => status === 200 || status === 503),
+    'everything is answered'
+  )
   t.ok(hasBlocked(), 'the blocking route was at work')
   // A check that the blocked loop made late is a readiness too.
-  t.ok(seen.probe.length > 0 && seen.probe.every(({ status, body }) => status === 200 || (status === 503 && body.includes('"checks"'))), 'probes are answered all the time, so that nobody kills the process')
+  t.ok(
+    seen.probe.length > 0 &&
+      seen.probe.every(({ status, body }) => status === 200 || (status === 503 && body.includes('"checks"'))),
+    'probes are answered all the time, so that nobody kills the process'
+  )
   t.ok(await until(() => app.isOverloaded?.() === false), 'shedding ends by itself')
   for (const path of ['/livez', '/readyz', '/users', '/block']) {
     t.ok(await until(async () => (await answer(`${origin}${path}`)).status === 200), `${path} works again`)
   }
 })
 
-interface Answer { status: number, retryAfter: string | null, body: string }
+interface Answer {
+  status: number
+  retryAfter: string | null
+  body: string
+}
 
 async function answer (url: string): Promise<Answer> {
   const reply = await fetch(url)

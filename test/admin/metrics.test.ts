@@ -8,10 +8,14 @@ import { build, listen, until } from '../helper.ts'
 import type { App } from '../../app.ts'
 
 type Labels = Record<string, string>
-interface Sample { name: string, labels: Labels, value: number }
+interface Sample {
+  name: string
+  labels: Labels
+  value: number
+}
 
 /** What handlers tell the test that waits for them. */
-const seen: { pid?: number | undefined, isHanging?: boolean } = {}
+const seen: { pid?: number | undefined; isHanging?: boolean } = {}
 
 async function routes (app: App): Promise<void> {
   app.post('/measure/sql/:id', async (request) => {
@@ -30,7 +34,9 @@ async function routes (app: App): Promise<void> {
   })
   app.post('/measure/again', { config: { transaction: { retries: 3 } } }, async (request) => {
     await request.transaction.query('select 1')
-    if (request.transaction.attempt < 3) throw Object.assign(new Error('serialization'), { code: '40001', severity: 'ERROR', routine: 'x' })
+    if (request.transaction.attempt < 3) {
+      throw Object.assign(new Error('serialization'), { code: '40001', severity: 'ERROR', routine: 'x' })
+    }
     return { ok: true }
   })
   app.post('/measure/mongo', { config: { transaction: { store: 'mongo' } } }, async (request) => {
@@ -50,14 +56,23 @@ t.test('one app', async (t) => {
   const origin = await listen(t, app)
   const post = async (url: string) => (await app.inject({ method: 'POST', url })).statusCode
   const http = async (labels: Labels) => await readValue(app, 'http_server_request_duration_seconds_count', labels)
-  const transactions = async (store: string, outcome: string) => await readValue(app, 'tandem_transactions_total', { store, outcome })
+  const transactions = async (store: string, outcome: string) =>
+    await readValue(app, 'tandem_transactions_total', { store, outcome })
 
   t.test('requests are counted by route pattern and status, whatever was in their URL', async (t) => {
     await post('/measure/sql/4711?token=hush')
     await post('/measure/sql/4712/')
     await app.inject('/no/such/hush')
     await app.inject('/users/4711')
-    t.equal(await http({ http_request_method: 'POST', http_route: '/measure/sql/:id', http_response_status_code: '200', error_type: '' }), 2)
+    t.equal(
+      await http({
+        http_request_method: 'POST',
+        http_route: '/measure/sql/:id',
+        http_response_status_code: '200',
+        error_type: ''
+      }),
+      2
+    )
     t.equal(await http({ http_request_method: 'GET', http_route: '', http_response_status_code: '404' }), 1)
     t.notMatch((await app.metrics.text()).replaceAll(/ [\d.e+-]+$/gm, ''), /hush|471[12]/)
     const sum = await readValue(app, 'http_server_request_duration_seconds_sum', { http_route: '/measure/sql/:id' })
@@ -74,11 +89,18 @@ t.test('one app', async (t) => {
     socket.write('GET /measure/hangs HTTP/1.1\r\nhost: x\r\n\r\n')
     await until(() => seen.isHanging === true)
     socket.destroy()
-    t.ok(await until(async () => await http({ http_route: '/measure/hangs', error_type: 'aborted', http_response_status_code: '' }) === 1))
+    t.ok(
+      await until(async () =>
+        await http({ http_route: '/measure/hangs', error_type: 'aborted', http_response_status_code: '' }) === 1
+      )
+    )
   })
 
   t.test('transactions are counted by how they ended', async (t) => {
-    const before = { committed: await transactions('sql', 'committed'), rolledBack: await transactions('sql', 'rolled_back') }
+    const before = {
+      committed: await transactions('sql', 'committed'),
+      rolledBack: await transactions('sql', 'rolled_back')
+    }
     t.equal(await post('/measure/sql/1'), 200)
     t.equal(await transactions('sql', 'committed'), before.committed + 1)
     t.equal(await post('/measure/refused'), 409)
@@ -87,9 +109,14 @@ t.test('one app', async (t) => {
     t.equal(await transactions('sql', 'committed'), before.committed + 1, 'one that sent nothing does not count')
     t.equal(await post('/measure/mongo'), 200)
     t.equal(await transactions('mongo', 'committed'), 1)
-    await app.transaction(async (tx) => { await tx.query('select 1') })
+    await app.transaction(async (tx) => {
+      await tx.query('select 1')
+    })
     t.equal(await transactions('sql', 'committed'), before.committed + 2, 'those outside of requests count')
-    const seconds = await readValue(app, 'tandem_transaction_duration_seconds_sum', { store: 'sql', outcome: 'committed' })
+    const seconds = await readValue(app, 'tandem_transaction_duration_seconds_sum', {
+      store: 'sql',
+      outcome: 'committed'
+    })
     t.ok(seconds > 0 && seconds < 30)
   })
 
@@ -103,7 +130,10 @@ t.test('one app', async (t) => {
   })
 
   t.test('handlers that ran again are counted with all their attempts', async (t) => {
-    const before = { committed: await transactions('sql', 'committed'), rolledBack: await transactions('sql', 'rolled_back') }
+    const before = {
+      committed: await transactions('sql', 'committed'),
+      rolledBack: await transactions('sql', 'rolled_back')
+    }
     t.equal(await post('/measure/again'), 200)
     t.equal(await readValue(app, 'tandem_transaction_retries_total', { store: 'sql' }), 2)
     t.equal(await transactions('sql', 'rolled_back'), before.rolledBack + 2)
@@ -125,10 +155,14 @@ t.test('one app', async (t) => {
     t.equal(await http({ http_route: '/measure/refused', http_response_status_code: '409', error_type: '' }), 1)
   })
 
-  t.test('the MongoDB pool is measured by the driver\'s events', async (t) => {
+  t.test("the MongoDB pool is measured by the driver's events", async (t) => {
     const most = { used: 0, waiting: 0 }
     const progress = { isDone: false }
-    const pings = Promise.allSettled(Array.from({ length: 60 }, () => app.mongo.client.db().command({ ping: 1 }))).then(() => { progress.isDone = true })
+    const pings = Promise.allSettled(Array.from({ length: 60 }, () => app.mongo.client.db().command({ ping: 1 }))).then(
+      () => {
+        progress.isDone = true
+      }
+    )
     while (!progress.isDone) {
       const { used, waiting } = app.mongoPool?.counts ?? { used: 0, waiting: 0 }
       most.used = Math.max(most.used, used)
@@ -151,20 +185,40 @@ t.test('one app', async (t) => {
     t.equal(await readValue(app, 'tandem_projection_parked', users), 0)
     t.equal(await readValue(app, 'tandem_projection_failed_total', users), 0)
     t.equal(await readValue(app, 'tandem_projection_backing_off', users), 0)
-    t.ok(await until(async () => (await samples(app)).some(({ name, labels }) => name === 'tandem_projection_lag_seconds' && labels.direction === 'mongo_to_sql')))
-    t.equal(await readValue(app, 'tandem_projection_backing_off', { direction: 'mongo_to_sql', projection: 'posts' }), 0)
+    t.ok(
+      await until(async () =>
+        (await samples(app)).some(({ name, labels }) =>
+          name === 'tandem_projection_lag_seconds' && labels.direction === 'mongo_to_sql'
+        )
+      )
+    )
+    t.equal(
+      await readValue(app, 'tandem_projection_backing_off', { direction: 'mongo_to_sql', projection: 'posts' }),
+      0
+    )
   })
 
   t.test('dependencies are what readiness says', async (t) => {
-    for (const dependency of ['sql', 'mongodb']) t.ok(await until(async () => await readValue(app, 'tandem_dependency_up', { dependency }) === 1), dependency)
+    for (const dependency of ['sql', 'mongodb']) {
+      t.ok(await until(async () => await readValue(app, 'tandem_dependency_up', { dependency }) === 1), dependency)
+    }
     t.equal(await readValue(app, 'tandem_draining', {}), 0)
     app.addReadiness('billing', () => 'down')
-    t.ok(await until(async () => (await samples(app)).some(({ name, labels, value }) => name === 'tandem_dependency_up' && labels.dependency === 'billing' && value === 0)))
+    t.ok(
+      await until(async () =>
+        (await samples(app)).some(({ name, labels, value }) =>
+          name === 'tandem_dependency_up' && labels.dependency === 'billing' && value === 0
+        )
+      )
+    )
   })
 
   t.test('an observer that throws harms nothing', async (t) => {
     let calls = 0
-    app.observeTransactions(() => { calls++; throw new Error('observer') })
+    app.observeTransactions(() => {
+      calls++
+      throw new Error('observer')
+    })
     t.equal(await post('/measure/sql/1'), 200)
     t.equal(calls, 1)
   })
@@ -175,7 +229,9 @@ t.test('one app', async (t) => {
       known.set(name, new Set([...known.get(name) ?? [], ...Object.keys(labels), 'job', 'instance']))
     }
     const texts = (await app.metrics.text()).matchAll(/^# TYPE (\S+) (\S+)$/gm)
-    for (const [, name = ''] of texts) if (!known.has(name)) known.set(name, new Set(['job', 'instance', 'direction', 'projection', 'kind']))
+    for (const [, name = ''] of texts) {
+      if (!known.has(name)) known.set(name, new Set(['job', 'instance', 'direction', 'projection', 'kind']))
+    }
     known.set('up', new Set(['job', 'instance']))
     for (const [file, expressions] of Object.entries(shippedExpressions())) {
       t.ok(expressions.length > 10, `${file} has ${expressions.length} expressions`)
@@ -193,8 +249,12 @@ t.test('one app', async (t) => {
 
 t.test('the documentation lists every metric of the service with its labels', async (t) => {
   const app = await build(t, { offline: true })
-  const rows = readFileSync(new URL('../../docs/observability.md', import.meta.url), 'utf8').matchAll(/^\| `([a-z_]+)` \| (\w+) \| (.*?) \|/gm)
-  const documented = [...rows].map(([, name = '', kind = '', labels = '']) => `${name} ${kind} ${[...labels.matchAll(/`(\w+)`/g)].map(([, label]) => label).join(' ')}`.trim())
+  const rows = readFileSync(new URL('../../docs/observability.md', import.meta.url), 'utf8').matchAll(
+    /^\| `([a-z_]+)` \| (\w+) \| (.*?) \|/gm
+  )
+  const documented = [...rows].map(([, name = '', kind = '', labels = '']) =>
+    `${name} ${kind} ${[...labels.matchAll(/`(\w+)`/g)].map(([, label]) => label).join(' ')}`.trim()
+  )
   const measured = app.metrics.registry.getMetricsAsArray().map((metric) => {
     const { name, type, labelNames = [] } = metric as typeof metric & { labelNames?: string[] }
     return `${name} ${String(type)} ${labelNames.join(' ')}`.trim()
@@ -203,18 +263,29 @@ t.test('the documentation lists every metric of the service with its labels', as
 })
 
 t.test('the SQL pool is measured while it is in use', async (t) => {
-  const app = await build(t, { settings: { DATABASE_POOL_SIZE: 2, DATABASE_MAX_OVERFLOW: 0, DATABASE_POOL_MAX_WAITING: 1, PROJECTIONS: false } })
+  const app = await build(t, {
+    settings: { DATABASE_POOL_SIZE: 2, DATABASE_MAX_OVERFLOW: 0, DATABASE_POOL_MAX_WAITING: 1, PROJECTIONS: false }
+  })
   // One metric at a time: reading all of them asks the database how it is, which would wait in the same queue.
   const read = async (name: string, labels: Labels) => {
     const values = (await app.metrics.registry.getSingleMetric(name)?.get())?.values ?? []
-    return values.find((sample) => Object.entries(labels).every(([label, value]) => sample.labels[label] === value))?.value
+    return values.find((sample) => Object.entries(labels).every(([label, value]) => sample.labels[label] === value))
+      ?.value
   }
   const pool = { db_client_connection_pool_name: 'postgresql' }
-  const connections = async (state: string) => await read('db_client_connection_count', { ...pool, db_client_connection_state: state })
+  const connections = async (state: string) =>
+    await read('db_client_connection_count', { ...pool, db_client_connection_state: state })
   const waiting = async () => await read('db_client_connection_pending_requests', pool)
   let finish: () => void = () => {}
-  const finished = new Promise<void>((resolve) => { finish = resolve })
-  const hold = async () => { await app.transaction(async (tx) => { await tx.query('select 1'); await finished }) }
+  const finished = new Promise<void>((resolve) => {
+    finish = resolve
+  })
+  const hold = async () => {
+    await app.transaction(async (tx) => {
+      await tx.query('select 1')
+      await finished
+    })
+  }
 
   const work = [hold(), hold()]
   t.ok(await until(async () => await connections('used') === 2 && await waiting() === 0))
@@ -225,7 +296,11 @@ t.test('the SQL pool is measured while it is in use', async (t) => {
   const age = await read('tandem_transaction_oldest_seconds', { store: 'sql' }) ?? 0
   t.ok(age > 0 && age < 60, `${age} s`)
   await t.rejects(hold(), { code: 'TX_POOL_TIMEOUT' })
-  t.equal(await read('tandem_transactions_total', { store: 'sql', outcome: 'failed' }), 1, 'one that gets no connection has failed')
+  t.equal(
+    await read('tandem_transactions_total', { store: 'sql', outcome: 'failed' }),
+    1,
+    'one that gets no connection has failed'
+  )
 
   finish()
   await Promise.all(work)
@@ -255,20 +330,28 @@ t.test('pools of SQLite', async (t) => {
 })
 
 async function samples (app: App): Promise<Sample[]> {
-  return [...(await app.metrics.text()).matchAll(/^([a-z_]+)(?:\{(.*)\})? (\S+)$/gm)].map(([, name = '', labels = '', value]) => ({
-    name, value: Number(value), labels: Object.fromEntries([...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, label, text]) => [label, text]))
+  return [...(await app.metrics.text()).matchAll(/^([a-z_]+)(?:\{(.*)\})? (\S+)$/gm)].map((
+    [, name = '', labels = '', value]
+  ) => ({
+    name,
+    value: Number(value),
+    labels: Object.fromEntries([...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, label, text]) => [label, text]))
   }))
 }
 
 /** The sum of the series whose labels agree; 0 without one. */
 async function readValue (app: App, name: string, labels: Labels): Promise<number> {
   return (await samples(app))
-    .filter((sample) => sample.name === name && Object.entries(labels).every(([label, value]) => sample.labels[label] === value))
+    .filter((sample) =>
+      sample.name === name && Object.entries(labels).every(([label, value]) => sample.labels[label] === value)
+    )
     .reduce((sum, { value }) => sum + value, 0)
 }
 
 async function poolNames (app: App): Promise<Array<string | undefined>> {
-  return (await samples(app)).filter(({ name }) => name === 'db_client_connection_max').map(({ labels }) => labels.db_client_connection_pool_name)
+  return (await samples(app)).filter(({ name }) => name === 'db_client_connection_max').map(({ labels }) =>
+    labels.db_client_connection_pool_name
+  )
 }
 
 function shippedExpressions (): Record<string, string[]> {
@@ -276,14 +359,23 @@ function shippedExpressions (): Record<string, string[]> {
   const dashboard = JSON.parse(read('dashboard.json')) as { panels: Array<{ targets?: Array<{ expr: string }> }> }
   return {
     'dashboard.json': dashboard.panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr)),
-    'alerts.yaml': [...read('alerts.yaml').matchAll(/^ +expr: (?:\|\n((?: {10,}.*\n)+)|(.*)\n)/gm)].map(([, block, line]) => block ?? line ?? '')
+    'alerts.yaml': [...read('alerts.yaml').matchAll(/^ +expr: (?:\|\n((?: {10,}.*\n)+)|(.*)\n)/gm)].map((
+      [, block, line]
+    ) => block ?? line ?? '')
   }
 }
 
 /** Metrics of an expression with the labels they are selected and grouped by. */
-function metricsIn (expression: string): Array<{ name: string, labels: string[] }> {
-  const grouped = [...expression.matchAll(/\bby \(([^)]*)\)/g)].flatMap(([, labels = '']) => labels.split(',').map((label) => label.trim())).filter((label) => label !== 'le')
-  return [...expression.replaceAll(/\b(?:by|on) \([^)]*\)/g, '').matchAll(/\b((?:tandem|http|db|process|nodejs)_\w+|up)\b(?:\{([^}]*)\})?/g)].map(([, name = '', selectors = '']) => ({
-    name, labels: [...grouped, ...[...selectors.matchAll(/(\w+) ?(?:=~|!~|!=|=)/g)].map(([, label = '']) => label)]
+function metricsIn (expression: string): Array<{ name: string; labels: string[] }> {
+  const grouped = [...expression.matchAll(/\bby \(([^)]*)\)/g)].flatMap(([, labels = '']) =>
+    labels.split(',').map((label) => label.trim())
+  ).filter((label) => label !== 'le')
+  return [
+    ...expression.replaceAll(/\b(?:by|on) \([^)]*\)/g, '').matchAll(
+      /\b((?:tandem|http|db|process|nodejs)_\w+|up)\b(?:\{([^}]*)\})?/g
+    )
+  ].map(([, name = '', selectors = '']) => ({
+    name,
+    labels: [...grouped, ...[...selectors.matchAll(/(\w+) ?(?:=~|!~|!=|=)/g)].map(([, label = '']) => label)]
   }))
 }

@@ -1,7 +1,12 @@
 import { writeFileSync } from 'node:fs'
 import t from 'tap'
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api'
-import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor, type ReadableSpan } from '@opentelemetry/sdk-trace-node'
+import {
+  InMemorySpanExporter,
+  NodeTracerProvider,
+  SimpleSpanProcessor,
+  type ReadableSpan
+} from '@opentelemetry/sdk-trace-node'
 import { newFolder } from '../folder.ts'
 import { build, listen, until } from '../helper.ts'
 import FastifyOtel from '@fastify/otel'
@@ -27,8 +32,13 @@ async function routes (app: App): Promise<void> {
     await request.transaction.query('insert into late values (1), (1)')
     return { ok: true }
   })
-  app.post('/trace/fails', async (request) => { await request.transaction.query('select secret from nowhere') })
-  app.get('/trace/plain/:id', async () => { await app.db.execute('select 1'); return {} })
+  app.post('/trace/fails', async (request) => {
+    await request.transaction.query('select secret from nowhere')
+  })
+  app.get('/trace/plain/:id', async () => {
+    await app.db.execute('select 1')
+    return {}
+  })
 }
 
 t.test('without an SDK nothing is traced', async (t) => {
@@ -40,25 +50,58 @@ t.test('without an SDK nothing is traced', async (t) => {
 
 t.test('with an SDK', async (t) => {
   new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }).register()
-  const app = await build(t, { plugins: routes, logger: { level: 'info', stream: { write: (line) => { lines.push(line) } } } })
+  const app = await build(t, {
+    plugins: routes,
+    logger: {
+      level: 'info',
+      stream: {
+        write: (line) => {
+          lines.push(line)
+        }
+      }
+    }
+  })
   const origin = await listen(t, app)
-  const post = async (path: string, headers: Record<string, string> = {}) => await fetch(origin + path, { method: 'POST', body: '{}', headers: { 'content-type': 'application/json', ...headers } })
+  const post = async (path: string, headers: Record<string, string> = {}) =>
+    await fetch(origin + path, {
+      method: 'POST',
+      body: '{}',
+      headers: { 'content-type': 'application/json', ...headers }
+    })
 
   t.test('a request, its transaction and its statements are one trace, that of the caller', async (t) => {
-    const spans = await collectSpans(() => post('/trace/sql?token=secret', { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' }))
+    const spans = await collectSpans(() =>
+      post('/trace/sql?token=secret', { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' })
+    )
     const request = named(spans, 'POST /trace/sql')
     const transaction = named(spans, 'transaction sql')
     t.ok(spans.every((span) => span.spanContext().traceId === '0af7651916cd43dd8448eb211c80319c'))
     t.equal(request.parentSpanContext?.spanId, 'b7ad6b7169203331')
     t.equal(request.kind, SpanKind.SERVER)
-    t.match(request.attributes, { 'http.request.method': 'POST', 'http.route': '/trace/sql', 'http.response.status_code': 200, 'url.path': '/trace/sql' })
+    t.match(request.attributes, {
+      'http.request.method': 'POST',
+      'http.route': '/trace/sql',
+      'http.response.status_code': 200,
+      'url.path': '/trace/sql'
+    })
     t.equal(transaction.parentSpanContext?.spanId, request.spanContext().spanId)
-    t.match(transaction.attributes, { 'tandem.transaction.outcome': 'committed', 'tandem.transaction.statements': 2, 'tandem.transaction.attempt': 1 })
+    t.match(transaction.attributes, {
+      'tandem.transaction.outcome': 'committed',
+      'tandem.transaction.statements': 2,
+      'tandem.transaction.attempt': 1
+    })
     const inside = spans.filter((span) => span.parentSpanContext?.spanId === transaction.spanContext().spanId)
     t.same(inside.map(({ name }) => name), ['BEGIN', 'INSERT users', 'SELECT users', 'COMMIT'])
-    t.match(inside[1], { kind: SpanKind.CLIENT, attributes: {
-      'db.system.name': 'postgresql', 'db.namespace': app.config.DATABASE_URL?.split('/').pop(), 'db.operation.name': 'INSERT', 'db.collection.name': 'users', 'db.query.summary': 'INSERT users'
-    } })
+    t.match(inside[1], {
+      kind: SpanKind.CLIENT,
+      attributes: {
+        'db.system.name': 'postgresql',
+        'db.namespace': app.config.DATABASE_URL?.split('/').pop(),
+        'db.operation.name': 'INSERT',
+        'db.collection.name': 'users',
+        'db.query.summary': 'INSERT users'
+      }
+    })
     t.ok(isBefore(inside.at(-1), request), 'the span of the request ends after the COMMIT')
     t.notMatch(toText(spans), 'secret', 'no value is in a trace')
   })
@@ -68,7 +111,12 @@ t.test('with an SDK', async (t) => {
     const transaction = named(spans, 'transaction mongo')
     const insert = named(spans, 'insert notes')
     t.equal(insert.parentSpanContext?.spanId, transaction.spanContext().spanId)
-    t.match(insert.attributes, { 'db.system.name': 'mongodb', 'db.namespace': app.config.MONGODB_DATABASE, 'db.collection.name': 'notes', 'db.operation.name': 'insert' })
+    t.match(insert.attributes, {
+      'db.system.name': 'mongodb',
+      'db.namespace': app.config.MONGODB_DATABASE,
+      'db.collection.name': 'notes',
+      'db.operation.name': 'insert'
+    })
     t.equal(named(spans, 'commitTransaction').parentSpanContext?.spanId, transaction.spanContext().spanId)
   })
 
@@ -76,7 +124,10 @@ t.test('with an SDK', async (t) => {
     const spans = await collectSpans(() => post('/trace/commit-fails'))
     t.match(named(spans, 'POST /trace/commit-fails').attributes, { 'http.response.status_code': 409 })
     t.equal(named(spans, 'POST /trace/commit-fails').status.code, SpanStatusCode.UNSET, 'a 4xx is no fault of ours')
-    t.match(named(spans, 'COMMIT'), { status: { code: SpanStatusCode.ERROR }, attributes: { 'db.response.status_code': '23505', 'error.type': '23505' } })
+    t.match(named(spans, 'COMMIT'), {
+      status: { code: SpanStatusCode.ERROR },
+      attributes: { 'db.response.status_code': '23505', 'error.type': '23505' }
+    })
     t.match(named(spans, 'transaction sql').attributes, { 'tandem.transaction.outcome': 'rolled back' })
   })
 
@@ -94,7 +145,11 @@ t.test('with an SDK', async (t) => {
   })
 
   t.test('paths that do not exist have no route, probes have no span', async (t) => {
-    const spans = await collectSpans(async () => { await fetch(`${origin}/readyz`); await fetch(`${origin}/livez`); return await fetch(`${origin}/no/such/path`) })
+    const spans = await collectSpans(async () => {
+      await fetch(`${origin}/readyz`)
+      await fetch(`${origin}/livez`)
+      return await fetch(`${origin}/no/such/path`)
+    })
     t.same(spans.filter(({ kind }) => kind === SpanKind.SERVER).map(({ name }) => name), ['GET'])
   })
 
@@ -103,12 +158,17 @@ t.test('with an SDK', async (t) => {
     const spans = await collectSpans(() => fetch(`${origin}/trace/plain/8`))
     await until(() => lines.some((line) => line.includes('request completed')))
     const line = lines.find((line) => line.includes('request completed'))
-    t.match(JSON.parse(line ?? '{}'), { trace_id: spans[0]?.spanContext().traceId, span_id: named(spans, 'GET /trace/plain/:id').spanContext().spanId })
+    t.match(JSON.parse(line ?? '{}'), {
+      trace_id: spans[0]?.spanContext().traceId,
+      span_id: named(spans, 'GET /trace/plain/:id').spanContext().spanId
+    })
   })
 
   t.test('work that belongs to no request makes no trace', async (t) => {
     exporter.reset()
-    await app.transaction(async (tx) => { await tx.query('select 1') })
+    await app.transaction(async (tx) => {
+      await tx.query('select 1')
+    })
     await app.db.execute('select 1')
     await app.mongo.client.db().command({ ping: 1 })
     t.same(exporter.getFinishedSpans(), [])
@@ -118,12 +178,20 @@ t.test('with an SDK', async (t) => {
 t.test('@fastify/otel that the user has put on every app is left as it is', async (t) => {
   const instrumentation = new FastifyOtel.FastifyOtelInstrumentation({ registerOnInitialization: true })
   instrumentation.enable()
-  t.teardown(() => { instrumentation.disable() })
+  t.teardown(() => {
+    instrumentation.disable()
+  })
   const app = await build(t, { plugins: routes })
   const origin = await listen(t, app)
-  const spans = await collectSpans(() => fetch(`${origin}/trace/sql`, { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } }))
+  const spans = await collectSpans(() =>
+    fetch(`${origin}/trace/sql`, { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } })
+  )
   t.equal(spans.filter(({ kind }) => kind === SpanKind.SERVER).length, 1)
-  t.equal(new Set(spans.map((span) => span.spanContext().traceId)).size, 1, 'transaction and statements are in its trace')
+  t.equal(
+    new Set(spans.map((span) => span.spanContext().traceId)).size,
+    1,
+    'transaction and statements are in its trace'
+  )
   t.match(named(spans, 'transaction sql').attributes, { 'tandem.transaction.outcome': 'committed' })
 })
 
@@ -137,7 +205,7 @@ t.test('packages that are not installed are done without, broken ones are not', 
 t.test('statements are named without their values', async (t) => {
   const names: Record<string, string> = {
     'select * from "users" where id = $1': 'SELECT users',
-    'select \'from secrets\' as a from public.posts': 'SELECT public.posts',
+    "select 'from secrets' as a from public.posts": 'SELECT public.posts',
     'insert into orders (a) values (1) returning id': 'INSERT orders',
     'update only "users" set name = $1': 'UPDATE users',
     'delete from order_items where 1 = 1': 'DELETE order_items',

@@ -7,11 +7,14 @@ function fault (properties: Record<string, unknown>, message = 'a message', caus
 
 const sql = (code: string, severity = 'ERROR') => fault({ code, severity })
 const mongo = (name: string, properties: Record<string, unknown> = {}) => fault({ name, ...properties })
-const sqlite = (extendedCode: string) => fault({ name: 'LibsqlError', code: extendedCode.split('_').slice(0, 2).join('_'), extendedCode })
+const sqlite = (extendedCode: string) =>
+  fault({ name: 'LibsqlError', code: extendedCode.split('_').slice(0, 2).join('_'), extendedCode })
 
 function meaning (error: unknown): string {
   const answer = answerFor(error)
-  return answer === undefined ? 'none' : `${answer.status} ${answer.type}${answer.retryAfter === undefined ? '' : ' retry'}`
+  return answer === undefined
+    ? 'none'
+    : `${answer.status} ${answer.type}${answer.retryAfter === undefined ? '' : ' retry'}`
 }
 
 t.test('PostgreSQL', async (t) => {
@@ -59,8 +62,16 @@ t.test('node-postgres without a code, and the network', async (t) => {
   for (const code of ['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND']) {
     t.equal(meaning(fault({ code })), '503 database-unavailable retry', code)
   }
-  t.equal(meaning(fault({ query: 'select 1' }, 'Failed query', fault({ code: 'ECONNREFUSED' }))), '503 database-unavailable retry', 'wrapped by Drizzle')
-  t.equal(meaning(new TypeError('fetch failed', { cause: fault({ code: 'ECONNREFUSED' }) })), 'none', 'another service that is down is not our database')
+  t.equal(
+    meaning(fault({ query: 'select 1' }, 'Failed query', fault({ code: 'ECONNREFUSED' }))),
+    '503 database-unavailable retry',
+    'wrapped by Drizzle'
+  )
+  t.equal(
+    meaning(new TypeError('fetch failed', { cause: fault({ code: 'ECONNREFUSED' }) })),
+    'none',
+    'another service that is down is not our database'
+  )
 })
 
 t.test('SQLite', async (t) => {
@@ -98,13 +109,22 @@ t.test('MongoDB', async (t) => {
     14: '422 value-refused',
     2: '500 internal'
   }
-  for (const [code, answer] of Object.entries(codes)) t.equal(meaning(mongo('MongoServerError', { code: Number(code) })), answer, code)
+  for (const [code, answer] of Object.entries(codes)) {
+    t.equal(meaning(mongo('MongoServerError', { code: Number(code) })), answer, code)
+  }
   t.equal(meaning(mongo('MongoServerSelectionError')), '503 database-unavailable retry')
   t.equal(meaning(mongo('MongoNetworkTimeoutError')), '503 database-unavailable retry')
   t.equal(meaning(mongo('MongoTopologyClosedError')), '503 database-unavailable retry')
   t.equal(meaning(mongo('MongoWaitQueueTimeoutError')), '503 pool-exhausted retry')
-  t.equal(meaning(mongo('MongoServerError', { errorLabelSet: new Set(['UnknownTransactionCommitResult']), code: 50 })), '500 outcome-unknown', 'a label tells more than a code')
-  t.equal(meaning(mongo('MongoServerError', { errorLabels: ['TransientTransactionError'] })), '503 write-conflict retry')
+  t.equal(
+    meaning(mongo('MongoServerError', { errorLabelSet: new Set(['UnknownTransactionCommitResult']), code: 50 })),
+    '500 outcome-unknown',
+    'a label tells more than a code'
+  )
+  t.equal(
+    meaning(mongo('MongoServerError', { errorLabels: ['TransientTransactionError'] })),
+    '503 write-conflict retry'
+  )
   t.equal(meaning(mongo('BSONError')), '422 value-refused')
   t.equal(meaning(mongo('MongoInvalidArgumentError')), '500 internal')
 })
@@ -120,11 +140,24 @@ t.test("the transaction's own errors count before their cause", async (t) => {
     TX_POOL_TIMEOUT: '503 pool-exhausted retry',
     TX_CONNECTION_LOST: '503 database-unavailable retry'
   }
-  for (const [code, answer] of Object.entries(wanted)) t.equal(meaning(fault({ code }, 'a sentence', sql('23505'))), answer, code)
+  for (const [code, answer] of Object.entries(wanted)) {
+    t.equal(meaning(fault({ code }, 'a sentence', sql('23505'))), answer, code)
+  }
 })
 
 t.test('what is no database error has no answer', async (t) => {
-  for (const error of [new Error('a bug'), new TypeError('a bug'), fault({ code: 'EPERM1' }), fault({ code: 'ABCDE' }), 'a text', undefined, null, { code: '23505', severity: 'ERROR' }]) {
+  for (
+    const error of [
+      new Error('a bug'),
+      new TypeError('a bug'),
+      fault({ code: 'EPERM1' }),
+      fault({ code: 'ABCDE' }),
+      'a text',
+      undefined,
+      null,
+      { code: '23505', severity: 'ERROR' }
+    ]
+  ) {
     t.equal(answerFor(error), undefined)
   }
 })

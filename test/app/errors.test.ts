@@ -15,23 +15,45 @@ const autocommit = { config: { transaction: false as const } }
 // What a client must never see, whatever went wrong.
 const FORBIDDEN = [SECRET, /\b(select|insert|raise)\b/i, /postgres|mongo|127\.0\.0\.1/i, /node_modules|\bat .*:\d+/]
 
-interface Reply { statusCode: number, headers: Record<string, unknown>, body: string }
+interface Reply {
+  statusCode: number
+  headers: Record<string, unknown>
+  body: string
+}
 
 function withRoutes (t: Test, plugins: (app: App) => Promise<void>, log: string[] = []): Promise<App> {
-  return build(t, { plugins, logger: { level: 'trace', stream: { write: (line) => { log.push(line) } } } })
+  return build(t, {
+    plugins,
+    logger: {
+      level: 'trace',
+      stream: {
+        write: (line) => {
+          log.push(line)
+        }
+      }
+    }
+  })
 }
 
 function isProblem (t: Test, reply: Reply, status: number, type: string): Problem {
   const body = JSON.parse(reply.body) as Problem
   t.equal(reply.statusCode, status, type)
   t.equal(reply.headers['content-type'], 'application/problem+json')
-  t.match(body, { status, type: `/docs/problems#${type}`, title: /\S/, detail: /\S/, instance: reply.headers['x-request-id'] })
+  t.match(body, {
+    status,
+    type: `/docs/problems#${type}`,
+    title: /\S/,
+    detail: /\S/,
+    instance: reply.headers['x-request-id']
+  })
   for (const pattern of FORBIDDEN) t.notMatch(reply.body, pattern)
   return body
 }
 
 t.test('requests that do not match their schema', async (t) => {
-  const ItemSchema = Type.Object({ sku: Type.String({ minLength: 1 }), count: Type.Integer({ minimum: 1 }) }, { additionalProperties: false })
+  const ItemSchema = Type.Object({ sku: Type.String({ minLength: 1 }), count: Type.Integer({ minimum: 1 }) }, {
+    additionalProperties: false
+  })
   const app = await withRoutes(t, async (app) => {
     app.post('/things/:id', {
       ...autocommit,
@@ -47,10 +69,20 @@ t.test('requests that do not match their schema', async (t) => {
       }
     }, async (request) => ({ limit: request.query.limit }))
   })
-  const post = (payload: unknown, url = '/things/1') => app.inject({ method: 'POST', url, headers: { 'content-type': 'application/json' }, payload: JSON.stringify(payload) })
+  const post = (payload: unknown, url = '/things/1') =>
+    app.inject({
+      method: 'POST',
+      url,
+      headers: { 'content-type': 'application/json' },
+      payload: JSON.stringify(payload)
+    })
 
   await t.test('every error of a body at once, with pointers and without values', async (t) => {
-    const reply = await post({ color: SECRET, 'a/b': 1, items: [{ sku: '', count: 0 }, { sku: 'x', count: '2', more: SECRET }] })
+    const reply = await post({
+      color: SECRET,
+      'a/b': 1,
+      items: [{ sku: '', count: 0 }, { sku: 'x', count: '2', more: SECRET }]
+    })
     const { errors, detail } = isProblem(t, reply, 400, 'invalid-request')
     t.equal(detail, 'The body of the request has 6 errors')
     t.strictSame(errors?.map(({ pointer, detail }) => `${pointer} ${detail}`).sort(), [
@@ -68,7 +100,12 @@ t.test('requests that do not match their schema', async (t) => {
     t.match(isProblem(t, await post([]), 400, 'invalid-request').errors, [{ pointer: '', detail: 'must be object' }])
   })
   await t.test('at most fifty errors are listed', async (t) => {
-    const { errors, detail } = isProblem(t, await post({ items: Array.from({ length: 200 }, () => ({})) }), 400, 'invalid-request')
+    const { errors, detail } = isProblem(
+      t,
+      await post({ items: Array.from({ length: 200 }, () => ({})) }),
+      400,
+      'invalid-request'
+    )
     t.equal(errors?.length, 50)
     t.equal(detail, 'The body of the request has 50 of 400 errors')
   })
@@ -80,9 +117,14 @@ t.test('requests that do not match their schema', async (t) => {
     t.same((await post({ items: [] }, '/things/7?limit=5')).json(), { limit: 5 })
     t.same((await post({ items: [] }, '/things/7?unknown=1')).json(), { limit: 100 })
     t.match(isProblem(t, await post({ items: [] }, `/things/${SECRET}`), 400, 'invalid-request'), {
-      detail: 'The path of the request has 1 error', errors: [{ pointer: '/id', detail: 'must be integer', in: 'path' }]
+      detail: 'The path of the request has 1 error',
+      errors: [{ pointer: '/id', detail: 'must be integer', in: 'path' }]
     })
-    t.match(isProblem(t, await post({ items: [] }, '/things/7?limit=101'), 400, 'invalid-request').errors, [{ pointer: '/limit', detail: 'must be <= 100', in: 'query' }])
+    t.match(isProblem(t, await post({ items: [] }, '/things/7?limit=101'), 400, 'invalid-request').errors, [{
+      pointer: '/limit',
+      detail: 'must be <= 100',
+      in: 'query'
+    }])
   })
 })
 
@@ -93,7 +135,8 @@ t.test('requests that cannot be read', async (t) => {
     app.put('/things/:name', autocommit, async () => 'put')
     app.get('/things/fixed', async () => 'fixed')
   })
-  const post = (payload: string, type = 'application/json') => app.inject({ method: 'POST', url: '/things', headers: { 'content-type': type }, payload })
+  const post = (payload: string, type = 'application/json') =>
+    app.inject({ method: 'POST', url: '/things', headers: { 'content-type': type }, payload })
 
   isProblem(t, await post(`{"a": ${SECRET}`), 400, 'bad-request')
   isProblem(t, await post('{"__proto__": 1}'), 400, 'bad-request')
@@ -106,7 +149,11 @@ t.test('requests that cannot be read', async (t) => {
   isProblem(t, await post(JSON.stringify('x'.repeat(1_048_577))), 413, 'body-too-large')
   isProblem(t, await app.inject('/things/%E0%A4%A'), 400, 'bad-request')
   isProblem(t, await app.inject(`/things/${'x'.repeat(1001)}`), 414, 'uri-too-long')
-  t.equal((await app.inject(`/things/${encodeURIComponent('😀'.repeat(50))}`)).statusCode, 200, 'the longest name in the longest encoding')
+  t.equal(
+    (await app.inject(`/things/${encodeURIComponent('😀'.repeat(50))}`)).statusCode,
+    200,
+    'the longest name in the longest encoding'
+  )
   isProblem(t, await app.inject(`/nothing/${SECRET}`), 404, 'not-found')
   isProblem(t, await app.inject(`/docs/${SECRET}`), 404, 'not-found')
   isProblem(t, await app.inject('/docs/static/..%2f..%2fpackage.json'), 404, 'not-found')
@@ -137,16 +184,41 @@ t.test('requests that cannot be read', async (t) => {
 t.test('F45 faults of the service', async (t) => {
   const log: string[] = []
   const app = await withRoutes(t, async (app) => {
-    app.get('/bug', async () => { throw new TypeError(`cannot do ${SECRET}`) })
-    app.get('/text', async () => { throw SECRET })
-    app.get('/url', async () => { throw new Error(`no answer from http://user:${SECRET}@example.com/x`) })
-    app.get('/hidden', async () => { throw Object.assign(new Error(SECRET), { statusCode: 409 }) })
-    app.get('/odd', async () => { throw Object.assign(new Error(SECRET), { statusCode: 200 }) })
-    app.get('/shown', async () => { throw app.createProblem(409, 'The order was shipped') })
-    app.get('/fields', async () => { throw app.createProblem(422, 'No such colour', { errors: [{ pointer: '/colour', detail: 'is not sold' }], type: 'unprocessable' }) })
-    app.get('/missing', async () => { throw app.createProblem(404, 'User not found') })
-    app.get('/later', async () => { throw app.createProblem(503, SECRET) })
-    app.get('/serialize', { schema: { response: { 200: Type.Object({ n: Type.Integer() }) } } }, async () => ({} as { n: number }))
+    app.get('/bug', async () => {
+      throw new TypeError(`cannot do ${SECRET}`)
+    })
+    app.get('/text', async () => {
+      throw SECRET
+    })
+    app.get('/url', async () => {
+      throw new Error(`no answer from http://user:${SECRET}@example.com/x`)
+    })
+    app.get('/hidden', async () => {
+      throw Object.assign(new Error(SECRET), { statusCode: 409 })
+    })
+    app.get('/odd', async () => {
+      throw Object.assign(new Error(SECRET), { statusCode: 200 })
+    })
+    app.get('/shown', async () => {
+      throw app.createProblem(409, 'The order was shipped')
+    })
+    app.get('/fields', async () => {
+      throw app.createProblem(422, 'No such colour', {
+        errors: [{ pointer: '/colour', detail: 'is not sold' }],
+        type: 'unprocessable'
+      })
+    })
+    app.get('/missing', async () => {
+      throw app.createProblem(404, 'User not found')
+    })
+    app.get('/later', async () => {
+      throw app.createProblem(503, SECRET)
+    })
+    app.get(
+      '/serialize',
+      { schema: { response: { 200: Type.Object({ n: Type.Integer() }) } } },
+      async () => ({} as { n: number })
+    )
   }, log)
 
   isProblem(t, await app.inject('/bug'), 500, 'internal')
@@ -157,7 +229,10 @@ t.test('F45 faults of the service', async (t) => {
   isProblem(t, await app.inject('/serialize'), 500, 'internal')
   t.equal(isProblem(t, await app.inject('/shown'), 409, 'conflict').detail, 'The order was shipped')
   t.equal(isProblem(t, await app.inject('/missing'), 404, 'not-found').detail, 'User not found')
-  t.match(isProblem(t, await app.inject('/fields'), 422, 'unprocessable'), { detail: 'No such colour', errors: [{ pointer: '/colour', detail: 'is not sold' }] })
+  t.match(isProblem(t, await app.inject('/fields'), 422, 'unprocessable'), {
+    detail: 'No such colour',
+    errors: [{ pointer: '/colour', detail: 'is not sold' }]
+  })
   const later = await app.inject('/later')
   isProblem(t, later, 503, 'unavailable')
   t.equal(later.headers['retry-after'], '1')
@@ -171,7 +246,7 @@ t.test('F45 faults of the service', async (t) => {
     t.equal(new Set(bodies).size, 1)
   })
   await t.test('the log has message and stack of a bug, but no password of a URL', async (t) => {
-    const lines = log.map((line) => JSON.parse(line) as { err?: { type: string, message: string, stack: string } })
+    const lines = log.map((line) => JSON.parse(line) as { err?: { type: string; message: string; stack: string } })
     const bug = lines.find(({ err }) => err?.type === 'TypeError')
     t.match(bug?.err?.message, 'cannot do')
     t.match(bug?.err?.stack, /at .*errors\.test/)
@@ -192,8 +267,15 @@ t.test('what PostgreSQL refuses', async (t) => {
       return 'done'
     })
   }, log)
-  const send = async (sql: string, method: 'POST' | 'DELETE' = 'POST') => await app.inject({ method, url: '/sql', headers: { 'content-type': 'application/json' }, payload: JSON.stringify(sql) })
-  const raise = (code: string) => send(`do $$ begin raise exception using errcode = '${code}', message = '${SECRET}'; end $$`)
+  const send = async (sql: string, method: 'POST' | 'DELETE' = 'POST') =>
+    await app.inject({
+      method,
+      url: '/sql',
+      headers: { 'content-type': 'application/json' },
+      payload: JSON.stringify(sql)
+    })
+  const raise = (code: string) =>
+    send(`do $$ begin raise exception using errcode = '${code}', message = '${SECRET}'; end $$`)
   const user = (email: string) => `insert into users (email, name) values ('${email}', '${SECRET}')`
 
   await send(user(`${SECRET}@example.com`))
@@ -211,8 +293,14 @@ t.test('what PostgreSQL refuses', async (t) => {
   isProblem(t, await send(`selekt '${SECRET}'`), 500, 'internal')
 
   const raised: Array<[string, number, string]> = [
-    ['40001', 503, 'write-conflict'], ['40P01', 503, 'write-conflict'], ['55P03', 503, 'lock-timeout'], ['57014', 504, 'database-timeout'],
-    ['53100', 503, 'out-of-resources'], ['25006', 503, 'database-unavailable'], ['22003', 422, 'value-refused'], ['XX000', 500, 'internal']
+    ['40001', 503, 'write-conflict'],
+    ['40P01', 503, 'write-conflict'],
+    ['55P03', 503, 'lock-timeout'],
+    ['57014', 504, 'database-timeout'],
+    ['53100', 503, 'out-of-resources'],
+    ['25006', 503, 'database-unavailable'],
+    ['22003', 422, 'value-refused'],
+    ['XX000', 500, 'internal']
   ]
   for (const [code, status, type] of raised) {
     const reply = await raise(code)
@@ -227,14 +315,27 @@ t.test('what PostgreSQL refuses', async (t) => {
 
 t.test('what MongoDB refuses', async (t) => {
   const log: string[] = []
-  const post = { title: SECRET, content: 'x', category: 'x', author_id: 1, slug: 'taken', created_at: new Date(), updated_at: new Date() }
+  const post = {
+    title: SECRET,
+    content: 'x',
+    category: 'x',
+    author_id: 1,
+    slug: 'taken',
+    created_at: new Date(),
+    updated_at: new Date()
+  }
   const app = await withRoutes(t, async (app) => {
-    app.post('/mongo', { ...autocommit, schema: { body: Type.Record(Type.String(), Type.Unknown()) } }, async (request) => {
-      await mongoDatabase(app).collection('posts').insertOne({ ...post, ...request.body })
-      return 'done'
-    })
+    app.post(
+      '/mongo',
+      { ...autocommit, schema: { body: Type.Record(Type.String(), Type.Unknown()) } },
+      async (request) => {
+        await mongoDatabase(app).collection('posts').insertOne({ ...post, ...request.body })
+        return 'done'
+      }
+    )
   }, log)
-  const send = async (fields: Record<string, unknown>) => await app.inject({ method: 'POST', url: '/mongo', payload: fields })
+  const send = async (fields: Record<string, unknown>) =>
+    await app.inject({ method: 'POST', url: '/mongo', payload: fields })
 
   t.equal((await send({})).statusCode, 200)
   const duplicate = isProblem(t, await send({}), 409, 'duplicate')
@@ -246,7 +347,8 @@ t.test('what MongoDB refuses', async (t) => {
 
 t.test('ids of requests', async (t) => {
   const app = await build(t)
-  const idFor = async (id: string) => (await app.inject({ url: '/livez', headers: { 'x-request-id': id } })).headers['x-request-id']
+  const idFor = async (id: string) =>
+    (await app.inject({ url: '/livez', headers: { 'x-request-id': id } })).headers['x-request-id']
   t.equal(await idFor('Order_42-a'), 'Order_42-a')
   for (const forged of ['', 'a b', 'a\tb', '<script>', 'x'.repeat(65), 'ä', '{"level":60}']) {
     t.match(await idFor(forged), /^[0-9a-f-]{36}$/, JSON.stringify(forged))

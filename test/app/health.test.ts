@@ -48,10 +48,10 @@ async function change (url: string, statement: string): Promise<void> {
 }
 
 /** What the log has warned of, line by line: message and reason. */
-function warnings (): { logger: LoggerOptions, said: string[] } {
+function warnings (): { logger: LoggerOptions; said: string[] } {
   const said: string[] = []
   const write = (line: string): void => {
-    const { level, msg, reason = '' } = JSON.parse(line) as { level: number, msg: string, reason?: string }
+    const { level, msg, reason = '' } = JSON.parse(line) as { level: number; msg: string; reason?: string }
     if (level === 40) said.push(`${msg}: ${reason}`)
   }
   return { said, logger: { level: 'warn', stream: { write } } }
@@ -102,7 +102,14 @@ t.test('a pool that is full of attempts to connect is not merely busy', async (t
   const { databaseUrl } = await databases(t)
   const proxy = await Proxy.start(databaseUrl)
   t.teardown(() => proxy.close())
-  const app = await build(t, { settings: { DATABASE_URL: proxy.through(databaseUrl), DATABASE_POOL_SIZE: 1, DATABASE_MAX_OVERFLOW: 0, PROJECTIONS: false } })
+  const app = await build(t, {
+    settings: {
+      DATABASE_URL: proxy.through(databaseUrl),
+      DATABASE_POOL_SIZE: 1,
+      DATABASE_MAX_OVERFLOW: 0,
+      PROJECTIONS: false
+    }
+  })
   const { pool } = app.pg
   proxy.refuse()
   const waiting = app.inject('/users/1')
@@ -132,7 +139,11 @@ t.test('other plugins add what they depend on', async (t) => {
   const [first, second] = await Promise.all([probe(), probe()])
   t.same(second.json(), first.json())
   t.equal(asked, 1, 'probes at the same time share one round of checks')
-  t.match((await getReadiness(app)).json(), { status: 'ready', checks: { printer: 'degraded' } }, 'degraded still takes requests')
+  t.match(
+    (await getReadiness(app)).json(),
+    { status: 'ready', checks: { printer: 'degraded' } },
+    'degraded still takes requests'
+  )
 
   // Readiness is at most a second old: ask until the answer is of the new condition.
   const after = async (next: typeof condition, wanted: string) => {

@@ -15,7 +15,14 @@ async function emptyDatabase (t: Test): Promise<Db> {
   return client.db(mongoDatabase)
 }
 
-const post = () => ({ title: 'On naming', content: 'x', category: 'craft', author_id: 1, created_at: new Date(), updated_at: new Date() })
+const post = () => ({
+  title: 'On naming',
+  content: 'x',
+  category: 'craft',
+  author_id: 1,
+  created_at: new Date(),
+  updated_at: new Date()
+})
 
 t.test('collections, validators and indexes', async (t) => {
   const db = await emptyDatabase(t)
@@ -40,13 +47,27 @@ t.test('collections, validators and indexes', async (t) => {
     await posts.insertOne({ ...post(), author_id: 2 ** 31 + 5 })
     await posts.insertOne({ ...post(), title: '😀'.repeat(200) })
     const wrong: Array<Record<string, unknown>> = [
-      { title: '' }, { title: 'x'.repeat(201) }, { title: null }, { content: 'x'.repeat(100_001) }, { category: 'x'.repeat(51) }, { author_id: '1' },
-      { author_id: 1.5 }, { author_id: 0 }, { created_at: '2025-01-01' }, { slug: null }, { more: 1 }, { _id: 'text' }
+      { title: '' },
+      { title: 'x'.repeat(201) },
+      { title: null },
+      { content: 'x'.repeat(100_001) },
+      { category: 'x'.repeat(51) },
+      { author_id: '1' },
+      { author_id: 1.5 },
+      { author_id: 0 },
+      { created_at: '2025-01-01' },
+      { slug: null },
+      { more: 1 },
+      { _id: 'text' }
     ]
     for (const fields of wrong) {
-      await t.rejects(posts.insertOne({ _id: new ObjectId(), ...post(), ...fields } as never), { code: 121 }, JSON.stringify(fields).slice(0, 40))
+      await t.rejects(
+        posts.insertOne({ _id: new ObjectId(), ...post(), ...fields } as never),
+        { code: 121 },
+        JSON.stringify(fields).slice(0, 40)
+      )
     }
-    const users = db.collection<{ _id: number, _v: number, name?: string, _deleted?: boolean }>('users')
+    const users = db.collection<{ _id: number; _v: number; name?: string; _deleted?: boolean }>('users')
     await users.insertOne({ _id: 1, name: 'Ada', _v: 1 })
     await users.insertOne({ _id: 2, _v: 2, _deleted: true })
     await t.rejects(users.insertOne({ _id: 3, name: 'Ada' } as never), { code: 121 }, 'a copy without a version')
@@ -59,7 +80,11 @@ t.test('collections, validators and indexes', async (t) => {
   await t.test('indexes that differ are kept and named', async (t) => {
     const posts = db.collection('posts')
     await posts.dropIndex('posts_slug_key')
-    await posts.createIndex({ slug: 1 }, { name: 'by_hand', unique: true, partialFilterExpression: { slug: { $exists: true } } })
+    await posts.createIndex({ slug: 1 }, {
+      name: 'by_hand',
+      unique: true,
+      partialFilterExpression: { slug: { $exists: true } }
+    })
     await t.rejects(prepareDatabase(db), new IndexesDifferError('posts', 'one has the same keys under another name'))
     t.ok((await posts.indexes()).some(({ name }) => name === 'by_hand'))
     await posts.dropIndex('by_hand')
@@ -73,27 +98,40 @@ t.test('collections, validators and indexes', async (t) => {
 
 t.test('the state follows the monitors', async (t) => {
   const seen: string[] = []
-  const state = new MongoState((now) => { seen.push(now) })
-  t.teardown(() => { state.stop() })
+  const state = new MongoState((now) => {
+    seen.push(now)
+  })
+  t.teardown(() => {
+    state.stop()
+  })
   const client = new MongoClient('mongodb://127.0.0.1:1')
   state.watch(client)
   const report = (...types: string[]) => {
-    client.emit('topologyDescriptionChanged', { newDescription: { servers: new Map(types.map((type, at) => [String(at), { type }])) } } as never)
+    client.emit(
+      'topologyDescriptionChanged',
+      { newDescription: { servers: new Map(types.map((type, at) => [String(at), { type }])) } } as never
+    )
   }
-  t.throws(() => { state.assertUp() }, DatabaseDownError)
+  t.throws(() => {
+    state.assertUp()
+  }, DatabaseDownError)
   report('RSPrimary')
   t.equal(state.state, 'down', 'not before collections and indexes are there')
   state.prepared()
   t.equal(state.state, 'up')
   report('Unknown', 'RSSecondary')
   t.equal(state.state, 'degraded', 'a lost primary may come back')
-  t.doesNotThrow(() => { state.assertUp() })
+  t.doesNotThrow(() => {
+    state.assertUp()
+  })
   report('RSSecondary', 'RSPrimary')
   t.equal(state.state, 'up')
   report('Unknown')
   report('Unknown')
   await until(() => state.state === 'down')
-  t.throws(() => { state.assertUp() }, { code: 'DATABASE_DOWN', statusCode: 503 })
+  t.throws(() => {
+    state.assertUp()
+  }, { code: 'DATABASE_DOWN', statusCode: 503 })
   report('RSPrimary')
   t.strictSame(seen, ['up', 'degraded', 'up', 'degraded', 'down', 'up'])
 })
@@ -105,8 +143,19 @@ t.test('F2 without MongoDB the service starts, and heals when it comes', async (
   proxy.refuse()
   const log: string[] = []
   const app = await build(t, {
-    settings: { MONGODB_URL: `mongodb://127.0.0.1:${proxy.port}/?directConnection=true&appName=${new URL(mongoUrl).searchParams.get('appName') ?? ''}` },
-    logger: { level: 'info', stream: { write: (line) => { log.push(line) } } }
+    settings: {
+      MONGODB_URL: `mongodb://127.0.0.1:${proxy.port}/?directConnection=true&appName=${
+        new URL(mongoUrl).searchParams.get('appName') ?? ''
+      }`
+    },
+    logger: {
+      level: 'info',
+      stream: {
+        write: (line) => {
+          log.push(line)
+        }
+      }
+    }
   })
   t.throws(() => mongoDatabase(app).collection('posts'), DatabaseDownError, 'its collections refuse at once')
   const refused = await app.inject('/posts/summaries')
@@ -114,8 +163,16 @@ t.test('F2 without MongoDB the service starts, and heals when it comes', async (
   t.equal(refused.headers['retry-after'], '1')
   t.match(refused.json(), { type: '/docs/problems#database-unavailable' })
   t.equal((await app.inject('/users')).statusCode, 200, 'SQL routes work')
-  t.equal((await app.inject({ method: 'POST', url: '/users', payload: { email: 'ada@example.com', name: 'Ada' } })).statusCode, 201, 'and their writes')
-  t.ok(await until(async () => /"sql":"up","mongodb":"down"/.test((await app.inject('/readyz')).body)), 'readiness says which is missing')
+  t.equal(
+    (await app.inject({ method: 'POST', url: '/users', payload: { email: 'ada@example.com', name: 'Ada' } }))
+      .statusCode,
+    201,
+    'and their writes'
+  )
+  t.ok(
+    await until(async () => /"sql":"up","mongodb":"down"/.test((await app.inject('/readyz')).body)),
+    'readiness says which is missing'
+  )
 
   proxy.accept()
   for (let tries = 0; tries < 3 && !await until(() => app.mongoState.state === 'up'); tries++);

@@ -11,17 +11,37 @@ const root = path.join(import.meta.dirname, '..', '..')
 const committed = readFileSync(path.join(root, 'docs', 'openapi.json'), 'utf8')
 
 interface Operation {
-  operationId?: string, summary?: string, tags?: string[], parameters?: Array<{ name: string, in: string }>, 'x-transaction'?: object
-  requestBody?: { content: Record<string, { schema: object }> }, responses: Record<string, { description: string, headers?: object, content?: Record<string, { schema: object }> }>
+  operationId?: string
+  summary?: string
+  tags?: string[]
+  parameters?: Array<{ name: string; in: string }>
+  'x-transaction'?: object
+  requestBody?: { content: Record<string, { schema: object }> }
+  responses: Record<string, { description: string; headers?: object; content?: Record<string, { schema: object }> }>
 }
-interface Document { openapi: string, paths: Record<string, Record<string, Operation>>, components: { schemas: Record<string, object> } }
+interface Document {
+  openapi: string
+  paths: Record<string, Record<string, Operation>>
+  components: { schemas: Record<string, object> }
+}
 
 const document = JSON.parse(committed) as Document
-const operations = Object.entries(document.paths).flatMap(([url, methods]) => Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${url}`, url, method, ...operation })))
+const operations = Object.entries(document.paths).flatMap(([url, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({
+    name: `${method.toUpperCase()} ${url}`,
+    url,
+    method,
+    ...operation
+  }))
+)
 
 t.test('the committed document is what the routes say, twice the same, without a database', async (t) => {
   const write = async () => {
-    const app = await buildApp({ offline: true, logger: false, settings: { DATABASE_URL: 'postgres://127.0.0.1:1/none', MONGODB_URL: 'mongodb://127.0.0.1:1/' } })
+    const app = await buildApp({
+      offline: true,
+      logger: false,
+      settings: { DATABASE_URL: 'postgres://127.0.0.1:1/none', MONGODB_URL: 'mongodb://127.0.0.1:1/' }
+    })
     const text = `${JSON.stringify(app.swagger(), null, 2)}\n`
     await app.close()
     return text
@@ -35,7 +55,9 @@ t.test('every route is documented, and nothing else', async (t) => {
   const app = await buildApp({ offline: true, logger: false })
   t.teardown(() => app.close())
   const documented = operations.map(({ url, method }) => `${method.toUpperCase()} ${url.replace(/\{(\w+)\}/g, ':$1')}`)
-  const served = parseRoutes(app.printRoutes({ commonPrefix: false })).filter((route) => !/^HEAD | \/(docs|openapi\.json)/.test(route))
+  const served = parseRoutes(app.printRoutes({ commonPrefix: false })).filter((route) =>
+    !/^HEAD | \/(docs|openapi\.json)/.test(route)
+  )
   t.strictSame(served.sort(), documented.sort())
 })
 
@@ -50,10 +72,18 @@ t.test('what generated clients and readers need', async (t) => {
     for (const [status, { description, content = {} }] of Object.entries(responses)) {
       t.notMatch(description, /^(Default Response|)$/, `${name} ${status}: description`)
       const isProbe = tags?.[0] === 'health'
-      if (Number(status) >= 400 && !isProbe) t.strictSame(content, { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } }, `${name} ${status}: a problem`)
+      if (Number(status) >= 400 && !isProbe) {
+        t.strictSame(
+          content,
+          { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+          `${name} ${status}: a problem`
+        )
+      }
     }
     if (tags?.[0] !== 'health') t.ok(['500', '503', '504'].every((status) => status in responses), `${name}: faults`)
-    if (method === 'post') t.ok(['201', '400', '413', '415'].every((status) => status in responses), `${name}: a body can be wrong`)
+    if (method === 'post') {
+      t.ok(['201', '400', '413', '415'].every((status) => status in responses), `${name}: a body can be wrong`)
+    }
   }
   t.ok(operations.every(({ url }) => url === '/' || !url.endsWith('/')), 'no path ends in a slash')
   t.notMatch(Object.keys(document.components.schemas).join(), /def-\d/, 'components have names')
@@ -74,7 +104,11 @@ t.test('the headers of repeated requests and of own writes', async (t) => {
     const asks = parameters.filter((parameter) => parameter.in === 'header').map((parameter) => parameter.name).sort()
     const [, success] = Object.entries(responses).find(([status]) => status.startsWith('2')) ?? []
     const gives = Object.keys(success?.headers ?? {})
-    t.strictSame(asks, { get: ['consistency-token', 'prefer'], post: ['idempotency-key', 'prefer'] }[method] ?? ['prefer'], name)
+    t.strictSame(
+      asks,
+      { get: ['consistency-token', 'prefer'], post: ['idempotency-key', 'prefer'] }[method] ?? ['prefer'],
+      name
+    )
     t.ok(gives.includes('Consistency-Token'), name)
     t.equal(gives.includes('Preference-Applied'), method !== 'get', name)
     t.equal(gives.includes('Idempotency-Replayed'), method === 'post', name)
@@ -110,7 +144,7 @@ t.test('documentation is served where DOCS is on, and only there', async (t) => 
 
 // printRoutes draws a tree: the depth of a line is the length of the drawing before its part of the path.
 function parseRoutes (tree: string): string[] {
-  const parents: Array<{ depth: number, path: string }> = []
+  const parents: Array<{ depth: number; path: string }> = []
   return tree.split('\n').flatMap((line) => {
     const [, drawing = '', part = '', methods = ''] = /^([│├└─\s]*)(\S+) \(([A-Z, ]+)\)$/.exec(line) ?? []
     if (methods === '') return []

@@ -10,7 +10,9 @@ const EVIL = ['https://evil.example', 'null', 'https://app.example.evil.example'
 t.test('the security headers are those of helmet', async (t) => {
   const request = new IncomingMessage(new Socket())
   const reply = new ServerResponse(request)
-  helmet({ contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } } })(request, reply, () => {})
+  helmet({
+    contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } }
+  })(request, reply, () => {})
   t.strictSame({ ...reply.getHeaders() }, SECURITY_HEADERS)
 })
 
@@ -34,7 +36,11 @@ t.test('F48 CORS is off until origins are listed', async (t) => {
   for (const origin of [...EVIL, 'https://app.example']) {
     const { headers } = await app.inject({ url: '/users', headers: { origin } })
     t.notOk(headers['access-control-allow-origin'], origin)
-    const preflight = await app.inject({ method: 'OPTIONS', url: '/users', headers: { origin, 'access-control-request-method': 'POST' } })
+    const preflight = await app.inject({
+      method: 'OPTIONS',
+      url: '/users',
+      headers: { origin, 'access-control-request-method': 'POST' }
+    })
     t.equal(preflight.statusCode, 405)
     t.notOk(preflight.headers['access-control-allow-origin'], origin)
   }
@@ -42,9 +48,12 @@ t.test('F48 CORS is off until origins are listed', async (t) => {
 
 t.test('F48 listed origins may use every method, others none', async (t) => {
   const app = await build(t, { settings: { CORS_ORIGINS: 'https://app.example, https://admin.example' } })
-  const ask = async (origin: string, method: string) => await app.inject({
-    method: 'OPTIONS', url: '/users/1', headers: { origin, 'access-control-request-method': method, 'access-control-request-headers': 'content-type' }
-  })
+  const ask = async (origin: string, method: string) =>
+    await app.inject({
+      method: 'OPTIONS',
+      url: '/users/1',
+      headers: { origin, 'access-control-request-method': method, 'access-control-request-headers': 'content-type' }
+    })
   for (const origin of ['https://app.example', 'https://admin.example']) {
     for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
       const { statusCode, headers } = await ask(origin, method)
@@ -55,7 +64,11 @@ t.test('F48 listed origins may use every method, others none', async (t) => {
       t.notOk(headers['access-control-allow-credentials'], 'cookies are not for others')
     }
     const { headers } = await app.inject({ url: '/users', headers: { origin } })
-    t.match(headers, { 'access-control-allow-origin': origin, vary: /origin/i, 'access-control-expose-headers': /link/ })
+    t.match(headers, {
+      'access-control-allow-origin': origin,
+      vary: /origin/i,
+      'access-control-expose-headers': /link/
+    })
   }
   for (const origin of EVIL) {
     for (const reply of [await ask(origin, 'DELETE'), await app.inject({ url: '/users', headers: { origin } })]) {

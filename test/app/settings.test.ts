@@ -2,7 +2,10 @@ import t from 'tap'
 import { maskSettings, readSettings, SettingsError, getPlace, type DatabaseUse } from '../../plugins/config.ts'
 import { SettingsSchema } from '../../schemas/settings.ts'
 
-const urls = { DATABASE_URL: 'postgres://tandem:s3cret@db.example.com:5433/app?sslmode=require', MONGODB_URL: 'mongodb://ops:s3cret@a.example.com:1,b.example.com:2/?replicaSet=rs' }
+const urls = {
+  DATABASE_URL: 'postgres://tandem:s3cret@db.example.com:5433/app?sslmode=require',
+  MONGODB_URL: 'mongodb://ops:s3cret@a.example.com:1,b.example.com:2/?replicaSet=rs'
+}
 
 function getLines (environment: Record<string, unknown>, databases: DatabaseUse = 'started'): string[] {
   try {
@@ -41,11 +44,19 @@ t.test('defaults are those of the documentation', async (t) => {
   })
   t.notOk('DATABASE_URL' in settings)
   t.notOk('ADMIN_PORT' in settings)
-  t.throws(() => { Object.assign(settings, { PORT: 1 }) }, TypeError, 'they are frozen')
+  t.throws(
+    () => {
+      Object.assign(settings, { PORT: 1 })
+    },
+    TypeError,
+    'they are frozen'
+  )
 })
 
 t.test('the environment decides, overrides win, empty means unset', async (t) => {
-  const settings = readSettings({ PORT: '8080', LOG_LEVEL: '', DATABASE_ECHO: 'true', DOCS: 'false', UNKNOWN: 'x' }, { PORT: 9090 })
+  const settings = readSettings({ PORT: '8080', LOG_LEVEL: '', DATABASE_ECHO: 'true', DOCS: 'false', UNKNOWN: 'x' }, {
+    PORT: 9090
+  })
   t.equal(settings.PORT, 9090)
   t.equal(settings.LOG_LEVEL, 'info')
   t.equal(settings.DATABASE_ECHO, true)
@@ -90,12 +101,21 @@ t.test('a wrong setting does not hide a contradiction between others', async (t)
 
 t.test('each wait must end before the one around it', async (t) => {
   const { properties } = SettingsSchema
-  const order = ['DATABASE_LOCK_TIMEOUT_MS', 'DATABASE_STATEMENT_TIMEOUT_MS', 'DATABASE_TRANSACTION_TIMEOUT_MS', 'HANDLER_TIMEOUT_MS'] as const
+  const order = [
+    'DATABASE_LOCK_TIMEOUT_MS',
+    'DATABASE_STATEMENT_TIMEOUT_MS',
+    'DATABASE_TRANSACTION_TIMEOUT_MS',
+    'HANDLER_TIMEOUT_MS'
+  ] as const
   const defaults = order.map((name) => properties[name].default as number)
   t.strictSame(defaults, [...defaults].sort((one, other) => one - other), 'the defaults are in order')
   for (const [at, name] of order.slice(0, -1).entries()) {
     const outer = order[at + 1] ?? name
-    t.match(getLines({ [name]: String(properties[outer].default) }).join('\n'), `${name} (`, `${name} may not reach ${outer}`)
+    t.match(
+      getLines({ [name]: String(properties[outer].default) }).join('\n'),
+      `${name} (`,
+      `${name} may not reach ${outer}`
+    )
   }
 })
 
@@ -122,14 +142,22 @@ t.test('secrets are never shown', async (t) => {
 t.test('the place of a database is its host and name', async (t) => {
   t.equal(getPlace(urls.DATABASE_URL), 'db.example.com:5433/app')
   t.equal(getPlace('postgres://db.example.com/app'), 'db.example.com/app')
-  t.equal(getPlace('postgres://user:p@ss@db.example.com/app'), 'db.example.com/app', 'also when the password holds an @')
+  t.equal(
+    getPlace('postgres://user:p@ss@db.example.com/app'),
+    'db.example.com/app',
+    'also when the password holds an @'
+  )
   t.equal(getPlace('postgres://user:p/a?s#s@db.example.com/app?x=1'), 'db.example.com/app', 'or any other character')
   t.equal(getPlace('file:app.db'), 'file:app.db')
 })
 
 t.test('only proxies that are named are trusted', async (t) => {
-  for (const good of ['10.0.0.1', '10.0.0.0/8, 2001:db8::/32', 'loopback,uniquelocal']) t.strictSame(getLines({ TRUST_PROXY: good }), [], good)
-  for (const bad of ['true', '1', '10.0.0.0/33', '10.0.0.0/0', '10.0.0.1,', 'proxy.example.com', '10.0.0.0/8/8', '::1/129']) {
+  for (const good of ['10.0.0.1', '10.0.0.0/8, 2001:db8::/32', 'loopback,uniquelocal']) {
+    t.strictSame(getLines({ TRUST_PROXY: good }), [], good)
+  }
+  for (
+    const bad of ['true', '1', '10.0.0.0/33', '10.0.0.0/0', '10.0.0.1,', 'proxy.example.com', '10.0.0.0/8/8', '::1/129']
+  ) {
     t.strictSame(getLines({ TRUST_PROXY: bad }), [
       `TRUST_PROXY must be the addresses or networks of your proxies, separated by commas, such as 10.1.2.3 or 10.0.0.0/8, not "${bad}"`
     ])

@@ -2,12 +2,26 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import type { ChangeStreamDocument, Collection } from 'mongodb'
 import type { Test } from 'tap'
 import changeStream, {
-  changeStreamSql, postgresStore, type ChangeStreamOptions, type CopySource, type Sql, type StreamOptions, type StreamStore
+  changeStreamSql,
+  postgresStore,
+  type ChangeStreamOptions,
+  type CopySource,
+  type Sql,
+  type StreamOptions,
+  type StreamStore
 } from '../../plugins/change-stream/index.ts'
 import { freshMongo, freshPostgres, until } from '../stores.ts'
 
-export interface Thing { _id: number, n: number, blob?: string }
-interface Line { level: number, msg: string, changeStream?: Record<string, unknown> }
+export interface Thing {
+  _id: number
+  n: number
+  blob?: string
+}
+interface Line {
+  level: number
+  msg: string
+  changeStream?: Record<string, unknown>
+}
 export type Given = Partial<ChangeStreamOptions> & Partial<Pick<StreamOptions<Thing>, 'apply' | 'copy' | 'pipeline'>>
 
 const TABLES = `${changeStreamSql('postgres')}
@@ -23,7 +37,12 @@ export async function carry (tx: Sql, changes: Array<ChangeStreamDocument<Thing>
     await tx.query('INSERT INTO seen (what) VALUES ($1)', [`${change.operationType} ${String(_id)}`])
     const doc = 'fullDocument' in change ? change.fullDocument : undefined
     if (change.operationType === 'delete') await tx.query('DELETE FROM things WHERE id = $1', [_id])
-    else if (doc) await tx.query('INSERT INTO things (id, n) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET n = excluded.n', [_id, doc.n])
+    else if (doc) {
+      await tx.query('INSERT INTO things (id, n) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET n = excluded.n', [
+        _id,
+        doc.n
+      ])
+    }
   }
 }
 
@@ -36,10 +55,24 @@ export async function copyAll (tx: Sql, { collection, session }: CopySource<Thin
 }
 
 /** A bare app that follows `things`, and its log. */
-export async function appWith (t: Test, store: StreamStore, collection: Collection<Thing>, given: Given = {}): Promise<{ app: FastifyInstance, lines: Line[] }> {
+export async function appWith (
+  t: Test,
+  store: StreamStore,
+  collection: Collection<Thing>,
+  given: Given = {}
+): Promise<{ app: FastifyInstance; lines: Line[] }> {
   const { apply = carry, copy = copyAll, pipeline, ...options } = given
   const lines: Line[] = []
-  const app = Fastify({ logger: { level: 'info', stream: { write: (line: string) => { lines.push(JSON.parse(line) as Line) } } } })
+  const app = Fastify({
+    logger: {
+      level: 'info',
+      stream: {
+        write: (line: string) => {
+          lines.push(JSON.parse(line) as Line)
+        }
+      }
+    }
+  })
   await app.register(changeStream, { store, awaitTime: 50, ...options })
   app.changeStream.follow<Thing>('things', { collection: () => collection, apply, copy, ...(pipeline && { pipeline }) })
   await app.ready()
@@ -67,18 +100,28 @@ export async function onPostgres (t: Test) {
   const { db, client, url: mongoUrl } = await freshMongo(t)
   const things = db.collection<Thing>('things')
   const store = postgresStore(pool)
-  const rows = async () => (await pool.query<{ id: number, n: number }>('SELECT id, n FROM things ORDER BY id')).rows
+  const rows = async () => (await pool.query<{ id: number; n: number }>('SELECT id, n FROM things ORDER BY id')).rows
   const seen = async () => (await pool.query<{ what: string }>('SELECT what FROM seen')).rows.map(({ what }) => what)
   const saved = async () => (await pool.query("SELECT * FROM change_streams WHERE stream = 'things'")).rows[0]
-  const equals = (expected: Array<{ id: number, n: number }>) => until(`SQL is ${JSON.stringify(expected)}`, async () => JSON.stringify(await rows()) === JSON.stringify(expected))
+  const equals = (expected: Array<{ id: number; n: number }>) =>
+    until(`SQL is ${JSON.stringify(expected)}`, async () => JSON.stringify(await rows()) === JSON.stringify(expected))
   t.beforeEach(async () => {
     await things.drop().catch(() => {})
     await db.createCollection('things')
     await pool.query(`DROP TABLE IF EXISTS things, seen, change_streams; ${TABLES}`)
   })
   t.afterEach(async () => {
-    await until('every connection is back in the pool', () => pool.totalCount === pool.idleCount && pool.waitingCount === 0)
-    await until('no lock is left', async () => (await pool.query("SELECT FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())")).rowCount === 0)
+    await until(
+      'every connection is back in the pool',
+      () => pool.totalCount === pool.idleCount && pool.waitingCount === 0
+    )
+    await until(
+      'no lock is left',
+      async () =>
+        (await pool.query(
+          "SELECT FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )).rowCount === 0
+    )
   })
   return { pool, url, client, db, mongoUrl, things, store, rows, seen, saved, equals }
 }

@@ -1,7 +1,13 @@
 // What is carried over while MongoDB is followed.
 import Fastify from 'fastify'
 import t from 'tap'
-import changeStream, { clusterTime, isClusterTime, postgresStore, type ChangeStreamOptions, type StreamOptions } from '../../plugins/change-stream/index.ts'
+import changeStream, {
+  clusterTime,
+  isClusterTime,
+  postgresStore,
+  type ChangeStreamOptions,
+  type StreamOptions
+} from '../../plugins/change-stream/index.ts'
 import { until } from '../stores.ts'
 import { appWith, carry, copyAll, follows, onPostgres, getState, type Given, type Thing } from './change-stream-app.ts'
 
@@ -13,14 +19,21 @@ t.test('PostgreSQL', async (t) => {
     const { app, lines } = await appWith(t, store, things)
     await follows(app)
     t.same(await rows(), [{ id: 1, n: 10 }, { id: 2, n: 20 }])
-    t.match(lines.find(({ msg }) => /copied anew/.test(msg)), { changeStream: { stream: 'things', reason: 'no position was stored', copied: 2 } })
+    t.match(lines.find(({ msg }) => /copied anew/.test(msg)), {
+      changeStream: { stream: 'things', reason: 'no position was stored', copied: 2 }
+    })
     await things.insertOne({ _id: 3, n: 30 })
     await things.updateOne({ _id: 1 }, { $inc: { n: 1 } })
     await things.replaceOne({ _id: 2 }, { n: 22 })
     await things.deleteOne({ _id: 3 })
     await equals([{ id: 1, n: 11 }, { id: 2, n: 22 }])
     t.same(await seen(), ['insert 3', 'update 1', 'replace 2', 'delete 3'])
-    t.match(await saved(), { resyncs: 1, cluster_time: Date, updated_at: Date, token: { token: { _data: /^82/ }, through: /^[0-9a-f]{16}$/ } })
+    t.match(await saved(), {
+      resyncs: 1,
+      cluster_time: Date,
+      updated_at: Date,
+      token: { token: { _data: /^82/ }, through: /^[0-9a-f]{16}$/ }
+    })
     await app.close()
     t.equal(getState(app), 'stopped')
   })
@@ -65,7 +78,11 @@ t.test('PostgreSQL', async (t) => {
     await Promise.all([leader.app.close(), other.app.close()])
     t.equal(await leader.app.changeStream.reached('things', await write([5000], false), 80), false, 'nobody follows')
     await pool.query('ALTER TABLE change_streams RENAME TO away')
-    t.equal(await leader.app.changeStream.reached('things', await write([5001], false), 80), false, 'the table cannot be read')
+    t.equal(
+      await leader.app.changeStream.reached('things', await write([5001], false), 80),
+      false,
+      'the table cannot be read'
+    )
     await pool.query('ALTER TABLE away RENAME TO change_streams')
   })
 
@@ -79,7 +96,13 @@ t.test('PostgreSQL', async (t) => {
     })
     t.same(await seen(), [])
     t.equal((await saved()).resyncs, 1)
-    t.match(app.changeStream.stats(), [{ state: 'following', applied: 0, copies: 1, position: /^[0-9a-f]{16}$/, error: undefined }])
+    t.match(app.changeStream.stats(), [{
+      state: 'following',
+      applied: 0,
+      copies: 1,
+      position: /^[0-9a-f]{16}$/,
+      error: undefined
+    }])
     const { lagMs } = app.changeStream.stats()[0] ?? {}
     t.ok(lagMs !== undefined && lagMs < 5000)
     await app.close()
@@ -100,12 +123,18 @@ t.test('PostgreSQL', async (t) => {
   })
 
   t.test('wrong options, unknown streams and late ones are refused with a sentence', async (t) => {
-    const register = async (options: object) => { await Fastify().register(changeStream, options as ChangeStreamOptions) }
+    const register = async (options: object) => {
+      await Fastify().register(changeStream, options as ChangeStreamOptions)
+    }
     await t.rejects(register({}), { code: 'CHANGE_STREAM_USAGE', message: /store is missing/ })
-    await t.rejects(register({ store, batchSize: 1.5 }), { message: 'the option batchSize must be a whole number from 1, not 1.5' })
+    await t.rejects(register({ store, batchSize: 1.5 }), {
+      message: 'the option batchSize must be a whole number from 1, not 1.5'
+    })
     const { app } = await appWith(t, store, things, { follow: false })
     const stream: StreamOptions<Thing> = { collection: () => things, apply: carry, copy: copyAll }
-    t.throws(() => { app.changeStream.follow('more', stream) }, { code: 'CHANGE_STREAM_USAGE', message: /after the app was ready/ })
+    t.throws(() => {
+      app.changeStream.follow('more', stream)
+    }, { code: 'CHANGE_STREAM_USAGE', message: /after the app was ready/ })
     await t.rejects(app.changeStream.resync('nothing'), { message: "there is no stream 'nothing'; known are: things" })
     await t.rejects(app.changeStream.reached('nothing', '0', 1), { code: 'CHANGE_STREAM_USAGE' })
     t.same(await app.changeStream.resync('things'), { copied: 0 }, 'resync needs no consumer')
@@ -114,7 +143,9 @@ t.test('PostgreSQL', async (t) => {
     const early = Fastify()
     await early.register(changeStream, { store, follow: false })
     early.changeStream.follow('things', stream)
-    t.throws(() => { early.changeStream.follow('things', stream) }, { message: /followed already/ })
+    t.throws(() => {
+      early.changeStream.follow('things', stream)
+    }, { message: /followed already/ })
     await early.close()
     t.throws(() => postgresStore(pool, { table: 'a b' }), { code: 'CHANGE_STREAM_USAGE' })
   })

@@ -48,7 +48,10 @@ t.test('PostgreSQL', async (t) => {
     await equals([{ id: 1, n: 1 }])
     t.same(await seen(), ['insert 1'])
     await follows(app)
-    t.same(lines.filter(({ level, msg }) => level >= 30 && /interrupted|goes on/.test(msg)).map(({ msg }) => msg), ['a change stream is interrupted and will go on by itself', 'a change stream goes on'])
+    t.same(lines.filter(({ level, msg }) => level >= 30 && /interrupted|goes on/.test(msg)).map(({ msg }) => msg), [
+      'a change stream is interrupted and will go on by itself',
+      'a change stream goes on'
+    ])
     t.notMatch(JSON.stringify(lines), 'secret')
     await app.close()
   })
@@ -58,7 +61,14 @@ t.test('PostgreSQL', async (t) => {
     await follows(first.app)
     await first.app.close()
     await things.insertMany([{ _id: 1, n: 1 }, { _id: 2, n: 2 }])
-    const child = spawn(process.execPath, ['--import', 'tsx', path.join(import.meta.dirname, 'change-stream-dier.ts'), url, mongoUrl, db.databaseName], { stdio: ['ignore', 'ignore', 'inherit'] })
+    const child = spawn(process.execPath, [
+      '--import',
+      'tsx',
+      path.join(import.meta.dirname, 'change-stream-dier.ts'),
+      url,
+      mongoUrl,
+      db.databaseName
+    ], { stdio: ['ignore', 'ignore', 'inherit'] })
     t.same(await once(child, 'exit'), [null, 'SIGKILL'])
     const { app } = await appWith(t, store, things)
     await equals([{ id: 1, n: 1 }, { id: 2, n: 2 }])
@@ -73,11 +83,16 @@ t.test('PostgreSQL', async (t) => {
     await things.insertOne({ _id: 1, n: 1 })
     await equals([{ id: 1, n: 1 }])
     t.equal(getState(two.app), 'waiting to lead')
-    const { rowCount } = await pool.query("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())")
+    const { rowCount } = await pool.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
     t.equal(rowCount, 1)
     await things.insertOne({ _id: 2, n: 2 })
     await equals([{ id: 1, n: 1 }, { id: 2, n: 2 }])
-    await until('somebody follows again', () => [one, two].filter(({ app }) => getState(app) === 'following').length === 1)
+    await until(
+      'somebody follows again',
+      () => [one, two].filter(({ app }) => getState(app) === 'following').length === 1
+    )
     const leader = [one, two].find(({ app }) => getState(app) === 'following')
     await leader?.app.close()
     await things.insertOne({ _id: 3, n: 3 })
@@ -87,7 +102,10 @@ t.test('PostgreSQL', async (t) => {
   })
 
   t.test('an old leader that does not know that it is one is fenced off', async (t) => {
-    const unlocked: StreamStore = { ...store, lead: async () => ({ lost: new AbortController().signal, resign: async () => {} }) }
+    const unlocked: StreamStore = {
+      ...store,
+      lead: async () => ({ lost: new AbortController().signal, resign: async () => {} })
+    }
     const apps = await Promise.all([appWith(t, unlocked, things), appWith(t, unlocked, things)])
     await Promise.all(apps.map(({ app }) => follows(app)))
     for (let id = 0; id < 30; id++) await things.insertOne({ _id: id, n: id })
@@ -107,15 +125,26 @@ t.test('PostgreSQL', async (t) => {
     // The oplog of a new replica set counts as complete for ever, so the server is made to say it.
     let refusals = 1
     const forgetful = new Proxy(things, {
-      get: (target, name) => name === 'watch' && refusals-- > 0
-        ? () => ({ tryNext: async () => { throw Object.assign(new MongoServerError({ message: 'the resume point may no longer be in the oplog' }), { code: 286 }) }, close: async () => {} })
-        : Reflect.get(target, name)
+      get: (target, name) =>
+        name === 'watch' && refusals-- > 0
+          ? () => ({
+            tryNext: async () => {
+              throw Object.assign(new MongoServerError({ message: 'the resume point may no longer be in the oplog' }), {
+                code: 286
+              })
+            },
+            close: async () => {}
+          })
+          : Reflect.get(target, name)
     })
     const { app, lines } = await appWith(t, store, forgetful)
     await equals([{ id: 7, n: 7 }])
     await things.insertOne({ _id: 8, n: 8 })
     await equals([{ id: 7, n: 7 }, { id: 8, n: 8 }])
-    t.match(lines.filter(({ level }) => level > 30), [{ msg: /copied anew/, changeStream: { reason: 'MongoServerError 286', copied: 1 } }])
+    t.match(lines.filter(({ level }) => level > 30), [{
+      msg: /copied anew/,
+      changeStream: { reason: 'MongoServerError 286', copied: 1 }
+    }])
     t.equal((await saved()).resyncs, 2)
     await app.close()
   })
@@ -123,7 +152,9 @@ t.test('PostgreSQL', async (t) => {
   t.test('a change nobody can carry out holds the stream there; those before it get through; curing or resync frees it', async (t) => {
     let isCured = false
     const apply: Given['apply'] = async (tx, changes) => {
-      if (!isCured && changes.some((change) => 'documentKey' in change && change.documentKey._id === 3)) throw new RangeError('three')
+      if (!isCured && changes.some((change) => 'documentKey' in change && change.documentKey._id === 3)) {
+        throw new RangeError('three')
+      }
       await carry(tx, changes)
     }
     const before = await appWith(t, store, things)
@@ -148,7 +179,11 @@ t.test('PostgreSQL', async (t) => {
     const { app } = await appWith(t, store, things, {
       apply: async (tx, changes) => {
         await carry(tx, changes)
-        if (kills-- > 0) await pool.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'")
+        if (kills-- > 0) {
+          await pool.query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'"
+          )
+        }
       }
     })
     await follows(app)
@@ -163,28 +198,45 @@ t.test('PostgreSQL', async (t) => {
     await follows(app)
     await things.insertMany([{ _id: 1, n: 1 }, { _id: 2, n: 2 }])
     await equals([{ id: 1, n: 1 }, { id: 2, n: 2 }])
-    await pool.query('UPDATE things SET n = 100 WHERE id = 1; DELETE FROM things WHERE id = 2; INSERT INTO things VALUES (3, 3)')
-    const writing = (async () => { for (let _id = 10; _id < 40; _id++) await things.insertOne({ _id, n: _id }) })()
+    await pool.query(
+      'UPDATE things SET n = 100 WHERE id = 1; DELETE FROM things WHERE id = 2; INSERT INTO things VALUES (3, 3)'
+    )
+    const writing = (async () => {
+      for (let _id = 10; _id < 40; _id++) await things.insertOne({ _id, n: _id })
+    })()
     await app.changeStream.resync('things')
     await writing
-    await equals([{ id: 1, n: 1 }, { id: 2, n: 2 }, ...Array.from({ length: 30 }, (_, n) => ({ id: 10 + n, n: 10 + n }))])
+    await equals([
+      { id: 1, n: 1 },
+      { id: 2, n: 2 },
+      ...Array.from({ length: 30 }, (_, n) => ({ id: 10 + n, n: 10 + n }))
+    ])
     await follows(app)
     await app.close()
   })
 
   t.test('close finishes the running batch, and does not wait for one that hangs', async (t) => {
     let begun = 0
-    const slow = await appWith(t, store, things, { apply: async (tx, changes) => { begun++; await sleep(150); await carry(tx, changes) } })
+    const slow = await appWith(t, store, things, {
+      apply: async (tx, changes) => {
+        begun++
+        await sleep(150)
+        await carry(tx, changes)
+      }
+    })
     await follows(slow.app)
     await things.insertOne({ _id: 1, n: 1 })
     await until('it runs', () => begun === 1)
     await slow.app.close()
     t.same(await rows(), [{ id: 1, n: 1 }])
     const release = new AbortController()
-    const hang = () => new Promise<void>((_resolve, reject) => {
-      begun++
-      release.signal.addEventListener('abort', () => { reject(new Error('released')) })
-    })
+    const hang = () =>
+      new Promise<void>((_resolve, reject) => {
+        begun++
+        release.signal.addEventListener('abort', () => {
+          reject(new Error('released'))
+        })
+      })
     const hanging = await appWith(t, store, things, { stopTimeout: 100, apply: hang })
     await follows(hanging.app)
     await things.insertOne({ _id: 2, n: 2 })

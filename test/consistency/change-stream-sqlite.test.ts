@@ -7,7 +7,12 @@ import { appWith, carry, follows, type Given, type Thing } from './change-stream
 t.test('SQLite', async (t) => {
   const { db } = await freshMongo(t)
   const things = db.collection<Thing>('things')
-  const { client, transaction } = await freshSqlite(t, `${changeStreamSql('sqlite')} CREATE TABLE things (id integer PRIMARY KEY, n integer); CREATE TABLE seen (what text)`)
+  const { client, transaction } = await freshSqlite(
+    t,
+    `${
+      changeStreamSql('sqlite')
+    } CREATE TABLE things (id integer PRIMARY KEY, n integer); CREATE TABLE seen (what text)`
+  )
   const read = async (sql: string) => (await client.execute(sql)).rows.map((row) => ({ ...row }))
   const store = sqliteStore(transaction)
   await things.insertOne({ _id: 1, n: 1 })
@@ -27,7 +32,13 @@ t.test('SQLite', async (t) => {
   const second = await appWith(t, store, things, { saveInterval: 20 })
   await until('goes on', async () => (await read('SELECT * FROM things')).length === 3)
   await db.collection('others').insertOne({})
-  t.match(await read('SELECT * FROM change_streams'), [{ stream: 'things', resyncs: 1, token: /_data/, cluster_time: /^20..-/, updated_at: /^20..-/ }])
+  t.match(await read('SELECT * FROM change_streams'), [{
+    stream: 'things',
+    resyncs: 1,
+    token: /_data/,
+    cluster_time: /^20..-/,
+    updated_at: /^20..-/
+  }])
   await client.execute('DELETE FROM things')
   t.same(await second.app.changeStream.resync('things'), { copied: 3 })
   t.equal((await read('SELECT * FROM things')).length, 3)

@@ -24,10 +24,21 @@ export async function countStored (app: App, store: 'sql' | 'mongo'): Promise<nu
 }
 
 /** An answer, as far as repeats are about it. */
-export interface Answer { status: number, body: Record<string, unknown>, text: string, bytes: Buffer, isReplay: boolean, headers: Record<string, unknown> }
+export interface Answer {
+  status: number
+  body: Record<string, unknown>
+  text: string
+  bytes: Buffer
+  isReplay: boolean
+  headers: Record<string, unknown>
+}
 
 /** The service on one engine, its own routes, and short words for requests and for what is stored. */
-export interface Keyed { app: App, send: (url: string, key: string, headers?: Record<string, string>) => Promise<Answer>, count: () => Promise<number> }
+export interface Keyed {
+  app: App
+  send: (url: string, key: string, headers?: Record<string, string>) => Promise<Answer>
+  count: () => Promise<number>
+}
 
 type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown
 
@@ -39,12 +50,19 @@ const ENGINES = [
 ] as const
 
 /** Runs the same tests with keys in each store, on databases of their own. */
-export function onEachStore (t: Test, handlers: Record<string, Handler>, run: (t: Test, keyed: Keyed & { name: string }) => Promise<void>): void {
+export function onEachStore (
+  t: Test,
+  handlers: Record<string, Handler>,
+  run: (t: Test, keyed: Keyed & { name: string }) => Promise<void>
+): void {
   for (const { name, store, settings } of ENGINES) {
     t.test(name, async (t) => {
       const file = `file:${newFolder(t)}/tandem.db`
       if (name === 'SQLite') await migrate(file)
-      const app = await build(t, { settings: { PROJECTIONS: false, ...settings, ...(name === 'SQLite' ? { DATABASE_URL: file } : {}) }, plugins: routesOf(handlers, store) })
+      const app = await build(t, {
+        settings: { PROJECTIONS: false, ...settings, ...(name === 'SQLite' ? { DATABASE_URL: file } : {}) },
+        plugins: routesOf(handlers, store)
+      })
       await run(t, { name, app, send: senderOf(app), count: () => countStored(app, store) })
     })
   }
@@ -52,14 +70,21 @@ export function onEachStore (t: Test, handlers: Record<string, Handler>, run: (t
 
 function routesOf (handlers: Record<string, Handler>, store: 'sql' | 'mongo'): NonNullable<BuildOptions['plugins']> {
   return async (app) => {
-    for (const [url, handler] of Object.entries(handlers)) app.post(url, { config: { transaction: { store } } }, handler)
+    for (const [url, handler] of Object.entries(handlers)) {
+      app.post(url, { config: { transaction: { store } } }, handler)
+    }
   }
 }
 
 /** Posts an empty object under a key. */
 export function senderOf (app: App): Keyed['send'] {
   return async (url, key, headers = {}) => {
-    const reply = await app.inject({ method: 'POST', url, payload: {}, headers: { 'idempotency-key': key, ...headers } })
+    const reply = await app.inject({
+      method: 'POST',
+      url,
+      payload: {},
+      headers: { 'idempotency-key': key, ...headers }
+    })
     const isJson = String(reply.headers['content-type']).includes('json')
     return {
       status: reply.statusCode,
@@ -75,17 +100,23 @@ export function senderOf (app: App): Keyed['send'] {
 /** A statement that the store refuses. */
 export async function failOne (request: FastifyRequest): Promise<void> {
   await storeOne(request)
-  if (request.transaction.store === 'sql') return void await request.transaction.query('INSERT INTO users (id) VALUES (NULL)')
+  if (request.transaction.store === 'sql') {
+    return void await request.transaction.query('INSERT INTO users (id) VALUES (NULL)')
+  }
   await request.mongo.collection('things').updateOne({}, { $nonsense: 1 })
 }
 
 /** The store takes keys and refuses answers. */
 export async function refuseAnswers (app: App, name: string): Promise<void> {
   if (name === 'MongoDB') {
-    const keys = await mongoDatabase(app).createCollection('idempotency_keys').catch(() => mongoDatabase(app).collection('idempotency_keys'))
+    const keys = await mongoDatabase(app).createCollection('idempotency_keys').catch(() =>
+      mongoDatabase(app).collection('idempotency_keys')
+    )
     await mongoDatabase(app).command({ collMod: keys.collectionName, validator: { answer: { $exists: false } } })
   } else if (name === 'SQLite') {
-    await app.sqlite?.query("CREATE TRIGGER no_answer BEFORE UPDATE ON idempotency_keys BEGIN SELECT RAISE(ABORT, 'no answers'); END")
+    await app.sqlite?.query(
+      "CREATE TRIGGER no_answer BEFORE UPDATE ON idempotency_keys BEGIN SELECT RAISE(ABORT, 'no answers'); END"
+    )
   } else {
     await app.pg.query('ALTER TABLE idempotency_keys ADD CONSTRAINT no_answers CHECK (status IS NULL)')
   }

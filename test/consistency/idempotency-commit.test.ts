@@ -4,7 +4,10 @@ import t, { type Test } from 'tap'
 import { until } from '../helper.ts'
 import { countStored, failOne, newKey, onEachStore, refuseAnswers, storeOne, type Keyed } from './idempotency-app.ts'
 
-const unanswered = { status: 409, body: { type: '/docs/problems#answer-unknown', detail: /has stored its work.*Nothing was stored again/ } }
+const unanswered = {
+  status: 409,
+  body: { type: '/docs/problems#answer-unknown', detail: /has stored its work.*Nothing was stored again/ }
+}
 const failedLater = { status: 500, body: { type: '/docs/problems#failed-after-commit', detail: /is stored/ } }
 
 t.test('commit(): stored once, and the answer is given again', (t) => {
@@ -25,7 +28,9 @@ t.test('commit(): stored once, and the answer is given again', (t) => {
       storeOne(request).then(() => {
         reply.code(201).send({ made: true })
         void request.transaction.commit()
-      }, (error: unknown) => { reply.send(error) })
+      }, (error: unknown) => {
+        reply.send(error)
+      })
     },
     '/reads': async (request, reply) => {
       await storeOne(request)
@@ -43,7 +48,9 @@ t.test('commit(): stored once, and the answer is given again', (t) => {
       const [key, before] = [newKey(), await count()]
       const first = await send(url, key)
       t.match(first, { status: url === '/nothing' ? 204 : 201, isReplay: false }, url)
-      for (let n = 0; n < 2; n++) t.match(await send(url, key), { status: first.status, text: first.text, isReplay: true }, `${url}: the repeat`)
+      for (let n = 0; n < 2; n++) {
+        t.match(await send(url, key), { status: first.status, text: first.text, isReplay: true }, `${url}: the repeat`)
+      }
       t.equal(await count(), before + (url === '/nothing' ? 0 : 1), `${url}: stored once`)
     }
     const [key, other] = [newKey(), newKey()]
@@ -85,7 +92,11 @@ t.test('what fails behind a commit() does not deny it', (t) => {
       return Readable.from(['a', 'b'])
     }
   }, async (t, { app, send, count }) => {
-    t.match((await app.inject({ method: 'POST', url: '/throws', payload: {} })).json(), failedLater.body, 'without a key too')
+    t.match(
+      (await app.inject({ method: 'POST', url: '/throws', payload: {} })).json(),
+      failedLater.body,
+      'without a key too'
+    )
     for (const url of ['/throws', '/asks-again', '/try-again']) {
       const [key, before] = [newKey(), await count()]
       const first = await send(url, key)
@@ -95,7 +106,9 @@ t.test('what fails behind a commit() does not deny it', (t) => {
       t.equal(await count(), before + 1, `${url}: stored once`)
     }
     const [key, streamed, before] = [newKey(), newKey(), await count()]
-    for (const isReplay of [false, true]) t.match(await send('/refuses', key), { status: 409, body: { sorry: true }, isReplay })
+    for (const isReplay of [false, true]) {
+      t.match(await send('/refuses', key), { status: 409, body: { sorry: true }, isReplay })
+    }
     t.match(await send('/streams', streamed), { status: 200, text: 'ab' })
     t.match(await send('/streams', streamed), unanswered, 'an answer that was streamed is not kept')
     t.equal(await count(), before + 2)
@@ -109,7 +122,9 @@ t.test('twenty at once, and a repeat between commit() and the answer', (t) => {
     '/held': async (request, reply) => {
       await storeOne(request)
       await request.transaction.commit()
-      await new Promise<void>((resolve) => { held.push(resolve) })
+      await new Promise<void>((resolve) => {
+        held.push(resolve)
+      })
       reply.code(201)
       return { made: true }
     },
@@ -142,7 +157,7 @@ async function atOnce (t: Test, url: string, { send, count }: Pick<Keyed, 'send'
   t.match(await send(url, key), { status: 201, isReplay: true })
 }
 
-t.test('rollback() and setRollbackOnly(): the reply is the handler\'s, nothing is stored, nothing is replayed', (t) => {
+t.test("rollback() and setRollbackOnly(): the reply is the handler's, nothing is stored, nothing is replayed", (t) => {
   let runs = 0
   onEachStore(t, {
     '/rollback': async (request) => {

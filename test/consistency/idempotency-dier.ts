@@ -5,7 +5,9 @@ import { pathToFileURL } from 'node:url'
 import type { buildApp as BuildApp } from '../../app.ts'
 import { storeOne } from './store-one.ts'
 
-const { buildApp } = await import(pathToFileURL(path.join(String(process.argv[2]), 'app.js')).href) as { buildApp: typeof BuildApp }
+const { buildApp } = await import(pathToFileURL(path.join(String(process.argv[2]), 'app.js')).href) as {
+  buildApp: typeof BuildApp
+}
 const app = await buildApp({
   logger: false,
   plugins: async (app) => {

@@ -11,14 +11,27 @@ import { countStored, newKey, senderOf, storeOne } from './idempotency-app.ts'
 
 /** Posts under a key to a process that stores the work and is killed before it answers. */
 async function storeAndDie (t: Test, url: string, key: string, settings: Record<string, string>): Promise<void> {
-  const child = spawn(process.execPath, ['--import', 'tsx', path.join(import.meta.dirname, 'idempotency-dier.ts'), readRun().built], {
+  const child = spawn(process.execPath, [
+    '--import',
+    'tsx',
+    path.join(import.meta.dirname, 'idempotency-dier.ts'),
+    readRun().built
+  ], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NODE_ENV: 'test', PROJECTIONS: 'false', ...settings }
   })
-  t.teardown(() => { child.kill('SIGKILL') })
+  t.teardown(() => {
+    child.kill('SIGKILL')
+  })
   const ended = once(child, 'close')
   const [origin] = await Promise.race([once(child.stdout, 'data'), ended]) as [Buffer]
-  await t.rejects(fetch(`${String(origin)}${url}`, { method: 'POST', headers: { 'content-type': 'application/json', 'idempotency-key': key }, body: '{}' }))
+  await t.rejects(
+    fetch(`${String(origin)}${url}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'idempotency-key': key },
+      body: '{}'
+    })
+  )
   t.equal((await ended)[1], 'SIGKILL')
 }
 
@@ -27,7 +40,11 @@ for (const [name, store] of [['PostgreSQL', 'sql'], ['SQLite', 'sql'], ['MongoDB
     const { databaseUrl, mongoUrl, mongoDatabase } = await databases(t)
     const file = `file:${newFolder(t)}/tandem.db`
     if (name === 'SQLite') await migrate(file)
-    const settings = { DATABASE_URL: name === 'SQLite' ? file : databaseUrl, MONGODB_URL: mongoUrl, MONGODB_DATABASE: mongoDatabase }
+    const settings = {
+      DATABASE_URL: name === 'SQLite' ? file : databaseUrl,
+      MONGODB_URL: mongoUrl,
+      MONGODB_DATABASE: mongoDatabase
+    }
     const key = newKey()
     await storeAndDie(t, `/${store}`, key, settings)
     const app = await build(t, {
@@ -41,7 +58,9 @@ for (const [name, store] of [['PostgreSQL', 'sql'], ['SQLite', 'sql'], ['MongoDB
     })
     const send = senderOf(app)
     t.equal(await countStored(app, store), 1)
-    for (let n = 0; n < 2; n++) t.match(await send(`/${store}`, key), { status: 409, body: { type: '/docs/problems#answer-unknown' } })
+    for (let n = 0; n < 2; n++) {
+      t.match(await send(`/${store}`, key), { status: 409, body: { type: '/docs/problems#answer-unknown' } })
+    }
     t.equal(await countStored(app, store), 1, 'nothing was stored again')
     t.match(await send(`/${store}`, newKey()), { status: 200 })
     t.equal(await countStored(app, store), 2)

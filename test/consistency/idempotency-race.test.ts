@@ -8,8 +8,14 @@ import { build } from '../helper.ts'
 async function takeAnswer (app: App): Promise<() => Promise<unknown>> {
   const { rows: [row] } = await app.pg.query<Record<string, unknown>>('DELETE FROM idempotency_keys RETURNING *')
   const columns = Object.keys(row ?? {})
-  const insert = `INSERT INTO idempotency_keys (${columns.join()}) VALUES (${columns.map((_, at) => `$${at + 1}`).join()})`
-  return async () => await app.pg.query(insert, columns.map((column) => column === 'headers' ? JSON.stringify(row?.[column]) : row?.[column]))
+  const insert = `INSERT INTO idempotency_keys (${columns.join()}) VALUES (${
+    columns.map((_, at) => `$${at + 1}`).join()
+  })`
+  return async () =>
+    await app.pg.query(
+      insert,
+      columns.map((column) => column === 'headers' ? JSON.stringify(row?.[column]) : row?.[column])
+    )
 }
 
 /** Does something when the next transaction asks for its connection. */
@@ -43,7 +49,8 @@ t.test('an answer that is stored while its key is being locked is given to the r
       })
     }
   })
-  const send = async () => await app.inject({ method: 'POST', url: '/notes', payload: {}, headers: { 'idempotency-key': 'raced' } })
+  const send = async () =>
+    await app.inject({ method: 'POST', url: '/notes', payload: {}, headers: { 'idempotency-key': 'raced' } })
   const first = await send()
   t.equal(first.statusCode, 201)
   rival.store = await takeAnswer(app)
@@ -66,7 +73,8 @@ t.test('an answer that is stored between two attempts of a handler is given to t
       })
     }
   })
-  const send = async () => await app.inject({ method: 'POST', url: '/notes', payload: {}, headers: { 'idempotency-key': 'raced' } })
+  const send = async () =>
+    await app.inject({ method: 'POST', url: '/notes', payload: {}, headers: { 'idempotency-key': 'raced' } })
   const first = await send()
   rival.store = await takeAnswer(app)
   await app.pg.query('DELETE FROM users')

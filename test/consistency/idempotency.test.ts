@@ -9,21 +9,42 @@ import { newFolder } from '../folder.ts'
 import { build } from '../helper.ts'
 
 type Headers = Record<string, string>
-interface Row { id: number | string }
+interface Row {
+  id: number | string
+}
 
 let serial = 0
 const newKey = () => `key-${++serial}-${Math.random().toString(36).slice(2)}`
 const newUser = () => ({ name: 'Ada', email: `ada.${++serial}@example.com` })
 
 async function post<Body = Row> (app: App, url: string, payload: object, key?: string, headers: Headers = {}) {
-  const reply = await app.inject({ method: 'POST', url, payload, headers: { ...headers, ...(key !== undefined && { 'idempotency-key': key }) } })
-  return { status: reply.statusCode, headers: reply.headers as Headers, text: reply.body, body: (reply.body === '' ? undefined : reply.json()) as Body }
+  const reply = await app.inject({
+    method: 'POST',
+    url,
+    payload,
+    headers: { ...headers, ...(key !== undefined && { 'idempotency-key': key }) }
+  })
+  return {
+    status: reply.statusCode,
+    headers: reply.headers as Headers,
+    text: reply.body,
+    body: (reply.body === '' ? undefined : reply.json()) as Body
+  }
 }
 
-const inUse = { status: 409, body: { type: '/docs/problems#conflict', detail: 'A request with this Idempotency-Key is being processed' } }
+const inUse = {
+  status: 409,
+  body: { type: '/docs/problems#conflict', detail: 'A request with this Idempotency-Key is being processed' }
+}
 
 /** What holds for a POST route of any store. */
-async function holdsOn (t: Test, app: App, url: string, payload: () => Promise<object> | object, count: () => Promise<number>): Promise<void> {
+async function holdsOn (
+  t: Test,
+  app: App,
+  url: string,
+  payload: () => Promise<object> | object,
+  count: () => Promise<number>
+): Promise<void> {
   await t.test(`${url}: the first answer again, once`, async (t) => {
     const [key, body, before] = [newKey(), await payload(), await count()]
     const first = await post(app, url, body, `"${key}"`)
@@ -32,7 +53,12 @@ async function holdsOn (t: Test, app: App, url: string, payload: () => Promise<o
       const again = await post(app, url, Object.fromEntries(Object.entries(body).reverse()), header)
       t.equal(again.status, 201)
       t.equal(again.text, first.text)
-      t.match(again.headers, { location: first.headers.location, 'content-type': first.headers['content-type'], 'idempotency-replayed': 'true', ...(url !== '/orders' && { 'consistency-token': String }) })
+      t.match(again.headers, {
+        location: first.headers.location,
+        'content-type': first.headers['content-type'],
+        'idempotency-replayed': 'true',
+        ...(url !== '/orders' && { 'consistency-token': String })
+      })
     }
     t.equal(await count(), before + 1)
   })
@@ -41,7 +67,10 @@ async function holdsOn (t: Test, app: App, url: string, payload: () => Promise<o
     const key = newKey()
     await post(app, url, await payload(), key)
     const before = await count()
-    t.match(await post(app, url, await payload(), key), { status: 422, body: { type: '/docs/problems#unprocessable', detail: 'This Idempotency-Key was used for another request' } })
+    t.match(await post(app, url, await payload(), key), {
+      status: 422,
+      body: { type: '/docs/problems#unprocessable', detail: 'This Idempotency-Key was used for another request' }
+    })
     t.equal(await count(), before)
   })
 
@@ -49,7 +78,9 @@ async function holdsOn (t: Test, app: App, url: string, payload: () => Promise<o
     for (let round = 0; round < 5; round++) {
       const [key, body, before] = [newKey(), await payload(), await count()]
       const answers = await Promise.all(Array.from({ length: 6 }, () => post(app, url, body, key)))
-      const made = answers.filter(({ status, headers }) => status === 201 && headers['idempotency-replayed'] === undefined)
+      const made = answers.filter(({ status, headers }) =>
+        status === 201 && headers['idempotency-replayed'] === undefined
+      )
       t.equal(made.length, 1)
       for (const answer of answers) {
         if (answer.status === 201) t.equal(answer.text, made[0]?.text)
@@ -76,7 +107,13 @@ t.test('PostgreSQL', async (t) => {
   await holdsOn(t, app, '/users', newUser, () => countUsers(app))
   const author = (await post(app, '/users', newUser())).body.id
   const order = () => ({ user_id: author, items: [{ product: `Tea ${++serial}`, quantity: 1, unit_price: '1.00' }] })
-  await holdsOn(t, app, '/orders', order, async () => Number((await app.pg.query('SELECT count(*) FROM orders')).rows[0].count))
+  await holdsOn(
+    t,
+    app,
+    '/orders',
+    order,
+    async () => Number((await app.pg.query('SELECT count(*) FROM orders')).rows[0].count)
+  )
 
   t.test('one key on two routes is two keys', async (t) => {
     const key = newKey()
@@ -88,7 +125,9 @@ t.test('PostgreSQL', async (t) => {
   t.test('an answer that rolls back is not kept: the key can be used again', async (t) => {
     const [key, taken] = [newKey(), newUser()]
     await post(app, '/users', taken)
-    for (let n = 0; n < 2; n++) t.match(await post(app, '/users', taken, key), { status: 409, body: { type: '/docs/problems#duplicate' } })
+    for (let n = 0; n < 2; n++) {
+      t.match(await post(app, '/users', taken, key), { status: 409, body: { type: '/docs/problems#duplicate' } })
+    }
     await app.pg.query('DELETE FROM users WHERE email = $1', [taken.email])
     t.match(await post(app, '/users', taken, key), { status: 201, headers: { 'idempotency-replayed': undefined } })
     t.match(await post(app, '/users', taken, key), { status: 201, headers: { 'idempotency-replayed': 'true' } })
@@ -110,15 +149,27 @@ t.test('PostgreSQL', async (t) => {
   t.test('keys that are none', async (t) => {
     const before = await countUsers(app)
     for (const key of ['', '"', 'a b', '""', 'ä', 'x'.repeat(256), `"${'x'.repeat(256)}"`, '"a"b"']) {
-      t.match(await post(app, '/users', newUser(), key), { status: 400, body: { type: '/docs/problems#invalid-request', errors: [{ pointer: '/idempotency-key', in: 'header' }] } }, JSON.stringify(key))
+      t.match(await post(app, '/users', newUser(), key), {
+        status: 400,
+        body: { type: '/docs/problems#invalid-request', errors: [{ pointer: '/idempotency-key', in: 'header' }] }
+      }, JSON.stringify(key))
     }
     t.equal(await countUsers(app), before)
     t.equal((await post(app, '/users', newUser(), `"${'y'.repeat(255)}"`)).status, 201)
   })
 
   t.test('the header is in the OpenAPI document', async (t) => {
-    const { paths } = app.swagger() as unknown as { paths: Record<string, Record<string, { parameters?: Array<{ name: string, in: string, required?: boolean }> }>> }
-    for (const path of ['/users', '/posts', '/orders']) t.ok(paths[path]?.post?.parameters?.some(({ name, in: place, required }) => name === 'idempotency-key' && place === 'header' && required !== true), path)
+    const { paths } = app.swagger() as unknown as {
+      paths: Record<string, Record<string, { parameters?: Array<{ name: string; in: string; required?: boolean }> }>>
+    }
+    for (const path of ['/users', '/posts', '/orders']) {
+      t.ok(
+        paths[path]?.post?.parameters?.some(({ name, in: place, required }) =>
+          name === 'idempotency-key' && place === 'header' && required !== true
+        ),
+        path
+      )
+    }
     t.notOk(paths['/users/{id}']?.delete?.parameters?.some(({ name }) => name === 'idempotency-key'))
   })
 })
@@ -126,12 +177,21 @@ t.test('PostgreSQL', async (t) => {
 t.test('MongoDB', async (t) => {
   const app = await build(t, {
     plugins: async (app) => {
-      app.post('/twice', { config: { transaction: { store: 'mongo', retries: 2 } }, schema: { response: { 201: Type.Object({ run: Type.Integer() }) } } }, async (request, reply) => {
+      app.post('/twice', {
+        config: { transaction: { store: 'mongo', retries: 2 } },
+        schema: { response: { 201: Type.Object({ run: Type.Integer() }) } }
+      }, async (request, reply) => {
         const { attempt } = request.transaction
         const rival = app.mongo.client.startSession()
         rival.startTransaction()
         // The first run meets a document that another transaction has changed.
-        if (attempt === 1) await mongoDatabase(app).collection<{ _id: string }>('counters').updateOne({ _id: 'a' }, { $inc: { n: 100 } }, { session: rival })
+        if (attempt === 1) {
+          await mongoDatabase(app).collection<{ _id: string }>('counters').updateOne(
+            { _id: 'a' },
+            { $inc: { n: 100 } },
+            { session: rival }
+          )
+        }
         try {
           await request.mongo.collection<{ _id: string }>('counters').updateOne({ _id: 'a' }, { $inc: { n: 1 } })
         } finally {
@@ -144,7 +204,7 @@ t.test('MongoDB', async (t) => {
   })
   const author = (await post(app, '/users', newUser())).body.id
   const posts = mongoDatabase(app).collection('posts')
-  const keys = mongoDatabase(app).collection<{ _id: string, expires_at: Date }>('idempotency_keys')
+  const keys = mongoDatabase(app).collection<{ _id: string; expires_at: Date }>('idempotency_keys')
   const newPost = () => ({ title: `Post ${++serial}`, content: 'c', category: 'news', author_id: author })
   await holdsOn(t, app, '/posts', newPost, () => posts.countDocuments())
 
@@ -159,10 +219,14 @@ t.test('MongoDB', async (t) => {
   t.test('after its time a key is new, also when MongoDB has not removed it yet', async (t) => {
     const [key, body] = [newKey(), newPost()]
     await post(app, '/posts', body, key)
-    t.match(await keys.updateOne({ _id: `POST /posts ${key}` }, { $set: { expires_at: new Date(Date.now() + 60) } }), { modifiedCount: 1 })
+    t.match(await keys.updateOne({ _id: `POST /posts ${key}` }, { $set: { expires_at: new Date(Date.now() + 60) } }), {
+      modifiedCount: 1
+    })
     await sleep(80)
     t.match(await post(app, '/posts', newPost(), key), { status: 201, headers: { 'idempotency-replayed': undefined } })
-    t.ok((await keys.findOne({ _id: `POST /posts ${key}` }))?.expires_at.getTime() as number > Date.now() + 23 * 3600_000)
+    t.ok(
+      (await keys.findOne({ _id: `POST /posts ${key}` }))?.expires_at.getTime() as number > Date.now() + 23 * 3600_000
+    )
   })
 
   t.test('a handler that runs again keeps the answer of the run that committed', async (t) => {
@@ -180,7 +244,13 @@ t.test('SQLite', async (t) => {
   const url = `file:${newFolder(t)}/tandem.db`
   await migrate(url)
   const app = await build(t, { settings: { DATABASE_URL: url } })
-  await holdsOn(t, app, '/users', newUser, async () => Number((await app.sqlite?.query<{ n: number }>('SELECT count(*) AS n FROM users'))?.rows[0]?.n))
+  await holdsOn(
+    t,
+    app,
+    '/users',
+    newUser,
+    async () => Number((await app.sqlite?.query<{ n: number }>('SELECT count(*) AS n FROM users'))?.rows[0]?.n)
+  )
   t.test('expiry', async (t) => {
     const key = newKey()
     await post(app, '/users', newUser(), key)
@@ -196,13 +266,34 @@ t.test('own routes', async (t) => {
   const response = { 201: Type.Object({ run: Type.Integer() }) }
   const options: BuildOptions = {
     plugins: async (app) => {
-      app.post('/required', { schema: { response }, config: { idempotency: 'required' } }, async (_request, reply) => { reply.code(201); return { run: ++runs } })
-      app.post('/off', { schema: { response }, config: { idempotency: false } }, async (_request, reply) => { reply.code(201); return { run: ++runs } })
-      app.post('/plain', { schema: { response }, config: { transaction: false } }, async (_request, reply) => { reply.code(201); return { run: ++runs } })
-      app.put('/asked', { schema: { response }, config: { idempotency: true } }, async (_request, reply) => { reply.code(201); return { run: ++runs } })
-      app.post('/callback', { schema: { response } }, (_request, reply) => { setTimeout(() => { reply.code(201).send({ run: ++runs }) }, 20) })
-      app.post('/sends', { schema: { response } }, async (_request, reply) => { await reply.code(201).send({ run: ++runs }) })
-      app.post('/empty', async (_request, reply) => { runs++; reply.code(204) })
+      app.post('/required', { schema: { response }, config: { idempotency: 'required' } }, async (_request, reply) => {
+        reply.code(201)
+        return { run: ++runs }
+      })
+      app.post('/off', { schema: { response }, config: { idempotency: false } }, async (_request, reply) => {
+        reply.code(201)
+        return { run: ++runs }
+      })
+      app.post('/plain', { schema: { response }, config: { transaction: false } }, async (_request, reply) => {
+        reply.code(201)
+        return { run: ++runs }
+      })
+      app.put('/asked', { schema: { response }, config: { idempotency: true } }, async (_request, reply) => {
+        reply.code(201)
+        return { run: ++runs }
+      })
+      app.post('/callback', { schema: { response } }, (_request, reply) => {
+        setTimeout(() => {
+          reply.code(201).send({ run: ++runs })
+        }, 20)
+      })
+      app.post('/sends', { schema: { response } }, async (_request, reply) => {
+        await reply.code(201).send({ run: ++runs })
+      })
+      app.post('/empty', async (_request, reply) => {
+        runs++
+        reply.code(204)
+      })
       app.post('/stream', async () => Readable.from(['a', 'b']))
       app.post('/dry', { schema: { response } }, async (request, reply) => {
         await request.transaction.query('SELECT 1')
@@ -212,7 +303,9 @@ t.test('own routes', async (t) => {
       })
       app.post('/deferred', { schema: { response } }, async (request, reply) => {
         await request.transaction.query('CREATE TEMP TABLE p (id int PRIMARY KEY) ON COMMIT DROP')
-        await request.transaction.query('CREATE TEMP TABLE c (id int REFERENCES p DEFERRABLE INITIALLY DEFERRED) ON COMMIT DROP')
+        await request.transaction.query(
+          'CREATE TEMP TABLE c (id int REFERENCES p DEFERRABLE INITIALLY DEFERRED) ON COMMIT DROP'
+        )
         if (++runs % 2 === 1) await request.transaction.query('INSERT INTO c VALUES (1)')
         reply.code(201)
         return { run: runs }
@@ -222,7 +315,10 @@ t.test('own routes', async (t) => {
   const app = await build(t, options)
 
   t.test('required: 400 without a key, and a handler that sends nothing to the database still runs once', async (t) => {
-    t.match(await post(app, '/required', {}), { status: 400, body: { errors: [{ pointer: '/idempotency-key', detail: 'is required', in: 'header' }] } })
+    t.match(await post(app, '/required', {}), {
+      status: 400,
+      body: { errors: [{ pointer: '/idempotency-key', detail: 'is required', in: 'header' }] }
+    })
     const key = newKey()
     const first = await post(app, '/required', {}, key)
     t.equal(first.status, 201)
@@ -235,7 +331,8 @@ t.test('own routes', async (t) => {
       t.not((await post(app, url, {}, key)).text, (await post(app, url, {}, key)).text, url)
     }
     const key = newKey()
-    const put = async () => (await app.inject({ method: 'PUT', url: '/asked', payload: {}, headers: { 'idempotency-key': key } })).body
+    const put = async () =>
+      (await app.inject({ method: 'PUT', url: '/asked', payload: {}, headers: { 'idempotency-key': key } })).body
     t.equal(await put(), await put())
   })
 
@@ -243,7 +340,11 @@ t.test('own routes', async (t) => {
     for (const url of ['/callback', '/sends', '/empty']) {
       const [key, before] = [newKey(), runs]
       const [first, again] = [await post(app, url, {}, key), await post(app, url, {}, key)]
-      t.match(again, { status: url === '/empty' ? 204 : 201, text: first.text, headers: { 'idempotency-replayed': 'true' } }, url)
+      t.match(again, {
+        status: url === '/empty' ? 204 : 201,
+        text: first.text,
+        headers: { 'idempotency-replayed': 'true' }
+      }, url)
       t.equal(runs, before + 1)
     }
   })
@@ -257,8 +358,16 @@ t.test('own routes', async (t) => {
     runs = 0
     const key = newKey()
     t.match(await post(app, '/deferred', {}, key), { status: 409, body: { type: '/docs/problems#reference' } })
-    t.match(await post(app, '/deferred', {}, key), { status: 201, headers: { 'idempotency-replayed': undefined }, body: { run: 2 } })
-    t.match(await post(app, '/deferred', {}, key), { status: 201, headers: { 'idempotency-replayed': 'true' }, body: { run: 2 } })
+    t.match(await post(app, '/deferred', {}, key), {
+      status: 201,
+      headers: { 'idempotency-replayed': undefined },
+      body: { run: 2 }
+    })
+    t.match(await post(app, '/deferred', {}, key), {
+      status: 201,
+      headers: { 'idempotency-replayed': 'true' },
+      body: { run: 2 }
+    })
   })
 
   t.test('a streamed answer cannot be kept: refused when a key is sent', async (t) => {
@@ -268,9 +377,18 @@ t.test('own routes', async (t) => {
 
   t.test('a route that cannot keep its promise refuses to boot', async (t) => {
     for (const transaction of [false, 'statement'] as const) {
-      await t.rejects(build(t, {
-        plugins: async (app) => { app.post('/impossible', { schema: { response }, config: { idempotency: 'required', transaction } }, async () => ({ run: 1 })) }
-      }), { message: /POST \/impossible.*transaction/ })
+      await t.rejects(
+        build(t, {
+          plugins: async (app) => {
+            app.post(
+              '/impossible',
+              { schema: { response }, config: { idempotency: 'required', transaction } },
+              async () => ({ run: 1 })
+            )
+          }
+        }),
+        { message: /POST \/impossible.*transaction/ }
+      )
     }
   })
 })

@@ -14,21 +14,38 @@ function message (type: string, body: Buffer): Buffer {
 
 const authenticated = message('R', Buffer.alloc(4))
 const ready = message('Z', Buffer.from('I'))
-const killed = message('E', Buffer.from('SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0'))
+const killed = message(
+  'E',
+  Buffer.from('SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0')
+)
 
 /** A pool whose server tells in one packet that a session has begun and that it was killed. */
 async function dyingPool (t: Test): Promise<pg.Pool> {
-  return await createPool(t, (socket) => { socket.end(Buffer.concat([authenticated, ready, killed])) })
+  return await createPool(t, (socket) => {
+    socket.end(Buffer.concat([authenticated, ready, killed]))
+  })
 }
 
 /** A pool whose server begins a session and never answers again. */
 async function silentPool (t: Test): Promise<pg.Pool> {
-  return await createPool(t, (socket) => { socket.write(Buffer.concat([authenticated, ready])) })
+  return await createPool(t, (socket) => {
+    socket.write(Buffer.concat([authenticated, ready]))
+  })
 }
 
 async function createPool (t: Test, welcome: (socket: Socket) => void): Promise<pg.Pool> {
-  const server = await listenOn(0, (socket) => { socket.on('error', () => {}).once('data', () => { welcome(socket) }) })
-  const pool = new pg.Pool({ host: '127.0.0.1', port: (server.address() as AddressInfo).port, user: 'nobody', ssl: false, query_timeout: 100 })
+  const server = await listenOn(0, (socket) => {
+    socket.on('error', () => {}).once('data', () => {
+      welcome(socket)
+    })
+  })
+  const pool = new pg.Pool({
+    host: '127.0.0.1',
+    port: (server.address() as AddressInfo).port,
+    user: 'nobody',
+    ssl: false,
+    query_timeout: 100
+  })
   pool.on('error', () => {})
   t.teardown(async () => {
     await pool.end()

@@ -10,23 +10,40 @@ import { readRun } from '../databases/run.ts'
 import { newFolder } from '../folder.ts'
 import { databases } from '../helper.ts'
 
-
 t.test('the audit sees every kind of broken promise', async (t) => {
   const { databaseUrl, mongoUrl, mongoDatabase } = await databases(t)
   const sql = new pg.Client({ connectionString: databaseUrl })
   const client = await new MongoClient(mongoUrl).connect()
   await sql.connect()
-  t.teardown(async () => { await Promise.all([sql.end(), client.close()]) })
+  t.teardown(async () => {
+    await Promise.all([sql.end(), client.close()])
+  })
   const stores = { sql, mongo: client.db(mongoDatabase) }
   const user = async (marker: string, copy = marker, name = 'new') => {
-    const { rows } = await sql.query('INSERT INTO users (email, name) VALUES ($1, $2) RETURNING id, version::int', [marker, name])
-    if (copy !== '') await stores.mongo.collection<{ _id: number, email: string, name: string, _v: number }>('users').insertOne({ _id: rows[0].id, email: copy, name, _v: rows[0].version })
+    const { rows } = await sql.query('INSERT INTO users (email, name) VALUES ($1, $2) RETURNING id, version::int', [
+      marker,
+      name
+    ])
+    if (copy !== '') {
+      await stores.mongo.collection<{ _id: number; email: string; name: string; _v: number }>('users').insertOne({
+        _id: rows[0].id,
+        email: copy,
+        name,
+        _v: rows[0].version
+      })
+    }
   }
   const post = async (marker: string) => {
     const { insertedId } = await stores.mongo.collection('posts').insertOne({ title: marker, category: 'new' })
     await sql.query("INSERT INTO posts VALUES ($1, 1, $2, 'new', 1, now())", [String(insertedId), marker])
   }
-  const fact = (marker: string, rest: Partial<Fact> = {}): Fact => ({ kind: 'user', marker, made: 'acked', values: ['new'], ...rest })
+  const fact = (marker: string, rest: Partial<Fact> = {}): Fact => ({
+    kind: 'user',
+    marker,
+    made: 'acked',
+    values: ['new'],
+    ...rest
+  })
   await user('pfine')
   await user('pgone-for-all', '')
   await user('pother', 'pother', 'someone else')
@@ -39,12 +56,28 @@ t.test('the audit sees every kind of broken promise', async (t) => {
   await post('porphan')
   const tally = emptyTally()
   const lines: string[] = []
-  await audit(stores, 'p', [
-    fact('pfine'), fact('pmissing'), fact('pgone-for-all'), fact('pother'), fact('prefused', { made: 'refused' }), fact('pdeleted', { deleted: 'acked' }),
-    fact('pnever', { made: 'unknown' }), fact('pnot-there', { deleted: 'unknown' }),
-    fact('pfine', { kind: 'post', owner: 'pfine' }), fact('ptwice', { kind: 'post', owner: 'pfine' }), fact('porphan', { kind: 'post', owner: 'pdeleted' }),
-    fact('porder', { kind: 'order', values: [] })
-  ], tally, (line) => { lines.push(line) })
+  await audit(
+    stores,
+    'p',
+    [
+      fact('pfine'),
+      fact('pmissing'),
+      fact('pgone-for-all'),
+      fact('pother'),
+      fact('prefused', { made: 'refused' }),
+      fact('pdeleted', { deleted: 'acked' }),
+      fact('pnever', { made: 'unknown' }),
+      fact('pnot-there', { deleted: 'unknown' }),
+      fact('pfine', { kind: 'post', owner: 'pfine' }),
+      fact('ptwice', { kind: 'post', owner: 'pfine' }),
+      fact('porphan', { kind: 'post', owner: 'pdeleted' }),
+      fact('porder', { kind: 'order', values: [] })
+    ],
+    tally,
+    (line) => {
+      lines.push(line)
+    }
+  )
   t.match(tally, { lost: 2, half: 1, ghost: 4, double: 1, wrong: 1 }, lines.join('\n'))
   t.equal(brokenPromises(tally), 9)
   t.equal(lines.length, 9)
@@ -54,7 +87,15 @@ t.test('under random writes, service, PostgreSQL and mongod are killed: every pr
   const dataDir = newFolder(t)
   const victims: Victim[] = ['service', 'postgres', 'mongod']
   const lines: string[] = []
-  const { tallies } = await runLedger({ dataDir, victims, server: path.join(readRun().built, 'server.js'), writing: 1000, say: (line) => { lines.push(line) } })
+  const { tallies } = await runLedger({
+    dataDir,
+    victims,
+    server: path.join(readRun().built, 'server.js'),
+    writing: 1000,
+    say: (line) => {
+      lines.push(line)
+    }
+  })
   for (const victim of victims) {
     t.ok(tallies[victim].acked > 0, `${victim}: something was written`)
     t.match(tallies[victim], { lost: 0, half: 0, ghost: 0, double: 0, wrong: 0 }, lines.join('\n'))

@@ -2,25 +2,56 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import type pg from 'pg'
 import type { Test } from 'tap'
 import outbox, {
-  outboxSql, postgresStore, type Apply, type NewEvent, type OutboxEvent, type OutboxOptions, type OutboxStore, type TopicOptions
+  outboxSql,
+  postgresStore,
+  type Apply,
+  type NewEvent,
+  type OutboxEvent,
+  type OutboxOptions,
+  type OutboxStore,
+  type TopicOptions
 } from '../../plugins/outbox/index.ts'
 import { freshPostgres, until } from '../stores.ts'
 
 export type Given = Partial<OutboxOptions> & { topics?: Record<string, Apply | [Apply, TopicOptions]> }
-interface Line { level: number, msg: string, outbox?: Record<string, unknown> }
+interface Line {
+  level: number
+  msg: string
+  outbox?: Record<string, unknown>
+}
 
 /** A database of this test's own, its outbox empty before each sub-test; after each no connection may be left in use. */
-export async function onPostgres (t: Test): Promise<{ pool: pg.Pool, url: string, store: OutboxStore }> {
+export async function onPostgres (t: Test): Promise<{ pool: pg.Pool; url: string; store: OutboxStore }> {
   const { pool, url } = await freshPostgres(t)
-  t.beforeEach(async () => { await pool.query(`DROP TABLE IF EXISTS outbox; ${outboxSql('postgres')}`) })
-  t.afterEach(async () => { await until('every connection is back in the pool', () => pool.totalCount === pool.idleCount && pool.waitingCount === 0) })
+  t.beforeEach(async () => {
+    await pool.query(`DROP TABLE IF EXISTS outbox; ${outboxSql('postgres')}`)
+  })
+  t.afterEach(async () => {
+    await until(
+      'every connection is back in the pool',
+      () => pool.totalCount === pool.idleCount && pool.waitingCount === 0
+    )
+  })
   return { pool, url, store: postgresStore(pool) }
 }
 
 /** A bare app with the plugin, its handlers and its log. */
-export async function appWith (t: Test, store: OutboxStore, { topics = {}, ...options }: Given = {}): Promise<{ app: FastifyInstance, lines: Line[] }> {
+export async function appWith (
+  t: Test,
+  store: OutboxStore,
+  { topics = {}, ...options }: Given = {}
+): Promise<{ app: FastifyInstance; lines: Line[] }> {
   const lines: Line[] = []
-  const app = Fastify({ logger: { level: 'info', stream: { write: (line: string) => { lines.push(JSON.parse(line) as Line) } } } })
+  const app = Fastify({
+    logger: {
+      level: 'info',
+      stream: {
+        write: (line: string) => {
+          lines.push(JSON.parse(line) as Line)
+        }
+      }
+    }
+  })
   await app.register(outbox, { store, pollInterval: 50, ...options })
   for (const [topic, handler] of Object.entries(topics)) {
     if (typeof handler === 'function') app.outbox.on(topic, handler)
@@ -71,7 +102,9 @@ export async function makeDue (pool: pg.Pool): Promise<void> {
 }
 
 /** A handler that remembers keys, and refuses those that `fault` has an error for. */
-export function collector (fault: (event: OutboxEvent) => Error | undefined = () => undefined): { keys: string[], apply: Apply } {
+export function collector (
+  fault: (event: OutboxEvent) => Error | undefined = () => undefined
+): { keys: string[]; apply: Apply } {
   const keys: string[] = []
   return {
     keys,

@@ -2,7 +2,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import Fastify from 'fastify'
 import t from 'tap'
-import outbox, { outboxSql, postgresStore, type OutboxEvent, type OutboxOptions, type OutboxTransaction } from '../../plugins/outbox/index.ts'
+import outbox, {
+  outboxSql,
+  postgresStore,
+  type OutboxEvent,
+  type OutboxOptions,
+  type OutboxTransaction
+} from '../../plugins/outbox/index.ts'
 import { until } from '../stores.ts'
 import { appWith, collector, event, onPostgres, publish, rowsLeft } from './outbox-app.ts'
 
@@ -11,7 +17,14 @@ t.test('PostgreSQL', async (t) => {
 
   t.test('an event is applied after the commit, with all it was given, and its row goes', async (t) => {
     const seen: OutboxEvent[] = []
-    const { app } = await appWith(t, store, { pollInterval: 60_000, topics: { things: async (events) => { seen.push(...events) } } })
+    const { app } = await appWith(t, store, {
+      pollInterval: 60_000,
+      topics: {
+        things: async (events) => {
+          seen.push(...events)
+        }
+      }
+    })
     const client = await pool.connect()
     await client.query('BEGIN')
     const id = await app.outbox.enqueue(client, event('a', { text: 'ä"\\', list: [1, null] }))
@@ -50,14 +63,22 @@ t.test('PostgreSQL', async (t) => {
     await t.rejects(app.outbox.enqueue(pool, event('a')), refused, 'a pool')
     await t.rejects(app.outbox.enqueue(null as unknown as OutboxTransaction, event('a')), refused, 'nothing at all')
     for (const state of ['committing', 'committed', 'rolled back', 'failed', 'lost', 'unknown']) {
-      await t.rejects(app.outbox.enqueue({ query: async () => ({ rows: [] }), state }, event('a')), refused, `state ${state}`)
+      await t.rejects(
+        app.outbox.enqueue({ query: async () => ({ rows: [] }), state }, event('a')),
+        refused,
+        `state ${state}`
+      )
     }
     await client.query('BEGIN')
     await client.query('SELECT 1/0').catch(() => {})
     await until('pg knows that it is aborted', () => client.getTransactionStatus() === 'E')
     await t.rejects(app.outbox.enqueue(client, event('a')), refused, 'an aborted transaction')
     await client.query('ROLLBACK')
-    t.equal(await app.outbox.enqueue({ query: async () => ({ rows: [{ id: '7' }] }), state: 'idle' }, event('a')), '7', 'idle: the first statement begins it')
+    t.equal(
+      await app.outbox.enqueue({ query: async () => ({ rows: [{ id: '7' }] }), state: 'idle' }, event('a')),
+      '7',
+      'idle: the first statement begins it'
+    )
     client.release()
     t.equal(await rowsLeft(pool), 0)
     await app.close()
@@ -87,31 +108,51 @@ t.test('PostgreSQL', async (t) => {
   })
 
   t.test('a table in a schema of its own', async (t) => {
-    await pool.query(`CREATE SCHEMA IF NOT EXISTS mail; DROP TABLE IF EXISTS mail.events; ${outboxSql('postgres', 'mail.events')}`)
-    const { keys, apply } = collector(({ key, attempts }) => key === 'b' && attempts === 0 ? new Error('once') : undefined)
+    await pool.query(
+      `CREATE SCHEMA IF NOT EXISTS mail; DROP TABLE IF EXISTS mail.events; ${outboxSql('postgres', 'mail.events')}`
+    )
+    const { keys, apply } = collector(({ key, attempts }) =>
+      key === 'b' && attempts === 0 ? new Error('once') : undefined
+    )
     const own = postgresStore(pool, { table: 'mail.events' })
     const { app } = await appWith(t, own, { topics: { things: apply, ordered: [apply, { ordered: true }] } })
     await publish(app, pool, [event('a'), event('b'), event('c', {}, 'ordered')])
-    await until('b is tried again', async () => { await pool.query('UPDATE mail.events SET available_at = now()'); return keys.length === 3 })
+    await until('b is tried again', async () => {
+      await pool.query('UPDATE mail.events SET available_at = now()')
+      return keys.length === 3
+    })
     t.same(keys.sort(), ['a', 'b', 'c'])
     await app.close()
-    t.throws(() => postgresStore(pool, { table: 'a; DROP TABLE b' }), { code: 'OUTBOX_USAGE', message: /is no table name/ })
+    t.throws(() => postgresStore(pool, { table: 'a; DROP TABLE b' }), {
+      code: 'OUTBOX_USAGE',
+      message: /is no table name/
+    })
     t.throws(() => outboxSql('sqlite', '1st'), { code: 'OUTBOX_USAGE' })
   })
 
   t.test('wrong options and late handlers are refused with a sentence', async (t) => {
-    const register = async (options: object) => { await Fastify().register(outbox, options as OutboxOptions) }
+    const register = async (options: object) => {
+      await Fastify().register(outbox, options as OutboxOptions)
+    }
     await t.rejects(register({}), { code: 'OUTBOX_USAGE', message: /store is missing/ })
-    await t.rejects(register({ store, batchSize: 0 }), { message: 'the option batchSize must be a whole number from 1, not 0' })
+    await t.rejects(register({ store, batchSize: 0 }), {
+      message: 'the option batchSize must be a whole number from 1, not 0'
+    })
     await t.rejects(register({ store, pollInterval: '5' }), { message: /pollInterval/ })
     const { app } = await appWith(t, store, { topics: { things: async () => {} } })
-    t.throws(() => { app.outbox.on('more', async () => {}) }, { code: 'OUTBOX_USAGE', message: /after the app was ready/ })
+    t.throws(() => {
+      app.outbox.on('more', async () => {})
+    }, { code: 'OUTBOX_USAGE', message: /after the app was ready/ })
     await app.close()
     const early = Fastify()
     await early.register(outbox, { store })
     early.outbox.on('things', async () => {})
-    t.throws(() => { early.outbox.on('things', async () => {}) }, { message: /already has a handler/ })
-    t.throws(() => { early.outbox.on('more', async () => {}, { maxAttempts: 1.5 }) }, { message: /maxAttempts/ })
+    t.throws(() => {
+      early.outbox.on('things', async () => {})
+    }, { message: /already has a handler/ })
+    t.throws(() => {
+      early.outbox.on('more', async () => {}, { maxAttempts: 1.5 })
+    }, { message: /maxAttempts/ })
     await early.close()
   })
 })

@@ -9,8 +9,13 @@ t.test('PostgreSQL', async (t) => {
 
   t.test('F37 a poison event is parked with the reason and blocks nobody; it can be replayed or discarded', async (t) => {
     let isCured = false
-    const { keys, apply } = collector(({ key }) => key === '3' && !isCured ? new RangeError('three is \0 too many') : undefined)
-    const { app, lines } = await appWith(t, store, { topics: { things: [apply, { maxAttempts: 3 }] }, measureInterval: 20 })
+    const { keys, apply } = collector(({ key }) =>
+      key === '3' && !isCured ? new RangeError('three is \0 too many') : undefined
+    )
+    const { app, lines } = await appWith(t, store, {
+      topics: { things: [apply, { maxAttempts: 3 }] },
+      measureInterval: 20
+    })
     const ids = await publish(app, pool, many(10))
     const poison = String(ids[3])
     app.outbox.kick()
@@ -22,10 +27,19 @@ t.test('PostgreSQL', async (t) => {
       await makeDue(pool)
     }
     await until('parked', async () => (await readRow(pool, poison)).parked_at !== null)
-    t.match(await app.outbox.store.parked(), [{ id: poison, key: '3', attempts: 3, payload: { n: 3 }, lastError: 'RangeError: three is  too many' }])
+    t.match(await app.outbox.store.parked(), [{
+      id: poison,
+      key: '3',
+      attempts: 3,
+      payload: { n: 3 },
+      lastError: 'RangeError: three is  too many'
+    }])
     await until('the gauge shows it', () => app.outbox.stats()[0]?.parked === 1)
     t.match(app.outbox.stats(), [{ topic: 'things', applied: 9, failed: 3, waiting: 0, oldestMs: 0 }])
-    t.match(lines.filter(({ level }) => level === 50), [{ msg: /parked/, outbox: { id: poison, key: '3', attempts: 3, error: 'RangeError' } }])
+    t.match(lines.filter(({ level }) => level === 50), [{
+      msg: /parked/,
+      outbox: { id: poison, key: '3', attempts: 3, error: 'RangeError' }
+    }])
     t.notMatch(JSON.stringify(lines), 'too many', 'the text of the error stays in the table')
     t.equal(await app.outbox.applied(poison, 60), false, 'parked is not applied')
 
@@ -64,7 +78,9 @@ t.test('PostgreSQL', async (t) => {
   })
 
   t.test('a failure that says so is parked at once', async (t) => {
-    const { app } = await appWith(t, store, { topics: { things: async (events) => events.map(({ id }) => ({ id, error: 'never', park: true })) } })
+    const { app } = await appWith(t, store, {
+      topics: { things: async (events) => events.map(({ id }) => ({ id, error: 'never', park: true })) }
+    })
     const [id] = await publish(app, pool, [event('a')])
     app.outbox.kick()
     await until('parked', async () => (await readRow(pool, id)).parked_at !== null)
@@ -78,7 +94,13 @@ t.test('PostgreSQL', async (t) => {
     const other = collector()
     const down = Object.assign(new Error('connect ECONNREFUSED 10.1.2.3:1'), { code: 'ECONNREFUSED' })
     const { app, lines } = await appWith(t, store, {
-      topics: { things: async (events, context) => { if (isAway) throw down; return await apply(events, context) }, others: other.apply }
+      topics: {
+        things: async (events, context) => {
+          if (isAway) throw down
+          return await apply(events, context)
+        },
+        others: other.apply
+      }
     })
     const ids = await publish(app, pool, [...many(3), event('o', {}, 'others')])
     app.outbox.kick()
@@ -91,7 +113,11 @@ t.test('PostgreSQL', async (t) => {
     t.equal(await app.outbox.applied(String(ids[2]), 8000), true)
     t.same(keys, ['0', '1', '2'])
     const told = lines.filter(({ level, outbox }) => level >= 30 && outbox?.topic === 'things').map(({ msg }) => msg)
-    t.same(told, ['outbox events wait: a database is away or refuses', 'outbox events flow again'], 'said once, not at every try')
+    t.same(
+      told,
+      ['outbox events wait: a database is away or refuses', 'outbox events flow again'],
+      'said once, not at every try'
+    )
     t.notMatch(JSON.stringify(lines), '10.1.2.3')
     await app.close()
   })
@@ -99,7 +125,15 @@ t.test('PostgreSQL', async (t) => {
   t.test('failures that mean "away" count for no event either', async (t) => {
     let tries = 0
     const { app } = await appWith(t, store, {
-      topics: { things: async (events) => tries++ < 2 ? events.map(({ id }) => ({ id, error: new Error('x', { cause: Object.assign(new Error('gone'), { code: 'EPIPE' }) }) })) : [] }
+      topics: {
+        things: async (events) =>
+          tries++ < 2
+            ? events.map(({ id }) => ({
+              id,
+              error: new Error('x', { cause: Object.assign(new Error('gone'), { code: 'EPIPE' }) })
+            }))
+            : []
+      }
     })
     const [id] = await publish(app, pool, [event('a')])
     app.outbox.kick()
@@ -116,7 +150,9 @@ t.test('PostgreSQL', async (t) => {
       topics: {
         things: async (events, { signal }) => {
           if (!events.some(({ key }) => key === '1')) return await apply(events, { signal })
-          signal.addEventListener('abort', () => { wasAborted = true })
+          signal.addEventListener('abort', () => {
+            wasAborted = true
+          })
           await new Promise(() => {})
         }
       }

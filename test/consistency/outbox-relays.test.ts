@@ -6,11 +6,28 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { Apply } from '../../plugins/outbox/index.ts'
 import { until } from '../stores.ts'
-import { appWith, collector, event, makeDue, many, onPostgres, publish, readRow, rowsLeft, type Given } from './outbox-app.ts'
+import {
+  appWith,
+  collector,
+  event,
+  makeDue,
+  many,
+  onPostgres,
+  publish,
+  readRow,
+  rowsLeft,
+  type Given
+} from './outbox-app.ts'
 
 /** Starts outbox-holder.ts and waits until it holds the event with that key. */
 async function startHolder (t: Test, url: string, topic: string): Promise<ReturnType<typeof spawn>> {
-  const child = spawn(process.execPath, ['--import', 'tsx', path.join(import.meta.dirname, 'outbox-holder.ts'), url, topic], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [
+    '--import',
+    'tsx',
+    path.join(import.meta.dirname, 'outbox-holder.ts'),
+    url,
+    topic
+  ], { stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(() => child.kill('SIGKILL'))
   await once(child.stdout, 'data')
   return child
@@ -62,7 +79,9 @@ t.test('PostgreSQL', async (t) => {
         things: async (events) => {
           seen.push(...events.map(({ key }) => key))
           if (seen.length > 1) return
-          const { rows } = await pool.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'")
+          const { rows } = await pool.query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'"
+          )
           t.equal(rows.length, 1)
         }
       }
@@ -89,7 +108,10 @@ t.test('PostgreSQL', async (t) => {
     const topics: Given['topics'] = { things: [apply, { ordered: true }] }
     const apps = [await appWith(t, store, { topics }), await appWith(t, store, { topics })]
     await publish(apps[0]!.app, pool, Array.from({ length: 60 }, (_, n) => event(`key ${n % 4}`, { n })))
-    await until('all are applied', async () => { await makeDue(pool); return await rowsLeft(pool) === 0 })
+    await until('all are applied', async () => {
+      await makeDue(pool)
+      return await rowsLeft(pool) === 0
+    })
     t.equal(seen.size, 4)
     for (const [key, numbers] of seen) t.same(numbers, [...numbers].sort((a, b) => a - b), `${key} in order`)
     await Promise.all(apps.map(({ app }) => app.close()))
@@ -112,7 +134,15 @@ t.test('PostgreSQL', async (t) => {
   t.test('close finishes the running batch', async (t) => {
     let isRunning = false
     let isApplied = false
-    const { app } = await appWith(t, store, { topics: { things: async () => { isRunning = true; await sleep(150); isApplied = true } } })
+    const { app } = await appWith(t, store, {
+      topics: {
+        things: async () => {
+          isRunning = true
+          await sleep(150)
+          isApplied = true
+        }
+      }
+    })
     await publish(app, pool, many(3))
     app.outbox.kick()
     await until('it runs', () => isRunning)
@@ -124,7 +154,15 @@ t.test('PostgreSQL', async (t) => {
 
   t.test('close does not wait for a batch that hangs; its events stay for others', async (t) => {
     let isRunning = false
-    const { app } = await appWith(t, store, { stopTimeout: 100, topics: { things: () => { isRunning = true; return new Promise(() => {}) } } })
+    const { app } = await appWith(t, store, {
+      stopTimeout: 100,
+      topics: {
+        things: () => {
+          isRunning = true
+          return new Promise(() => {})
+        }
+      }
+    })
     const [id] = await publish(app, pool, [event('a')])
     app.outbox.kick()
     await until('it hangs', () => isRunning)

@@ -7,35 +7,75 @@ import { build } from '../helper.ts'
 import { until } from '../stores.ts'
 
 type Headers = Record<string, string>
-interface User { id: number, email: string, name: string, posts?: Array<{ id: string, title: string, author_id: number }> }
-interface Post { id: string, title: string, author_id: number }
-interface Summary { id: number, name: string, email: string, post_count: number }
+interface User {
+  id: number
+  email: string
+  name: string
+  posts?: Array<{ id: string; title: string; author_id: number }>
+}
+interface Post {
+  id: string
+  title: string
+  author_id: number
+}
+interface Summary {
+  id: number
+  name: string
+  email: string
+  post_count: number
+}
 
 let serial = 0
 const newUser = (name = 'Ada') => ({ name, email: `${name.toLowerCase()}.${++serial}@example.com` })
 const newPost = (author_id: number, title = 'Hello') => ({ title, content: 'Zwölf 🦊', category: 'news', author_id })
 
-async function send<Body = unknown> (app: App, method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', url: string, payload?: object, headers: Headers = {}) {
+async function send<Body = unknown> (
+  app: App,
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
+  url: string,
+  payload?: object,
+  headers: Headers = {}
+) {
   const reply = await app.inject({ method, url, headers, ...(payload && { payload }) })
-  return { status: reply.statusCode, headers: reply.headers as Headers, body: (reply.body === '' ? undefined : reply.json()) as Body }
+  return {
+    status: reply.statusCode,
+    headers: reply.headers as Headers,
+    body: (reply.body === '' ? undefined : reply.json()) as Body
+  }
 }
 
-const createUser = async (app: App, name?: string, headers?: Headers) => (await send<User>(app, 'POST', '/users', newUser(name), headers)).body
-const createPost = async (app: App, author: number, title?: string, headers?: Headers) => (await send<Post>(app, 'POST', '/posts', newPost(author, title), headers)).body
-const summaries = async (app: App, headers?: Headers) => (await send<Summary[]>(app, 'GET', '/users/summary', undefined, headers)).body
+const createUser = async (app: App, name?: string, headers?: Headers) =>
+  (await send<User>(app, 'POST', '/users', newUser(name), headers)).body
+const createPost = async (app: App, author: number, title?: string, headers?: Headers) =>
+  (await send<Post>(app, 'POST', '/posts', newPost(author, title), headers)).body
+const summaries = async (app: App, headers?: Headers) =>
+  (await send<Summary[]>(app, 'GET', '/users/summary', undefined, headers)).body
 const users = async (app: App, headers?: Headers) => (await send<User[]>(app, 'GET', '/users', undefined, headers)).body
-const sqlPosts = async (app: App) => (await app.pg.query<{ id: string, author_id: number, title: string, content_length: number }>('SELECT * FROM posts ORDER BY id')).rows
+const sqlPosts = async (app: App) =>
+  (await app.pg.query<{ id: string; author_id: number; title: string; content_length: number }>(
+    'SELECT * FROM posts ORDER BY id'
+  )).rows
 
 /** A read that waits for what a token stands for, and longer than it would by itself: a busy machine is slow. */
 const reading = (token: string | undefined): Headers => ({ 'consistency-token': String(token), prefer: 'wait=10' })
 
 /** An app beside another one, on the same databases. */
 /** A post as another writer of the collection would store it. */
-const document = (author_id: number) => ({ _id: new ObjectId(), title: 't', content: 'c', category: 'x', author_id, created_at: new Date(), updated_at: new Date() })
+const document = (author_id: number) => ({
+  _id: new ObjectId(),
+  title: 't',
+  content: 'c',
+  category: 'x',
+  author_id,
+  created_at: new Date(),
+  updated_at: new Date()
+})
 
 async function buildBeside (t: Test, { config }: App, more: BuildOptions['settings'] = {}): Promise<App> {
   const { DATABASE_URL, MONGODB_URL, MONGODB_DATABASE } = config
-  const settings = { NODE_ENV: 'test' as const, DATABASE_URL, MONGODB_URL, MONGODB_DATABASE, ...more } as NonNullable<BuildOptions['settings']>
+  const settings = { NODE_ENV: 'test' as const, DATABASE_URL, MONGODB_URL, MONGODB_DATABASE, ...more } as NonNullable<
+    BuildOptions['settings']
+  >
   const app = await buildApp({ logger: false, settings })
   t.teardown(() => app.close())
   return app
@@ -53,11 +93,20 @@ t.test('users and posts reach the other store, changes and deletions too', async
 
   await send(app, 'PATCH', `/users/${ada.id}`, { name: 'Ada L.' })
   await send(app, 'PUT', `/posts/${post.id}`, { title: 'Second' })
-  await until('both changes are there', async () => (await summaries(app))[0]?.name === 'Ada L.' && (await users(app))[0]?.posts?.[0]?.title === 'Second')
+  await until(
+    'both changes are there',
+    async () => (await summaries(app))[0]?.name === 'Ada L.' && (await users(app))[0]?.posts?.[0]?.title === 'Second'
+  )
   const bob = await createUser(app, 'Bob')
   await send(app, 'PATCH', `/posts/${post.id}`, { author_id: bob.id })
-  await until('the author changes', async () => (await users(app)).some(({ id, posts }) => id === bob.id && posts?.length === 1))
-  await until('the counts change', async () => JSON.stringify((await summaries(app)).map(({ post_count }) => post_count)) === '[0,1]')
+  await until(
+    'the author changes',
+    async () => (await users(app)).some(({ id, posts }) => id === bob.id && posts?.length === 1)
+  )
+  await until(
+    'the counts change',
+    async () => JSON.stringify((await summaries(app)).map(({ post_count }) => post_count)) === '[0,1]'
+  )
   t.equal((await send(app, 'DELETE', `/posts/${post.id}`)).status, 204)
   await until('the post is gone', async () => (await sqlPosts(app)).length === 0)
 })
@@ -71,7 +120,10 @@ t.test('deleting a user: refused while orders exist, otherwise the posts go too,
   await send(app, 'POST', '/orders', { user_id: bob.id, items: [{ product: 'Tea', quantity: 1, unit_price: '1.00' }] })
   t.equal((await send(app, 'DELETE', `/users/${bob.id}`)).status, 409)
   t.equal((await send(app, 'DELETE', `/users/${ada.id}`)).status, 204)
-  await until('the posts are gone from MongoDB', async () => (await send<Post[]>(app, 'GET', '/posts')).body.length === 1)
+  await until(
+    'the posts are gone from MongoDB',
+    async () => (await send<Post[]>(app, 'GET', '/posts')).body.length === 1
+  )
   await until('and from SQL', async () => (await sqlPosts(app)).length === 1)
   t.match(await sqlPosts(app), [{ id: kept.id }])
   t.match(await summaries(app), [{ id: bob.id, post_count: 1 }])
@@ -108,16 +160,27 @@ t.test('documents of other writers, however odd, do not hold up the stream', asy
   const app = await build(t)
   const posts = mongoDatabase(app).collection('posts')
   const odd = [
-    {}, { title: 'a\0b', category: 7, author_id: '1', content: 12, created_at: 'yesterday' },
-    { title: null, author_id: 2 ** 40, created_at: new Date(8.64e15), content: '' }, { title: '\ud800', author_id: -1, created_at: new Date(-8.64e15) },
+    {},
+    { title: 'a\0b', category: 7, author_id: '1', content: 12, created_at: 'yesterday' },
+    { title: null, author_id: 2 ** 40, created_at: new Date(8.64e15), content: '' },
+    { title: '\ud800', author_id: -1, created_at: new Date(-8.64e15) },
     { title: 'x'.repeat(100_000), author_id: 1.5, content: 'y', created_at: new Date() }
   ].map((fields) => ({ _id: new ObjectId(), ...fields }))
   await posts.insertMany(odd, { bypassDocumentValidation: true })
   await until('all are in SQL', async () => (await sqlPosts(app)).length === odd.length)
-  await posts.updateOne({ _id: odd[0]?._id ?? new ObjectId() }, { $set: { title: 'set' } }, { bypassDocumentValidation: true })
+  await posts.updateOne({ _id: odd[0]?._id ?? new ObjectId() }, { $set: { title: 'set' } }, {
+    bypassDocumentValidation: true
+  })
   await posts.deleteOne({ _id: odd[1]?._id ?? new ObjectId() })
-  await until('and follow further changes', async () => (await sqlPosts(app)).length === odd.length - 1 && (await sqlPosts(app))[0]?.title === 'set')
-  t.same(await app.projections.resync('posts'), { missing: 0, different: 0, extra: 0 }, 'the copy agrees with the stream')
+  await until(
+    'and follow further changes',
+    async () => (await sqlPosts(app)).length === odd.length - 1 && (await sqlPosts(app))[0]?.title === 'set'
+  )
+  t.same(
+    await app.projections.resync('posts'),
+    { missing: 0, different: 0, extra: 0 },
+    'the copy agrees with the stream'
+  )
   t.match(app.changeStream.stats(), [{ state: 'following' }])
 })
 
@@ -144,7 +207,11 @@ t.test('read your own write: the token of a write, sent back on the read', async
   const deleted = await send(app, 'DELETE', `/users/${id}`)
   t.match(deleted.headers, { 'consistency-token': /^sql-\d+$/ })
   t.notOk((await summaries(app, reading(deleted.headers['consistency-token']))).some((user) => user.id === id))
-  t.equal((await send(app, 'DELETE', `/users/${id}`)).headers['consistency-token'], undefined, '404: nothing was written')
+  t.equal(
+    (await send(app, 'DELETE', `/users/${id}`)).headers['consistency-token'],
+    undefined,
+    '404: nothing was written'
+  )
   t.notMatch(JSON.stringify((await send(app, 'POST', '/users', newUser())).body), 'version')
 })
 
@@ -174,9 +241,25 @@ t.test('when the other store does not follow: the wait is bounded, and the answe
   t.same((await send(app, 'GET', '/users/summary', undefined, { 'consistency-token': token })).body, [])
   const waited = performance.now() - started
   t.ok(waited >= 900 && waited < 30_000, `it waited ${waited} ms`)
-  for (const bad of ['x', 'sql-', 'sql-0', 'sql-1e3', 'mongo-12', 'sql-99999999999999999999', Array.from({ length: 9 }, () => token).join(), 'sql-9223372036854775808']) {
-    const refused = await send<{ errors: unknown }>(app, 'GET', '/users/summary', undefined, { 'consistency-token': bad })
-    t.match(refused, { status: 400, body: { type: '/docs/problems#invalid-request', errors: [{ pointer: '/consistency-token', in: 'header' }] } }, bad)
+  for (
+    const bad of [
+      'x',
+      'sql-',
+      'sql-0',
+      'sql-1e3',
+      'mongo-12',
+      'sql-99999999999999999999',
+      Array.from({ length: 9 }, () => token).join(),
+      'sql-9223372036854775808'
+    ]
+  ) {
+    const refused = await send<{ errors: unknown }>(app, 'GET', '/users/summary', undefined, {
+      'consistency-token': bad
+    })
+    t.match(refused, {
+      status: 400,
+      body: { type: '/docs/problems#invalid-request', errors: [{ pointer: '/consistency-token', in: 'header' }] }
+    }, bad)
   }
   t.equal((await send(app, 'GET', '/users/1', undefined, { 'consistency-token': '' })).status, 400)
 })
@@ -187,7 +270,10 @@ t.test('two processes on the same databases share the work; the rest takes over 
   const ada = await createUser(one)
   for (let n = 0; n < 10; n++) await createPost(n % 2 === 0 ? one : two, ada.id, `Post ${n}`)
   await until('all are in SQL', async () => (await sqlPosts(one)).length === 10)
-  await until('exactly one follows', () => [one, two].filter((app) => app.changeStream.stats()[0]?.state === 'following').length === 1)
+  await until(
+    'exactly one follows',
+    () => [one, two].filter((app) => app.changeStream.stats()[0]?.state === 'following').length === 1
+  )
   for (const app of [one, two]) {
     const { id } = await createPost(app, ada.id, 'Seen', { prefer: 'wait=5' })
     t.ok((await sqlPosts(app)).some((post) => post.id === id), 'a wait sees what another process carries over')
@@ -202,7 +288,9 @@ t.test('two processes on the same databases share the work; the rest takes over 
 t.test('resync: copies that were edited by hand are repaired, and the differences told', async (t) => {
   const app = await build(t)
   for (const name of ['Ada', 'Bob', 'Cid', 'Dan', 'Eve']) await createUser(app, name, { prefer: 'wait=5' })
-  const documents = mongoDatabase(app).collection<{ _id: number, name?: string, _v: number, _deleted?: boolean }>('users')
+  const documents = mongoDatabase(app).collection<{ _id: number; name?: string; _v: number; _deleted?: boolean }>(
+    'users'
+  )
   const before = await summaries(app)
   const ids = before.map(({ id }) => id) as [number, number, number, number, number]
   t.same(await app.projections.resync('users'), { missing: 0, different: 0, extra: 0 })
@@ -222,8 +310,14 @@ t.test('resync: copies that were edited by hand are repaired, and the difference
   const stored = await sqlPosts(app)
   await app.pg.query('UPDATE posts SET title = $1 WHERE id = $2', ['Forged', posts[0]?.id])
   await app.pg.query('DELETE FROM posts WHERE id = $1', [posts[1]?.id])
-  await app.pg.query("INSERT INTO posts SELECT 'zzz', author_id, title, category, content_length, created_at FROM posts WHERE id = $1", [posts[2]?.id])
-  await app.pg.query("INSERT INTO posts SELECT '000', author_id, title, category, content_length, created_at FROM posts WHERE id = $1", [posts[2]?.id])
+  await app.pg.query(
+    "INSERT INTO posts SELECT 'zzz', author_id, title, category, content_length, created_at FROM posts WHERE id = $1",
+    [posts[2]?.id]
+  )
+  await app.pg.query(
+    "INSERT INTO posts SELECT '000', author_id, title, category, content_length, created_at FROM posts WHERE id = $1",
+    [posts[2]?.id]
+  )
   t.same(await app.projections.resync('posts'), { missing: 1, different: 1, extra: 2 })
   t.same(await sqlPosts(app), stored)
 })
@@ -246,7 +340,10 @@ t.test('resync beside writers: nobody is called different who is merely on the w
   }
   await writing
   await until('nothing is on the way', async () => (await app.pg.query('SELECT FROM outbox')).rowCount === 0)
-  await until('SQL has all posts', async () => (await sqlPosts(app)).length === await mongoDatabase(app).collection('posts').countDocuments())
+  await until(
+    'SQL has all posts',
+    async () => (await sqlPosts(app)).length === await mongoDatabase(app).collection('posts').countDocuments()
+  )
   t.same(await app.projections.resync('users'), { missing: 0, different: 0, extra: 0 })
   t.same(await app.projections.resync('posts'), { missing: 0, different: 0, extra: 0 })
 })

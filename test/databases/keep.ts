@@ -27,7 +27,9 @@ const servers = await startEmbedded({
   mongodb: true,
   // Losing the last second in a crash of the machine does not matter to a test.
   postgresFlags: ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'max_connections=400'],
-  onProgress: (line) => { console.error(line) }
+  onProgress: (line) => {
+    console.error(line)
+  }
 })
 const { postgres, mongodb } = servers
 if (postgres === undefined || mongodb === undefined || mongodb.how === 'missing') {
@@ -39,12 +41,19 @@ await Promise.all([makeTemplate(postgres.url), building])
 writeRun({ built, postgres: postgres.url, mongodb: mongodb.url, template: TEMPLATE, pid: process.pid }, tap)
 process.send?.('ready')
 
-process.once('SIGTERM', () => { void stop() })
+process.once('SIGTERM', () => {
+  void stop()
+})
 // A run that was killed cannot say goodbye.
-setInterval(() => { if (!isAlive(tapMark)) void stop() }, 1000)
+setInterval(() => {
+  if (!isAlive(tapMark)) void stop()
+}, 1000)
 
 async function build (): Promise<void> {
-  const script = spawn(process.execPath, [...TYPESCRIPT_ARGS, 'scripts/build.ts', built, '--noCheck'], { cwd: root, stdio: 'inherit' })
+  const script = spawn(process.execPath, [...TYPESCRIPT_ARGS, 'scripts/build.ts', built, '--noCheck'], {
+    cwd: root,
+    stdio: 'inherit'
+  })
   if ((await once(script, 'exit'))[0] !== 0) throw new Error('The service could not be built')
 }
 

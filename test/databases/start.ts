@@ -4,7 +4,11 @@ import { once } from 'node:events'
 import path from 'node:path'
 import { TYPESCRIPT_ARGS } from '../../scripts/typescript.ts'
 
-const keeper = spawn(process.execPath, [...TYPESCRIPT_ARGS, path.join(import.meta.dirname, 'keep.ts'), String(process.ppid)], {
+const keeper = spawn(process.execPath, [
+  ...TYPESCRIPT_ARGS,
+  path.join(import.meta.dirname, 'keep.ts'),
+  String(process.ppid)
+], {
   detached: true,
   stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   // tap's own loader is of no use to it.

@@ -19,7 +19,11 @@ import { readRun } from '../databases/run.ts'
 const real = path.join(import.meta.dirname, '..', '..', 'drizzle', 'migrations')
 const tags = ['0000_tables', '0001_user_events']
 
-interface File { tag: string, when: number, sql: string }
+interface File {
+  tag: string
+  when: number
+  sql: string
+}
 
 /** A folder as drizzle-kit writes it. */
 function folder (t: Test, files: File[]): string {
@@ -30,12 +34,15 @@ function folder (t: Test, files: File[]): string {
 
 function rewrite (dir: string, files: File[]): void {
   mkdirSync(path.join(dir, 'meta'), { recursive: true })
-  writeFileSync(path.join(dir, 'meta', '_journal.json'), JSON.stringify({ entries: files.map(({ tag, when }, idx) => ({ idx, tag, when })) }))
+  writeFileSync(
+    path.join(dir, 'meta', '_journal.json'),
+    JSON.stringify({ entries: files.map(({ tag, when }, idx) => ({ idx, tag, when })) })
+  )
   for (const { tag, sql } of files) writeFileSync(path.join(dir, `${tag}.sql`), sql)
 }
 
 /** An empty database: nothing of ours in it. */
-async function emptyPostgres (t: Test): Promise<{ url: string, client: pg.Client }> {
+async function emptyPostgres (t: Test): Promise<{ url: string; client: pg.Client }> {
   const admin = new pg.Client(readRun().postgres)
   await admin.connect()
   const name = `empty_${process.pid}_${Math.floor(performance.now() * 1000)}`
@@ -55,11 +62,17 @@ function sqliteFile (t: Test): string {
 
 function openSqlite (t: Test, url: string): SqliteClient {
   const client = openSqliteClient(url)
-  t.teardown(() => { client.close() })
+  t.teardown(() => {
+    client.close()
+  })
   return client
 }
 
-const first = { tag: '0000_first', when: 1000, sql: 'create table a (id integer primary key);\n--> statement-breakpoint\ninsert into a values (1);' }
+const first = {
+  tag: '0000_first',
+  when: 1000,
+  sql: 'create table a (id integer primary key);\n--> statement-breakpoint\ninsert into a values (1);'
+}
 const second = { tag: '0001_second', when: 2000, sql: 'create table b (id integer primary key);' }
 
 t.test('four at once: one migrates, the others find nothing to do', async (t) => {
@@ -80,17 +93,27 @@ t.test('what is still to run is known before and after', async (t) => {
   t.teardown(() => pool.end())
   const file = sqliteFile(t)
   const sqlite = new SqliteReadWritePool({ path: file.slice('file:'.length), readers: 1, timeout: 1000, maxWaiting: 1 })
-  t.teardown(() => { sqlite.close() })
-  for (const [db, run] of [
-    [drizzle(pool, { schema }), () => migrate(url)],
-    [asDatabase(new SqliteHandle(sqlite)), () => migrate(file)]
-  ] as const) {
+  t.teardown(() => {
+    sqlite.close()
+  })
+  for (
+    const [db, run] of [
+      [drizzle(pool, { schema }), () => migrate(url)],
+      [asDatabase(new SqliteHandle(sqlite)), () => migrate(file)]
+    ] as const
+  ) {
     t.strictSame(await pendingMigrations(db), tags)
     t.strictSame(await run(), tags)
     t.strictSame(await pendingMigrations(db), [])
   }
-  await pool.query("insert into drizzle.__drizzle_migrations (hash, created_at) values ('of the future', 9000000000000)")
-  await t.rejects(pendingMigrations(drizzle(pool, { schema })), { name: 'MigrationError', code: 'MIGRATION_AHEAD', message: /1 migration that this code does not know/ })
+  await pool.query(
+    "insert into drizzle.__drizzle_migrations (hash, created_at) values ('of the future', 9000000000000)"
+  )
+  await t.rejects(pendingMigrations(drizzle(pool, { schema })), {
+    name: 'MigrationError',
+    code: 'MIGRATION_AHEAD',
+    message: /1 migration that this code does not know/
+  })
   await t.rejects(migrate(url), { code: 'MIGRATION_AHEAD' })
 })
 
@@ -102,9 +125,15 @@ t.test('an edited, a late and an unknown migration are refused in one line, on b
     rewrite(dir, [{ ...first, sql: first.sql.replaceAll('\n', '\r\n') }])
     t.strictSame(await migrate(target, { folder: dir }), [], 'line ends of another system are no edit')
     rewrite(dir, [{ ...first, sql: `${first.sql} ` }])
-    await t.rejects(migrate(target, { folder: dir }), { code: 'MIGRATION_EDITED', message: /^Migration 0000_first was edited after it had run: restore the file.*$/ })
+    await t.rejects(migrate(target, { folder: dir }), {
+      code: 'MIGRATION_EDITED',
+      message: /^Migration 0000_first was edited after it had run: restore the file.*$/
+    })
     rewrite(dir, [{ ...second, tag: '0000_early', when: 500 }, first])
-    await t.rejects(migrate(target, { folder: dir }), { code: 'MIGRATION_LATE', message: /^Migration 0000_early is older than 0000_first, which has already run here.*$/ })
+    await t.rejects(migrate(target, { folder: dir }), {
+      code: 'MIGRATION_LATE',
+      message: /^Migration 0000_early is older than 0000_first, which has already run here.*$/
+    })
     rewrite(dir, [second])
     await t.rejects(migrate(target, { folder: dir }), { code: 'MIGRATION_AHEAD' })
     rewrite(dir, [first, second])
@@ -115,9 +144,15 @@ t.test('an edited, a late and an unknown migration are refused in one line, on b
 t.test('a failing migration leaves nothing behind, not even those before it', async (t) => {
   const { url, client } = await emptyPostgres(t)
   const file = sqliteFile(t)
-  const dir = folder(t, [first, { ...second, sql: `${second.sql}\n--> statement-breakpoint\ninsert into missing values (1);` }])
+  const dir = folder(t, [first, {
+    ...second,
+    sql: `${second.sql}\n--> statement-breakpoint\ninsert into missing values (1);`
+  }])
   for (const target of [url, file]) {
-    await t.rejects(migrate(target, { folder: dir }), { code: 'MIGRATION_FAILED', message: /^Migration 0001_second failed, nothing was changed: .*missing.*$/ })
+    await t.rejects(migrate(target, { folder: dir }), {
+      code: 'MIGRATION_FAILED',
+      message: /^Migration 0001_second failed, nothing was changed: .*missing.*$/
+    })
   }
   const { rows } = await client.query("select from pg_class where relname in ('a', 'b', '__drizzle_migrations')")
   t.equal(rows.length, 0)
@@ -128,7 +163,10 @@ t.test('a failing migration leaves nothing behind, not even those before it', as
 t.test('waiting for another migrator has an end', async (t) => {
   const { url, client } = await emptyPostgres(t)
   await client.query('select pg_advisory_lock(7246001, 1)')
-  await t.rejects(migrate(url, { waitMs: 100 }), { code: 'MIGRATION_LOCKED', message: /^Somebody else has been migrating this database for too long.*$/ })
+  await t.rejects(migrate(url, { waitMs: 100 }), {
+    code: 'MIGRATION_LOCKED',
+    message: /^Somebody else has been migrating this database for too long.*$/
+  })
   await client.query('select pg_advisory_unlock(7246001, 1)')
   t.strictSame(await migrate(url, { waitMs: 100 }), tags)
 
@@ -141,19 +179,37 @@ t.test('waiting for another migrator has an end', async (t) => {
 
 t.test('rebuilding a table in SQLite keeps the rows that refer to it, and must not leave orphans', async (t) => {
   const client = openSqlite(t, ':memory:')
-  const parents = { tag: '0000_parents', when: 1, sql: 'create table parent (id integer primary key);\n--> statement-breakpoint\ncreate table child (id integer primary key, parent integer references parent (id) on delete cascade);\n--> statement-breakpoint\ninsert into parent values (1);\n--> statement-breakpoint\ninsert into child values (1, 1);' }
-  const rebuild = { tag: '0001_rebuild', when: 2, sql: 'create table new_parent (id integer primary key, name text);\n--> statement-breakpoint\ninsert into new_parent select id, null from parent;\n--> statement-breakpoint\ndrop table parent;\n--> statement-breakpoint\nalter table new_parent rename to parent;' }
+  const parents = {
+    tag: '0000_parents',
+    when: 1,
+    sql:
+      'create table parent (id integer primary key);\n--> statement-breakpoint\ncreate table child (id integer primary key, parent integer references parent (id) on delete cascade);\n--> statement-breakpoint\ninsert into parent values (1);\n--> statement-breakpoint\ninsert into child values (1, 1);'
+  }
+  const rebuild = {
+    tag: '0001_rebuild',
+    when: 2,
+    sql:
+      'create table new_parent (id integer primary key, name text);\n--> statement-breakpoint\ninsert into new_parent select id, null from parent;\n--> statement-breakpoint\ndrop table parent;\n--> statement-breakpoint\nalter table new_parent rename to parent;'
+  }
   const orphans = { tag: '0002_orphans', when: 3, sql: 'delete from parent;' }
   await migrateSqlite(client, { folder: folder(t, [parents, rebuild]) })
   t.equal((await client.execute('select * from child')).rows.length, 1)
-  await t.rejects(migrateSqlite(client, { folder: folder(t, [parents, rebuild, orphans]) }), { code: 'MIGRATION_FAILED', message: /refer to nothing/ })
+  await t.rejects(migrateSqlite(client, { folder: folder(t, [parents, rebuild, orphans]) }), {
+    code: 'MIGRATION_FAILED',
+    message: /refer to nothing/
+  })
   t.equal((await client.execute('select * from parent')).rows.length, 1)
   t.strictSame((await client.execute('pragma foreign_keys')).rows[0]?.foreign_keys, 1, 'foreign keys are on again')
 })
 
 t.test('a journal is in the order of time', async (t) => {
-  t.throws(() => readMigrations(folder(t, [first, { ...second, when: 1000 }])), { code: 'MIGRATION_ORDER', message: /0001_second stands after 0000_first but is not newer/ })
-  for (const dialect of ['postgres', 'sqlite']) t.strictSame(readMigrations(path.join(real, dialect)).map(({ tag }) => tag), tags)
+  t.throws(() => readMigrations(folder(t, [first, { ...second, when: 1000 }])), {
+    code: 'MIGRATION_ORDER',
+    message: /0001_second stands after 0000_first but is not newer/
+  })
+  for (const dialect of ['postgres', 'sqlite']) {
+    t.strictSame(readMigrations(path.join(real, dialect)).map(({ tag }) => tag), tags)
+  }
   const migration: Migration = { tag: '0000_a', when: 1, hash: 'h', statements: [] }
   t.strictSame(findPending([migration], []), [migration])
   t.strictSame(findPending([migration], [{ when: 1, hash: 'h' }]), [])
@@ -196,12 +252,19 @@ t.test('every change of a user leaves an event in the same transaction', async (
   await migrateSqlite(sqlite)
   const postgres = async (text: string) => (await client.query(text)).rows as Array<Record<string, unknown>>
   const libsql = async (text: string) => (await sqlite.execute(text)).rows.map((row) => ({ ...row }))
-  for (const [run, undone] of [[postgres, postgres], [libsql, async (text: string) => { for (const statement of text.split('; ')) await sqlite.execute(statement) }]] as const) {
+  for (
+    const [run, undone] of [[postgres, postgres], [libsql, async (text: string) => {
+      for (const statement of text.split('; ')) await sqlite.execute(statement)
+    }]] as const
+  ) {
     await run("insert into users (email, name) values ('a@example.com', 'A'), ('b@example.com', 'B')")
     await run("update users set name = 'AA' where email = 'a@example.com'")
     await run("delete from users where email = 'b@example.com'")
     const events = (await run('select * from outbox order by id')).map(({ id, topic, key, payload }) => ({
-      id: Number(id), topic, key, payload: typeof payload === 'string' ? JSON.parse(payload) as unknown : payload
+      id: Number(id),
+      topic,
+      key,
+      payload: typeof payload === 'string' ? JSON.parse(payload) as unknown : payload
     }))
     const [a = { key: '' }] = events
     t.strictSame(events, [

@@ -9,7 +9,11 @@ t.test('SQL in memory: real statements, constraints and transactions, no server'
   const app = await buildApp({ settings, logger: false, overrides: { db: await memoryDatabase() } })
   t.teardown(() => app.close())
 
-  const created = await app.inject({ method: 'POST', url: '/users/', payload: { email: 'ada@example.com', name: 'Ada' } })
+  const created = await app.inject({
+    method: 'POST',
+    url: '/users/',
+    payload: { email: 'ada@example.com', name: 'Ada' }
+  })
   t.equal(created.statusCode, 201)
   t.match((await app.inject('/users/1')).json(), { email: 'ada@example.com' })
   const again = await app.inject({ method: 'POST', url: '/users/', payload: { email: 'ada@example.com', name: 'Eve' } })
@@ -30,7 +34,15 @@ t.test('a repository replaced: the route alone, its calls recorded', async (t) =
 t.test('MongoDB replaced: what a repository sends, without sending it', async (t) => {
   const insertOne = t.captureFn(async (document: object) => ({ acknowledged: true, document }))
   const mongo = mongoDouble({ posts: { insertOne } })
-  const users = () => ({ getById: async () => ({ id: 7, email: 'ada@example.com', name: 'Ada', created_at: new Date(0), updated_at: new Date(0) }) })
+  const users = () => ({
+    getById: async () => ({
+      id: 7,
+      email: 'ada@example.com',
+      name: 'Ada',
+      created_at: new Date(0),
+      updated_at: new Date(0)
+    })
+  })
   const app = await buildApp({ settings, logger: false, overrides: { mongo, repositories: { users } } })
   t.teardown(() => app.close())
 
@@ -42,9 +54,23 @@ t.test('MongoDB replaced: what a repository sends, without sending it', async (t
 })
 
 t.test('an error of the database: what the client is told', async (t) => {
-  const create = async () => { throw Object.assign(new Error('duplicate key'), { name: 'MongoServerError', code: 11000, keyPattern: { slug: 1 } }) }
-  const users = () => ({ getById: async () => ({ id: 7, email: 'ada@example.com', name: 'Ada', created_at: new Date(0), updated_at: new Date(0) }) })
-  const app = await buildApp({ settings, logger: false, overrides: { repositories: { users, posts: () => ({ create }) } } })
+  const create = async () => {
+    throw Object.assign(new Error('duplicate key'), { name: 'MongoServerError', code: 11000, keyPattern: { slug: 1 } })
+  }
+  const users = () => ({
+    getById: async () => ({
+      id: 7,
+      email: 'ada@example.com',
+      name: 'Ada',
+      created_at: new Date(0),
+      updated_at: new Date(0)
+    })
+  })
+  const app = await buildApp({
+    settings,
+    logger: false,
+    overrides: { repositories: { users, posts: () => ({ create }) } }
+  })
   t.teardown(() => app.close())
 
   const post = { title: 'Notes', content: 'On the engine', category: 'science', author_id: 7, slug: 'notes' }
@@ -53,7 +79,11 @@ t.test('an error of the database: what the client is told', async (t) => {
 })
 
 t.test('what stands in for a database is not watched: no relay, no stream, no readiness of its own', async (t) => {
-  const app = await buildApp({ settings, logger: false, overrides: { db: await memoryDatabase(), mongo: mongoDouble({}) } })
+  const app = await buildApp({
+    settings,
+    logger: false,
+    overrides: { db: await memoryDatabase(), mongo: mongoDouble({}) }
+  })
   t.teardown(() => app.close())
   t.same((await app.inject('/readyz')).json(), { status: 'ready', checks: {} })
   t.notOk(app.hasDecorator('projections'))

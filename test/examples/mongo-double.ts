@@ -14,8 +14,19 @@ type Mongo = FastifyInstance['mongo']
  */
 export function mongoDouble (collections: Collections): Mongo {
   const nothing = async () => {}
-  const session = { startTransaction: nothing, commitTransaction: nothing, abortTransaction: nothing, endSession: nothing }
+  const session = {
+    startTransaction: nothing,
+    commitTransaction: nothing,
+    abortTransaction: nothing,
+    endSession: nothing
+  }
   const db = { databaseName: 'double', collection: (name: string) => ({ collectionName: name, ...collections[name] }) }
-  const client = { options: {}, startSession: () => session, db: () => db, on: () => client, removeListener: () => client }
+  const client = {
+    options: {},
+    startSession: () => session,
+    db: () => db,
+    on: () => client,
+    removeListener: () => client
+  }
   return { client, db, ObjectId } as unknown as Mongo
 }

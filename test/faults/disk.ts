@@ -17,10 +17,17 @@ const SIZE_MB = 24
 const CHUNKS = [1024, 128, 8] as const
 
 /** Mounts a file system of a few megabytes that PostgreSQL may write to. */
-function mountSmall (): { folder: string, failure: string | undefined, unmount: () => void } {
+function mountSmall (): { folder: string; failure: string | undefined; unmount: () => void } {
   const folder = mkdtempSync(path.join(tmpdir(), 'tandem-disk-'))
   const { uid = 0, gid = 0 } = serverAccount(folder) ?? {}
-  const { status, stderr, error } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${SIZE_MB}m,mode=0700,uid=${uid},gid=${gid}`, 'tandem-disk', folder], { encoding: 'utf8' })
+  const { status, stderr, error } = spawnSync('mount', [
+    '-t',
+    'tmpfs',
+    '-o',
+    `size=${SIZE_MB}m,mode=0700,uid=${uid},gid=${gid}`,
+    'tandem-disk',
+    folder
+  ], { encoding: 'utf8' })
   const unmount = () => {
     if (status === 0) spawnSync('umount', [folder])
     rmdirSync(folder)
@@ -30,7 +37,9 @@ function mountSmall (): { folder: string, failure: string | undefined, unmount: 
 
 /** Why there can be no small disk here; false where there can. */
 export function noSmallDisk (): string | false {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'only root on Linux can mount a small file system'
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) {
+    return 'only root on Linux can mount a small file system'
+  }
   const { failure, unmount } = mountSmall()
   unmount()
   return failure === undefined ? false : `a small file system cannot be mounted: ${failure}`
@@ -40,7 +49,9 @@ export function noSmallDisk (): string | false {
 async function fill (client: pg.Client): Promise<void> {
   await client.query('create table filler (content text)')
   // Stored beside the table and not compressed, a row takes the space it says.
-  await client.query('alter table filler alter content set storage external, set (autovacuum_enabled = off, toast.autovacuum_enabled = off)')
+  await client.query(
+    'alter table filler alter content set storage external, set (autovacuum_enabled = off, toast.autovacuum_enabled = off)'
+  )
   for (const kilobytes of CHUNKS) {
     for (;;) {
       try {
@@ -69,10 +80,19 @@ export async function fullDisk (t: Test): Promise<void> {
   await migrate(databaseUrl)
 
   const { mongoUrl, mongoDatabase } = await databases(t)
-  const service = startServer(t, { NODE_ENV: 'production', LOG_LEVEL: 'info', DATABASE_URL: databaseUrl, MONGODB_URL: mongoUrl, MONGODB_DATABASE: mongoDatabase })
+  const service = startServer(t, {
+    NODE_ENV: 'production',
+    LOG_LEVEL: 'info',
+    DATABASE_URL: databaseUrl,
+    MONGODB_URL: mongoUrl,
+    MONGODB_DATABASE: mongoDatabase
+  })
   const origin = await service.origin
   const request = async (method: 'GET' | 'POST', url: string, body?: object) => {
-    const reply = await fetch(origin + url, { method, ...(body && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }) })
+    const reply = await fetch(origin + url, {
+      method,
+      ...(body && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
+    })
     return { status: reply.status, retryAfter: reply.headers.get('retry-after'), body: await reply.text() }
   }
   const write = async () => await request('POST', '/users', { name: 'x'.repeat(100), email: newEmail() })
@@ -89,8 +109,13 @@ export async function fullDisk (t: Test): Promise<void> {
   t.match(last.retryAfter, /^\d+$/, 'with Retry-After')
   t.match(JSON.parse(last.body), { type: '/docs/problems#out-of-resources' })
   t.notMatch(last.body, /53100|pg_tblspc|No space/)
-  for (const path of ['/users?limit=1', '/users/1', '/livez', '/readyz']) t.equal((await request('GET', path)).status, 200, `${path} works`)
-  t.ok(service.log.some(({ level, err }) => level === 40 && (err as { code?: string } | undefined)?.code === '53100'), 'the log says why')
+  for (const path of ['/users?limit=1', '/users/1', '/livez', '/readyz']) {
+    t.equal((await request('GET', path)).status, 200, `${path} works`)
+  }
+  t.ok(
+    service.log.some(({ level, err }) => level === 40 && (err as { code?: string } | undefined)?.code === '53100'),
+    'the log says why'
+  )
 
   await filler.query('drop table filler')
   const send: Survivor['send'] = async (...args) => (await request(...args)).status

@@ -15,24 +15,38 @@ import { isWell } from './well.ts'
 const EXAMPLE_ID = 42
 const EXAMPLE_POST = '66f1c0a5e4b0a1b2c3d4e5f6'
 // What no answer may repeat: SQL, hosts, stacks, names of drivers.
-const LEAKS = /\b(select|insert into|sqlstate|econn\w+|mongoserver\w*|pg_\w+|errmsg)\b|node_modules|127\.0\.0\.1|"stack"/i
+const LEAKS =
+  /\b(select|insert into|sqlstate|econn\w+|mongoserver\w*|pg_\w+|errmsg)\b|node_modules|127\.0\.0\.1|"stack"/i
 
 /** Rows and documents that the examples of the OpenAPI document name. */
 async function addExamples (app: App): Promise<void> {
-  await app.pg.query("insert into users (id, name, email) overriding system value values ($1, 'Ada', 'owner@example.com')", [EXAMPLE_ID])
+  await app.pg.query(
+    "insert into users (id, name, email) overriding system value values ($1, 'Ada', 'owner@example.com')",
+    [EXAMPLE_ID]
+  )
   await app.pg.query('insert into orders (id, user_id, total) overriding system value values ($1, $1, 1)', [EXAMPLE_ID])
   const times = new Date()
   await mongoDatabase(app).collection('posts').insertOne({
-    _id: new ObjectId(EXAMPLE_POST), title: 'On', content: 'x', category: 'x', author_id: EXAMPLE_ID, created_at: times, updated_at: times
+    _id: new ObjectId(EXAMPLE_POST),
+    title: 'On',
+    content: 'x',
+    category: 'x',
+    author_id: EXAMPLE_ID,
+    created_at: times,
+    updated_at: times
   })
 }
 
 const TABLES = ['users', 'orders', 'order_items', 'outbox']
-const ROWS = TABLES.map((table) => `select md5(coalesce(string_agg(r::text, ',' order by id), '')) as rows from ${table} r`).join(' union all ')
+const ROWS = TABLES.map((table) =>
+  `select md5(coalesce(string_agg(r::text, ',' order by id), '')) as rows from ${table} r`
+).join(' union all ')
 
 /** Changes with every change of a row or document. */
 async function fingerprint (app: App): Promise<string> {
-  const documents = ['posts', 'users'].map((name) => mongoDatabase(app).collection(name).find().sort({ _id: 1 }).toArray())
+  const documents = ['posts', 'users'].map((name) =>
+    mongoDatabase(app).collection(name).find().sort({ _id: 1 }).toArray()
+  )
   const [tables, ...collections] = await Promise.all([app.pg.query<{ rows: string }>(ROWS), ...documents])
   return createHash('sha1').update(JSON.stringify([tables.rows, collections])).digest('hex')
 }
@@ -44,14 +58,20 @@ async function send (app: App, { method, url, body, headers: others, contentType
 }
 
 /** What is wrong with an answer to a hostile request; undefined when nothing is. */
-function findFault (payload: Payload, reply: { statusCode: number, headers: Record<string, unknown>, body: string }): string | undefined {
+function findFault (
+  payload: Payload,
+  reply: { statusCode: number; headers: Record<string, unknown>; body: string }
+): string | undefined {
   const { statusCode, headers, body } = reply
   const said = `${payload.operation} (${payload.what.slice(0, 80)}): ${statusCode}`
   if (statusCode >= 500) return `${said} ${body}`
   if (statusCode < 400) return undefined
   if (headers['content-type'] !== 'application/problem+json') return `${said} is no problem body`
   const problem = JSON.parse(body) as Problem
-  if (problem.status !== statusCode || !problem.type.startsWith('/docs/problems#') || problem.instance !== headers['x-request-id']) return `${said} ${body}`
+  if (
+    problem.status !== statusCode || !problem.type.startsWith('/docs/problems#') ||
+    problem.instance !== headers['x-request-id']
+  ) return `${said} ${body}`
   if (LEAKS.test(body)) return `${said} tells too much: ${body}`
   // 404 and 414 also come from paths that match no route.
   if (![404, 405, 414, ...payload.documented].includes(statusCode)) return `${said} is not in the OpenAPI document`
@@ -63,7 +83,10 @@ t.test('F43 hostile input', async (t) => {
   await addExamples(app)
   for (const payload of validPayloads()) {
     const { statusCode, body } = await send(app, payload)
-    t.ok(statusCode < 300 || statusCode === 409, `${payload.operation}: the examples of the document pass its schema: ${statusCode} ${body}`)
+    t.ok(
+      statusCode < 300 || statusCode === 409,
+      `${payload.operation}: the examples of the document pass its schema: ${statusCode} ${body}`
+    )
   }
   const payloads = hostilePayloads()
   t.ok(payloads.length >= 300, `${payloads.length} requests`)
@@ -77,7 +100,9 @@ t.test('F43 hostile input', async (t) => {
     if (fault !== undefined) faults.push(fault)
     if (payload.method === 'GET') continue
     const after = await fingerprint(app)
-    if (reply.statusCode >= 400 && after !== before) faults.push(`${payload.operation} (${payload.what}) was refused and changed something`)
+    if (reply.statusCode >= 400 && after !== before) {
+      faults.push(`${payload.operation} (${payload.what}) was refused and changed something`)
+    }
     before = after
   }
   t.same(faults, [])
@@ -113,21 +138,50 @@ t.test('connections', async (t) => {
 t.test('F46 what the log must not say', async (t) => {
   const SECRET = 's3cret-value'
   const log: string[] = []
-  const app = await build(t, { logger: { level: 'trace', stream: { write: (line) => { log.push(line) } } } })
+  const app = await build(t, {
+    logger: {
+      level: 'trace',
+      stream: {
+        write: (line) => {
+          log.push(line)
+        }
+      }
+    }
+  })
   const email = `${SECRET}@example.com`
-  const headers = { authorization: `Bearer ${SECRET}`, cookie: `session=${SECRET}`, 'x-request-id': `${SECRET}\u001b[2J`.repeat(300), 'x-api-key': SECRET }
-  const ask = async (method: 'GET' | 'POST' | 'PATCH', url: string, payload?: object) => (await app.inject({ method, url, headers, ...(payload && { payload }) })).statusCode
-  t.equal(await ask('POST', `/users?token=${SECRET}`, { name: `${SECRET}\n{"level":60,"msg":"forged"}\u001b[2J`, email }), 201)
+  const headers = {
+    authorization: `Bearer ${SECRET}`,
+    cookie: `session=${SECRET}`,
+    'x-request-id': `${SECRET}\u001b[2J`.repeat(300),
+    'x-api-key': SECRET
+  }
+  const ask = async (method: 'GET' | 'POST' | 'PATCH', url: string, payload?: object) =>
+    (await app.inject({ method, url, headers, ...(payload && { payload }) })).statusCode
+  t.equal(
+    await ask('POST', `/users?token=${SECRET}`, { name: `${SECRET}\n{"level":60,"msg":"forged"}\u001b[2J`, email }),
+    201
+  )
   t.equal(await ask('POST', '/users', { name: SECRET, email }), 409)
   t.equal(await ask('PATCH', '/users/1', { email: SECRET }), 400)
   t.equal(await ask('GET', `/users?email=${email}`), 200)
-  t.equal(await ask('POST', '/posts', { title: SECRET, content: SECRET, category: SECRET, author_id: 1, slug: 'a-b' }), 201)
-  t.equal(await ask('POST', '/posts', { title: SECRET, content: SECRET, category: SECRET, author_id: 1, slug: 'a-b' }), 409)
-  t.equal(await ask('POST', '/orders', { user_id: 1, items: [{ product: SECRET, quantity: 0, unit_price: SECRET }] }), 400)
+  t.equal(
+    await ask('POST', '/posts', { title: SECRET, content: SECRET, category: SECRET, author_id: 1, slug: 'a-b' }),
+    201
+  )
+  t.equal(
+    await ask('POST', '/posts', { title: SECRET, content: SECRET, category: SECRET, author_id: 1, slug: 'a-b' }),
+    409
+  )
+  t.equal(
+    await ask('POST', '/orders', { user_id: 1, items: [{ product: SECRET, quantity: 0, unit_price: SECRET }] }),
+    400
+  )
   t.ok(log.length > 10)
   for (const line of log) {
     t.match(line, /^\{[^\n]*\}\n$/, 'a line is one JSON object')
-    t.doesNotThrow(() => { JSON.parse(line) })
+    t.doesNotThrow(() => {
+      JSON.parse(line)
+    })
     t.notMatch(line, SECRET)
   }
 })
@@ -135,25 +189,41 @@ t.test('F46 what the log must not say', async (t) => {
 t.test('bounds', async (t) => {
   const table = readFileSync(path.join(import.meta.dirname, '..', '..', 'docs', 'faults.md'), 'utf8')
   const { properties } = SettingsSchema
-  const order = ['DATABASE_LOCK_TIMEOUT_MS', 'DATABASE_STATEMENT_TIMEOUT_MS', 'DATABASE_TRANSACTION_TIMEOUT_MS', 'HANDLER_TIMEOUT_MS', 'SHUTDOWN_GRACE_MS'] as const
+  const order = [
+    'DATABASE_LOCK_TIMEOUT_MS',
+    'DATABASE_STATEMENT_TIMEOUT_MS',
+    'DATABASE_TRANSACTION_TIMEOUT_MS',
+    'HANDLER_TIMEOUT_MS',
+    'SHUTDOWN_GRACE_MS'
+  ] as const
   const defaults = order.map((name) => properties[name].default as number)
-  t.strictSame([...new Set(defaults)].sort((one, other) => one - other), defaults, 'lock < statement < transaction < request < grace')
+  t.strictSame(
+    [...new Set(defaults)].sort((one, other) => one - other),
+    defaults,
+    'lock < statement < transaction < request < grace'
+  )
   const app = await build(t, { settings: { PROJECTIONS: false } })
   const { server } = app
   t.ok(server.headersTimeout < server.requestTimeout, 'headers < request on the wire')
   t.ok(app.config.HANDLER_TIMEOUT_MS < server.timeout, 'a silent handler < a silent connection')
   const timeouts = app.mongo.client.options
-  t.ok(timeouts.waitQueueTimeoutMS < app.config.HANDLER_TIMEOUT_MS && timeouts.serverSelectionTimeoutMS < app.config.HANDLER_TIMEOUT_MS && timeouts.socketTimeoutMS < app.config.HANDLER_TIMEOUT_MS)
-  for (const [name, value] of Object.entries({
-    ...Object.fromEntries(order.map((name) => [name, properties[name].default as number])),
-    DATABASE_POOL_TIMEOUT_MS: properties.DATABASE_POOL_TIMEOUT_MS.default as number,
-    headersTimeout: server.headersTimeout,
-    requestTimeout: server.requestTimeout,
-    connectionTimeout: server.timeout,
-    keepAliveTimeout: server.keepAliveTimeout,
-    waitQueueTimeoutMS: timeouts.waitQueueTimeoutMS,
-    serverSelectionTimeoutMS: timeouts.serverSelectionTimeoutMS,
-    connectTimeoutMS: timeouts.connectTimeoutMS,
-    socketTimeoutMS: timeouts.socketTimeoutMS
-  })) t.match(table, `| \`${name}\` | ${value} |`, `docs/faults.md lists ${name} as it is`)
+  t.ok(
+    timeouts.waitQueueTimeoutMS < app.config.HANDLER_TIMEOUT_MS &&
+      timeouts.serverSelectionTimeoutMS < app.config.HANDLER_TIMEOUT_MS &&
+      timeouts.socketTimeoutMS < app.config.HANDLER_TIMEOUT_MS
+  )
+  for (
+    const [name, value] of Object.entries({
+      ...Object.fromEntries(order.map((name) => [name, properties[name].default as number])),
+      DATABASE_POOL_TIMEOUT_MS: properties.DATABASE_POOL_TIMEOUT_MS.default as number,
+      headersTimeout: server.headersTimeout,
+      requestTimeout: server.requestTimeout,
+      connectionTimeout: server.timeout,
+      keepAliveTimeout: server.keepAliveTimeout,
+      waitQueueTimeoutMS: timeouts.waitQueueTimeoutMS,
+      serverSelectionTimeoutMS: timeouts.serverSelectionTimeoutMS,
+      connectTimeoutMS: timeouts.connectTimeoutMS,
+      socketTimeoutMS: timeouts.socketTimeoutMS
+    })
+  ) t.match(table, `| \`${name}\` | ${value} |`, `docs/faults.md lists ${name} as it is`)
 })

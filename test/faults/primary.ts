@@ -22,7 +22,11 @@ async function answered (ledger: Entry[], status: number, count: number): Promis
   const from = ledger.length
   // Each of the 16 writers may have one answer on its way.
   const since = () => ledger.slice(from + 16)
-  await until(`writes are answered ${status}`, () => since().filter((entry) => entry.status === status).length >= count, 30_000)
+  await until(
+    `writes are answered ${status}`,
+    () => since().filter((entry) => entry.status === status).length >= count,
+    30_000
+  )
   return since()
 }
 
@@ -36,26 +40,43 @@ export async function newPrimary (t: Test): Promise<void> {
   const [onPrimary, onStandby] = [await session(t, primary.url), await session(t, standby.url)]
   await onPrimary.query("alter system set synchronous_standby_names = 'standby'")
   await onPrimary.query('select pg_reload_conf()')
-  await until('the standby is synchronous', async () => (await onPrimary.query("select 1 from pg_stat_replication where sync_state = 'sync'")).rowCount === 1)
+  await until(
+    'the standby is synchronous',
+    async () => (await onPrimary.query("select 1 from pg_stat_replication where sync_state = 'sync'")).rowCount === 1
+  )
 
   const proxy = await Proxy.start(primary.url)
   t.teardown(() => proxy.close())
   const { mongoUrl, mongoDatabase } = await databases(t)
-  const service = startServer(t, { NODE_ENV: 'production', LOG_LEVEL: 'info', DATABASE_URL: proxy.through(primary.url), MONGODB_URL: mongoUrl, MONGODB_DATABASE: mongoDatabase })
+  const service = startServer(t, {
+    NODE_ENV: 'production',
+    LOG_LEVEL: 'info',
+    DATABASE_URL: proxy.through(primary.url),
+    MONGODB_URL: mongoUrl,
+    MONGODB_DATABASE: mongoDatabase
+  })
   const origin = await service.origin
   const send: Survivor['send'] = async (method, url, body) => {
-    const reply = await fetch(origin + url, { method, ...(body && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }) })
+    const reply = await fetch(origin + url, {
+      method,
+      ...(body && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
+    })
     await reply.arrayBuffer()
     return reply.status
   }
   const { ledger, stop } = writers(t, () => origin, 16)
-  t.teardown(async () => { await stop() })
+  t.teardown(async () => {
+    await stop()
+  })
   await answered(ledger, 201, 100)
 
   proxy.switchTo(standby.url)
   proxy.reset()
   const refused = await answered(ledger, 503, 50)
-  t.ok(refused.every(({ status, type }) => status === 503 && type.endsWith('#database-unavailable')), 'on a replica every write is refused')
+  t.ok(
+    refused.every(({ status, type }) => status === 503 && type.endsWith('#database-unavailable')),
+    'on a replica every write is refused'
+  )
   t.equal(await send('GET', '/users?limit=1'), 200, 'and reads are served')
 
   proxy.switchTo(primary.url)

@@ -11,7 +11,10 @@ const CHUNKED = `transfer-encoding: chunked\r\n\r\n${BODY.length.toString(16)}\r
 /** What two servers in a row could read differently, and what is no HTTP: one refusal, then the connection is closed. */
 const REFUSED: Array<[string, string, number?]> = [
   ['length and chunks', `${POST}content-length: 4\r\n${CHUNKED}`],
-  ['chunks and length', `${POST}transfer-encoding: chunked\r\ncontent-length: 4\r\n\r\n0\r\n\r\nGET /users HTTP/1.1\r\nhost: x\r\n\r\n`],
+  [
+    'chunks and length',
+    `${POST}transfer-encoding: chunked\r\ncontent-length: 4\r\n\r\n0\r\n\r\nGET /users HTTP/1.1\r\nhost: x\r\n\r\n`
+  ],
   ['two lengths', `${POST}content-length: 2\r\ncontent-length: ${BODY.length}\r\n\r\n${BODY}`],
   ['a list of lengths', `${POST}content-length: 2, 2\r\n\r\n{}`],
   ['a signed length', `${POST}content-length: +2\r\n\r\n{}`],
@@ -39,36 +42,69 @@ const REFUSED: Array<[string, string, number?]> = [
   ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
   ['headers of 20 kB', `GET /livez HTTP/1.1\r\nhost: x\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`, 431],
   ['a path of 20 kB', `GET /${'y'.repeat(20_000)} HTTP/1.1\r\nhost: x\r\n\r\n`, 431],
-  ['2,500 headers of 20 bytes', `GET /livez HTTP/1.1\r\nhost: x\r\n${Array.from({ length: 2500 }, (_, n) => `x-header-${n}: 12345678\r\n`).join('')}\r\n`, 431]
+  [
+    '2,500 headers of 20 bytes',
+    `GET /livez HTTP/1.1\r\nhost: x\r\n${
+      Array.from({ length: 2500 }, (_, n) => `x-header-${n}: 12345678\r\n`).join('')
+    }\r\n`,
+    431
+  ]
 ]
 
 /** Odd requests that are still HTTP: each has its own answer, and as many answers as requests. */
 const ANSWERED: Array<[string, string, number[]]> = [
   ['800 short headers', `GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n${'x:1\r\n'.repeat(800)}\r\n`, [200]],
-  ['two requests at once', 'GET /livez HTTP/1.1\r\nhost: x\r\n\r\nGET /users/0 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', [200, 400]],
-  ['chunks of one byte', `${POST}connection: close\r\ntransfer-encoding: chunked\r\n\r\n${Array.from(BODY, (letter) => `1\r\n${letter}\r\n`).join('')}0\r\n\r\n`, [201]],
+  [
+    'two requests at once',
+    'GET /livez HTTP/1.1\r\nhost: x\r\n\r\nGET /users/0 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n',
+    [200, 400]
+  ],
+  [
+    'chunks of one byte',
+    `${POST}connection: close\r\ntransfer-encoding: chunked\r\n\r\n${
+      Array.from(BODY, (letter) => `1\r\n${letter}\r\n`).join('')
+    }0\r\n\r\n`,
+    [201]
+  ],
   ['HTTP/0.9', 'GET /livez\r\n\r\n', [200]],
   ['a body too large', `${POST}connection: close\r\ncontent-length: 1048577\r\n\r\n${' '.repeat(1_048_577)}`, [413]],
-  ['a body too large in chunks', `${POST}connection: close\r\ntransfer-encoding: chunked\r\n\r\n100001\r\n${' '.repeat(0x100001)}\r\n0\r\n\r\n`, [413]],
+  [
+    'a body too large in chunks',
+    `${POST}connection: close\r\ntransfer-encoding: chunked\r\n\r\n100001\r\n${' '.repeat(0x100001)}\r\n0\r\n\r\n`,
+    [413]
+  ],
   ['HTTP/1.0', 'GET /livez HTTP/1.0\r\n\r\n', [200]],
   ['an unknown expectation', `${POST}connection: close\r\nexpect: miracles\r\ncontent-length: 2\r\n\r\n{}`, [417]],
-  ['an upgrade nobody offers', 'GET /livez HTTP/1.1\r\nhost: x\r\nconnection: upgrade, close\r\nupgrade: h2c\r\n\r\n', [200]],
+  ['an upgrade nobody offers', 'GET /livez HTTP/1.1\r\nhost: x\r\nconnection: upgrade, close\r\nupgrade: h2c\r\n\r\n', [
+    200
+  ]],
   ['a whole URL', 'GET http://evil.example/livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', [200]],
   ['a path that is a star', 'OPTIONS * HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', [404]],
   ['an unknown method', 'BREW /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', [400]]
 ]
 
-interface Raw { socket: Socket, text: () => string, closed: Promise<void> }
+interface Raw {
+  socket: Socket
+  text: () => string
+  closed: Promise<void>
+}
 
 function open (port: number): Raw {
   const socket = connect(port, '127.0.0.1')
   let text = ''
-  socket.on('data', (chunk) => { text += String(chunk) }).on('error', () => {})
-  const closed = new Promise<void>((resolve) => { socket.once('close', () => { resolve() }) })
+  socket.on('data', (chunk) => {
+    text += String(chunk)
+  }).on('error', () => {})
+  const closed = new Promise<void>((resolve) => {
+    socket.once('close', () => {
+      resolve()
+    })
+  })
   return { socket, text: () => text, closed }
 }
 
-const parseStatuses = (text: string): number[] => [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status)).filter((status) => status !== 100)
+const parseStatuses = (text: string): number[] =>
+  [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status)).filter((status) => status !== 100)
 
 /** F44: bytes that are no good request. */
 export async function rawSheet (t: Test, app: App, port: number): Promise<void> {
@@ -108,10 +144,18 @@ export async function garbageBehind (t: Test, app: App, port: number): Promise<v
 /** F44: 300 connections that never finish their headers, with the service's own bound shortened. */
 export async function slowHeaders (t: Test, app: App, port: number): Promise<void> {
   const { server } = app
-  t.ok(server.headersTimeout > 0 && server.headersTimeout <= server.requestTimeout, 'the bounds are set, and in the order in which they work')
+  t.ok(
+    server.headersTimeout > 0 && server.headersTimeout <= server.requestTimeout,
+    'the bounds are set, and in the order in which they work'
+  )
   const slow = Array.from({ length: 300 }, () => open(port))
   for (const { socket } of slow) socket.write('GET /livez HTTP/1.1\r\nhost: x\r\n')
-  await until('all are connected', async () => await new Promise<boolean>((resolve) => { server.getConnections((_, count) => { resolve(count >= 300) }) }))
+  await until('all are connected', async () =>
+    await new Promise<boolean>((resolve) => {
+      server.getConnections((_, count) => {
+        resolve(count >= 300)
+      })
+    }))
   t.equal((await fetch(`http://127.0.0.1:${port}/users?limit=1`)).status, 200, 'others are served meanwhile')
   // Read at each check; before all are connected it could end the first ones.
   server.headersTimeout = 1500
@@ -128,10 +172,14 @@ export async function slowUploads (t: Test, app: App, port: number): Promise<voi
   Object.assign(server, { headersTimeout: 1400, requestTimeout: 1500 })
   const slow = Array.from({ length: 50 }, () => open(port))
   for (const { socket } of slow) socket.write(`${POST}content-length: 1000\r\n\r\n{`)
-  const drip = setInterval(() => { for (const { socket } of slow) if (socket.writable) socket.write(' ') }, 200)
+  const drip = setInterval(() => {
+    for (const { socket } of slow) if (socket.writable) socket.write(' ')
+  }, 200)
   const { pool } = app.pg
   const busy: number[] = []
-  const watch = setInterval(() => { busy.push(pool.totalCount - pool.idleCount) }, 50)
+  const watch = setInterval(() => {
+    busy.push(pool.totalCount - pool.idleCount)
+  }, 50)
   await Promise.all(slow.map(({ closed }) => closed))
   clearInterval(drip)
   clearInterval(watch)
@@ -147,7 +195,9 @@ export async function slowReader (t: Test, app: App, port: number): Promise<void
   const bound = server.timeout
   server.timeout = 700
   let served: Socket | undefined
-  server.once('connection', (socket: Socket) => { served = socket })
+  server.once('connection', (socket: Socket) => {
+    served = socket
+  })
   const { socket, closed } = open(port)
   socket.pause()
   socket.write('GET /large HTTP/1.1\r\nhost: x\r\n\r\n')

@@ -47,7 +47,9 @@ export async function createStandby (t: Test, primary: OwnServer, application: s
     writeFileSync(path.join(dataDir, name, 'standby.signal'), '')
   }
   await primary.up()
-  return await serverIn(t, dataDir, 'postgres', [`primary_conninfo=host=127.0.0.1 port=${port} user=${username} application_name=${application}`])
+  return await serverIn(t, dataDir, 'postgres', [
+    `primary_conninfo=host=127.0.0.1 port=${port} user=${username} application_name=${application}`
+  ])
 }
 
 async function serverIn (t: Test, dataDir: string, name: Name, flags: string[]): Promise<OwnServer> {
@@ -55,8 +57,13 @@ async function serverIn (t: Test, dataDir: string, name: Name, flags: string[]):
   t.teardown(async () => {
     for (const started of starts) await started.stop()
   })
-  async function up (): Promise<{ url: string, pid: number }> {
-    const started = await startEmbedded({ dataDir, postgres: name === 'postgres', mongodb: name === 'mongodb', postgresFlags: ['fsync=off', 'full_page_writes=off', ...flags] })
+  async function up (): Promise<{ url: string; pid: number }> {
+    const started = await startEmbedded({
+      dataDir,
+      postgres: name === 'postgres',
+      mongodb: name === 'mongodb',
+      postgresFlags: ['fsync=off', 'full_page_writes=off', ...flags]
+    })
     starts.push(started)
     const server = started[name]
     if (server === undefined || server.how === 'missing') throw new Error(`no ${name} could be started`)
@@ -66,7 +73,9 @@ async function serverIn (t: Test, dataDir: string, name: Name, flags: string[]):
   return {
     url: server.url,
     dataDir,
-    async up () { server = await up() },
+    async up () {
+      server = await up()
+    },
     async down (signal) {
       process.kill(server.pid, signal)
       await until('the server is gone', () => !isRunning(server.pid), 30_000)
@@ -75,14 +84,27 @@ async function serverIn (t: Test, dataDir: string, name: Name, flags: string[]):
 }
 
 function isRunning (pid: number): boolean {
-  try { return process.kill(pid, 0) } catch { return false }
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
 }
 
 /** What became of each write: its e-mail, and the status and type of its answer; status 0 is no answer at all. */
-export interface Entry { email: string, status: number, type: string, retryAfter: string | null }
+export interface Entry {
+  email: string
+  status: number
+  type: string
+  retryAfter: string | null
+}
 
 /** A fixed number of clients, each of which sends one write after the other and notes the answers, until told to stop or the test ends. */
-export function writers (t: Test, origin: () => string, count: number): { ledger: Entry[], stop: () => Promise<Entry[]> } {
+export function writers (
+  t: Test,
+  origin: () => string,
+  count: number
+): { ledger: Entry[]; stop: () => Promise<Entry[]> } {
   const ledger: Entry[] = []
   let isStopped = false
   const all = Promise.all(Array.from({ length: count }, async () => {
@@ -92,14 +114,22 @@ export function writers (t: Test, origin: () => string, count: number): { ledger
       await sleep(20)
     }
   }))
-  const stop = async () => { isStopped = true; await all; return ledger }
+  const stop = async () => {
+    isStopped = true
+    await all
+    return ledger
+  }
   t.teardown(stop)
   return { ledger, stop }
 }
 
 async function write (origin: string, email: string): Promise<Omit<Entry, 'email'>> {
   try {
-    const reply = await fetch(`${origin}/users`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ name: 'Writer', email }) })
+    const reply = await fetch(`${origin}/users`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ name: 'Writer', email })
+    })
     const { type = '' } = await reply.json() as { type?: string }
     return { status: reply.status, type, retryAfter: reply.headers.get('retry-after') }
   } catch {
@@ -116,10 +146,15 @@ export function agree (t: Test, ledger: Entry[], stored: string[]): void {
   const times = new Map<string, number>()
   for (const email of stored) times.set(email, (times.get(email) ?? 0) + 1)
   const isUnknown = ({ status, type }: Entry) => status === 0 || type.endsWith('#outcome-unknown')
-  const wrong = ledger.filter((entry) => !isUnknown(entry) && (times.get(entry.email) ?? 0) !== (entry.status === 201 ? 1 : 0))
+  const wrong = ledger.filter((entry) =>
+    !isUnknown(entry) && (times.get(entry.email) ?? 0) !== (entry.status === 201 ? 1 : 0)
+  )
   t.same(wrong, [], 'every answer is what is stored')
   const odd = ledger.filter((entry) => entry.status !== 201 && entry.status !== 503 && !isUnknown(entry))
   t.same(odd, [], 'refusals are 503')
-  t.ok(ledger.every(({ status, retryAfter }) => status !== 503 || retryAfter !== null), 'each 503 says when to come back')
+  t.ok(
+    ledger.every(({ status, retryAfter }) => status !== 503 || retryAfter !== null),
+    'each 503 says when to come back'
+  )
   t.ok([...times.values()].every((count) => count === 1), 'nothing is stored twice')
 }

@@ -8,12 +8,17 @@ export const SMALL = { DATABASE_POOL_SIZE: 5, DATABASE_MAX_OVERFLOW: 5, PROJECTI
 
 /** For floods: what is measured is what they leave behind, not how long a busy machine takes. */
 export const PATIENT = {
-  DATABASE_LOCK_TIMEOUT_MS: 40_000, DATABASE_STATEMENT_TIMEOUT_MS: 50_000, DATABASE_TRANSACTION_TIMEOUT_MS: 60_000, HANDLER_TIMEOUT_MS: 90_000, DATABASE_POOL_TIMEOUT_MS: 90_000
+  DATABASE_LOCK_TIMEOUT_MS: 40_000,
+  DATABASE_STATEMENT_TIMEOUT_MS: 50_000,
+  DATABASE_TRANSACTION_TIMEOUT_MS: 60_000,
+  HANDLER_TIMEOUT_MS: 90_000,
+  DATABASE_POOL_TIMEOUT_MS: 90_000
 }
 
 /** The service in this process, for the check after a fault. */
 export function survivor (app: App, databaseUrl: string, rest: Partial<Survivor> = {}): Survivor {
-  const send: Survivor['send'] = async (method, url, body) => (await app.inject({ method, url, ...(body && { payload: body }) })).statusCode
+  const send: Survivor['send'] = async (method, url, body) =>
+    (await app.inject({ method, url, ...(body && { payload: body }) })).statusCode
   return { databaseUrl, send, pool: app.pg.pool, ...rest }
 }
 

@@ -37,24 +37,36 @@ t.test('F23 oversell: 1,000 orders of 100 pieces', async (t) => {
   const app = await build(t, {
     // A busy machine may be slow; what is sold must be right all the same.
     settings: {
-      DATABASE_LOCK_TIMEOUT_MS: 60_000, DATABASE_STATEMENT_TIMEOUT_MS: 70_000, DATABASE_TRANSACTION_TIMEOUT_MS: 80_000, HANDLER_TIMEOUT_MS: 120_000, DATABASE_POOL_TIMEOUT_MS: 120_000
+      DATABASE_LOCK_TIMEOUT_MS: 60_000,
+      DATABASE_STATEMENT_TIMEOUT_MS: 70_000,
+      DATABASE_TRANSACTION_TIMEOUT_MS: 80_000,
+      HANDLER_TIMEOUT_MS: 120_000,
+      DATABASE_POOL_TIMEOUT_MS: 120_000
     },
     plugins: async (app) => {
-      await app.pg.query('create table stock (id integer primary key, pieces integer not null check (pieces >= 0)); insert into stock values (1, 100)')
+      await app.pg.query(
+        'create table stock (id integer primary key, pieces integer not null check (pieces >= 0)); insert into stock values (1, 100)'
+      )
       app.post('/buy', async (request, reply) => {
-        const { rowCount } = await request.transaction.query('update stock set pieces = pieces - 1 where id = 1 and pieces >= 1')
+        const { rowCount } = await request.transaction.query(
+          'update stock set pieces = pieces - 1 where id = 1 and pieces >= 1'
+        )
         if (rowCount === 0) return await reply.code(409).send({})
         await request.transaction.query('insert into orders (user_id, total) values (1, 1)')
         return {}
       })
       // No guard: serializable and its retries, and the CHECK behind them.
-      app.post('/careless', { config: { transaction: { isolationLevel: 'serializable', retries: 5 } } }, async (request, reply) => {
-        const { rows } = await request.transaction.query<{ pieces: number }>('select pieces from stock where id = 1')
-        if (Number(rows[0]?.pieces) < 1) return await reply.code(409).send({})
-        await request.transaction.query('update stock set pieces = $1 where id = 1', [Number(rows[0]?.pieces) - 1])
-        await request.transaction.query('insert into orders (user_id, total) values (1, 1)')
-        return {}
-      })
+      app.post(
+        '/careless',
+        { config: { transaction: { isolationLevel: 'serializable', retries: 5 } } },
+        async (request, reply) => {
+          const { rows } = await request.transaction.query<{ pieces: number }>('select pieces from stock where id = 1')
+          if (Number(rows[0]?.pieces) < 1) return await reply.code(409).send({})
+          await request.transaction.query('update stock set pieces = $1 where id = 1', [Number(rows[0]?.pieces) - 1])
+          await request.transaction.query('insert into orders (user_id, total) values (1, 1)')
+          return {}
+        }
+      )
     }
   })
   await app.inject({ method: 'POST', url: '/users', payload: { name: 'Ada', email: newEmail() } })
@@ -62,9 +74,14 @@ t.test('F23 oversell: 1,000 orders of 100 pieces', async (t) => {
     await app.pg.query('update stock set pieces = 100; delete from orders')
     const answers = await Promise.all(Array.from({ length: 1000 }, () => app.inject({ method: 'POST', url })))
     const sold = answers.filter(({ statusCode }) => statusCode === 200).length
-    const { rows } = await app.pg.query<{ pieces: number, orders: number }>('select pieces, (select count(*)::int from orders) as orders from stock')
+    const { rows } = await app.pg.query<{ pieces: number; orders: number }>(
+      'select pieces, (select count(*)::int from orders) as orders from stock'
+    )
     t.same(rows[0], { pieces: 100 - sold, orders: sold }, `${url}: ${sold} sold`)
-    t.ok(answers.every(({ statusCode }) => [200, 409, 503].includes(statusCode)), `${url}: ${[...new Set(answers.map(({ statusCode }) => statusCode))].join()}`)
+    t.ok(
+      answers.every(({ statusCode }) => [200, 409, 503].includes(statusCode)),
+      `${url}: ${[...new Set(answers.map(({ statusCode }) => statusCode))].join()}`
+    )
     if (url === '/buy') t.equal(sold, 100)
   }
 })
@@ -72,7 +89,9 @@ t.test('F23 oversell: 1,000 orders of 100 pieces', async (t) => {
 t.test('F24 bank: transfers and readers while sessions are killed', async (t) => {
   const app = await build(t, {
     plugins: async (app) => {
-      await app.pg.query('create table account (id integer primary key, cents integer not null); insert into account select n, 1000 from generate_series(1, 10) n')
+      await app.pg.query(
+        'create table account (id integer primary key, cents integer not null); insert into account select n, 1000 from generate_series(1, 10) n'
+      )
       app.post('/transfer', { config: { transaction: { retries: 5 } } }, async (request) => {
         const [from, to] = request.body as [number, number]
         await request.transaction.query('update account set cents = cents - 1 where id = $1', [from])
@@ -86,21 +105,29 @@ t.test('F24 bank: transfers and readers while sessions are killed', async (t) =>
   let isOver = false
   const totals = new Set<number>()
   const statuses = new Map<number, number>()
-  const loop = async (work: () => Promise<void>) => { while (!isOver) await work() }
+  const loop = async (work: () => Promise<void>) => {
+    while (!isOver) await work()
+  }
   const account = () => 1 + Math.floor(Math.random() * 10)
   const all = [
-    ...Array.from({ length: 8 }, () => loop(async () => {
-      const { statusCode } = await app.inject({ method: 'POST', url: '/transfer', payload: [account(), account()] })
-      statuses.set(statusCode, (statuses.get(statusCode) ?? 0) + 1)
-    })),
-    ...Array.from({ length: 2 }, () => loop(async () => {
-      const { rows } = await app.pg.query<{ total: number }>('select sum(cents)::int as total from account').catch(() => ({ rows: [] }))
-      for (const { total } of rows) totals.add(total)
-      await sleep(5)
-    })),
+    ...Array.from({ length: 8 }, () =>
+      loop(async () => {
+        const { statusCode } = await app.inject({ method: 'POST', url: '/transfer', payload: [account(), account()] })
+        statuses.set(statusCode, (statuses.get(statusCode) ?? 0) + 1)
+      })),
+    ...Array.from({ length: 2 }, () =>
+      loop(async () => {
+        const { rows } = await app.pg.query<{ total: number }>('select sum(cents)::int as total from account').catch(
+          () => ({ rows: [] })
+        )
+        for (const { total } of rows) totals.add(total)
+        await sleep(5)
+      })),
     loop(async () => {
       await sleep(200)
-      await killer.query("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name <> 'killer' order by random() limit 3")
+      await killer.query(
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name <> 'killer' order by random() limit 3"
+      )
     })
   ]
   await sleep(15_000)
@@ -134,11 +161,18 @@ t.test('F8 PostgreSQL is away for 30 seconds, F49 and everybody retries when it 
   await client.connect()
   const { rows } = await client.query<{ email: string }>('select email from users')
   await stop()
-  const late = new Set((await client.query<{ email: string }>('select email from users')).rows.map(({ email }) => email))
+  const late = new Set(
+    (await client.query<{ email: string }>('select email from users')).rows.map(({ email }) => email)
+  )
   t.ok(rows.every(({ email }) => late.has(email)))
   agree(t, ledger, [...late])
   await client.end()
-  await isWell(t, { databaseUrl: server.url, send: sender(origin), log: service.log, isAlive: () => service.child.exitCode === null })
+  await isWell(t, {
+    databaseUrl: server.url,
+    send: sender(origin),
+    log: service.log,
+    isAlive: () => service.child.exitCode === null
+  })
 })
 
 t.test('F9 another PostgreSQL becomes primary', newPrimary)
@@ -149,7 +183,10 @@ t.test(`F28 F29 ${rounds} rounds of SIGKILL`, (t) => killRounds(t, rounds).then(
 
 t.test('F39 the clock jumps by 400 days', async (t) => {
   // Another clock for this process only, as a machine that slept or was set right would show it.
-  const jump = 'data:text/javascript,' + encodeURIComponent('const now = Date.now; let by = 0; Date.now = () => now() + by; process.on("message", (days) => { by = days * 86400000 })')
+  const jump = 'data:text/javascript,' +
+    encodeURIComponent(
+      'const now = Date.now; let by = 0; Date.now = () => now() + by; process.on("message", (days) => { by = days * 86400000 })'
+    )
   const env = await production()
   const service = startServer(t, env, ['--import', jump])
   const send = sender(await service.origin)
@@ -162,17 +199,39 @@ t.test('F39 the clock jumps by 400 days', async (t) => {
       await sleep(300)
     }
   }
-  await isWell(t, { databaseUrl: env.DATABASE_URL, send, log: service.log, isAlive: () => service.child.exitCode === null })
+  await isWell(t, {
+    databaseUrl: env.DATABASE_URL,
+    send,
+    log: service.log,
+    isAlive: () => service.child.exitCode === null
+  })
 })
 
 t.test('F40 no file descriptor is left', async (t) => {
   const env = await production()
-  const child = spawn('sh', ['-c', 'ulimit -n 128 && exec "$0" "$@"', process.execPath, path.join(readRun().built, 'server.js')], {
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NODE_OPTIONS: '', HOST: '127.0.0.1', PORT: '0', ...env }, stdio: ['ignore', 'pipe', 'inherit']
+  const child = spawn('sh', [
+    '-c',
+    'ulimit -n 128 && exec "$0" "$@"',
+    process.execPath,
+    path.join(readRun().built, 'server.js')
+  ], {
+    env: {
+      PATH: process.env['PATH'],
+      HOME: process.env['HOME'],
+      NODE_OPTIONS: '',
+      HOST: '127.0.0.1',
+      PORT: '0',
+      ...env
+    },
+    stdio: ['ignore', 'pipe', 'inherit']
   })
-  t.teardown(() => { child.kill('SIGKILL') })
+  t.teardown(() => {
+    child.kill('SIGKILL')
+  })
   let said = ''
-  child.stdout.on('data', (chunk) => { said += String(chunk) })
+  child.stdout.on('data', (chunk) => {
+    said += String(chunk)
+  })
   await until('it listens', () => /listening at http:\S+?:\d+/.test(said), 60_000)
   const origin = /listening at (http:\S+?:\d+)/.exec(said)?.[1] ?? ''
   const { port } = new URL(origin)
@@ -180,7 +239,11 @@ t.test('F40 no file descriptor is left', async (t) => {
   await sleep(3000)
   t.equal(child.exitCode, null, 'it lives while nothing can be opened')
   for (const socket of idle) socket.destroy()
-  await isWell(t, { databaseUrl: env.DATABASE_URL, send: async (...args) => await sender(origin)(...args).catch(() => 0), isAlive: () => child.exitCode === null }, 30_000)
+  await isWell(t, {
+    databaseUrl: env.DATABASE_URL,
+    send: async (...args) => await sender(origin)(...args).catch(() => 0),
+    isAlive: () => child.exitCode === null
+  }, 30_000)
   child.kill('SIGTERM')
   await once(child, 'exit')
 })
@@ -192,9 +255,16 @@ t.test(`F41 ${requests} requests: duplicates, aborts, refusals`, async (t) => {
   const collect = runInNewContext('gc') as () => void
   const memory: number[] = []
   const one = async (n: number) => {
-    if (n % 20 === 0) await app.inject({ method: 'POST', url: '/users', payload: { name: 'x', email: 'taken@example.com' } })
-    else if (n % 10 === 1) await app.inject({ method: 'POST', url: '/users', payload: { name: 'x', email: newEmail() }, signal: AbortSignal.timeout(1) }).catch(() => {})
-    else if (n % 100 === 2) await app.inject({ method: 'POST', url: '/users', payload: {} })
+    if (n % 20 === 0) {
+      await app.inject({ method: 'POST', url: '/users', payload: { name: 'x', email: 'taken@example.com' } })
+    } else if (n % 10 === 1) {
+      await app.inject({
+        method: 'POST',
+        url: '/users',
+        payload: { name: 'x', email: newEmail() },
+        signal: AbortSignal.timeout(1)
+      }).catch(() => {})
+    } else if (n % 100 === 2) await app.inject({ method: 'POST', url: '/users', payload: {} })
     else await app.inject({ method: 'PATCH', url: '/users/1', payload: { name: `n${n}` } })
   }
   for (let n = 0; n < requests; n += 20) {

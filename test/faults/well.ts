@@ -13,12 +13,13 @@ export interface Survivor {
   /** Its pool, where this process can see it. */
   pool?: pg.Pool
   /** What it has logged. */
-  log?: Array<{ level: number, msg: string }>
+  log?: Array<{ level: number; msg: string }>
   /** Leave MongoDB out, for a test that took it away. Default: false. */
   withoutMongo?: boolean
 }
 
-const SESSIONS = `select state, wait_event, query from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+const SESSIONS =
+  `select state, wait_event, query from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
   and (state like 'idle in transaction%' or (state = 'active' and backend_type = 'client backend' and query not like 'LISTEN%'))`
 
 let serial = 0
@@ -37,8 +38,14 @@ export async function isWell (t: Test, service: Survivor, ms = 10_000): Promise<
   const { send, pool, databaseUrl, isAlive = () => true } = service
   t.ok(isAlive(), 'the process lives')
   await until('a read of SQL works', async () => await send('GET', '/users?limit=1') === 200, ms)
-  await until('a write of SQL works', async () => await send('POST', '/users', { name: 'Next', email: newEmail() }) === 201, ms)
-  if (service.withoutMongo !== true) await until('a read of MongoDB works', async () => await send('GET', '/posts?limit=1') === 200, ms)
+  await until(
+    'a write of SQL works',
+    async () => await send('POST', '/users', { name: 'Next', email: newEmail() }) === 201,
+    ms
+  )
+  if (service.withoutMongo !== true) {
+    await until('a read of MongoDB works', async () => await send('GET', '/posts?limit=1') === 200, ms)
+  }
   if (pool !== undefined) {
     await until('all connections are idle', () => pool.idleCount === pool.totalCount && pool.waitingCount === 0, ms)
     t.ok(pool.totalCount <= pool.options.max, 'the pool has kept its bound')
@@ -51,5 +58,9 @@ export async function isWell (t: Test, service: Survivor, ms = 10_000): Promise<
   } finally {
     await client.end()
   }
-  t.same(service.log?.filter(({ level, msg }) => level >= 60 || /nothing handled/.test(msg)) ?? [], [], 'the log has no error that nothing handled')
+  t.same(
+    service.log?.filter(({ level, msg }) => level >= 60 || /nothing handled/.test(msg)) ?? [],
+    [],
+    'the log has no error that nothing handled'
+  )
 }

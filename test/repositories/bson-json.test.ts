@@ -42,14 +42,30 @@ function randomDocument (): Record<string, unknown> {
     ['_id', pick([new ObjectId(), randomText()])],
     ['title', randomText()],
     ['created_at', new Date(Math.floor((random() - 0.3) * 4e12))],
-    ['count', pick([new Int32(Math.floor(random() * 2 ** 31)), Long.fromNumber(Math.floor(random() * 2 ** 53)), new Double(Math.floor(random() * 1e9)), new Int32(-5)])],
+    [
+      'count',
+      pick([
+        new Int32(Math.floor(random() * 2 ** 31)),
+        Long.fromNumber(Math.floor(random() * 2 ** 53)),
+        new Double(Math.floor(random() * 1e9)),
+        new Int32(-5)
+      ])
+    ],
     ['score', pick([new Double(random() * 1e6), new Double(-0.5), new Int32(3), new Double(1e21)])],
     ['is_public', random() < 0.5]
   ]
   if (random() < 0.5) fields.push(['slug', randomText()])
   const unknown: Array<[string, unknown]> = [
-    ['tags', ['x', { y: 1 }]], ['nested', { title: 'not this one' }], ['_v', Long.fromNumber(7)], ['price', Decimal128.fromString('1.50')],
-    ['pattern', /a+"b/i], ['nothing', null], ['titles', 'longer name'], ['bytes', Buffer.from('abc')], ['code', new BSON.Code('x')], ['at', new BSON.Timestamp({ t: 1, i: 2 })]
+    ['tags', ['x', { y: 1 }]],
+    ['nested', { title: 'not this one' }],
+    ['_v', Long.fromNumber(7)],
+    ['price', Decimal128.fromString('1.50')],
+    ['pattern', /a+"b/i],
+    ['nothing', null],
+    ['titles', 'longer name'],
+    ['bytes', Buffer.from('abc')],
+    ['code', new BSON.Code('x')],
+    ['at', new BSON.Timestamp({ t: 1, i: 2 })]
   ]
   fields.push(pick(unknown))
   if (random() < 0.3) fields.reverse()
@@ -64,7 +80,7 @@ function expected (document: Record<string, unknown>): unknown {
   return JSON.parse(JSON.stringify({ ...known, id: _id }))
 }
 
-t.test('a random batch reads like the driver\'s own decoding', async (t) => {
+t.test("a random batch reads like the driver's own decoding", async (t) => {
   for (let round = 0; round < 500; round++) {
     const documents = Array.from({ length: Math.floor(random() * 5) }, randomDocument)
     const { json } = toJson(raw(documents), 100)

@@ -1,4 +1,12 @@
-import { MongoClient, MongoNetworkError, ObjectId, Timestamp, type CommandStartedEvent, type Db, type Document } from 'mongodb'
+import {
+  MongoClient,
+  MongoNetworkError,
+  ObjectId,
+  Timestamp,
+  type CommandStartedEvent,
+  type Db,
+  type Document
+} from 'mongodb'
 import t, { type Test } from 'tap'
 import { prepareDatabase } from '../../plugins/mongo/prepare.ts'
 import type { Documents } from '../../plugins/mongo/json/page-reader.ts'
@@ -6,18 +14,28 @@ import { createPostRepository, type PostDocument } from '../../plugins/repositor
 import { createUserSummaryRepository } from '../../plugins/repositories/user-summaries.ts'
 import { databases } from '../helper.ts'
 
-interface Mongo { db: Db, commands: CommandStartedEvent[] }
+interface Mongo {
+  db: Db
+  commands: CommandStartedEvent[]
+}
 const quiet = new Set(['hello', 'ping', 'endSessions', 'isMaster', 'saslStart'])
 
 /** An empty database with validators and indexes, and every command that is sent to it. */
 async function openMongo (t: Test): Promise<Mongo> {
   const { mongoUrl, mongoDatabase } = await databases(t)
-  const client = new MongoClient(mongoUrl, { monitorCommands: true, readConcernLevel: 'majority', w: 'majority', ignoreUndefined: true })
+  const client = new MongoClient(mongoUrl, {
+    monitorCommands: true,
+    readConcernLevel: 'majority',
+    w: 'majority',
+    ignoreUndefined: true
+  })
   t.teardown(() => client.close())
   const db = client.db(mongoDatabase)
   await prepareDatabase(db)
   const commands: CommandStartedEvent[] = []
-  client.on('commandStarted', (event) => { if (!quiet.has(event.commandName)) commands.push(event) })
+  client.on('commandStarted', (event) => {
+    if (!quiet.has(event.commandName)) commands.push(event)
+  })
   return { db, commands }
 }
 
@@ -28,7 +46,14 @@ function withoutCommands (db: Db): Documents {
 
 async function addPosts (db: Db, documents: Array<Partial<PostDocument>>): Promise<PostDocument[]> {
   const posts = documents.map((document, n): PostDocument => ({
-    _id: new ObjectId(), title: `Post ${n}`, content: 'text', category: 'c', author_id: 1, created_at: new Date(n * 1000), updated_at: new Date(n * 1000), ...document
+    _id: new ObjectId(),
+    title: `Post ${n}`,
+    content: 'text',
+    category: 'c',
+    author_id: 1,
+    created_at: new Date(n * 1000),
+    updated_at: new Date(n * 1000),
+    ...document
   }))
   await db.collection<PostDocument>('posts').insertMany(posts)
   return posts
@@ -38,7 +63,15 @@ t.test('posts: create, read, change, delete', async (t) => {
   const { db } = await openMongo(t)
   const posts = createPostRepository(db)
   const post = await posts.create({ title: 'A', content: 'text', category: 'c', author_id: 7, slug: 'a' })
-  t.match(post, { id: /^[0-9a-f]{24}$/, title: 'A', content: 'text', category: 'c', author_id: 7, slug: 'a', created_at: Date })
+  t.match(post, {
+    id: /^[0-9a-f]{24}$/,
+    title: 'A',
+    content: 'text',
+    category: 'c',
+    author_id: 7,
+    slug: 'a',
+    created_at: Date
+  })
   t.strictSame(await posts.getById(post.id), post)
   t.equal(await posts.getById('f'.repeat(24)), null)
 
@@ -50,8 +83,14 @@ t.test('posts: create, read, change, delete', async (t) => {
 
   await posts.create({ title: 'no slug', content: 'text', category: 'c', author_id: 7 })
   await posts.create({ title: 'no slug either', content: 'text', category: 'c', author_id: 7 })
-  await t.rejects(posts.create({ title: 'taken', content: 'text', category: 'c', author_id: 7, slug: 'b' }), { code: 11_000 })
-  await t.rejects(posts.create({ title: '', content: 'text', category: 'c', author_id: 7 }), { code: 121 }, 'the validator is the last line')
+  await t.rejects(posts.create({ title: 'taken', content: 'text', category: 'c', author_id: 7, slug: 'b' }), {
+    code: 11_000
+  })
+  await t.rejects(
+    posts.create({ title: '', content: 'text', category: 'c', author_id: 7 }),
+    { code: 121 },
+    'the validator is the last line'
+  )
 
   t.equal(await posts.delete(post.id), true)
   t.equal(await posts.delete(post.id), false)
@@ -60,24 +99,38 @@ t.test('posts: create, read, change, delete', async (t) => {
 t.test('lists: one command each, the same by raw bytes and by the driver', async (t) => {
   const { db, commands } = await openMongo(t)
   const documents = await addPosts(db, [
-    { title: 'quotes " and \\ and 😀' }, { slug: 'with-slug' }, { category: 'other' }, { created_at: new Date('2025-06-01T12:34:56.789Z') }, { author_id: 2 ** 31 + 5 }
+    { title: 'quotes " and \\ and 😀' },
+    { slug: 'with-slug' },
+    { category: 'other' },
+    { created_at: new Date('2025-06-01T12:34:56.789Z') },
+    { author_id: 2 ** 31 + 5 }
   ])
-  const newest = documents.toSorted((a, b) => Number(b.created_at) - Number(a.created_at)).map(({ _id }) => _id.toHexString())
+  const newest = documents.toSorted((a, b) => Number(b.created_at) - Number(a.created_at)).map(({ _id }) =>
+    _id.toHexString()
+  )
   const raw = createPostRepository(db)
   const decoded = createPostRepository(withoutCommands(db))
-  for (const read of [
-    (posts: typeof raw) => posts.list({ limit: 100 }),
-    (posts: typeof raw) => posts.list({ limit: 2, skip: 1 }),
-    (posts: typeof raw) => posts.summaries({ limit: 3 }),
-    (posts: typeof raw) => posts.byCategory('c', { limit: 2 }),
-    (posts: typeof raw) => posts.byCategory('nobody', { limit: 2 })
-  ]) {
+  for (
+    const read of [
+      (posts: typeof raw) => posts.list({ limit: 100 }),
+      (posts: typeof raw) => posts.list({ limit: 2, skip: 1 }),
+      (posts: typeof raw) => posts.summaries({ limit: 3 }),
+      (posts: typeof raw) => posts.byCategory('c', { limit: 2 }),
+      (posts: typeof raw) => posts.byCategory('nobody', { limit: 2 })
+    ]
+  ) {
     commands.length = 0
     const page = await read(raw)
     t.equal(commands.length, 1)
-    t.strictSame(page.items, JSON.parse(page.json ?? '').map((item: Document) => ({
-      ...item, created_at: new Date(item.created_at), ...(item.updated_at === undefined ? {} : { updated_at: new Date(item.updated_at) })
-    })), 'items are what the text says')
+    t.strictSame(
+      page.items,
+      JSON.parse(page.json ?? '').map((item: Document) => ({
+        ...item,
+        created_at: new Date(item.created_at),
+        ...(item.updated_at === undefined ? {} : { updated_at: new Date(item.updated_at) })
+      })),
+      'items are what the text says'
+    )
     commands.length = 0
     const same = await read(decoded)
     t.equal(commands.length, 1)
@@ -85,7 +138,13 @@ t.test('lists: one command each, the same by raw bytes and by the driver', async
     t.strictSame({ items: same.items, next: same.next }, { items: page.items, next: page.next })
   }
   t.strictSame((await raw.list({ limit: 100 })).items.map(({ id }) => id), newest)
-  t.strictSame(Object.keys((await raw.summaries({ limit: 1 })).items[0] ?? {}).sort(), ['author_id', 'category', 'created_at', 'id', 'title'])
+  t.strictSame(Object.keys((await raw.summaries({ limit: 1 })).items[0] ?? {}).sort(), [
+    'author_id',
+    'category',
+    'created_at',
+    'id',
+    'title'
+  ])
 })
 
 t.test('what the server says of itself with an error is no bytes: the driver compares it', async (t) => {
@@ -96,14 +155,25 @@ t.test('what the server says of itself with an error is no bytes: the driver com
 
 t.test('cursors visit every post once, also where moments are shared', async (t) => {
   const { db } = await openMongo(t)
-  const documents = await addPosts(db, Array.from({ length: 23 }, (_, n) => ({ created_at: new Date(Math.floor(n / 7) * 1000), category: n % 2 === 0 ? 'even' : 'odd' })))
+  const documents = await addPosts(
+    db,
+    Array.from(
+      { length: 23 },
+      (_, n) => ({ created_at: new Date(Math.floor(n / 7) * 1000), category: n % 2 === 0 ? 'even' : 'odd' })
+    )
+  )
   for (const handle of [db, withoutCommands(db)]) {
     const posts = createPostRepository(handle)
-    for (const [read, expected] of [
-      [(after?: string) => posts.list({ limit: 5, ...(after === undefined ? {} : { after }) }), documents],
-      [(after?: string) => posts.summaries({ limit: 4, ...(after === undefined ? {} : { after }) }), documents],
-      [(after?: string) => posts.byCategory('odd', { limit: 3, ...(after === undefined ? {} : { after }) }), documents.filter(({ category }) => category === 'odd')]
-    ] as const) {
+    for (
+      const [read, expected] of [
+        [(after?: string) => posts.list({ limit: 5, ...(after === undefined ? {} : { after }) }), documents],
+        [(after?: string) => posts.summaries({ limit: 4, ...(after === undefined ? {} : { after }) }), documents],
+        [
+          (after?: string) => posts.byCategory('odd', { limit: 3, ...(after === undefined ? {} : { after }) }),
+          documents.filter(({ category }) => category === 'odd')
+        ]
+      ] as const
+    ) {
       const seen: string[] = []
       let after: string | undefined
       do {
@@ -111,7 +181,9 @@ t.test('cursors visit every post once, also where moments are shared', async (t)
         seen.push(...page.items.map(({ id }) => id))
         after = page.next
       } while (after !== undefined)
-      const order = expected.toSorted((a, b) => Number(b.created_at) - Number(a.created_at) || b._id.toHexString().localeCompare(a._id.toHexString()))
+      const order = expected.toSorted((a, b) =>
+        Number(b.created_at) - Number(a.created_at) || b._id.toHexString().localeCompare(a._id.toHexString())
+      )
       t.strictSame(seen, order.map(({ _id }) => _id.toHexString()))
     }
   }
@@ -129,12 +201,14 @@ t.test('lists are read in the order of their index', async (t) => {
   }
   const posts = createPostRepository(db)
   const next = (await posts.byCategory('c1', { limit: 10 })).next ?? ''
-  for (const [name, read, index] of [
-    ['list', () => posts.list({ limit: 10 }), 'posts_created_at_idx'],
-    ['list after', () => posts.list({ limit: 10, after: next }), 'posts_created_at_idx'],
-    ['by category', () => posts.byCategory('c1', { limit: 10 }), 'posts_category_created_at_idx'],
-    ['by category after', () => posts.byCategory('c1', { limit: 10, after: next }), 'posts_category_created_at_idx']
-  ] as const) {
+  for (
+    const [name, read, index] of [
+      ['list', () => posts.list({ limit: 10 }), 'posts_created_at_idx'],
+      ['list after', () => posts.list({ limit: 10, after: next }), 'posts_created_at_idx'],
+      ['by category', () => posts.byCategory('c1', { limit: 10 }), 'posts_category_created_at_idx'],
+      ['by category after', () => posts.byCategory('c1', { limit: 10, after: next }), 'posts_category_created_at_idx']
+    ] as const
+  ) {
     const plan = await explain(read)
     const text = JSON.stringify(plan.queryPlanner.winningPlan)
     t.match(text, new RegExp(`"indexName":"${index}"`), name)
@@ -151,7 +225,11 @@ t.test('a page that is larger than one reply is complete', async (t) => {
   const page = await createPostRepository(db).list({ limit: 54 })
   t.equal(page.items.length, 54)
   t.type(page.next, 'string', 'and knows that there is more')
-  t.equal(commands.filter(({ commandName }) => commandName === 'killCursors').length, 1, 'the cursor that was left is closed')
+  t.equal(
+    commands.filter(({ commandName }) => commandName === 'killCursors').length,
+    1,
+    'the cursor that was left is closed'
+  )
 })
 
 t.test('a server that went away is asked once more by the driver; other errors are not repeated', async (t) => {
@@ -160,7 +238,11 @@ t.test('a server that went away is asked once more by the driver; other errors a
   let error: Error = new MongoNetworkError('connection closed')
   const failing = new Proxy(db, {
     get (target, key) {
-      if (key === 'command') return async () => { throw error }
+      if (key === 'command') {
+        return async () => {
+          throw error
+        }
+      }
       const member: unknown = Reflect.get(target, key, target)
       return typeof member === 'function' ? member.bind(target) : member
     }
@@ -174,10 +256,17 @@ t.test('a server that went away is asked once more by the driver; other errors a
 t.test('user summaries: counted for the page only, deleted users left out', async (t) => {
   const { db, commands } = await openMongo(t)
   await db.collection<Document & { _id: number }>('users').insertMany([1, 2, 3, 4, 5].map((id) => ({
-    _id: id, _v: id, ...(id === 3 ? { _deleted: true } : { name: `User ${id}`, email: `${id}@example.com` })
+    _id: id,
+    _v: id,
+    ...(id === 3 ? { _deleted: true } : { name: `User ${id}`, email: `${id}@example.com` })
   })))
   await addPosts(db, [1, 1, 2, 3, 5, 5, 5, 99].map((author_id) => ({ author_id })))
-  const expected = [[1, 2], [2, 1], [4, 0], [5, 3]].map(([id, post_count]) => ({ id, name: `User ${id}`, email: `${id}@example.com`, post_count }))
+  const expected = [[1, 2], [2, 1], [4, 0], [5, 3]].map(([id, post_count]) => ({
+    id,
+    name: `User ${id}`,
+    email: `${id}@example.com`,
+    post_count
+  }))
   for (const handle of [db, withoutCommands(db)]) {
     const summaries = createUserSummaryRepository(handle)
     commands.length = 0
@@ -193,7 +282,10 @@ t.test('user summaries: counted for the page only, deleted users left out', asyn
   commands.length = 0
   await createUserSummaryRepository(db).list({ limit: 2 })
   const { pipeline } = (commands[0]?.command ?? {}) as Document
-  const { stages } = await db.command({ explain: { aggregate: 'users', pipeline, cursor: {} }, verbosity: 'executionStats' })
+  const { stages } = await db.command({
+    explain: { aggregate: 'users', pipeline, cursor: {} },
+    verbosity: 'executionStats'
+  })
   const lookup = stages.find((stage: Document) => '$lookup' in stage)
   t.strictSame(lookup.indexesUsed, ['posts_author_id_created_at_idx'])
   t.equal(Number(lookup.totalDocsExamined), 0, 'posts are counted over the index alone')

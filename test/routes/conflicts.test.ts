@@ -9,7 +9,10 @@ import { outsideTransaction } from '../../plugins/transaction/index.ts'
 import { build } from '../helper.ts'
 
 type Work = (request: FastifyRequest) => Promise<unknown>
-interface Account { _id: string, n: number }
+interface Account {
+  _id: string
+  n: number
+}
 
 const tails = new Map<string, Promise<unknown>>()
 
@@ -17,7 +20,12 @@ const tails = new Map<string, Promise<unknown>>()
 async function pause ({ id, server }: FastifyRequest): Promise<void> {
   const over = outsideTransaction(async () => await server.pg.query('SELECT 1'))
   // What follows the pause in that run needs a moment to have its effect.
-  tails.set(id, over.then(async () => { await sleep(20) }))
+  tails.set(
+    id,
+    over.then(async () => {
+      await sleep(20)
+    })
+  )
   await over
 }
 
@@ -48,7 +56,11 @@ const STYLES: Record<string, (work: Work) => (request: FastifyRequest, reply: Fa
     }
   },
   'by callback': (work) => (request, reply) => {
-    work(request).then(() => { reply.code(201).send({ made: true }) }, (error: unknown) => { reply.send(error) })
+    work(request).then(() => {
+      reply.code(201).send({ made: true })
+    }, (error: unknown) => {
+      reply.send(error)
+    })
   },
   'awaiting after the send': (work) => async (request, reply) => {
     try {
@@ -96,7 +108,9 @@ const STYLES: Record<string, (work: Work) => (request: FastifyRequest, reply: Fa
 
 /** Adds to an account, in whichever store the transaction is. */
 async function addTo (transaction: FastifyRequest['transaction'], account: string, n: number): Promise<unknown> {
-  if (transaction.store === 'sql') return await transaction.query('UPDATE accounts SET n = n + $2 WHERE id = $1', [account, n])
+  if (transaction.store === 'sql') {
+    return await transaction.query('UPDATE accounts SET n = n + $2 WHERE id = $1', [account, n])
+  }
   return await transaction.mongo.collection<Account>('accounts').updateOne({ _id: account }, { $inc: { n } })
 }
 
@@ -104,7 +118,9 @@ async function addTo (transaction: FastifyRequest['transaction'], account: strin
 function meeting (): () => Promise<void> {
   let come = 0
   let open = () => {}
-  const both = new Promise<void>((resolve) => { open = resolve })
+  const both = new Promise<void>((resolve) => {
+    open = resolve
+  })
   return async () => {
     if (++come === 2) open()
     if (come <= 2) await both
@@ -116,7 +132,9 @@ async function serve (t: Test, work: Work, transaction: object = {}): Promise<Ap
   const app = await build(t, {
     settings: { PROJECTIONS: false },
     plugins: async (app) => {
-      for (const [style, answer] of Object.entries(STYLES)) app.post(`/${style}/:from/:to`, { config: { transaction } }, answer(work))
+      for (const [style, answer] of Object.entries(STYLES)) {
+        app.post(`/${style}/:from/:to`, { config: { transaction } }, answer(work))
+      }
     }
   })
   await app.pg.query('CREATE TABLE accounts (id text PRIMARY KEY, n int NOT NULL)')
@@ -131,7 +149,7 @@ t.test('a deadlock of two requests', async (t) => {
   const app = await serve(t, async (request) => {
     runs++
     const { transaction } = request
-    const { from, to } = request.params as { from: string, to: string }
+    const { from, to } = request.params as { from: string; to: string }
     await addTo(transaction, from, -1)
     await meet()
     await endOfFirst(request)
@@ -142,8 +160,16 @@ t.test('a deadlock of two requests', async (t) => {
     runs = 0
     await app.pg.query("DELETE FROM accounts; INSERT INTO accounts VALUES ('a', 0), ('b', 0)")
     const replies = await Promise.all(['a/b', 'b/a'].map((path) => post(app, `/${style}/${path}`)))
-    t.same(replies.map(({ statusCode, body }) => [statusCode, body]), [[201, '{"made":true}'], [201, '{"made":true}']], style)
-    t.same((await app.pg.query('SELECT id, n FROM accounts ORDER BY id')).rows, [{ id: 'a', n: 99 }, { id: 'b', n: 9 }], `${style}: both are stored, whole`)
+    t.same(
+      replies.map(({ statusCode, body }) => [statusCode, body]),
+      [[201, '{"made":true}'], [201, '{"made":true}']],
+      style
+    )
+    t.same(
+      (await app.pg.query('SELECT id, n FROM accounts ORDER BY id')).rows,
+      [{ id: 'a', n: 99 }, { id: 'b', n: 9 }],
+      `${style}: both are stored, whole`
+    )
     t.equal(runs, 3, `${style}: one of them was the victim`)
   }
 })
@@ -152,7 +178,9 @@ t.test('a serialization failure', async (t) => {
   const app = await serve(t, async (request) => {
     const { transaction, server } = request
     await transaction.query('SELECT n FROM accounts')
-    if (transaction.attempt === 1) await outsideTransaction(async () => await server.pg.query("UPDATE accounts SET n = n + 100 WHERE id = 'a'"))
+    if (transaction.attempt === 1) {
+      await outsideTransaction(async () => await server.pg.query("UPDATE accounts SET n = n + 100 WHERE id = 'a'"))
+    }
     await addTo(transaction, 'b', 1)
     await endOfFirst(request)
     await addTo(transaction, 'a', 1)
@@ -160,7 +188,11 @@ t.test('a serialization failure', async (t) => {
   for (const style of Object.keys(STYLES)) {
     await app.pg.query("DELETE FROM accounts; INSERT INTO accounts VALUES ('a', 0), ('b', 0)")
     t.match(await post(app, `/${style}/a/b`), { statusCode: 201, body: '{"made":true}' }, style)
-    t.same((await app.pg.query('SELECT n FROM accounts ORDER BY id')).rows, [{ n: 101 }, { n: 1 }], `${style}: stored once, whole`)
+    t.same(
+      (await app.pg.query('SELECT n FROM accounts ORDER BY id')).rows,
+      [{ n: 101 }, { n: 1 }],
+      `${style}: stored once, whole`
+    )
   }
 })
 
@@ -169,7 +201,9 @@ t.test('a write conflict of MongoDB', async (t) => {
     const { transaction, server } = request
     await transaction.mongo.collection<Account>('accounts').findOne({ _id: 'a' })
     const accounts = mongoDatabase(server).collection<Account>('accounts')
-    if (transaction.attempt === 1) await outsideTransaction(async () => await accounts.updateOne({ _id: 'a' }, { $inc: { n: 100 } }))
+    if (transaction.attempt === 1) {
+      await outsideTransaction(async () => await accounts.updateOne({ _id: 'a' }, { $inc: { n: 100 } }))
+    }
     await addTo(transaction, 'b', 1)
     await endOfFirst(request)
     await addTo(transaction, 'a', 1)
@@ -179,6 +213,10 @@ t.test('a write conflict of MongoDB', async (t) => {
     await accounts.deleteMany({})
     await accounts.insertMany([{ _id: 'a', n: 0 }, { _id: 'b', n: 0 }])
     t.match(await post(app, `/${style}/a/b`), { statusCode: 201, body: '{"made":true}' }, style)
-    t.same(await accounts.find().sort({ _id: 1 }).toArray(), [{ _id: 'a', n: 101 }, { _id: 'b', n: 1 }], `${style}: stored once, whole`)
+    t.same(
+      await accounts.find().sort({ _id: 1 }).toArray(),
+      [{ _id: 'a', n: 101 }, { _id: 'b', n: 1 }],
+      `${style}: stored once, whole`
+    )
   }
 })

@@ -28,7 +28,8 @@ export function onEachEngine (t: Test, run: (t: Test, service: Service) => Promi
         app,
         engine,
         get: async (url) => await app.inject({ url }),
-        send: async (method, url, body) => await app.inject({ method, url, ...(body === undefined ? {} : { payload: body as object }) })
+        send: async (method, url, body) =>
+          await app.inject({ method, url, ...(body === undefined ? {} : { payload: body as object }) })
       })
     })
   }
@@ -63,9 +64,19 @@ export async function readPages<Item> ({ get }: Service, url: string): Promise<I
 }
 
 /** Puts posts into the SQL copy, as the change stream would. */
-export async function copyPosts ({ app }: Service, author_id: number, count: number, content_length = 10): Promise<void> {
+export async function copyPosts (
+  { app }: Service,
+  author_id: number,
+  count: number,
+  content_length = 10
+): Promise<void> {
   const { posts } = getDialect(app.db).tables
   await app.db.insert(posts).values(Array.from({ length: count }, (_, n) => ({
-    id: `${String(author_id).padStart(20, '0')}${String(n).padStart(4, '0')}`, author_id, title: `Post ${n}`, category: 'c', content_length, created_at: new Date(Date.UTC(2025, 0, 1, 0, 0, n))
+    id: `${String(author_id).padStart(20, '0')}${String(n).padStart(4, '0')}`,
+    author_id,
+    title: `Post ${n}`,
+    category: 'c',
+    content_length,
+    created_at: new Date(Date.UTC(2025, 0, 1, 0, 0, n))
   })))
 }

@@ -7,7 +7,8 @@ const iso = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 onEachEngine(t, async (t, service) => {
   const { app, engine, get, send } = service
   let count = 0
-  const addUser = async (name = 'Ada') => (await send('POST', '/users', { email: `user${++count}@example.com`, name })).json<User>()
+  const addUser = async (name = 'Ada') =>
+    (await send('POST', '/users', { email: `user${++count}@example.com`, name })).json<User>()
 
   await t.test('POST /users/', async (t) => {
     const response = await send('POST', '/users/', { email: 'ada@example.com', name: 'Ada 😀' })
@@ -19,17 +20,47 @@ onEachEngine(t, async (t, service) => {
     t.strictSame((await get(String(response.headers.location))).json(), user)
 
     const taken = await send('POST', '/users', { email: 'ada@example.com', name: 'Other' })
-    isProblem(t, taken, 409, { detail: 'User with this email already exists', errors: [{ pointer: '/email', detail: 'User with this email already exists' }] })
+    isProblem(t, taken, 409, {
+      detail: 'User with this email already exists',
+      errors: [{ pointer: '/email', detail: 'User with this email already exists' }]
+    })
 
     const invalid = await send('POST', '/users', { email: 'no', name: '', age: 5 })
     isProblem(t, invalid, 400)
     t.strictSame([...new Set(getPointers(invalid))], ['/age', '/email', '/name'], 'everything that is wrong at once')
-    for (const body of [{}, { email: 5, name: 'n' }, { email: 'a@example.com', name: null }, { email: 'a@example.com', name: 'nul \u0000' }, { email: 'a@example.com', name: 'x'.repeat(201) }, { email: 'a@example.com', name: '\ud800' }, []]) {
+    for (
+      const body of [
+        {},
+        { email: 5, name: 'n' },
+        { email: 'a@example.com', name: null },
+        { email: 'a@example.com', name: 'nul \u0000' },
+        { email: 'a@example.com', name: 'x'.repeat(201) },
+        { email: 'a@example.com', name: '\ud800' },
+        []
+      ]
+    ) {
       isProblem(t, await send('POST', '/users', body), 400)
     }
-    t.equal((await send('POST', '/users', { email: 'long@example.com', name: '😀'.repeat(200) })).statusCode, 201, 'length counts characters')
-    isProblem(t, await app.inject({ method: 'POST', url: '/users', headers: { 'content-type': 'text/plain' }, payload: 'x' }), 415)
-    isProblem(t, await app.inject({ method: 'POST', url: '/users', headers: { 'content-type': 'application/json' }, payload: '{' }), 400)
+    t.equal(
+      (await send('POST', '/users', { email: 'long@example.com', name: '😀'.repeat(200) })).statusCode,
+      201,
+      'length counts characters'
+    )
+    isProblem(
+      t,
+      await app.inject({ method: 'POST', url: '/users', headers: { 'content-type': 'text/plain' }, payload: 'x' }),
+      415
+    )
+    isProblem(
+      t,
+      await app.inject({
+        method: 'POST',
+        url: '/users',
+        headers: { 'content-type': 'application/json' },
+        payload: '{'
+      }),
+      400
+    )
     isProblem(t, await send('POST', '/users', { email: 'a@example.com', name: 'x'.repeat(1_100_000) }), 413)
     const method = await send('DELETE', '/users')
     isProblem(t, method, 405)
@@ -52,7 +83,9 @@ onEachEngine(t, async (t, service) => {
     t.equal(response.statusCode, 200)
     t.strictSame(response.json(), user)
     isProblem(t, await get('/users/2147483647'), 404, { detail: 'User not found' })
-    for (const id of ['0', '-1', 'abc', '1.5', '2147483648', '9'.repeat(30)]) isProblem(t, await get(`/users/${id}`), 400)
+    for (const id of ['0', '-1', 'abc', '1.5', '2147483648', '9'.repeat(30)]) {
+      isProblem(t, await get(`/users/${id}`), 400)
+    }
   })
 
   await t.test('PUT and PATCH /users/{id}', async (t) => {
@@ -62,9 +95,14 @@ onEachEngine(t, async (t, service) => {
       const renamed = await send(method, `/users/${user.id}`, { name: 'After' })
       t.equal(renamed.statusCode, 200)
       t.match(renamed.json(), { id: user.id, email: user.email, name: 'After', created_at: user.created_at })
-      t.match((await send(method, `/users/${user.id}`, { email: `${method}@example.com` })).json(), { email: `${method}@example.com`, name: 'After' })
+      t.match((await send(method, `/users/${user.id}`, { email: `${method}@example.com` })).json(), {
+        email: `${method}@example.com`,
+        name: 'After'
+      })
       t.match((await get(`/users/${user.id}`)).json(), { email: `${method}@example.com`, name: 'After' })
-      isProblem(t, await send(method, `/users/${user.id}`, { email: other.email }), 409, { errors: [{ pointer: '/email', detail: 'User with this email already exists' }] })
+      isProblem(t, await send(method, `/users/${user.id}`, { email: other.email }), 409, {
+        errors: [{ pointer: '/email', detail: 'User with this email already exists' }]
+      })
       isProblem(t, await send(method, `/users/${user.id}`, {}), 400)
       isProblem(t, await send(method, `/users/${user.id}`, { id: 5 }), 400)
       isProblem(t, await send(method, '/users/2147483647', { name: 'x' }), 404, { detail: 'User not found' })
@@ -73,7 +111,10 @@ onEachEngine(t, async (t, service) => {
 
   await t.test('DELETE /users/{id}', async (t) => {
     const user = await addUser()
-    const order = await send('POST', '/orders', { user_id: user.id, items: [{ product: 'p', quantity: 1, unit_price: '1.00' }] })
+    const order = await send('POST', '/orders', {
+      user_id: user.id,
+      items: [{ product: 'p', quantity: 1, unit_price: '1.00' }]
+    })
     t.equal(order.statusCode, 201)
     const refused = await send('DELETE', `/users/${user.id}`)
     isProblem(t, refused, 409, { detail: 'User still has orders' })
@@ -101,7 +142,12 @@ onEachEngine(t, async (t, service) => {
     t.strictSame(ids, ids.toSorted((a, b) => a - b), 'ordered by id')
 
     const [found] = (await get(`/users/?email=${user.email}`)).json<UserWithPosts[]>()
-    t.match(found, { id: user.id, posts: [{ title: 'Post 2', author_id: user.id, created_at: '2025-01-01T00:00:02.000Z' }, { title: 'Post 1' }, { title: 'Post 0' }] })
+    t.match(found, {
+      id: user.id,
+      posts: [{ title: 'Post 2', author_id: user.id, created_at: '2025-01-01T00:00:02.000Z' }, { title: 'Post 1' }, {
+        title: 'Post 0'
+      }]
+    })
     t.strictSame(Object.keys(found?.posts[0] ?? {}).sort(), ['author_id', 'category', 'created_at', 'id', 'title'])
     t.strictSame((await get('/users?email=nobody@example.com')).json(), [])
 
@@ -110,23 +156,38 @@ onEachEngine(t, async (t, service) => {
     t.ok(pages.slice(0, -1).every(({ length }) => length === 3))
     t.strictSame(pages.flat().map(({ id }) => id), ids, 'every user once')
     t.strictSame((await get('/users?limit=2&skip=1')).json<User[]>().map(({ id }) => id), ids.slice(1, 3))
-    t.match(getNext(await get('/users?limit=2&skip=1')), /^\/users\?limit=2&after=\d+$/, 'the cursor takes the place of skip')
+    t.match(
+      getNext(await get('/users?limit=2&skip=1')),
+      /^\/users\?limit=2&after=\d+$/,
+      'the cursor takes the place of skip'
+    )
 
-    isProblem(t, await get('/users?skip=1&after=1'), 400, { errors: [{ pointer: '/skip', in: 'query', detail: 'cannot be combined with after' }] })
-    for (const query of ['limit=0', 'limit=101', 'limit=x', 'skip=-1', 'skip=10001', 'after=x', 'after=0']) isProblem(t, await get(`/users?${query}`), 400)
+    isProblem(t, await get('/users?skip=1&after=1'), 400, {
+      errors: [{ pointer: '/skip', in: 'query', detail: 'cannot be combined with after' }]
+    })
+    for (const query of ['limit=0', 'limit=101', 'limit=x', 'skip=-1', 'skip=10001', 'after=x', 'after=0']) {
+      isProblem(t, await get(`/users?${query}`), 400)
+    }
     t.equal((await get('/users?skip=10000')).statusCode, 200)
   })
 
   await t.test('GET /users/summary', async (t) => {
-    const users = app.mongo.db?.collection<{ _id: number, name: string, email: string, _v: number }>('users')
-    await users?.insertMany([1, 2, 3].map((id) => ({ _id: id, name: `User ${id}`, email: `${id}@example.com`, _v: id })))
+    const users = app.mongo.db?.collection<{ _id: number; name: string; email: string; _v: number }>('users')
+    await users?.insertMany(
+      [1, 2, 3].map((id) => ({ _id: id, name: `User ${id}`, email: `${id}@example.com`, _v: id }))
+    )
     const author = await addUser()
     await users?.insertOne({ _id: author.id, name: author.name, email: author.email, _v: 9 })
     await send('POST', '/posts', { title: 't', content: 'c', category: 'k', author_id: author.id })
     const response = await get('/users/summary')
     t.equal(response.statusCode, 200)
     t.equal(response.headers['content-type'], 'application/json; charset=utf-8')
-    t.strictSame(response.json<UserSummary[]>().find(({ id }) => id === author.id), { id: author.id, name: author.name, email: author.email, post_count: 1 })
+    t.strictSame(response.json<UserSummary[]>().find(({ id }) => id === author.id), {
+      id: author.id,
+      name: author.name,
+      email: author.email,
+      post_count: 1
+    })
     const pages = await readPages<UserSummary>(service, '/users/summary/?limit=2')
     t.strictSame(pages.map((page) => page.map(({ id }) => id)), [[1, 2], [3, author.id]])
     t.strictSame((await get('/users/summary?skip=3')).json<UserSummary[]>().map(({ id }) => id), [author.id])

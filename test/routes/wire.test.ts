@@ -25,25 +25,34 @@ class Wiretap {
       const upstream = connect(Number(port), hostname)
       sockets.push(client, upstream)
       client.pipe(upstream).pipe(client)
-      const read = reader((entry) => { tap.exchanges.push(entry) })
+      const read = reader((entry) => {
+        tap.exchanges.push(entry)
+      })
       client.on('data', read)
       for (const socket of [client, upstream]) socket.on('error', () => {})
     })
     await once(server.listen(0, '127.0.0.1'), 'listening')
-    t.teardown(() => { tap.close(); server.close() })
+    t.teardown(() => {
+      tap.close()
+      server.close()
+    })
     const url = new URL(target)
     url.host = `127.0.0.1:${(server.address() as AddressInfo).port}`
     const tap = new Wiretap(url.href, sockets)
     return tap
   }
 
-  close (): void { for (const socket of this.#sockets) socket.destroy() }
+  close (): void {
+    for (const socket of this.#sockets) socket.destroy()
+  }
 
   /** What one piece of work asked for, without what runs beside it. */
   async during (work: () => Promise<unknown>): Promise<string[]> {
     this.exchanges = []
     await work()
-    return this.exchanges.filter((entry) => !/outbox|change_streams|migrations/.test(entry)).map((entry) => entry.replace(/;.*/s, ''))
+    return this.exchanges.filter((entry) => !/outbox|change_streams|migrations/.test(entry)).map((entry) =>
+      entry.replace(/;.*/s, '')
+    )
   }
 }
 
@@ -83,12 +92,26 @@ const item = { product: 'p', quantity: 1, unit_price: '1.00' }
 t.test('a request asks PostgreSQL as often as it must, and parses nothing twice', async (t) => {
   const { databaseUrl } = await databases(t)
   const tap = await Wiretap.open(t, databaseUrl)
-  const app = await build(t, { settings: { DATABASE_URL: tap.url, PROJECTIONS: false, DATABASE_PRE_PING: false, DATABASE_POOL_SIZE: 1, DATABASE_MAX_OVERFLOW: 0 } })
+  const app = await build(t, {
+    settings: {
+      DATABASE_URL: tap.url,
+      PROJECTIONS: false,
+      DATABASE_PRE_PING: false,
+      DATABASE_POOL_SIZE: 1,
+      DATABASE_MAX_OVERFLOW: 0
+    }
+  })
   let count = 0
-  const addUser = () => app.inject({ method: 'POST', url: '/users', payload: { email: `${++count}@example.com`, name: 'n' } })
-  const addOrder = (length: number) => app.inject({ method: 'POST', url: '/orders', payload: { user_id: id, items: Array.from({ length }, () => item) } })
+  const addUser = () =>
+    app.inject({ method: 'POST', url: '/users', payload: { email: `${++count}@example.com`, name: 'n' } })
+  const addOrder = (length: number) =>
+    app.inject({ method: 'POST', url: '/orders', payload: { user_id: id, items: Array.from({ length }, () => item) } })
 
-  t.strictSame(await tap.during(addUser), ['BEGIN', 'Parse users_create', 'COMMIT'], 'the first time a statement is parsed')
+  t.strictSame(
+    await tap.during(addUser),
+    ['BEGIN', 'Parse users_create', 'COMMIT'],
+    'the first time a statement is parsed'
+  )
   const { id } = (await addUser()).json<User>()
   for (const length of [1, 40]) await addOrder(length)
   for (const url of [`/users/${id}`, '/users', '/orders', '/user-analytics', '/orders/1']) await app.inject({ url })
@@ -104,7 +127,9 @@ t.test('a request asks PostgreSQL as often as it must, and parses nothing twice'
 })
 
 t.test('with DATABASE_PIPELINE, BEGIN and the first statement are one write', async (t) => {
-  const app = await build(t, { settings: { DATABASE_PIPELINE: true, PROJECTIONS: false, DATABASE_POOL_SIZE: 1, DATABASE_MAX_OVERFLOW: 0 } })
+  const app = await build(t, {
+    settings: { DATABASE_PIPELINE: true, PROJECTIONS: false, DATABASE_POOL_SIZE: 1, DATABASE_MAX_OVERFLOW: 0 }
+  })
   const client = await app.pg.pool.connect()
   client.release()
   const writes = countWrites(client.connection.stream)
@@ -116,23 +141,42 @@ t.test('with DATABASE_PIPELINE, BEGIN and the first statement are one write', as
 function countWrites (stream: Writable): () => number {
   let count = 0
   const { _write, _writev } = stream
-  stream._write = (...args) => { count++; Reflect.apply(_write, stream, args) }
-  if (_writev) stream._writev = (...args) => { count++; Reflect.apply(_writev, stream, args) }
+  stream._write = (...args) => {
+    count++
+    Reflect.apply(_write, stream, args)
+  }
+  if (_writev) {
+    stream._writev = (...args) => {
+      count++
+      Reflect.apply(_writev, stream, args)
+    }
+  }
   return () => count
 }
 
 t.test('a list is one command to MongoDB', async (t) => {
   const app = await build(t, { settings: { PROJECTIONS: false, DATABASE_ECHO: true } })
-  const author_id = (await app.inject({ method: 'POST', url: '/users', payload: { email: 'a@example.com', name: 'n' } })).json<User>().id
-  for (let n = 0; n < 3; n++) await app.inject({ method: 'POST', url: '/posts', payload: { title: 't', content: 'c', category: 'k', author_id } })
-  await mongoDatabase(app).collection<{ _id: number }>('users').insertMany([7, 8, 9].map((_id) => ({ _id, name: 'n', email: `${_id}@example.com`, _v: Long.fromNumber(_id) })))
+  const author_id =
+    (await app.inject({ method: 'POST', url: '/users', payload: { email: 'a@example.com', name: 'n' } })).json<User>()
+      .id
+  for (let n = 0; n < 3; n++) {
+    await app.inject({ method: 'POST', url: '/posts', payload: { title: 't', content: 'c', category: 'k', author_id } })
+  }
+  await mongoDatabase(app).collection<{ _id: number }>('users').insertMany(
+    [7, 8, 9].map((_id) => ({ _id, name: 'n', email: `${_id}@example.com`, _v: Long.fromNumber(_id) }))
+  )
   const commands: string[] = []
   const quiet = /^(hello|ping|isMaster|endSessions|killSessions|currentOp|getMore)$/
   app.mongo.client.on('commandStarted', ({ commandName, command }: CommandStartedEvent) => {
     const isOfTheService = 'find' in command || command.aggregate === 'users' || command.aggregate === 'posts'
     if (!quiet.test(commandName) && isOfTheService) commands.push(commandName)
   })
-  for (const [url, expected] of [['/posts', 'find'], ['/posts/summaries', 'find'], ['/posts/by-category/k', 'find'], ['/users/summary', 'aggregate'], [`/posts/${'f'.repeat(24)}`, 'find']] as const) {
+  for (
+    const [url, expected] of [['/posts', 'find'], ['/posts/summaries', 'find'], ['/posts/by-category/k', 'find'], [
+      '/users/summary',
+      'aggregate'
+    ], [`/posts/${'f'.repeat(24)}`, 'find']] as const
+  ) {
     for (const page of ['', '?limit=2']) { // a whole list, and a page that another follows
       commands.length = 0
       const { statusCode } = await app.inject({ url: url + page })

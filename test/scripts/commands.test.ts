@@ -9,22 +9,46 @@ import { readRun } from '../databases/run.ts'
 import { databases } from '../helper.ts'
 
 /** Runs a command of the compiled service; resolves to its exit code and what it printed. */
-async function run (environment: NodeJS.ProcessEnv, script: string, ...words: string[]): Promise<{ code: number, out: string, err: string }> {
-  const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], NODE_ENV: 'test', NODE_OPTIONS: '', ...environment }
+async function run (
+  environment: NodeJS.ProcessEnv,
+  script: string,
+  ...words: string[]
+): Promise<{ code: number; out: string; err: string }> {
+  const env = {
+    PATH: process.env['PATH'],
+    HOME: process.env['HOME'],
+    NODE_ENV: 'test',
+    NODE_OPTIONS: '',
+    ...environment
+  }
   return await new Promise((resolve) => {
-    execFile(process.execPath, [path.join(readRun().built, 'scripts', script), ...words], { env }, (error, out, err) => {
-      resolve({ code: error === null ? 0 : Number(error.code), out, err })
-    })
+    execFile(
+      process.execPath,
+      [path.join(readRun().built, 'scripts', script), ...words],
+      { env },
+      (error, out, err) => {
+        resolve({ code: error === null ? 0 : Number(error.code), out, err })
+      }
+    )
   })
 }
 
-async function stores (t: Test): Promise<{ environment: NodeJS.ProcessEnv, sql: pg.Client, mongo: MongoClient, database: string }> {
+async function stores (
+  t: Test
+): Promise<{ environment: NodeJS.ProcessEnv; sql: pg.Client; mongo: MongoClient; database: string }> {
   const { databaseUrl, mongoUrl, mongoDatabase } = await databases(t)
   const sql = new pg.Client({ connectionString: databaseUrl })
   const mongo = new MongoClient(mongoUrl)
   await Promise.all([sql.connect(), mongo.connect()])
-  t.teardown(async () => { await Promise.all([sql.end(), mongo.close()]) })
-  return { environment: { DATABASE_URL: databaseUrl, MONGODB_URL: mongoUrl, MONGODB_DATABASE: mongoDatabase }, sql, mongo, database: mongoDatabase }
+  t.teardown(async () => {
+    await Promise.all([sql.end(), mongo.close()])
+  })
+  return {
+    environment: { DATABASE_URL: databaseUrl, MONGODB_URL: mongoUrl, MONGODB_DATABASE: mongoDatabase },
+    sql,
+    mongo,
+    database: mongoDatabase
+  }
 }
 
 t.test('npm run outbox: lists, replays and discards parked events', async (t) => {
@@ -35,14 +59,23 @@ t.test('npm run outbox: lists, replays and discards parked events', async (t) =>
   await once(service, 'listening')
   t.teardown(() => service.close())
   const besideService = { ...environment, ADMIN_PORT: String((service.address() as AddressInfo).port) }
-  const [stats, list, wrong] = await Promise.all([run(besideService, 'outbox.js'), run(environment, 'outbox.js', 'list'), run(environment, 'outbox.js', 'replay', 'x')])
+  const [stats, list, wrong] = await Promise.all([
+    run(besideService, 'outbox.js'),
+    run(environment, 'outbox.js', 'list'),
+    run(environment, 'outbox.js', 'replay', 'x')
+  ])
   t.match(stats, { code: 0, out: /^users: 1 waiting, the oldest for \d+ ms; 2 parked\n$/ })
   t.match(list, { code: 0, out: /^7 users\/a, parked 20.* after 8 tries: Error: refused\n8 users\/b/ })
   t.match(wrong, { code: 2, err: /npm run outbox -- replay/ })
   t.match(await run(environment, 'outbox.js', 'replay', '7', '9'), { code: 1, out: 'replayed: 7\nnot parked: 9\n' })
   t.match(await run(environment, 'outbox.js', 'discard', '8'), { code: 0, out: 'discarded: 8\n' })
   const { rows } = await sql.query('SELECT id::int, attempts, parked_at, last_error FROM outbox ORDER BY id')
-  t.same(rows, [{ id: 7, attempts: 0, parked_at: null, last_error: null }, { id: 9, attempts: 0, parked_at: null, last_error: null }])
+  t.same(rows, [{ id: 7, attempts: 0, parked_at: null, last_error: null }, {
+    id: 9,
+    attempts: 0,
+    parked_at: null,
+    last_error: null
+  }])
 })
 
 t.test('npm run resync: repairs both copies and says what it found', async (t) => {
@@ -50,9 +83,15 @@ t.test('npm run resync: repairs both copies and says what it found', async (t) =
   await sql.query("INSERT INTO users (email, name) VALUES ('ada@example.com', 'Ada')")
   await sql.query('DELETE FROM outbox')
   await sql.query("INSERT INTO posts VALUES ('000000000000000000000000', 1, 'forged', 'x', 1, now())")
-  t.match(await run(environment, 'resync.js'), { code: 0, out: 'users: repaired 1 missing, 0 different, 0 extra\nposts: repaired 0 missing, 0 different, 1 extra\n' })
+  t.match(await run(environment, 'resync.js'), {
+    code: 0,
+    out: 'users: repaired 1 missing, 0 different, 0 extra\nposts: repaired 0 missing, 0 different, 1 extra\n'
+  })
   t.match(await mongo.db(database).collection('users').find().toArray(), [{ name: 'Ada', email: 'ada@example.com' }])
-  const [users, wrong] = await Promise.all([run(environment, 'resync.js', 'users'), run(environment, 'resync.js', 'orders')])
+  const [users, wrong] = await Promise.all([
+    run(environment, 'resync.js', 'users'),
+    run(environment, 'resync.js', 'orders')
+  ])
   t.match(users, { code: 0, out: 'users: equal\n' })
   t.match(wrong, { code: 2, err: /npm run resync -- users/ })
 })

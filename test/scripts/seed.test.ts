@@ -25,7 +25,10 @@ t.test('two that start together add them once', async (t) => {
 
 t.test('data of somebody else is left alone', async (t) => {
   const app = await build(t, { settings: { PROJECTIONS: false } })
-  const { id } = (await app.inject({ method: 'POST', url: '/users', payload: { email: 'own@example.com', name: 'Own' } })).json<{ id: number }>()
+  const { id } =
+    (await app.inject({ method: 'POST', url: '/users', payload: { email: 'own@example.com', name: 'Own' } })).json<
+      { id: number }
+    >()
   t.strictSame(await seed(app), nothing, 'no posts either: the sample authors are not there')
   t.equal(id, 1)
 })

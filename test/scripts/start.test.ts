@@ -10,8 +10,13 @@ const scripts = path.join(import.meta.dirname, '..', '..', 'scripts')
 t.test('npm start and the commands start the databases that are missing, and stop them', async (t) => {
   const dataDir = path.join(newFolder(t), 'data')
   const run = (script: string, ...words: string[]) =>
-    startNode(t, { DATA_DIR: dataDir, FASTIFY_AUTOLOAD_TYPESCRIPT: '1' }, [...TYPESCRIPT_ARGS, path.join(scripts, script), ...words])
-  const isStopped = () => existsSync(path.join(dataDir, 'pg18')) && !existsSync(path.join(dataDir, 'pg18', 'postmaster.pid'))
+    startNode(t, { DATA_DIR: dataDir, FASTIFY_AUTOLOAD_TYPESCRIPT: '1' }, [
+      ...TYPESCRIPT_ARGS,
+      path.join(scripts, script),
+      ...words
+    ])
+  const isStopped = () =>
+    existsSync(path.join(dataDir, 'pg18')) && !existsSync(path.join(dataDir, 'pg18', 'postmaster.pid'))
 
   const server = run('start.ts')
   const users = await fetch(`${await server.origin}/users`)

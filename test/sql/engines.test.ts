@@ -56,16 +56,24 @@ async function walk (t: Test, settings: Partial<Settings>): Promise<Record<strin
     const reply = await app.inject({ method, url, ...(payload === undefined ? {} : { payload }) })
     return normal(`${reply.statusCode} ${JSON.stringify(reply.headers.link ?? '')} ${reply.body}`)
   }
-  for (const [n, [method, url, payload]] of requests.entries()) answers[`${n} ${method} ${url}`] = await ask(method, url, payload)
+  for (const [n, [method, url, payload]] of requests.entries()) {
+    answers[`${n} ${method} ${url}`] = await ask(method, url, payload)
+  }
   t.ok(await until(async () => /"post_count":2/.test(await ask('GET', '/user-analytics'))), 'posts arrive from MongoDB')
-  for (const url of ['/user-analytics', '/users/', '/users/?limit=1', '/orders/']) answers[`later ${url}`] = await ask('GET', url)
+  for (const url of ['/user-analytics', '/users/', '/users/?limit=1', '/orders/']) {
+    answers[`later ${url}`] = await ask('GET', url)
+  }
   t.ok(await until(async () => /"post_count":2/.test(await ask('GET', '/users/summary'))), 'users arrive in MongoDB')
   return answers
 }
 
 t.test('every SQL route answers alike on both engines', async (t) => {
   const seen: Record<string, Record<string, string>> = {}
-  for (const [engine, settings] of Object.entries(engines)) await t.test(engine, async (t) => { seen[engine] = await walk(t, settings) })
+  for (const [engine, settings] of Object.entries(engines)) {
+    await t.test(engine, async (t) => {
+      seen[engine] = await walk(t, settings)
+    })
+  }
   t.equal(Object.keys(seen.PostgreSQL ?? {}).length, requests.length + 4)
   t.same(seen.SQLite, seen.PostgreSQL)
   t.match(seen.SQLite?.['3 POST /users/'], /^409 .*already exists/)

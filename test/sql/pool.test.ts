@@ -12,13 +12,17 @@ const pingAfter = 600
 
 // One database for all: no test here looks at what another has stored.
 let databaseUrl: string
-t.before(async () => { ({ databaseUrl } = await databases(t)) })
+t.before(async () => {
+  ;({ databaseUrl } = await databases(t))
+})
 
 async function createPool (t: Test, settings: Partial<Settings> = {}) {
   const { app, log } = await smallApp(t, { DATABASE_URL: databaseUrl, ...settings })
   const { pool } = app.pg
   let opened = 0
-  pool.on('connect', () => { opened++ })
+  pool.on('connect', () => {
+    opened++
+  })
   return { app, log, pool, opened: () => opened }
 }
 
@@ -29,10 +33,13 @@ async function proxied (t: Test, settings: Partial<Settings> = {}) {
   return { ...small, proxy }
 }
 
-const answers = (pool: { query: (text: string) => Promise<unknown> }) => pool.query('select 1').then(() => true, () => false)
+const answers = (pool: { query: (text: string) => Promise<unknown> }) =>
+  pool.query('select 1').then(() => true, () => false)
 const failure = (query: Promise<unknown>) => query.then(() => undefined, (reason: unknown) => reason)
-const getPid = async (client: Pick<PoolClient, 'query'>) => (await client.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]?.pid
-const take = (pool: { connect: () => Promise<PoolClient> }, count: number) => Promise.all(Array.from({ length: count }, () => pool.connect()))
+const getPid = async (client: Pick<PoolClient, 'query'>) =>
+  (await client.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]?.pid
+const take = (pool: { connect: () => Promise<PoolClient> }, count: number) =>
+  Promise.all(Array.from({ length: count }, () => pool.connect()))
 
 t.test('pool_size and max_overflow', async (t) => {
   t.test('the overflow is closed on return once `size` connections are idle', async (t) => {
@@ -67,7 +74,11 @@ t.test('pool_size and max_overflow', async (t) => {
 
 t.test('pool_timeout and the bound of the queue', async (t) => {
   t.test('a wait ends after the pool timeout, as 503 with Retry-After', async (t) => {
-    const { pool } = await createPool(t, { DATABASE_POOL_SIZE: 1, DATABASE_MAX_OVERFLOW: 0, DATABASE_POOL_TIMEOUT_MS: 500 })
+    const { pool } = await createPool(t, {
+      DATABASE_POOL_SIZE: 1,
+      DATABASE_MAX_OVERFLOW: 0,
+      DATABASE_POOL_TIMEOUT_MS: 500
+    })
     // The same setting bounds connecting, for which a busy machine may need longer.
     t.ok(await until(() => answers(pool)), 'a connection is open')
     const holder = await pool.connect()
@@ -80,7 +91,11 @@ t.test('pool_timeout and the bound of the queue', async (t) => {
   })
 
   t.test('a full queue refuses at once, and those in it are served', async (t) => {
-    const { pool } = await createPool(t, { DATABASE_POOL_SIZE: 1, DATABASE_MAX_OVERFLOW: 0, DATABASE_POOL_MAX_WAITING: 2 })
+    const { pool } = await createPool(t, {
+      DATABASE_POOL_SIZE: 1,
+      DATABASE_MAX_OVERFLOW: 0,
+      DATABASE_POOL_MAX_WAITING: 2
+    })
     const holder = await pool.connect()
     const waiting = [pool.query('select 1'), pool.query('select 1')]
     await t.rejects(pool.connect(), { code: 'TX_POOL_TIMEOUT', statusCode: 503 })
@@ -89,7 +104,11 @@ t.test('pool_timeout and the bound of the queue', async (t) => {
   })
 
   t.test('DATABASE_POOL_MAX_WAITING=0 lets nobody wait, and refuses nobody who need not', async (t) => {
-    const { pool } = await createPool(t, { DATABASE_POOL_SIZE: 1, DATABASE_MAX_OVERFLOW: 0, DATABASE_POOL_MAX_WAITING: 0 })
+    const { pool } = await createPool(t, {
+      DATABASE_POOL_SIZE: 1,
+      DATABASE_MAX_OVERFLOW: 0,
+      DATABASE_POOL_MAX_WAITING: 0
+    })
     const holder = await pool.connect()
     await t.rejects(pool.connect(), { code: 'TX_POOL_TIMEOUT' })
     holder.release()
@@ -116,7 +135,12 @@ t.test('reset on return', async (t) => {
     await client.query('begin')
     client.release()
     t.not(await getPid(pool), pid)
-    t.ok(await until(async () => (await pool.query('select 1 from pg_stat_activity where pid = $1', [pid])).rowCount === 0), 'its session has ended')
+    t.ok(
+      await until(async () =>
+        (await pool.query('select 1 from pg_stat_activity where pid = $1', [pid])).rowCount === 0
+      ),
+      'its session has ended'
+    )
   })
 
   t.test('a connection that comes back while a statement runs is destroyed', async (t) => {
@@ -133,7 +157,9 @@ t.test('reset on return', async (t) => {
     const { pool } = await createPool(t)
     const client = await pool.connect()
     client.release()
-    t.throws(() => { client.release() }, /release it once/)
+    t.throws(() => {
+      client.release()
+    }, /release it once/)
     t.equal((await pool.query('select 1')).rowCount, 1)
   })
 })
@@ -151,13 +177,15 @@ t.test('a statement that fails does not cost its connection', async (t) => {
   const client = await pool.connect()
   await t.rejects(client.query('nonsense'), { code: '42601' })
   client.release()
-  t.equal(opened(), before, 'neither on a connection of one\'s own')
+  t.equal(opened(), before, "neither on a connection of one's own")
 })
 
 t.test('server-side bounds of autocommit statements', async (t) => {
   t.test('statement and lock timeout are set for the session', async (t) => {
     const { pool } = await createPool(t, { DATABASE_STATEMENT_TIMEOUT_MS: 1500, DATABASE_LOCK_TIMEOUT_MS: 700 })
-    const { rows } = await pool.query("select current_setting('statement_timeout') as s, current_setting('lock_timeout') as l, current_setting('application_name') as a")
+    const { rows } = await pool.query(
+      "select current_setting('statement_timeout') as s, current_setting('lock_timeout') as l, current_setting('application_name') as a"
+    )
     t.match(rows, [{ s: '1500ms', l: '700ms' }])
   })
 
@@ -166,7 +194,9 @@ t.test('server-side bounds of autocommit statements', async (t) => {
     url.searchParams.set('pgbouncer', 'true')
     const { pool } = await createPool(t, { DATABASE_URL: url.href, DATABASE_POOL_SIZE: 1, DATABASE_MAX_OVERFLOW: 0 })
     t.same((await pool.query({ name: 'named', text: 'select $1::int as n', values: [1] })).rows, [{ n: 1 }])
-    const { rows } = await pool.query("select current_setting('statement_timeout') as s, (select count(*)::int from pg_prepared_statements where name = 'named') as named")
+    const { rows } = await pool.query(
+      "select current_setting('statement_timeout') as s, (select count(*)::int from pg_prepared_statements where name = 'named') as named"
+    )
     t.same(rows, [{ s: '0', named: 0 }])
   })
 })
@@ -181,7 +211,10 @@ t.test('echo', async (t) => {
   t.equal(reply.statusCode, 200)
   const lines = log.filter(({ msg, reqId }) => msg === 'sql' && reqId !== undefined)
   t.match(lines.map(({ statement }) => statement), [/^BEGIN/, 'select $1::text as secret', 'COMMIT'])
-  t.ok(lines.every(({ reqId, milliseconds }) => reqId === 'req-1' && Number(milliseconds) > 0), 'with the request and the duration')
+  t.ok(
+    lines.every(({ reqId, milliseconds }) => reqId === 'req-1' && Number(milliseconds) > 0),
+    'with the request and the duration'
+  )
   t.notMatch(JSON.stringify(log), /hush/, 'without values')
   await pool.query('select 2')
   t.match(log.at(-1), { statement: 'select 2', reqId: undefined }, 'a statement of no request as well')
@@ -247,19 +280,27 @@ t.test('faults of the network', async (t) => {
     for (const ending of ['reset', 'silence'] as const) {
       for (const client of await take(pool, 5)) client.release()
       proxy.forget(ending)
-      for (let i = 0; i < 8; i++) t.equal((await app.inject({ method: 'POST', url: '/' })).statusCode, 200, `${ending}: request ${i}`)
+      for (let i = 0; i < 8; i++) {
+        t.equal((await app.inject({ method: 'POST', url: '/' })).statusCode, 200, `${ending}: request ${i}`)
+      }
     }
   })
 
   t.test('a route of one statement pings before it', async (t) => {
     const { app, pool, proxy } = await proxied(t, { DATABASE_POOL_SIZE: 5 })
     const schema = { response: { 200: { type: 'object', properties: { rows: { type: 'integer' } } } } }
-    app.post('/', { schema, config: { transaction: 'statement' } }, async (request) => ({ rows: (await request.transaction.query('select 1')).rowCount }))
+    app.post(
+      '/',
+      { schema, config: { transaction: 'statement' } },
+      async (request) => ({ rows: (await request.transaction.query('select 1')).rowCount })
+    )
     await app.ready()
     for (const client of await take(pool, 5)) client.release()
     await sleep(pingAfter)
     proxy.forget('reset')
-    for (let i = 0; i < 8; i++) t.equal((await app.inject({ method: 'POST', url: '/' })).statusCode, 200, `request ${i}`)
+    for (let i = 0; i < 8; i++) {
+      t.equal((await app.inject({ method: 'POST', url: '/' })).statusCode, 200, `request ${i}`)
+    }
   })
 
   t.test('a server that restarts: statements that were not sent wait for it', async (t) => {

@@ -11,7 +11,10 @@ import type { Settings } from '../../schemas/settings.ts'
 export type LogLine = Record<string, unknown>
 
 /** Only settings, SQL store and transactions: what a test of the pool needs of the app. */
-export async function smallApp (t: Test, settings: Partial<Settings>): Promise<{ app: FastifyInstance, log: LogLine[] }> {
+export async function smallApp (
+  t: Test,
+  settings: Partial<Settings>
+): Promise<{ app: FastifyInstance; log: LogLine[] }> {
   const log: LogLine[] = []
   const stream = new Writable({
     write (line: Buffer, _encoding, done) {
@@ -20,7 +23,10 @@ export async function smallApp (t: Test, settings: Partial<Settings>): Promise<{
     }
   })
   const app = Fastify({ logger: { level: 'info', stream } })
-  await app.register(config, { settings: readSettings({}, { NODE_ENV: 'test', MONGODB_URL: 'mongodb://127.0.0.1', ...settings }), offline: false })
+  await app.register(config, {
+    settings: readSettings({}, { NODE_ENV: 'test', MONGODB_URL: 'mongodb://127.0.0.1', ...settings }),
+    offline: false
+  })
   await app.register(sql)
   await app.register(transaction, { ...sqlStore(app), methods: ['POST'] })
   t.teardown(() => app.close())

@@ -36,7 +36,10 @@ const program = `
 
 /** Another process that has the file open and runs what it is told. */
 export async function otherProgram (t: Test, file: string) {
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program, file], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env: { ...process.env, NODE_OPTIONS: '' } })
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program, file], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    env: { ...process.env, NODE_OPTIONS: '' }
+  })
   await once(child, 'message')
   const isGone = () => child.exitCode !== null || child.signalCode !== null
   const kill = async () => {
@@ -50,7 +53,12 @@ export async function otherProgram (t: Test, file: string) {
     kill,
     run: async (sql: string) => {
       child.send(sql)
-      await Promise.race([once(child, 'message'), once(child, 'exit').then(() => { throw new Error(`the other program ended at ${sql}`) })])
+      await Promise.race([
+        once(child, 'message'),
+        once(child, 'exit').then(() => {
+          throw new Error(`the other program ended at ${sql}`)
+        })
+      ])
     }
   }
 }

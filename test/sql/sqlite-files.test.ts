@@ -37,9 +37,16 @@ t.test('files', async (t) => {
     chmodSync(path.join(folder, 'closed'), 0o555)
     const script = `
       if (process.getuid() === 0) process.setuid(65534)
-      const { tryFile } = await import(${JSON.stringify(path.join(import.meta.dirname, '../../plugins/sql/sqlite/file.ts'))})
-      for (const file of ['open/app.db', 'closed/app.db']) try { await tryFile(${JSON.stringify(folder)} + '/' + file) } catch (error) { console.log(error.message) }`
-    const { stdout } = spawnSync(process.execPath, [...TYPESCRIPT_ARGS, '--input-type=module', '-e', script], { encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } })
+      const { tryFile } = await import(${
+      JSON.stringify(path.join(import.meta.dirname, '../../plugins/sql/sqlite/file.ts'))
+    })
+      for (const file of ['open/app.db', 'closed/app.db']) try { await tryFile(${
+      JSON.stringify(folder)
+    } + '/' + file) } catch (error) { console.log(error.message) }`
+    const { stdout } = spawnSync(process.execPath, [...TYPESCRIPT_ARGS, '--input-type=module', '-e', script], {
+      encoding: 'utf8',
+      env: { ...process.env, NODE_OPTIONS: '' }
+    })
     t.match(stdout, /app\.db is read-only for this user/)
     t.match(stdout, /closed cannot be written/)
   })

@@ -44,7 +44,10 @@ t.test('transactions', async (t) => {
 
   t.test('a statement past the transaction could only wait for it, and is refused', async (t) => {
     const { app, post, rows } = await routes(t)
-    t.match((await app.inject({ method: 'POST', url: '/stray' })).json(), { statusCode: 500, message: /second connection inside its transaction/ })
+    t.match((await app.inject({ method: 'POST', url: '/stray' })).json(), {
+      statusCode: 500,
+      message: /second connection inside its transaction/
+    })
     t.equal(await rows(), 0)
     t.equal(await post('/ok'), 200)
   })
@@ -60,7 +63,9 @@ t.test('transactions', async (t) => {
 
   t.test('what SQLite cannot do is refused when the route is declared', async (t) => {
     const { app } = await fileApp(t)
-    const declare = (options: object) => () => { app.post('/x', { config: { transaction: options } }, async () => ({})) }
+    const declare = (options: object) => () => {
+      app.post('/x', { config: { transaction: options } }, async () => ({}))
+    }
     t.throws(declare({ isolationLevel: 'read committed' }), /POST \/x: .*isolationLevel: SQLite is always serializable/)
     t.throws(declare({ lockTimeout: 100 }), /lockTimeout: .*deadline/)
     t.throws(declare({ statementTimeout: 100, settings: () => ({}) }), /statementTimeout: .*settings: /)
@@ -76,7 +81,10 @@ t.test('transactions', async (t) => {
       await insert(db, 1)
       const siblings = [2, 1, 3].map((v) => db.transaction((tx) => insert(tx, v)))
       t.same((await Promise.allSettled(siblings)).map(({ status }) => status), ['fulfilled', 'rejected', 'fulfilled'])
-      await t.rejects(db.transaction(() => db.transaction(() => insert(db, 4))), /handle that the outer callback was given/)
+      await t.rejects(
+        db.transaction(() => db.transaction(() => insert(db, 4))),
+        /handle that the outer callback was given/
+      )
     })
     t.same((await pool.query('select v from t order by v')).rows, [{ v: 1 }, { v: 2 }, { v: 3 }])
     await t.rejects(app.db.transaction(async () => {}), /use app.transaction/)

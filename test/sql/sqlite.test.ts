@@ -7,7 +7,8 @@ import { failure, fileApp, never, openApp, otherProgram } from './sqlite-app.ts'
 
 t.test('pragmas of every connection', async (t) => {
   const wanted = { foreign_keys: 1, synchronous: 1, busy_timeout: 0 }
-  const ask = async (query: (sql: string) => Promise<{ rows: Array<Record<string, unknown>> }>, pragma: string) => Object.values((await query(`pragma ${pragma}`)).rows[0] ?? {})[0]
+  const ask = async (query: (sql: string) => Promise<{ rows: Array<Record<string, unknown>> }>, pragma: string) =>
+    Object.values((await query(`pragma ${pragma}`)).rows[0] ?? {})[0]
 
   t.test('a file: the writer and each reader', async (t) => {
     const { pool } = await fileApp(t, { DATABASE_POOL_SIZE: 3 })
@@ -16,7 +17,9 @@ t.test('pragmas of every connection', async (t) => {
     const readers = await Promise.all([1, 2, 3].map(() => pool.begin({ readOnly: true, abandoned: never })))
     for (const session of [writer, ...readers]) {
       const query = session.query.bind(session)
-      for (const [pragma, value] of Object.entries({ ...wanted, journal_mode: 'wal' })) t.equal(await ask(query, pragma), value, pragma)
+      for (const [pragma, value] of Object.entries({ ...wanted, journal_mode: 'wal' })) {
+        t.equal(await ask(query, pragma), value, pragma)
+      }
     }
     t.same([pool.counts.writes.open, pool.counts.reads.open], [1, 3])
     for (const session of [writer, ...readers]) await session.end('rollback')
@@ -24,7 +27,9 @@ t.test('pragmas of every connection', async (t) => {
 
   t.test('memory: one connection for everything', async (t) => {
     const { pool } = await openApp(t, ':memory:')
-    for (const [pragma, value] of Object.entries(wanted)) t.equal(await ask(pool.query.bind(pool), pragma), value, pragma)
+    for (const [pragma, value] of Object.entries(wanted)) {
+      t.equal(await ask(pool.query.bind(pool), pragma), value, pragma)
+    }
     const holder = await pool.begin({ readOnly: false, abandoned: never })
     const [read, write] = [pool.query('select 1 as one'), pool.query('create table t (v)')]
     t.equal(pool.counts.reads.waiting, 2, 'everything else queues behind a transaction')
@@ -76,7 +81,11 @@ t.test('waiting', async (t) => {
     const { pool } = await fileApp(t, { DATABASE_POOL_TIMEOUT_MS: 200, DATABASE_POOL_MAX_WAITING: 1 })
     const holder = await pool.begin({ readOnly: false, abandoned: never })
     const waiting = failure(pool.query('create table t (v)'))
-    t.match(answerFor(await failure(pool.query('create table u (v)'))), { status: 503, type: 'pool-exhausted', retryAfter: 1 })
+    t.match(answerFor(await failure(pool.query('create table u (v)'))), {
+      status: 503,
+      type: 'pool-exhausted',
+      retryAfter: 1
+    })
     t.equal(pool.counts.writes.waiting, 1)
     t.match(answerFor(await waiting), { status: 503, type: 'pool-exhausted' })
     await holder.end('commit')
@@ -102,7 +111,10 @@ t.test('a lock that another process holds', async (t) => {
     const { app, pool, file } = await fileApp(t)
     await pool.query('create table t (v integer primary key)')
     app.get('/livez', () => ({ status: 'alive' }))
-    app.post('/', async (request) => (await request.transaction.query('insert into t values (null) returning v')).rows[0])
+    app.post(
+      '/',
+      async (request) => (await request.transaction.query('insert into t values (null) returning v')).rows[0]
+    )
     const origin = await app.listen({ host: '127.0.0.1', port: 0 })
     const other = await otherProgram(t, file)
     await other.run('begin immediate')
@@ -123,8 +135,15 @@ t.test('a lock that another process holds', async (t) => {
     await pool.query('create table t (v)')
     const other = await otherProgram(t, file)
     await other.run('begin immediate')
-    t.match(answerFor(await failure(pool.query('insert into t values (1)'))), { status: 503, type: 'lock-timeout', retryAfter: 1 })
-    t.match(answerFor(await failure(pool.begin({ readOnly: false, abandoned: never }))), { status: 503, type: 'lock-timeout' })
+    t.match(answerFor(await failure(pool.query('insert into t values (1)'))), {
+      status: 503,
+      type: 'lock-timeout',
+      retryAfter: 1
+    })
+    t.match(answerFor(await failure(pool.begin({ readOnly: false, abandoned: never }))), {
+      status: 503,
+      type: 'lock-timeout'
+    })
     await other.run('commit')
     const session = await pool.begin({ readOnly: false, abandoned: never })
     await session.query('insert into t values (1)')
@@ -133,7 +152,12 @@ t.test('a lock that another process holds', async (t) => {
   })
 
   t.test('a request whose deadline passes stops waiting', async (t) => {
-    const { app, pool, file } = await fileApp(t, { HANDLER_TIMEOUT_MS: 300, DATABASE_TRANSACTION_TIMEOUT_MS: 250, DATABASE_STATEMENT_TIMEOUT_MS: 200, DATABASE_LOCK_TIMEOUT_MS: 100 })
+    const { app, pool, file } = await fileApp(t, {
+      HANDLER_TIMEOUT_MS: 300,
+      DATABASE_TRANSACTION_TIMEOUT_MS: 250,
+      DATABASE_STATEMENT_TIMEOUT_MS: 200,
+      DATABASE_LOCK_TIMEOUT_MS: 100
+    })
     await pool.query('create table t (v)')
     app.post('/', async (request) => request.transaction.query('insert into t values (1)'))
     await app.ready()
@@ -149,17 +173,25 @@ t.test('a lock that another process holds', async (t) => {
 t.test('values', async (t) => {
   const { pool } = await openApp(t, ':memory:')
   await pool.query('create table v (t text, i integer, b blob)')
-  const kept = async (text: unknown, integer: unknown) => (await pool.query('insert into v (t, i) values ($1, $2) returning t, i', [text, integer])).rows[0]
+  const kept = async (text: unknown, integer: unknown) =>
+    (await pool.query('insert into v (t, i) values ($1, $2) returning t, i', [text, integer])).rows[0]
   t.same(await kept(1, true), { t: '1', i: 1 }, 'whole numbers stay whole in text columns, booleans are 1 and 0')
   t.same(await kept({ a: 1 }, new Date(5)), { t: '{"a":1}', i: 5 })
   t.same(await kept(undefined, 2n ** 53n), { t: null, i: 2 ** 53 })
-  t.same((await pool.query('select $2 as second, $1 as first, \'$1\' as quoted', ['a', 'b'])).rows, [{ second: 'b', first: 'a', quoted: '$1' }])
+  t.same((await pool.query("select $2 as second, $1 as first, '$1' as quoted", ['a', 'b'])).rows, [{
+    second: 'b',
+    first: 'a',
+    quoted: '$1'
+  }])
   for (const refused of ['nul\0', NaN, Infinity, 2n ** 63n, new Date(NaN), Symbol('x')]) {
     t.match(answerFor(await failure(kept('x', refused))), { status: 422, type: 'value-refused' }, inspect(refused))
   }
-  t.match(answerFor(await failure(pool.query('insert into users (email, name) values (\'a@b.c\', \'\')'))), { status: 422 })
-  await pool.query('insert into users (email, name) values (\'a@b.c\', \'A\')')
-  t.match(answerFor(await failure(pool.query('insert into users (email, name) values (\'a@b.c\', \'A\')'))), { status: 409, type: 'duplicate' })
+  t.match(answerFor(await failure(pool.query("insert into users (email, name) values ('a@b.c', '')"))), { status: 422 })
+  await pool.query("insert into users (email, name) values ('a@b.c', 'A')")
+  t.match(answerFor(await failure(pool.query("insert into users (email, name) values ('a@b.c', 'A')"))), {
+    status: 409,
+    type: 'duplicate'
+  })
 })
 
 t.test('echo', async (t) => {

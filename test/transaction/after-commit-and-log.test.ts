@@ -4,7 +4,9 @@ import { database, logLines, signal, stage, test, transactional, until, type Dat
 import { insert } from './statements.ts'
 
 let db: Database
-t.before(async () => { db = await database(t) })
+t.before(async () => {
+  db = await database(t)
+})
 
 test('after-commit callbacks', async (t) => {
   const { lines, logger } = logLines()
@@ -20,18 +22,26 @@ test('after-commit callbacks', async (t) => {
           const { rows } = await pool.query('select 1 from item')
           events.push(`first sees ${rows.length}`)
         })
-        request.transaction.afterCommit(() => { throw new Error('the second callback failed') })
-        request.transaction.afterCommit(() => { events.push(`third, ${request.transaction.state}`) })
+        request.transaction.afterCommit(() => {
+          throw new Error('the second callback failed')
+        })
+        request.transaction.afterCommit(() => {
+          events.push(`third, ${request.transaction.state}`)
+        })
         return {}
       })
       app.post('/conflict', transactional, async (request, reply) => {
         await insert(request, 2)
-        request.transaction.afterCommit(() => { events.push('after a rollback') })
+        request.transaction.afterCommit(() => {
+          events.push('after a rollback')
+        })
         return await reply.code(409).send({})
       })
       app.post('/orphan', transactional, async (request) => {
         await request.transaction.query('insert into child values (1, 99)')
-        request.transaction.afterCommit(() => { events.push('after a failed COMMIT') })
+        request.transaction.afterCommit(() => {
+          events.push('after a failed COMMIT')
+        })
         return {}
       })
       app.post('/slow', transactional, async (request) => {
@@ -73,7 +83,9 @@ test('the log line of the request tells about its transaction', async (t) => {
       })
       app.post('/no', { config: { transaction: { retries: 1 } } }, async (request, reply) => {
         await insert(request, 3)
-        if (request.transaction.attempt === 1) throw Object.assign(new Error('conflict'), { code: '40001', severity: 'ERROR' })
+        if (request.transaction.attempt === 1) {
+          throw Object.assign(new Error('conflict'), { code: '40001', severity: 'ERROR' })
+        }
         return await reply.code(409).send({})
       })
       app.post('/quiet', transactional, async () => ({}))

@@ -2,11 +2,24 @@ import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyRequest } from 'fastify'
 import t from 'tap'
-import { database, logLines, recordStatements, signal, stage, test, transactional, until, type Database } from './harness.ts'
+import {
+  database,
+  logLines,
+  recordStatements,
+  signal,
+  stage,
+  test,
+  transactional,
+  until,
+  type Database
+} from './harness.ts'
 
 let db: Database
-t.before(async () => { db = await database(t) })
-const insert = (request: FastifyRequest, id: number) => request.transaction.query('insert into item values ($1, $2)', [id, 'a note'])
+t.before(async () => {
+  db = await database(t)
+})
+const insert = (request: FastifyRequest, id: number) =>
+  request.transaction.query('insert into item values ($1, $2)', [id, 'a note'])
 
 test('beforeReply runs between COMMIT and first byte, and adds status and headers', async (t) => {
   const events: string[] = []
@@ -17,14 +30,24 @@ test('beforeReply runs between COMMIT and first byte, and adds status and header
       app.post('/', transactional, async (request, reply) => {
         await insert(request, 1)
         request.transaction.beforeReply(() => ({ headers: { 'x-first': request.transaction.state } }))
-        request.transaction.beforeReply(async () => { await sleep(20); events.push('callback'); return { status: 201, headers: { 'x-second': '2' } } })
+        request.transaction.beforeReply(async () => {
+          await sleep(20)
+          events.push('callback')
+          return { status: 201, headers: { 'x-second': '2' } }
+        })
         request.transaction.beforeReply(() => undefined)
-        reply.code(202).raw.once('finish', () => { events.push('finish') })
+        reply.code(202).raw.once('finish', () => {
+          events.push('finish')
+        })
         return { it: 'is' }
       })
     }
   })
-  t.match(await send('POST', '/'), { status: 201, headers: { 'x-first': 'committed', 'x-second': '2' }, json: { it: 'is' } })
+  t.match(await send('POST', '/'), {
+    status: 201,
+    headers: { 'x-first': 'committed', 'x-second': '2' },
+    json: { it: 'is' }
+  })
   t.same(events.slice(-3), ['COMMIT answered', 'callback', 'finish'])
   t.same(await db.ids(), [1])
 })
@@ -34,13 +57,43 @@ test('beforeReply does not run when nothing was committed', async (t) => {
   const { send } = await stage(t, {
     database: db,
     routes: (app) => {
-      const add = (request: FastifyRequest) => { request.transaction.beforeReply(() => { runs++; return { headers: { 'x-added': 'yes' } } }) }
-      app.post('/refused', transactional, async (request, reply) => { await insert(request, 1); add(request); return await reply.code(409).send({}) })
-      app.post('/throws', transactional, async (request) => { await insert(request, 1); add(request); throw new Error('no') })
-      app.post('/dry', transactional, async (request) => { await insert(request, 1); add(request); request.transaction.setRollbackOnly(); return {} })
-      app.post('/rolled-back', transactional, async (request) => { await insert(request, 1); add(request); await request.transaction.rollback(); return {} })
-      app.post('/commit-fails', transactional, async (request) => { await request.transaction.query('insert into child values (1, 1)'); add(request); return {} })
-      app.post('/unused', transactional, async (request) => { add(request); return {} })
+      const add = (request: FastifyRequest) => {
+        request.transaction.beforeReply(() => {
+          runs++
+          return { headers: { 'x-added': 'yes' } }
+        })
+      }
+      app.post('/refused', transactional, async (request, reply) => {
+        await insert(request, 1)
+        add(request)
+        return await reply.code(409).send({})
+      })
+      app.post('/throws', transactional, async (request) => {
+        await insert(request, 1)
+        add(request)
+        throw new Error('no')
+      })
+      app.post('/dry', transactional, async (request) => {
+        await insert(request, 1)
+        add(request)
+        request.transaction.setRollbackOnly()
+        return {}
+      })
+      app.post('/rolled-back', transactional, async (request) => {
+        await insert(request, 1)
+        add(request)
+        await request.transaction.rollback()
+        return {}
+      })
+      app.post('/commit-fails', transactional, async (request) => {
+        await request.transaction.query('insert into child values (1, 1)')
+        add(request)
+        return {}
+      })
+      app.post('/unused', transactional, async (request) => {
+        add(request)
+        return {}
+      })
     }
   })
   for (const path of ['/refused', '/throws', '/dry', '/rolled-back', '/commit-fails', '/unused']) {
@@ -58,8 +111,12 @@ test('a callback that fails is logged and changes nothing; the others run', asyn
     routes: (app) => {
       app.post('/', transactional, async (request) => {
         await insert(request, 1)
-        request.transaction.beforeReply(() => { throw new Error('broken callback') })
-        request.transaction.beforeReply(async () => { throw new Error('broken too') })
+        request.transaction.beforeReply(() => {
+          throw new Error('broken callback')
+        })
+        request.transaction.beforeReply(async () => {
+          throw new Error('broken too')
+        })
         request.transaction.beforeReply(() => ({ headers: { 'x-added': 'yes' } }))
         return {}
       })
@@ -77,19 +134,32 @@ test('while a callback is waited for, a second reply and a client that leaves ch
     routes: (app) => {
       app.post('/twice', transactional, async (request, reply) => {
         await insert(request, 1)
-        request.transaction.beforeReply(async () => { await given; return { headers: { 'x-added': 'yes' } } })
-        setTimeout(() => { reply.code(500).header('x-late', 'yes').send({ late: true }); give() }, 50)
+        request.transaction.beforeReply(async () => {
+          await given
+          return { headers: { 'x-added': 'yes' } }
+        })
+        setTimeout(() => {
+          reply.code(500).header('x-late', 'yes').send({ late: true })
+          give()
+        }, 50)
         return { first: true }
       })
       app.post('/left', transactional, async (request) => {
         await insert(request, 2)
-        request.transaction.beforeReply(async () => { await given; return undefined })
+        request.transaction.beforeReply(async () => {
+          await given
+          return undefined
+        })
         return {}
       })
     }
   })
-  t.match(await send('POST', '/twice'), { status: 200, headers: { 'x-added': 'yes', 'x-late': undefined }, json: { first: true } });
-  ({ given, give } = signal())
+  t.match(await send('POST', '/twice'), {
+    status: 200,
+    headers: { 'x-added': 'yes', 'x-late': undefined },
+    json: { first: true }
+  })
+  ;({ given, give } = signal())
   const leaving = send('POST', '/left')
   t.ok(await until(async () => (await db.ids()).length === 2), 'committed')
   leaving.abort()
@@ -107,12 +177,18 @@ test('a handler that runs again: only what its last run has added', async (t) =>
         const run = ++runs
         request.transaction.beforeReply(() => ({ headers: { [`x-run-${run}`]: 'yes' } }))
         await insert(request, run)
-        if (run === 1) throw Object.assign(new Error('could not serialize access'), { code: '40001', severity: 'ERROR' })
+        if (run === 1) {
+          throw Object.assign(new Error('could not serialize access'), { code: '40001', severity: 'ERROR' })
+        }
         return { run }
       })
     }
   })
-  t.match(await send('POST', '/'), { status: 200, headers: { 'x-run-1': undefined, 'x-run-2': 'yes' }, json: { run: 2 } })
+  t.match(await send('POST', '/'), {
+    status: 200,
+    headers: { 'x-run-1': undefined, 'x-run-2': 'yes' },
+    json: { run: 2 }
+  })
   t.same(await db.ids(), [2])
 })
 
@@ -120,9 +196,20 @@ test('after an explicit commit, and before a stream', async (t) => {
   const { send } = await stage(t, {
     database: db,
     routes: (app) => {
-      const add = (request: FastifyRequest) => { request.transaction.beforeReply(() => ({ headers: { 'x-added': 'yes' } })) }
-      app.post('/explicit', transactional, async (request) => { await insert(request, 1); add(request); await request.transaction.commit(); return {} })
-      app.post('/stream', transactional, async (request) => { await insert(request, 2); add(request); return Readable.from(['a', 'b']) })
+      const add = (request: FastifyRequest) => {
+        request.transaction.beforeReply(() => ({ headers: { 'x-added': 'yes' } }))
+      }
+      app.post('/explicit', transactional, async (request) => {
+        await insert(request, 1)
+        add(request)
+        await request.transaction.commit()
+        return {}
+      })
+      app.post('/stream', transactional, async (request) => {
+        await insert(request, 2)
+        add(request)
+        return Readable.from(['a', 'b'])
+      })
     }
   })
   t.equal((await send('POST', '/explicit')).headers['x-added'], 'yes')
@@ -151,8 +238,28 @@ test('a callback that never ends does not keep the reply beyond the deadline', a
 })
 
 test('headers that decide how a reply is read cannot be added once it is stored', async (t) => {
-  const additions: unknown[] = [{ headers: { 'content-length': '3' } }, { headers: { 'Transfer-Encoding': 'gzip' } }, { headers: { trailer: 'x-sum' } }, { headers: { 'content-encoding': 'gzip' } }, { headers: { 'x-a': Symbol('a') } },
-    { headers: { 'x-a': undefined } }, { headers: { 'x-a': { toString () { throw new Error('no text') } } } }, { headers: null }, null, 'text', { status: '201' }, { status: 1000 }]
+  const additions: unknown[] = [
+    { headers: { 'content-length': '3' } },
+    { headers: { 'Transfer-Encoding': 'gzip' } },
+    { headers: { trailer: 'x-sum' } },
+    { headers: { 'content-encoding': 'gzip' } },
+    { headers: { 'x-a': Symbol('a') } },
+    { headers: { 'x-a': undefined } },
+    {
+      headers: {
+        'x-a': {
+          toString () {
+            throw new Error('no text')
+          }
+        }
+      }
+    },
+    { headers: null },
+    null,
+    'text',
+    { status: '201' },
+    { status: 1000 }
+  ]
   const { send } = await stage(t, {
     database: db,
     routes: (app) => {
@@ -165,6 +272,8 @@ test('headers that decide how a reply is read cannot be added once it is stored'
       }
     }
   })
-  for (const id of additions.keys()) t.match(await send('POST', `/${id}`), { status: 200, json: { it: 'is' } }, `addition ${id}`)
+  for (const id of additions.keys()) {
+    t.match(await send('POST', `/${id}`), { status: 200, json: { it: 'is' } }, `addition ${id}`)
+  }
   t.same(await db.ids(), [...additions.keys()])
 })

@@ -1,12 +1,19 @@
 // What route and plugin must not ask for keeps the app from starting.
 import Fastify, { type FastifyInstance, type RouteOptions } from 'fastify'
 import pg from 'pg'
-import transaction, { type RouteTransactionOptions, type TransactionPluginOptions } from '../../plugins/transaction/index.ts'
+import transaction, {
+  type RouteTransactionOptions,
+  type TransactionPluginOptions
+} from '../../plugins/transaction/index.ts'
 import { doubleDriver } from '../../plugins/transaction/double.ts'
 import { test, transactional } from './harness.ts'
 
 /** Boots an app on a pool that no server answers; gives what it refused with. */
-async function refusal (route: Partial<RouteOptions>, plugin: Partial<TransactionPluginOptions> = {}, after?: (app: FastifyInstance) => unknown): Promise<string> {
+async function refusal (
+  route: Partial<RouteOptions>,
+  plugin: Partial<TransactionPluginOptions> = {},
+  after?: (app: FastifyInstance) => unknown
+): Promise<string> {
   const pool = new pg.Pool({ host: '127.0.0.1', port: 1 })
   const app = Fastify()
   try {
@@ -27,7 +34,10 @@ async function refusal (route: Partial<RouteOptions>, plugin: Partial<Transactio
 
 test('what a route must not say refuses to boot, naming route and option', async (t) => {
   const wrong: Array<[unknown, RegExp]> = [
-    [{ isolation: 'serializable' }, /isolation is not an option; did you mean isolationLevel\? Known are store, isolationLevel/],
+    [
+      { isolation: 'serializable' },
+      /isolation is not an option; did you mean isolationLevel\? Known are store, isolationLevel/
+    ],
     [{ isolationLevel: 'chaos' }, /isolationLevel must be one of 'read committed'/],
     [{ accessMode: 'readonly' }, /accessMode must be one of/],
     [{ deferrable: 1 }, /deferrable must be true or false/],
@@ -60,47 +70,99 @@ test('what a route must not say refuses to boot, naming route and option', async
     t.match(message, expected, JSON.stringify(declared))
     if (message !== 'booted') t.match(message, /^config\.transaction of POST \/orders: /)
   }
-  t.match(await refusal({ config: { transaction: { isolationLevel: 'x', retries: 99 } as unknown as RouteTransactionOptions } }), /isolationLevel.*; retries/, 'all mistakes at once')
-  t.equal(await refusal({ config: { transaction: { isolationLevel: 'serializable', accessMode: 'read only', deferrable: true, deadline: 0, stream: true } } }), 'booted')
-  t.match(await refusal({ config: { transaction: { stream: true, accessMode: 'read only' } } }, { defaults: { retries: 2 } }), /stream contradicts retries/, 'together with the defaults')
+  t.match(
+    await refusal({
+      config: { transaction: { isolationLevel: 'x', retries: 99 } as unknown as RouteTransactionOptions }
+    }),
+    /isolationLevel.*; retries/,
+    'all mistakes at once'
+  )
+  t.equal(
+    await refusal({
+      config: {
+        transaction: {
+          isolationLevel: 'serializable',
+          accessMode: 'read only',
+          deferrable: true,
+          deadline: 0,
+          stream: true
+        }
+      }
+    }),
+    'booted'
+  )
+  t.match(
+    await refusal({ config: { transaction: { stream: true, accessMode: 'read only' } } }, { defaults: { retries: 2 } }),
+    /stream contradicts retries/,
+    'together with the defaults'
+  )
 })
 
 test('what the plugin must not be told refuses to boot', async (t) => {
   const pool = { pool: undefined } as unknown as Partial<TransactionPluginOptions>
   t.match(await refusal({}, pool), /give a pool/)
   t.match(await refusal({}, { defaults: { deadline: -5 } }), /defaults: deadline/)
-  t.match(await refusal({}, { defaults: { unknown: 1 } as RouteTransactionOptions }), /defaults: unknown is not an option/)
+  t.match(
+    await refusal({}, { defaults: { unknown: 1 } as RouteTransactionOptions }),
+    /defaults: unknown is not an option/
+  )
   t.match(await refusal({}, { commitTimeout: -1 }), /commitTimeout must be/)
   t.match(await refusal({}, { beginTimeout: '1s' as unknown as number }), /beginTimeout must be/)
   t.match(await refusal({}, { checkoutTimeout: NaN }), /checkoutTimeout must be/)
   t.match(await refusal({}, { retryAfter: -1 }), /retryAfter must be/)
   t.match(await refusal({}, { methods: ['post'] }), /methods/)
   t.match(await refusal({}, { sql: doubleDriver() }), /pool or sql, not both/)
-  t.match(await refusal({ config: { transaction: 'statement' }, schema: { response: { 200: {} } } }, { defaults: { settings: () => ({ role: 'tenant' }) } }), /'statement'.*settings/, "what defaults ask of every transaction, 'statement' cannot silently drop")
+  t.match(
+    await refusal({ config: { transaction: 'statement' }, schema: { response: { 200: {} } } }, {
+      defaults: { settings: () => ({ role: 'tenant' }) }
+    }),
+    /'statement'.*settings/,
+    "what defaults ask of every transaction, 'statement' cannot silently drop"
+  )
 })
 
 test('transactionTimeout needs PostgreSQL 17', async (t) => {
   const begun: string[] = []
   const client = {
-    on () { return client },
-    removeListener () { return client },
+    on () {
+      return client
+    },
+    removeListener () {
+      return client
+    },
     release () {},
     getTransactionStatus: () => 'I',
-    query: async (text: string) => { begun.push(text); return await Promise.resolve({ command: 'COMMIT', rows: [] }) }
+    query: async (text: string) => {
+      begun.push(text)
+      return await Promise.resolve({ command: 'COMMIT', rows: [] })
+    }
   }
   const pool = {
-    on () { return pool },
-    removeListener () { return pool },
+    on () {
+      return pool
+    },
+    removeListener () {
+      return pool
+    },
     connect: async () => await Promise.resolve(client),
     query: async () => await Promise.resolve({ rows: [{ server_version_num: '160004' }] })
   } as unknown as pg.Pool
   const declares = { config: { transaction: { transactionTimeout: 1000 } } }
-  t.match(await refusal(declares, { pool }), /config\.transaction of POST \/orders: transactionTimeout needs PostgreSQL 17 or newer/)
+  t.match(
+    await refusal(declares, { pool }),
+    /config\.transaction of POST \/orders: transactionTimeout needs PostgreSQL 17 or newer/
+  )
   const app = Fastify()
   await app.register(transaction, { pool, defaults: { transactionTimeout: 1000, lockTimeout: 50 } })
-  app.post('/', transactional, async (request) => { await request.transaction.query('select 1').catch(() => {}) })
+  app.post('/', transactional, async (request) => {
+    await request.transaction.query('select 1').catch(() => {})
+  })
   await app.inject({ method: 'POST', url: '/' })
-  t.match(begun[0], /^BEGIN; SET LOCAL lock_timeout = 50; SET LOCAL application_name/, 'a default is left out on older servers')
+  t.match(
+    begun[0],
+    /^BEGIN; SET LOCAL lock_timeout = 50; SET LOCAL application_name/,
+    'a default is left out on older servers'
+  )
   await app.close()
   t.equal(await refusal(declares), 'booted', 'a server that is away does not keep the app from starting')
 })

@@ -3,15 +3,30 @@ import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyRequest } from 'fastify'
 import t from 'tap'
-import { database, logLines, recordStatements, signal, stage, test, transactional, until, type Database } from './harness.ts'
+import {
+  database,
+  logLines,
+  recordStatements,
+  signal,
+  stage,
+  test,
+  transactional,
+  until,
+  type Database
+} from './harness.ts'
 import { insert } from './statements.ts'
 
 let db: Database
-t.before(async () => { db = await database(t) })
+t.before(async () => {
+  db = await database(t)
+})
 
 /** The backends that run a statement with this text. */
 const activity = async (text: string) => {
-  const { rows } = await db.admin.query<{ pid: number }>("select pid from pg_stat_activity where datname = current_database() and state = 'active' and query like $1 and pid <> pg_backend_pid()", [`%${text}%`])
+  const { rows } = await db.admin.query<{ pid: number }>(
+    "select pid from pg_stat_activity where datname = current_database() and state = 'active' and query like $1 and pid <> pg_backend_pid()",
+    [`%${text}%`]
+  )
   return rows.map(({ pid }) => pid)
 }
 
@@ -88,7 +103,11 @@ test('F31 a client that goes away while it is queued for a connection', async (t
         return {}
       })
       app.post('/queued', transactional, async (request) => await insert(request, 2))
-      app.post('/queued-late', { config: { transaction: { deadline: 80 } } }, async (request) => await insert(request, 3))
+      app.post(
+        '/queued-late',
+        { config: { transaction: { deadline: 80 } } },
+        async (request) => await insert(request, 3)
+      )
       app.post('/behind', transactional, async (request) => {
         await insert(request, 4)
         return {}
@@ -108,7 +127,11 @@ test('F31 a client that goes away while it is queued for a connection', async (t
   t.equal((await holder).status, 200)
   t.equal((await behind).status, 200)
   t.same(await db.ids(), [1, 4])
-  t.equal(statements.filter((text) => text === 'BEGIN').length, 2, 'connections that came too late were handed back unused')
+  t.equal(
+    statements.filter((text) => text === 'BEGIN').length,
+    2,
+    'connections that came too late were handed back unused'
+  )
 })
 
 test('F31 a client that goes away during a statement, and during COMMIT', async (t) => {
@@ -161,7 +184,9 @@ test("clientAbort: 'continue' stores what the client did not wait for", async (t
       const options = { config: { transaction: { clientAbort: 'continue', deadline: 20_000 } } } as const
       app.addHook('preHandler', async (_request, reply) => {
         arrived++
-        reply.raw.once('close', () => { left++ })
+        reply.raw.once('close', () => {
+          left++
+        })
       })
       const working = (path: string, id: number, rest: (request: FastifyRequest) => unknown) => {
         app.post(path, options, async (request) => {
@@ -172,8 +197,12 @@ test("clientAbort: 'continue' stores what the client did not wait for", async (t
       }
       working('/value', 1, () => ({}))
       working('/undefined', 2, () => undefined)
-      working('/writes', 3, async (request) => { await insert(request, 30) })
-      working('/throws', 4, () => { throw new Error('no') })
+      working('/writes', 3, async (request) => {
+        await insert(request, 30)
+      })
+      working('/throws', 4, () => {
+        throw new Error('no')
+      })
       app.post('/conflict', options, async (request, reply) => {
         await insert(request, 5)
         await untilGone()
@@ -192,18 +221,43 @@ test("clientAbort: 'continue' stores what the client did not wait for", async (t
       })
       app.post('/stream', options, async (request) => {
         await insert(request, 8)
-        return new Readable({ read () { untilGone().then(() => { this.push('late'); this.push(null) }, () => {}) } })
+        return new Readable({
+          read () {
+            untilGone().then(() => {
+              this.push('late')
+              this.push(null)
+            }, () => {})
+          }
+        })
       })
     }
   })
-  const paths = ['/value', '/undefined', '/writes', '/throws', '/conflict', '/orphan', '/first-statement', '/callback', '/stream']
+  const paths = [
+    '/value',
+    '/undefined',
+    '/writes',
+    '/throws',
+    '/conflict',
+    '/orphan',
+    '/first-statement',
+    '/callback',
+    '/stream'
+  ]
   const all = paths.map((path) => send('POST', path))
   // Five hold a connection, one needs none yet, the others are queued.
   await until(() => arrived === all.length && waiting >= 6)
   for (const sent of all) sent.abort()
   await until(() => left === all.length)
   gone.give()
-  t.ok(await until(async () => JSON.stringify(await db.ids()) === '[1,2,3,6,7,8,30]'), 'successes are committed, the rest is not')
+  t.ok(
+    await until(async () => JSON.stringify(await db.ids()) === '[1,2,3,6,7,8,30]'),
+    'successes are committed, the rest is not'
+  )
   t.same(await db.ids(), [1, 2, 3, 6, 7, 8, 30])
-  t.ok(await until(() => lines.some((line) => line['msg'] === 'the client had gone and the transaction could not be committed')), 'a COMMIT that fails for nobody is logged')
+  t.ok(
+    await until(() =>
+      lines.some((line) => line['msg'] === 'the client had gone and the transaction could not be committed')
+    ),
+    'a COMMIT that fails for nobody is logged'
+  )
 })

@@ -10,7 +10,9 @@ import { failOnCrash, openSession, post } from './truth.ts'
 import { insert } from './statements.ts'
 
 let db: Database
-t.before(async () => { db = await database(t) })
+t.before(async () => {
+  db = await database(t)
+})
 
 const endings: Record<string, (request: FastifyRequest) => unknown> = {
   value: () => ({ fine: true }),
@@ -21,9 +23,14 @@ const endings: Record<string, (request: FastifyRequest) => unknown> = {
 const moments = ['before', 'after'] as const
 
 /** Lets a test stop the handler before or after its first statement. */
-interface Gate { arrived: ReturnType<typeof signal>, left: ReturnType<typeof signal> }
+interface Gate {
+  arrived: ReturnType<typeof signal>
+  left: ReturnType<typeof signal>
+}
 let gate: Gate
-const close = () => { gate = { arrived: signal(), left: signal() } }
+const close = () => {
+  gate = { arrived: signal(), left: signal() }
+}
 
 function addRoutes (app: FastifyInstance, clientAbort: 'rollback' | 'continue'): void {
   for (const [name, ending] of Object.entries(endings)) {
@@ -41,7 +48,8 @@ function addRoutes (app: FastifyInstance, clientAbort: 'rollback' | 'continue'):
   }
 }
 
-const bytesOf = (path: string) => `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`
+const bytesOf = (path: string) =>
+  `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`
 const slow = 'GET /slow HTTP/1.1\r\nHost: x\r\n\r\n'
 
 async function open ({ origin }: Stage): Promise<Socket> {
@@ -60,10 +68,21 @@ async function leaveEverywhere (t: Test, running: Stage, leave: (path: string) =
         close()
         await leave(path)
         await sleep(20)
-        if (clientAbort === 'rollback') t.ok(await until(() => running.pool.idleCount === running.pool.totalCount), `${path}: the connection is back at once`)
+        if (clientAbort === 'rollback') {
+          t.ok(
+            await until(() => running.pool.idleCount === running.pool.totalCount),
+            `${path}: the connection is back at once`
+          )
+        }
         gate.left.give()
         const expected = clientAbort === 'rollback' || name === 'never' ? [] : name === 'statement' ? [1, 2] : [1]
-        t.ok(await until(async () => running.pool.idleCount === running.pool.totalCount && JSON.stringify(await db.ids()) === JSON.stringify(expected)), `${path}: ${JSON.stringify(expected)} is stored`)
+        t.ok(
+          await until(async () =>
+            running.pool.idleCount === running.pool.totalCount &&
+            JSON.stringify(await db.ids()) === JSON.stringify(expected)
+          ),
+          `${path}: ${JSON.stringify(expected)} is stored`
+        )
         await sleep(10)
         t.same(await db.ids(), expected, `${path}: and nothing later`)
         await db.admin.query('truncate item')
@@ -73,7 +92,11 @@ async function leaveEverywhere (t: Test, running: Stage, leave: (path: string) =
 }
 
 function routes (app: FastifyInstance): void {
-  app.get('/slow', async () => { await gate.left.given; await sleep(50); return { slow: true } })
+  app.get('/slow', async () => {
+    await gate.left.given
+    await sleep(50)
+    return { slow: true }
+  })
   addRoutes(app, 'rollback')
   addRoutes(app, 'continue')
 }
@@ -129,7 +152,11 @@ test('K4 twenty requests of one connection that is cut leave the pool to others'
     routes: (app) => {
       routes(app)
       for (let id = 0; id < 20; id++) {
-        app.post(`/many/${id}`, { config: { transaction: { deadline: 20_000 } } }, async (request) => { begun++; await insert(request, id); await gate.left.given })
+        app.post(`/many/${id}`, { config: { transaction: { deadline: 20_000 } } }, async (request) => {
+          begun++
+          await insert(request, id)
+          await gate.left.given
+        })
       }
     }
   })
@@ -142,7 +169,10 @@ test('K4 twenty requests of one connection that is cut leave the pool to others'
     other.write(slow)
     t.ok(await until(() => begun === 20 && running.pool.idleCount === 0))
     socket.destroy()
-    t.ok(await until(() => running.pool.idleCount === running.pool.totalCount && running.pool.waitingCount === 0), 'all connections are back')
+    t.ok(
+      await until(() => running.pool.idleCount === running.pool.totalCount && running.pool.waitingCount === 0),
+      'all connections are back'
+    )
     t.equal((await running.send('POST', '/after-the-test')).status, 200, 'a stranger is served')
     gate.left.give()
     await sleep(20)
@@ -158,14 +188,26 @@ test('K4 a client that leaves before its handler, and in the middle of a body th
   const running = await stage(t, {
     database: db,
     routes: (app) => {
-      app.addContentTypeParser('application/x-raw', (_request, payload, done) => { done(null, payload) })
+      app.addContentTypeParser('application/x-raw', (_request, payload, done) => {
+        done(null, payload)
+      })
       app.post('/raw', { config: { transaction: true } }, async (request) => {
         await insert(request, 1)
         gate.arrived.give()
         for await (const chunk of request.body as AsyncIterable<unknown>) void chunk
         return {}
       })
-      app.post('/hook', { config: { transaction: true }, preHandler: async () => { reached++; await hook.given } }, async (request) => { reached++; await insert(request, 1); return {} })
+      app.post('/hook', {
+        config: { transaction: true },
+        preHandler: async () => {
+          reached++
+          await hook.given
+        }
+      }, async (request) => {
+        reached++
+        await insert(request, 1)
+        return {}
+      })
     }
   })
   close()

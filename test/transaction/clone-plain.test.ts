@@ -2,7 +2,9 @@
 import { clonePlain, NOT_PLAIN } from '../../plugins/transaction/clone-plain.ts'
 import { test } from './harness.ts'
 
-class Session { visits = 0 }
+class Session {
+  visits = 0
+}
 
 test('copies of data are of the same kind, and share nothing', async (t) => {
   const shared = { n: 1 }
@@ -10,7 +12,16 @@ test('copies of data are of the same kind, and share nothing', async (t) => {
   cyclic['self'] = cyclic
   const poisoned = JSON.parse('{"__proto__": {"isAdmin": true}}') as Record<string, unknown>
   const source = {
-    shared, again: shared, cyclic, poisoned, list: [1, [2]], at: new Date(5), bytes: Buffer.from('ab'), view: new Uint8Array([1]), map: new Map([['a', { n: 1 }]]), set: new Set([1]),
+    shared,
+    again: shared,
+    cyclic,
+    poisoned,
+    list: [1, [2]],
+    at: new Date(5),
+    bytes: Buffer.from('ab'),
+    view: new Uint8Array([1]),
+    map: new Map([['a', { n: 1 }]]),
+    set: new Set([1]),
     bare: Object.assign(Object.create(null) as object, { a: 1 })
   }
   const copy = clonePlain(source) as typeof source
@@ -33,5 +44,13 @@ test('copies of data are of the same kind, and share nothing', async (t) => {
   let deep: unknown = 1
   for (let depth = 0; depth < 5000; depth++) deep = [deep]
   t.equal(clonePlain(deep), NOT_PLAIN)
-  for (const value of [new URL('http://host'), () => {}, [new Session()], new Map([['a', new WeakMap()]]), new Set([() => {}])]) t.equal(clonePlain(value), NOT_PLAIN)
+  for (
+    const value of [
+      new URL('http://host'),
+      () => {},
+      [new Session()],
+      new Map([['a', new WeakMap()]]),
+      new Set([() => {}])
+    ]
+  ) t.equal(clonePlain(value), NOT_PLAIN)
 })

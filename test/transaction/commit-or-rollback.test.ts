@@ -6,7 +6,9 @@ import { database, recordStatements, stage, test, transactional, type Database }
 import { insert } from './statements.ts'
 
 let db: Database
-t.before(async () => { db = await database(t) })
+t.before(async () => {
+  db = await database(t)
+})
 
 test('F27 a reply that is no success, or never came to be, stores nothing', async (t) => {
   const { send } = await stage(t, {
@@ -40,8 +42,16 @@ test('F27 a reply that is no success, or never came to be, stores nothing', asyn
     }
   })
   const expected: Record<string, number> = {
-    '/sent/404': 404, '/sent/409': 409, '/sent/503': 503, '/returned/404': 404, '/returned/409': 409, '/returned/503': 503,
-    '/not-found': 404, '/throws': 500, '/throws/418': 418, '/callback': 500
+    '/sent/404': 404,
+    '/sent/409': 409,
+    '/sent/503': 503,
+    '/returned/404': 404,
+    '/returned/409': 409,
+    '/returned/503': 503,
+    '/not-found': 404,
+    '/throws': 500,
+    '/throws/418': 418,
+    '/callback': 500
   }
   for (const [path, status] of Object.entries(expected)) {
     t.equal((await send('POST', path)).status, status, path)
@@ -83,19 +93,38 @@ test('a success commits before its first byte', async (t) => {
   })
   app.server.on('connection', (socket) => {
     const write = socket.write.bind(socket) as (...args: unknown[]) => boolean
-    Object.assign(socket, { write: (...args: unknown[]) => { events.push('byte'); return write(...args) } })
+    Object.assign(socket, {
+      write: (...args: unknown[]) => {
+        events.push('byte')
+        return write(...args)
+      }
+    })
   })
-  const expected: Record<string, number> = { '/object': 201, '/nothing': 204, '/elsewhere': 303, '/callback': 200, '/buffer': 200, '/bytes': 200 }
+  const expected: Record<string, number> = {
+    '/object': 201,
+    '/nothing': 204,
+    '/elsewhere': 303,
+    '/callback': 200,
+    '/buffer': 200,
+    '/bytes': 200
+  }
   for (const [path, status] of Object.entries(expected)) {
     events.length = 0
     t.equal((await send('POST', path)).status, status, path)
-    t.same(events.slice(0, 5), ['BEGIN', 'insert into item values ($1, $2)', 'COMMIT', 'COMMIT answered', 'byte'], `${path}: order`)
+    t.same(
+      events.slice(0, 5),
+      ['BEGIN', 'insert into item values ($1, $2)', 'COMMIT', 'COMMIT answered', 'byte'],
+      `${path}: order`
+    )
   }
   t.same(await db.ids(), [1, 2, 3, 4, 5, 6])
 })
 
 test('what fails between handler and first byte rolls back', async (t) => {
-  const late = async () => { await sleep(1); throw new Error('the hook failed') }
+  const late = async () => {
+    await sleep(1)
+    throw new Error('the hook failed')
+  }
   const work = async (request: FastifyRequest) => {
     await insert(request, 1)
     return { id: 'no number' }
@@ -103,11 +132,18 @@ test('what fails between handler and first byte rolls back', async (t) => {
   const { send } = await stage(t, {
     database: db,
     routes: (app) => {
-      const strict = { response: { 200: { type: 'object', required: ['missing'], properties: { missing: { type: 'integer' } } } } }
+      const strict = {
+        response: { 200: { type: 'object', required: ['missing'], properties: { missing: { type: 'integer' } } } }
+      }
       app.post('/serializer', { ...transactional, schema: strict }, work)
       app.post('/pre-serialization', { ...transactional, preSerialization: late }, work)
       app.post('/on-send', { ...transactional, onSend: late }, work)
-      app.post('/on-send-callback', { ...transactional, onSend: (_request, _reply, _payload, done) => { done(new Error('no')) } }, work)
+      app.post('/on-send-callback', {
+        ...transactional,
+        onSend: (_request, _reply, _payload, done) => {
+          done(new Error('no'))
+        }
+      }, work)
       app.post('/on-send-object', { ...transactional, onSend: async () => ({ an: 'object' }) }, work)
       app.post('/header', transactional, async (request, reply) => {
         reply.header('x-note', 'two\nlines')
@@ -121,14 +157,32 @@ test('what fails between handler and first byte rolls back', async (t) => {
         reply.raw.statusMessage = 'two\nlines'
         return await work(request)
       })
-      app.post('/pre-handler', { ...transactional, preHandler: [async (request) => { await insert(request, 1) }, late] }, work)
+      app.post('/pre-handler', {
+        ...transactional,
+        preHandler: [async (request) => {
+          await insert(request, 1)
+        }, late]
+      }, work)
       app.register(async (child) => {
         child.addHook('onSend', late)
         child.post('/instance-hook', transactional, work)
       })
     }
   })
-  for (const path of ['/serializer', '/pre-serialization', '/on-send', '/on-send-callback', '/on-send-object', '/header', '/header-name', '/status-message', '/pre-handler', '/instance-hook']) {
+  for (
+    const path of [
+      '/serializer',
+      '/pre-serialization',
+      '/on-send',
+      '/on-send-callback',
+      '/on-send-object',
+      '/header',
+      '/header-name',
+      '/status-message',
+      '/pre-handler',
+      '/instance-hook'
+    ]
+  ) {
     t.equal((await send('POST', path)).status, 500, path)
     t.same(await db.ids(), [], `${path} stored nothing`)
   }
@@ -138,7 +192,12 @@ test('the status that is sent decides', async (t) => {
   const { send } = await stage(t, {
     database: db,
     routes: (app) => {
-      const forgiving = { ...transactional, errorHandler: (_error: unknown, _request: FastifyRequest, reply: FastifyReply) => { reply.code(200).send({ sorry: true }) } }
+      const forgiving = {
+        ...transactional,
+        errorHandler: (_error: unknown, _request: FastifyRequest, reply: FastifyReply) => {
+          reply.code(200).send({ sorry: true })
+        }
+      }
       app.post('/forgiven', forgiving, async (request) => {
         await insert(request, 1)
         throw new Error('forgiven by the error handler')
@@ -153,13 +212,20 @@ test('the status that is sent decides', async (t) => {
         return {}
       })
       app.register(async (child) => {
-        child.setNotFoundHandler((_request, reply) => { reply.code(200).send('the start page') })
+        child.setNotFoundHandler((_request, reply) => {
+          reply.code(200).send('the start page')
+        })
         child.post('/found', transactional, async (request, reply) => {
           await insert(request, 4)
           return reply.callNotFound()
         })
       }, { prefix: '/spa' })
-      app.post('/on-send-decides', { ...transactional, onSend: async (_request, reply) => { reply.code(409) } }, async (request) => {
+      app.post('/on-send-decides', {
+        ...transactional,
+        onSend: async (_request, reply) => {
+          reply.code(409)
+        }
+      }, async (request) => {
         await insert(request, 5)
         return {}
       })

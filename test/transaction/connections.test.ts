@@ -5,7 +5,9 @@ import { database, sendTo, signal, stage, test, transactional, until, type Datab
 import { insert } from './statements.ts'
 
 let db: Database
-t.before(async () => { db = await database(t) })
+t.before(async () => {
+  db = await database(t)
+})
 
 test('no connection is taken without a statement', async (t) => {
   const { send, pool } = await stage(t, {
@@ -16,9 +18,16 @@ test('no connection is taken without a statement', async (t) => {
         request.transaction.afterCommit(() => {})
         return { state: request.transaction.state }
       })
-      app.post('/refused', { ...transactional, onRequest: async (_request, reply) => await reply.code(401).send({}) }, async (request) => await insert(request, 1))
+      app.post(
+        '/refused',
+        { ...transactional, onRequest: async (_request, reply) => await reply.code(401).send({}) },
+        async (request) => await insert(request, 1)
+      )
       app.post('/invalid', { ...transactional, schema: body }, async (request) => await insert(request, 1))
-      app.post('/forbidden', { ...transactional, preHandler: async (_request, reply) => await reply.code(403).send({}) }, async (request) => await insert(request, 1))
+      app.post('/forbidden', {
+        ...transactional,
+        preHandler: async (_request, reply) => await reply.code(403).send({})
+      }, async (request) => await insert(request, 1))
       app.post('/upload', transactional, async (request) => {
         await insert(request, 1)
         return {}
@@ -50,7 +59,11 @@ test('an exhausted pool is 503 and says when to come back', async (t) => {
         await insert(request, 2).catch(() => {})
         return {}
       })
-      app.post('/waits-longer', { config: { transaction: { deadline: 2000 } } }, async (request) => await insert(request, 3))
+      app.post(
+        '/waits-longer',
+        { config: { transaction: { deadline: 2000 } } },
+        async (request) => await insert(request, 3)
+      )
     }
   })
   // Short for those who wait; opening the connection may take longer.
@@ -58,8 +71,16 @@ test('an exhausted pool is 503 and says when to come back', async (t) => {
   pool.options.connectionTimeoutMillis = 100
   const holder = send('POST', '/holds')
   await until(async () => pool.totalCount === 1 && pool.idleCount === 0)
-  t.match(await send('POST', '/waits'), { status: 503, headers: { 'retry-after': '7' }, json: { code: 'TX_POOL_TIMEOUT' } })
-  t.match(await send('POST', '/swallows'), { status: 503, json: { code: 'TX_POOL_TIMEOUT' } }, 'also when the handler swallows it')
+  t.match(await send('POST', '/waits'), {
+    status: 503,
+    headers: { 'retry-after': '7' },
+    json: { code: 'TX_POOL_TIMEOUT' }
+  })
+  t.match(
+    await send('POST', '/swallows'),
+    { status: 503, json: { code: 'TX_POOL_TIMEOUT' } },
+    'also when the handler swallows it'
+  )
   free.give()
   t.equal((await holder).status, 200)
   t.same(await db.ids(), [1])
@@ -79,11 +100,17 @@ test('a second checkout inside a transaction is refused', async (t) => {
         await pool.connect()
       })
       app.post('/callback', transactional, (request, reply) => {
-        insert(request, 1).then(() => { pool.connect((error) => { reply.send(error) }) }, () => {})
+        insert(request, 1).then(() => {
+          pool.connect((error) => {
+            reply.send(error)
+          })
+        }, () => {})
       })
       app.post('/nested', transactional, async (request) => {
         await insert(request, 1)
-        await app.transaction(async (inner) => { await inner.query('select 1') })
+        await app.transaction(async (inner) => {
+          await inner.query('select 1')
+        })
       })
       app.post('/within', transactional, async (request) => {
         await app.transaction(async (outer) => {
@@ -93,7 +120,9 @@ test('a second checkout inside a transaction is refused', async (t) => {
       })
       app.post('/before', transactional, async (request) => {
         const { rows } = await pool.query<{ n: number }>('select 1 as n')
-        await app.transaction(async (inner) => { await inner.query('select 1') })
+        await app.transaction(async (inner) => {
+          await inner.query('select 1')
+        })
         await insert(request, 2)
         return rows[0]
       })
@@ -127,25 +156,35 @@ test('slow clients hold no connection', async (t) => {
     }
   })
   const { request } = sendTo(origin)('GET', '/nowhere')
-  await new Promise((resolve) => { request.on('close', resolve) })
+  await new Promise((resolve) => {
+    request.on('close', resolve)
+  })
   const { connect } = await import('node:net')
   const { hostname, port } = new URL(origin)
   const slow = connect(Number(port), hostname)
-  slow.write('POST /upload HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{"a":')
+  slow.write(
+    'POST /upload HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{"a":'
+  )
   await sleep(50)
   t.equal(pool.totalCount, 0, 'during an upload')
   slow.write('"b"}')
-  await new Promise((resolve) => { slow.once('data', resolve) })
+  await new Promise((resolve) => {
+    slow.once('data', resolve)
+  })
   slow.destroy()
   const reader = connect(Number(port), hostname)
   reader.write('POST /download HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}')
-  await new Promise((resolve) => { reader.once('readable', resolve) })
+  await new Promise((resolve) => {
+    reader.once('readable', resolve)
+  })
   t.equal(pool.idleCount, pool.totalCount, 'while the client reads')
   t.same(await db.ids(), [1, 2])
   reader.destroy()
   t.equal((await send('GET', '/nowhere')).status, 404)
   const late = connect(Number(port), hostname)
-  late.pause().write('POST /throws-later HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}')
+  late.pause().write(
+    'POST /throws-later HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}'
+  )
   await sleep(200)
   let read = 0
   for await (const chunk of late) read += (chunk as Buffer).length

@@ -5,18 +5,26 @@ import { database, stage, test, transactional, until, type Database, type StageO
 import { insert } from './statements.ts'
 
 let db: Database
-t.before(async () => { db = await database(t) })
+t.before(async () => {
+  db = await database(t)
+})
 
-type Described = Record<string, { deadline?: number, streamIdleTimeout?: number } | undefined>
+type Described = Record<string, { deadline?: number; streamIdleTimeout?: number } | undefined>
 
 /** What OpenAPI would say about the transactions of an app's routes. */
-async function describe (t: Parameters<typeof stage>[0], plugin: NonNullable<StageOptions['plugin']>, routes: (app: FastifyInstance) => void): Promise<Described> {
+async function describe (
+  t: Parameters<typeof stage>[0],
+  plugin: NonNullable<StageOptions['plugin']>,
+  routes: (app: FastifyInstance) => void
+): Promise<Described> {
   const described: Described = {}
   await stage(t, {
     database: db,
     plugin,
     routes: (app) => {
-      app.addHook('onRoute', (route) => { described[route.url] = Object(route.schema)['x-transaction'] as Described[string] })
+      app.addHook('onRoute', (route) => {
+        described[route.url] = Object(route.schema)['x-transaction'] as Described[string]
+      })
       routes(app)
     }
   })
@@ -34,13 +42,21 @@ test('a request has a deadline of fifteen seconds unless somebody says otherwise
     app.post('/statement', { config: { transaction: 'statement' }, schema }, handler)
   }
   t.match(await describe(t, (pool) => ({ pool }), routes), {
-    '/plain': { deadline: 15_000 }, '/own': { deadline: 50 }, '/none': { deadline: 0 }, '/statement': { deadline: 15_000 }
+    '/plain': { deadline: 15_000 },
+    '/own': { deadline: 50 },
+    '/none': { deadline: 0 },
+    '/statement': { deadline: 15_000 }
   })
   t.match(await describe(t, (pool) => ({ pool, defaults: { deadline: 70 } }), routes), {
-    '/plain': { deadline: 70 }, '/own': { deadline: 50 }, '/none': { deadline: 0 }, '/statement': { deadline: 70 }
+    '/plain': { deadline: 70 },
+    '/own': { deadline: 50 },
+    '/none': { deadline: 0 },
+    '/statement': { deadline: 70 }
   })
   t.match(await describe(t, (pool) => ({ pool, defaults: { deadline: 0 } }), routes), {
-    '/plain': { deadline: 0 }, '/own': { deadline: 50 }, '/statement': { deadline: 0 }
+    '/plain': { deadline: 0 },
+    '/own': { deadline: 50 },
+    '/statement': { deadline: 0 }
   }, '0 switches it off by choice')
 })
 
@@ -56,21 +72,60 @@ test('however a request ends whose transaction never began, no timer of it is le
         }
       })
       app.post('/returns', transactional, handler)
-      app.post('/refuses', transactional, async (_request, reply) => { reply.code(409); return {} })
-      app.post('/throws', transactional, async () => { throw new Error('no') })
+      app.post('/refuses', transactional, async (_request, reply) => {
+        reply.code(409)
+        return {}
+      })
+      app.post('/throws', transactional, async () => {
+        throw new Error('no')
+      })
       app.post('/invalid', { ...transactional, schema: required }, handler)
       app.post('/hook', transactional, handler)
-      app.post('/not-found', transactional, (_request, reply) => { reply.callNotFound() })
-      app.post('/hijacks', transactional, (_request, reply) => { reply.hijack().raw.end('mine') })
-      app.post('/raw', transactional, (_request, reply) => { reply.raw.end('mine') })
+      app.post('/not-found', transactional, (_request, reply) => {
+        reply.callNotFound()
+      })
+      app.post('/hijacks', transactional, (_request, reply) => {
+        reply.hijack().raw.end('mine')
+      })
+      app.post('/raw', transactional, (_request, reply) => {
+        reply.raw.end('mine')
+      })
       app.post('/hangs', transactional, async () => await new Promise(() => {}))
-      app.post('/hangs-on', { config: { transaction: { clientAbort: 'continue' } } }, async (_request, reply) => await new Promise((resolve) => { reply.raw.once('close', () => { resolve(undefined) }) }))
-      app.post('/commits', transactional, async (request) => { await request.transaction.commit(); return {} })
-      app.post('/used', transactional, async (request) => { await insert(request, 1); return {} })
+      app.post(
+        '/hangs-on',
+        { config: { transaction: { clientAbort: 'continue' } } },
+        async (_request, reply) =>
+          await new Promise((resolve) => {
+            reply.raw.once('close', () => {
+              resolve(undefined)
+            })
+          })
+      )
+      app.post('/commits', transactional, async (request) => {
+        await request.transaction.commit()
+        return {}
+      })
+      app.post('/used', transactional, async (request) => {
+        await insert(request, 1)
+        return {}
+      })
     }
   })
   const deadlines = countDeadlines(t)
-  for (const path of ['/returns', '/refuses', '/throws', '/invalid', '/hook', '/not-found', '/hijacks', '/raw', '/commits', '/used']) {
+  for (
+    const path of [
+      '/returns',
+      '/refuses',
+      '/throws',
+      '/invalid',
+      '/hook',
+      '/not-found',
+      '/hijacks',
+      '/raw',
+      '/commits',
+      '/used'
+    ]
+  ) {
     t.ok((await send('POST', path)).status > 0, path)
     t.ok(await until(() => deadlines.size === 0, 2000), `${path}: no deadline is left`)
   }
@@ -98,6 +153,8 @@ function countDeadlines (t: Parameters<typeof stage>[0]): Set<NodeJS.Timeout> {
       clearTimeout(timer)
     }
   })
-  t.teardown(() => { Object.assign(globalThis, { setTimeout, clearTimeout }) })
+  t.teardown(() => {
+    Object.assign(globalThis, { setTimeout, clearTimeout })
+  })
   return running
 }

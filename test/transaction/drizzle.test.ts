@@ -19,19 +19,30 @@ const schema = {
   item,
   doctor,
   parentRelations: relations(parent, ({ many }) => ({ children: many(child) })),
-  childRelations: relations(child, ({ one }) => ({ parent: one(parent, { fields: [child.parentId], references: [parent.id] }) }))
+  childRelations: relations(
+    child,
+    ({ one }) => ({ parent: one(parent, { fields: [child.parentId], references: [parent.id] }) })
+  )
 }
 type Db = NodePgDatabase<typeof schema>
 
 let db: Database
-t.before(async () => { db = await database(t) })
+t.before(async () => {
+  db = await database(t)
+})
 const handleOf = (request: FastifyRequest) => request.db as unknown as Db
 
-const drizzleStage = (t: Test, routes: (app: FastifyInstance, pool: pg.Pool) => unknown) => stage(t, {
-  database: db,
-  plugin: (pool) => ({ pool, db: drizzleHandles(drizzle(pool, { schema, casing: 'snake_case' }), { casing: 'snake_case' }) as unknown as SqlHandles<never> }),
-  routes
-})
+const drizzleStage = (t: Test, routes: (app: FastifyInstance, pool: pg.Pool) => unknown) =>
+  stage(t, {
+    database: db,
+    plugin: (pool) => ({
+      pool,
+      db: drizzleHandles(drizzle(pool, { schema, casing: 'snake_case' }), {
+        casing: 'snake_case'
+      }) as unknown as SqlHandles<never>
+    }),
+    routes
+  })
 
 test('request.db is the Drizzle handle of the transaction', async (t) => {
   const { send } = await drizzleStage(t, (app) => {
@@ -69,7 +80,11 @@ test('request.db is the Drizzle handle of the transaction', async (t) => {
   t.same(await db.ids('child'), [])
   t.same((await send('POST', '/works')).json, expected)
   t.same(await db.ids('child'), [1, 2])
-  t.same((await send('GET', '/without')).json, [{ id: 1, parentId: 1 }, { id: 2, parentId: 1 }], 'on a route without one it commits each statement')
+  t.same(
+    (await send('GET', '/without')).json,
+    [{ id: 1, parentId: 1 }, { id: 2, parentId: 1 }],
+    'on a route without one it commits each statement'
+  )
 })
 
 test('db.transaction inside is a savepoint', async (t) => {
@@ -90,7 +105,9 @@ test('db.transaction inside is a savepoint', async (t) => {
     post('/inner-fails', async (tx) => {
       await add(tx, 1)
       await tx.transaction((inner) => fails(inner, 2)).catch(() => {})
-      await tx.transaction(async (inner) => { await add(inner, 3) })
+      await tx.transaction(async (inner) => {
+        await add(inner, 3)
+      })
     })
     post('/statement-fails', async (tx) => {
       await tx.transaction(async (inner) => {
@@ -102,9 +119,13 @@ test('db.transaction inside is a savepoint', async (t) => {
     post('/siblings', async (tx) => {
       await Promise.allSettled([
         tx.transaction((inner) => fails(inner, 5)),
-        tx.transaction(async (inner) => { await add(inner, 6) }),
+        tx.transaction(async (inner) => {
+          await add(inner, 6)
+        }),
         tx.transaction((inner) => fails(inner, 7)),
-        tx.transaction(async (inner) => { await add(inner, 8) })
+        tx.transaction(async (inner) => {
+          await add(inner, 8)
+        })
       ])
     })
     post('/nested', async (tx) => {
@@ -112,7 +133,9 @@ test('db.transaction inside is a savepoint', async (t) => {
         await add(inner, 9)
         await Promise.allSettled([
           inner.transaction((innermost) => fails(innermost, 10)),
-          inner.transaction(async (innermost) => { await add(innermost, 11) })
+          inner.transaction(async (innermost) => {
+            await add(innermost, 11)
+          })
         ])
         await inner.transaction(async (innermost) => {
           await add(innermost, 12)
@@ -131,15 +154,25 @@ test('db.transaction inside is a savepoint', async (t) => {
       await Promise.allSettled([failing, inside.given.then(() => add(tx, 14))])
     })
     post('/outer-inside', async (tx) => {
-      await tx.transaction(async () => { await add(tx, 15) })
+      await tx.transaction(async () => {
+        await add(tx, 15)
+      })
     })
     post('/whole-fails', async (tx) => {
-      await tx.transaction(async (inner) => { await add(inner, 16) })
+      await tx.transaction(async (inner) => {
+        await add(inner, 16)
+      })
       throw new Error('everything')
     })
   })
   const expected: Record<string, number[]> = {
-    '/inner-fails': [1, 3], '/statement-fails': [4], '/siblings': [6, 8], '/nested': [9, 11], '/beside': [14], '/outer-inside': [15], '/whole-fails': []
+    '/inner-fails': [1, 3],
+    '/statement-fails': [4],
+    '/siblings': [6, 8],
+    '/nested': [9, 11],
+    '/beside': [14],
+    '/outer-inside': [15],
+    '/whole-fails': []
   }
   for (const [path, ids] of Object.entries(expected)) {
     await db.admin.query('truncate item')
@@ -148,7 +181,11 @@ test('db.transaction inside is a savepoint', async (t) => {
     t.same(await db.ids(), ids, `${path}: what is stored`)
     const names = statements.filter((statement) => statement.startsWith('savepoint'))
     t.equal(new Set(names).size, names.length, 'no name twice')
-    t.equal(statements.filter((statement) => statement === 'COMMIT').length, path === '/whole-fails' ? 0 : 1, 'one COMMIT')
+    t.equal(
+      statements.filter((statement) => statement === 'COMMIT').length,
+      path === '/whole-fails' ? 0 : 1,
+      'one COMMIT'
+    )
   }
 })
 
@@ -156,11 +193,17 @@ test('mistakes with savepoints are refused, and the first error is the one that 
   const { app, send } = await drizzleStage(t, (app) => {
     app.post('/waits-for-itself', transactional, async (request) => {
       const tx = handleOf(request)
-      await tx.transaction(async () => { await tx.transaction(async () => {}) })
+      await tx.transaction(async () => {
+        await tx.transaction(async () => {})
+      })
     })
     app.post('/deep', transactional, async (request) => {
       const tx = handleOf(request)
-      await tx.transaction(async (inner) => { await inner.transaction(async () => { await tx.transaction(async () => {}) }) })
+      await tx.transaction(async (inner) => {
+        await inner.transaction(async () => {
+          await tx.transaction(async () => {})
+        })
+      })
     })
     app.post('/ended-inside', transactional, async (request) => {
       await handleOf(request).transaction(async (inner) => {
@@ -175,7 +218,10 @@ test('mistakes with savepoints are refused, and the first error is the one that 
       await tx.insert(item).values({ id: 2 })
     })
   })
-  t.match(await send('POST', '/waits-for-itself'), { status: 500, json: { code: 'TX_USAGE', message: /handle that the outer callback was given/ } })
+  t.match(await send('POST', '/waits-for-itself'), {
+    status: 500,
+    json: { code: 'TX_USAGE', message: /handle that the outer callback was given/ }
+  })
   t.match(await send('POST', '/deep'), { status: 500, json: { code: 'TX_USAGE' } })
   t.match(await send('POST', '/ended-inside'), { status: 418, json: { message: 'what went wrong first' } })
   t.equal((await send('POST', '/late')).status, 500)
@@ -183,27 +229,44 @@ test('mistakes with savepoints are refused, and the first error is the one that 
   await app.transaction(async (transaction) => {
     const tx = transaction.db as unknown as Db
     await tx.insert(item).values({ id: 3 })
-    await tx.transaction(async (inner) => { await inner.insert(item).values({ id: 4 }) })
+    await tx.transaction(async (inner) => {
+      await inner.insert(item).values({ id: 4 })
+    })
   })
   t.same(await db.ids(), [3, 4], 'app.transaction hands the same handle')
 })
 
 test("what drizzle.ts takes from Drizzle's insides is still there", async (t) => {
   const touched = new Set<PropertyKey>()
-  const asked: Array<{ text: string, values: unknown, rowMode: unknown }> = []
+  const asked: Array<{ text: string; values: unknown; rowMode: unknown }> = []
   const client = new Proxy({
-    query: async (statement: string | { text: string, values?: unknown, rowMode?: unknown }, values?: unknown) => {
+    query: async (statement: string | { text: string; values?: unknown; rowMode?: unknown }, values?: unknown) => {
       const { text, rowMode } = typeof statement === 'string' ? { text: statement, rowMode: undefined } : statement
       asked.push({ text, rowMode, values: values ?? (typeof statement === 'string' ? undefined : statement.values) })
       return await Promise.resolve({ rows: [] })
     }
-  }, { get (target, key, receiver) { touched.add(key); return Reflect.get(target, key, receiver) as unknown } })
+  }, {
+    get (target, key, receiver) {
+      touched.add(key)
+      return Reflect.get(target, key, receiver) as unknown
+    }
+  })
   const original = drizzle(client as unknown as pg.Pool, { schema })
-  for (const key of ['schema', 'fullSchema', 'tableNamesMap'] as const) t.type(original._[key], 'object', `db._.${key}: the relational configuration, derived once`)
+  for (const key of ['schema', 'fullSchema', 'tableNamesMap'] as const) {
+    t.type(original._[key], 'object', `db._.${key}: the relational configuration, derived once`)
+  }
   t.equal(NodePgSession.length, 3, 'new NodePgSession(client, dialect, schema, options)')
   t.equal(PgTransaction.length, 3, 'new NodePgTransaction(dialect, session, schema, depth)')
-  t.equal(new NodePgTransaction(new PgDialect(), {} as never, undefined, 4)['nestedIndex' as never], 4, 'transaction.nestedIndex')
-  t.match(String(NodePgTransaction.prototype.transaction), /savepoint[\s\S]*release savepoint[\s\S]*rollback to savepoint/, 'the method that ours overrides')
+  t.equal(
+    new NodePgTransaction(new PgDialect(), {} as never, undefined, 4)['nestedIndex' as never],
+    4,
+    'transaction.nestedIndex'
+  )
+  t.match(
+    String(NodePgTransaction.prototype.transaction),
+    /savepoint[\s\S]*release savepoint[\s\S]*rollback to savepoint/,
+    'the method that ours overrides'
+  )
   const tx = drizzleHandles(original).bind(client as never)
   t.ok(tx instanceof NodePgTransaction)
   touched.clear()
@@ -213,9 +276,15 @@ test("what drizzle.ts takes from Drizzle's insides is still there", async (t) =>
   await tx.delete(item)
   await tx.execute(sql`select ${1}`)
   await tx.query.parent.findMany({ with: { children: true } })
-  await tx.transaction(async (inner) => { await inner.select().from(item) })
+  await tx.transaction(async (inner) => {
+    await inner.select().from(item)
+  })
   t.same([...touched], ['query', 'follow'], 'of the client it needs query(), ours follow(), and nothing else')
   t.equal(asked.length, 9, 'each once')
   t.match(asked[0], { text: /^select "id", "note" from "item"$/, rowMode: 'array' })
-  t.match(asked.slice(-3).map(({ text }) => text), ['savepoint "savepoint_1"', /^select/, 'release savepoint "savepoint_1"'])
+  t.match(asked.slice(-3).map(({ text }) => text), [
+    'savepoint "savepoint_1"',
+    /^select/,
+    'release savepoint "savepoint_1"'
+  ])
 })

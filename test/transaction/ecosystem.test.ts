@@ -17,12 +17,18 @@ t.test('at least thirty plugins, each once, installed by the lock, with checks o
   const names = trials.map((trial) => trial.package)
   t.ok(names.length >= 30)
   t.equal(new Set(names).size, names.length)
-  const manifest = JSON.parse(readFileSync(new URL('../../scripts/ecosystem/packages/package.json', import.meta.url), 'utf8')) as { dependencies: Record<string, string> }
+  const manifest = JSON.parse(
+    readFileSync(new URL('../../scripts/ecosystem/packages/package.json', import.meta.url), 'utf8')
+  ) as { dependencies: Record<string, string> }
   t.same(names.filter((name) => manifest.dependencies[name] === undefined), [])
   for (const trial of trials) {
     const checks = [...commonChecks(trial), ...trial.checks ?? []].map(({ name }) => name)
     t.equal(new Set(checks).size, checks.length, trial.package)
-    t.same(Object.keys(trial.explained ?? {}).filter((name) => name !== 'boot' && !checks.includes(name)), [], `${trial.package}: explanations name checks`)
+    t.same(
+      Object.keys(trial.explained ?? {}).filter((name) => name !== 'boot' && !checks.includes(name)),
+      [],
+      `${trial.package}: explanations name checks`
+    )
   }
 })
 
@@ -45,6 +51,12 @@ t.test('a check that is wrong and not explained is a fault, and so is an explana
 t.test('the table says what is right, what is not, and what a user must know', async (t) => {
   const boot: Result = { name: 'boot', isRight: false, detail: 'no' }
   const line = (...of: Parameters<typeof row>) => markdown([row(...of)], 'PostgreSQL').split('\n').at(-1)
-  t.equal(line([right], [right, wrong], { note: 'Know this.' }), '| a-plugin | 1.0.0 | ok (1) | **not ok**: 304 | Know this. |')
-  t.equal(line([right, wrong], [boot], { explained: { 304: 'it answers so.', boot: 'It cannot be.' } }), '| a-plugin | 1.0.0 | 1 of 2, see right | refused | 304: it answers so. It cannot be. |')
+  t.equal(
+    line([right], [right, wrong], { note: 'Know this.' }),
+    '| a-plugin | 1.0.0 | ok (1) | **not ok**: 304 | Know this. |'
+  )
+  t.equal(
+    line([right, wrong], [boot], { explained: { 304: 'it answers so.', boot: 'It cannot be.' } }),
+    '| a-plugin | 1.0.0 | 1 of 2, see right | refused | 304: it answers so. It cannot be. |'
+  )
 })

@@ -5,7 +5,9 @@ import { database, logLines, stage, test, transactional, type Database } from '.
 import { insert } from './statements.ts'
 
 let db: Database
-t.before(async () => { db = await database(t) })
+t.before(async () => {
+  db = await database(t)
+})
 
 test('F25 a failed statement whose error was swallowed never becomes a success', async (t) => {
   const { lines, logger } = logLines()
@@ -89,7 +91,9 @@ test('F26 COMMIT fails while the handler goes on and an onError hook takes its t
   const { send } = await stage(t, {
     database: db,
     routes: (app) => {
-      app.addHook('onError', async () => { await sleep(50) })
+      app.addHook('onError', async () => {
+        await sleep(50)
+      })
       app.post('/orphan', transactional, async (request, reply) => {
         await request.transaction.query('insert into child values (1, 99)')
         void reply.send({ stored: true })

@@ -4,7 +4,9 @@ import { database, stage, test, transactional, until, type Database } from './ha
 import { insert } from './statements.ts'
 
 let db: Database
-t.before(async () => { db = await database(t) })
+t.before(async () => {
+  db = await database(t)
+})
 
 test('the handler may settle by itself', async (t) => {
   let commitError: unknown
@@ -25,7 +27,9 @@ test('the handler may settle by itself', async (t) => {
       app.post('/dry-run', transactional, async (request) => {
         await insert(request, 3)
         request.transaction.setRollbackOnly()
-        request.transaction.afterCommit(() => { t.fail('runs after a rollback') })
+        request.transaction.afterCommit(() => {
+          t.fail('runs after a rollback')
+        })
         return { state: request.transaction.state }
       })
       app.post('/dry-commit', transactional, async (request) => {
@@ -61,7 +65,18 @@ test('the handler may settle by itself', async (t) => {
       app.post('/without', async (request) => request.transaction.state)
       app.post('/tx-control', transactional, async (request) => {
         const refused = []
-        for (const text of ['COMMIT', ' rollback', '-- so\nbegin', '/* x */;end', 'start transaction', 'abort', "prepare transaction 'x'", 'Commit and chain']) {
+        for (
+          const text of [
+            'COMMIT',
+            ' rollback',
+            '-- so\nbegin',
+            '/* x */;end',
+            'start transaction',
+            'abort',
+            "prepare transaction 'x'",
+            'Commit and chain'
+          ]
+        ) {
           const error = await request.transaction.query(text).catch((thrown: Error) => thrown)
           refused.push(error instanceof Error && 'code' in error && error.code === 'TX_USAGE')
         }
@@ -82,14 +97,24 @@ test('the handler may settle by itself', async (t) => {
   t.match(await send('POST', '/dry-commit'), { status: 200, json: { state: 'rolled back' } })
   t.equal((await send('POST', '/failed-commit')).status, 500, 'a failed commit() that was swallowed is no success')
   t.same(await db.ids(), [1])
-  t.match(await send('POST', '/rollback-commit'), { status: 500, json: { code: 'TX_CLOSED' } }, 'commit() does not pretend')
+  t.match(
+    await send('POST', '/rollback-commit'),
+    { status: 500, json: { code: 'TX_CLOSED' } },
+    'commit() does not pretend'
+  )
   t.match(await send('POST', '/too-late-to-commit'), { status: 504, json: { code: 'TX_TIMEOUT' } })
   t.ok(await until(() => commitError !== undefined))
   t.match(commitError, { code: 'TX_TIMEOUT' }, 'it tells the handler why')
-  t.match(await send('POST', '/late'), { status: 500, json: { code: 'TX_CLOSED', message: /POST \/late req-\S+ is committed/ } })
+  t.match(await send('POST', '/late'), {
+    status: 500,
+    json: { code: 'TX_CLOSED', message: /POST \/late req-\S+ is committed/ }
+  })
   t.same(await db.ids(), [1, 5])
   t.match(await send('POST', '/late-callback'), { status: 500, json: { code: 'TX_CLOSED' } })
-  t.match(await send('POST', '/without'), { status: 500, json: { message: 'POST /without has no transaction: declare config: { transaction: true } on the route' } })
+  t.match(await send('POST', '/without'), {
+    status: 500,
+    json: { message: 'POST /without has no transaction: declare config: { transaction: true } on the route' }
+  })
   t.match(await send('POST', '/tx-control'), { status: 200, json: { refused: 8 } })
   t.same(await db.ids(), [1, 5, 7], 'savepoints are allowed')
 })
@@ -102,8 +127,8 @@ test('a text that hides transaction control is refused before any of it is sent'
     'insert into item values (99);\r-- so\rcommit; select 1 / 0',
     "insert into item values (99, E'\\'; savepoint a; '); /* /* nested */ */ end",
     "insert into item values (99, E'a'\n'b\\''); commit; select ''",
-    'do $a$ begin null; end $a$; prepare transaction \'x\'',
-    "create function f() returns int begin atomic select 1; end; end"
+    "do $a$ begin null; end $a$; prepare transaction 'x'",
+    'create function f() returns int begin atomic select 1; end; end'
   ]
   const { send } = await stage(t, {
     database: db,
@@ -126,7 +151,11 @@ test('a text that hides transaction control is refused before any of it is sent'
   })
   for (const text of texts) {
     t.match(await send('POST', '/send', { text }), { status: 500, json: { code: 'TX_USAGE' } }, text)
-    t.match(await send('POST', '/forget', { text }), { status: 500, json: { code: 'TX_USAGE' } }, `${text}, not awaited`)
+    t.match(
+      await send('POST', '/forget', { text }),
+      { status: 500, json: { code: 'TX_USAGE' } },
+      `${text}, not awaited`
+    )
     t.same(await db.ids(), [], 'nothing is stored')
     t.equal((await send('POST', '/swallow', { text })).status, 200, `${text}, and its refusal swallowed`)
     t.same(await db.ids(), [1], 'the rest of the transaction is as ever')
@@ -140,5 +169,8 @@ test('a text that hides transaction control is refused before any of it is sent'
   ]
   for (const text of harmless) t.equal((await send('POST', '/send', { text })).status, 200, text)
   t.same(await db.ids(), [4, 5, 6, 7])
-  t.match(await send('POST', '/send', { text: 'set session characteristics as transaction read only' }), { status: 500, json: { code: 'TX_USAGE', message: /other requests/ } })
+  t.match(await send('POST', '/send', { text: 'set session characteristics as transaction read only' }), {
+    status: 500,
+    json: { code: 'TX_USAGE', message: /other requests/ }
+  })
 })

@@ -68,7 +68,12 @@ export interface StageOptions {
   routes: (app: FastifyInstance, pool: pg.Pool) => unknown
 }
 
-export interface Stage { app: FastifyInstance, pool: pg.Pool, origin: string, send: Send }
+export interface Stage {
+  app: FastifyInstance
+  pool: pg.Pool
+  origin: string
+  send: Send
+}
 
 /**
  * A bare Fastify with only the plugin, listening, on empty tables. When the test ends nothing may be checked out, waiting or
@@ -89,7 +94,10 @@ export async function stage (t: Test, options: StageOptions): Promise<Stage> {
   const origin = await app.listen({ host: '127.0.0.1', port: 0 })
   // The client of these tests speaks HTTP/1.1.
   const isHttp2 = 'http2' in Object(options.fastify)
-  const next = async () => isHttp2 ? (await app.inject({ method: 'POST', url: '/after-the-test' })).statusCode : (await sendTo(origin)('POST', '/after-the-test')).status
+  const next = async () =>
+    isHttp2
+      ? (await app.inject({ method: 'POST', url: '/after-the-test' })).statusCode
+      : (await sendTo(origin)('POST', '/after-the-test')).status
   endings.get(t)?.push(async () => {
     try {
       await isClean(t, options.database, pool, balance)
@@ -103,12 +111,19 @@ export async function stage (t: Test, options: StageOptions): Promise<Stage> {
   return { app, pool, origin, send: sendTo(origin) }
 }
 
-interface Balance { acquired: number, released: number }
+interface Balance {
+  acquired: number
+  released: number
+}
 
 function countCheckouts (pool: pg.Pool): Balance {
   const balance = { acquired: 0, released: 0 }
-  pool.on('acquire', () => { balance.acquired++ })
-  pool.on('release', () => { balance.released++ })
+  pool.on('acquire', () => {
+    balance.acquired++
+  })
+  pool.on('release', () => {
+    balance.released++
+  })
   return balance
 }
 
@@ -125,9 +140,22 @@ async function isClean (t: Test, { admin }: Database, pool: pg.Pool, balance: Ba
 }
 
 /** Collects a logger's lines. */
-export function logLines (): { lines: Array<Record<string, unknown>>, logger: { level: string, stream: { write: (line: string) => void } } } {
+export function logLines (): {
+  lines: Array<Record<string, unknown>>
+  logger: { level: string; stream: { write: (line: string) => void } }
+} {
   const lines: Array<Record<string, unknown>> = []
-  return { lines, logger: { level: 'info', stream: { write: (line) => { lines.push(JSON.parse(line) as Record<string, unknown>) } } } }
+  return {
+    lines,
+    logger: {
+      level: 'info',
+      stream: {
+        write: (line) => {
+          lines.push(JSON.parse(line) as Record<string, unknown>)
+        }
+      }
+    }
+  }
 }
 
 /** Statements and COMMIT answers of a pool's connections, in order; `replies` adds the first byte of a reply. */
@@ -140,7 +168,13 @@ export function recordStatements (pool: pg.Pool, events: string[]): void {
         const text = typeof statement === 'string' ? statement : String((statement as { text?: string }).text)
         events.push(text.split(';')[0] ?? '')
         const result = query(...args)
-        if (text === 'COMMIT') result.then(() => { events.push('COMMIT answered') }, () => { events.push('COMMIT failed') })
+        if (text === 'COMMIT') {
+          result.then(() => {
+            events.push('COMMIT answered')
+          }, () => {
+            events.push('COMMIT failed')
+          })
+        }
         return result
       }
     })

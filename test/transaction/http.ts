@@ -1,10 +1,18 @@
 import { request as httpRequest, type ClientRequest, type IncomingHttpHeaders } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-export interface Answer { status: number, headers: IncomingHttpHeaders, text: string, json: Record<string, unknown> }
+export interface Answer {
+  status: number
+  headers: IncomingHttpHeaders
+  text: string
+  json: Record<string, unknown>
+}
 
 /** A request on its way: await it, or make its client go away. */
-export interface Sent extends Promise<Answer> { abort: () => void, request: ClientRequest }
+export interface Sent extends Promise<Answer> {
+  abort: () => void
+  request: ClientRequest
+}
 
 export type Send = (method: string, path: string, body?: unknown) => Sent
 
@@ -19,19 +27,29 @@ export function sendTo (origin: string): Send {
       request.on('error', reject)
       request.on('response', (response) => {
         const chunks: Buffer[] = []
-        response.on('data', (chunk: Buffer) => { chunks.push(chunk) })
+        response.on('data', (chunk: Buffer) => {
+          chunks.push(chunk)
+        })
         response.on('error', reject)
-        response.on('end', () => { resolve(answerOf(response.statusCode ?? 0, response.headers, Buffer.concat(chunks).toString())) })
+        response.on('end', () => {
+          resolve(answerOf(response.statusCode ?? 0, response.headers, Buffer.concat(chunks).toString()))
+        })
       })
     })
     answer.catch(() => {})
     request.end(text)
-    return Object.assign(answer, { request, abort: () => { request.destroy() } })
+    return Object.assign(answer, {
+      request,
+      abort: () => {
+        request.destroy()
+      }
+    })
   }
 }
 
 function answerOf (status: number, headers: IncomingHttpHeaders, text: string): Answer {
-  const isJson = headers['content-type']?.includes('json') === true && text !== '' && headers['content-encoding'] === undefined
+  const isJson = headers['content-type']?.includes('json') === true && text !== '' &&
+    headers['content-encoding'] === undefined
   return { status, headers, text, json: isJson ? JSON.parse(text) as Record<string, unknown> : {} }
 }
 
@@ -44,8 +62,10 @@ export async function until (isTrue: () => boolean | Promise<boolean>, time = 10
 }
 
 /** A promise and the function that settles it. */
-export function signal (): { given: Promise<void>, give: () => void } {
+export function signal (): { given: Promise<void>; give: () => void } {
   let give = (): void => {}
-  const given = new Promise<void>((resolve) => { give = resolve })
+  const given = new Promise<void>((resolve) => {
+    give = resolve
+  })
   return { given, give }
 }

@@ -8,7 +8,9 @@ import { failOnCrash, isTruth, openSession, post } from './truth.ts'
 import { insert } from './statements.ts'
 
 let db: Database
-t.before(async () => { db = await database(t) })
+t.before(async () => {
+  db = await database(t)
+})
 
 const http2 = { http2: true } as object
 const long = 'x'.repeat(200_000)
@@ -16,17 +18,41 @@ const long = 'x'.repeat(200_000)
 test('replies of all sizes decide over HTTP/2 as over HTTP/1.1, and nothing warns', async (t) => {
   failOnCrash(t)
   const warnings: Error[] = []
-  const warn = (warning: Error) => { warnings.push(warning) }
+  const warn = (warning: Error) => {
+    warnings.push(warning)
+  }
   process.on('warning', warn)
   const { origin } = await stage(t, {
     database: db,
     fastify: http2,
     routes: (app) => {
-      app.post('/long', transactional, async (request) => { await insert(request, 1); return long })
-      app.post('/long-stream', transactional, async (request) => { await insert(request, 1); return Readable.from([long]) })
-      app.post('/long-error', { ...transactional, errorHandler: async (_error, _request, reply) => await reply.code(500).send(long) }, async (request, reply) => { await insert(request, 1); reply.raw.end('by hand'); return await reply })
-      app.post('/conflict', transactional, async (request, reply) => { await insert(request, 1); return await reply.code(409).send(long) })
-      for (const code of [204, 205, 304]) app.post(`/${code}`, transactional, async (request, reply) => { await insert(request, 1); reply.code(code); return code === 205 ? undefined : 'a text' })
+      app.post('/long', transactional, async (request) => {
+        await insert(request, 1)
+        return long
+      })
+      app.post('/long-stream', transactional, async (request) => {
+        await insert(request, 1)
+        return Readable.from([long])
+      })
+      app.post('/long-error', {
+        ...transactional,
+        errorHandler: async (_error, _request, reply) => await reply.code(500).send(long)
+      }, async (request, reply) => {
+        await insert(request, 1)
+        reply.raw.end('by hand')
+        return await reply
+      })
+      app.post('/conflict', transactional, async (request, reply) => {
+        await insert(request, 1)
+        return await reply.code(409).send(long)
+      })
+      for (const code of [204, 205, 304]) {
+        app.post(`/${code}`, transactional, async (request, reply) => {
+          await insert(request, 1)
+          reply.code(code)
+          return code === 205 ? undefined : 'a text'
+        })
+      }
       app.post('/added', transactional, async (request) => {
         await insert(request, 1)
         request.transaction.beforeReply(() => ({ headers: { 'keep-alive': 'timeout=5' } }))
@@ -36,7 +62,18 @@ test('replies of all sizes decide over HTTP/2 as over HTTP/1.1, and nothing warn
     }
   })
   const session = openSession(t, origin)
-  for (const [path, status, length] of [['/long', 200, long.length], ['/long-stream', 200, long.length], ['/long-error', 500, long.length], ['/conflict', 409, long.length], ['/204', 204, 0], ['/205', 205, 0], ['/304', 304, 0], ['/added', 202, 2]] as const) {
+  for (
+    const [path, status, length] of [
+      ['/long', 200, long.length],
+      ['/long-stream', 200, long.length],
+      ['/long-error', 500, long.length],
+      ['/conflict', 409, long.length],
+      ['/204', 204, 0],
+      ['/205', 205, 0],
+      ['/304', 304, 0],
+      ['/added', 202, 2]
+    ] as const
+  ) {
     const told = await post(session, path).told
     t.match({ ...told, length: told.text.length }, { status, length }, path)
     await isTruth(t, db, told, path)
@@ -53,7 +90,11 @@ test('a stream that fails after its first byte does not look complete', async (t
     routes: (app) => {
       app.post('/', transactional, async (request) => {
         await insert(request, 1)
-        return Readable.from((async function * () { yield 'one'; await sleep(30); throw new Error('the source failed') })())
+        return Readable.from((async function* () {
+          yield 'one'
+          await sleep(30)
+          throw new Error('the source failed')
+        })())
       })
     }
   })
@@ -66,13 +107,28 @@ test('a client that takes nothing of a streamed reply is given up, whatever else
     database: db,
     fastify: http2,
     routes: (app) => {
-      app.post('/rows', { config: { transaction: { stream: true, accessMode: 'read only', streamIdleTimeout: 300 } } }, async (request) => {
+      app.post(
+        '/rows',
+        { config: { transaction: { stream: true, accessMode: 'read only', streamIdleTimeout: 300 } } },
+        async (request) => {
+          await request.transaction.query('select 1')
+          return new Readable({
+            read () {
+              this.push(long)
+            }
+          })
+        }
+      )
+      app.post('/slow-rows', {
+        config: { transaction: { stream: true, accessMode: 'read only', streamIdleTimeout: 300 } }
+      }, async (request) => {
         await request.transaction.query('select 1')
-        return new Readable({ read () { this.push(long) } })
-      })
-      app.post('/slow-rows', { config: { transaction: { stream: true, accessMode: 'read only', streamIdleTimeout: 300 } } }, async (request) => {
-        await request.transaction.query('select 1')
-        return Readable.from((async function * () { for (let n = 0; n < 10; n++) { await sleep(60); yield `${n} ` } })())
+        return Readable.from((async function* () {
+          for (let n = 0; n < 10; n++) {
+            await sleep(60)
+            yield `${n} `
+          }
+        })())
       })
       app.post('/other', async () => 'bytes')
     }
@@ -82,9 +138,15 @@ test('a client that takes nothing of a streamed reply is given up, whatever else
   await once(stalled.stream, 'response')
   stalled.stream.pause()
   t.equal(pool.idleCount, 0, 'the transaction is open')
-  const talk = setInterval(() => { post(session, '/other') }, 50)
+  const talk = setInterval(() => {
+    post(session, '/other')
+  }, 50)
   t.ok(await until(() => pool.idleCount === pool.totalCount), 'the connection is back')
   clearInterval(talk)
   stalled.reset()
-  t.match(await post(session, '/slow-rows').told, { status: 200, text: '0 1 2 3 4 5 6 7 8 9 ' }, 'one that comes slowly is not idle')
+  t.match(
+    await post(session, '/slow-rows').told,
+    { status: 200, text: '0 1 2 3 4 5 6 7 8 9 ' },
+    'one that comes slowly is not idle'
+  )
 })

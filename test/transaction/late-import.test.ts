@@ -21,7 +21,10 @@ t.before(async () => {
 /** A copy of the plugin that is loaded when this is called. */
 async function importCopy (name: string): Promise<Plugin> {
   const folder = path.join(copies, name)
-  await cp(path.join(import.meta.dirname, '..', '..', 'plugins', 'transaction'), folder, { recursive: true, filter: (file) => !file.includes('node_modules') && !file.includes('dist') })
+  await cp(path.join(import.meta.dirname, '..', '..', 'plugins', 'transaction'), folder, {
+    recursive: true,
+    filter: (file) => !file.includes('node_modules') && !file.includes('dist')
+  })
   return (await import(path.join(folder, 'index.ts')) as { default: Plugin }).default
 }
 
@@ -38,19 +41,31 @@ async function withApp (t: Test, work: (app: FastifyInstance, pool: pg.Pool) => 
   }
 }
 
-const write = (request: unknown, id: number) => ((request as { db: PlainDb }).db).query(`insert into item values (${id})`)
+const write = (request: unknown, id: number) => (request as { db: PlainDb }).db.query(`insert into item values (${id})`)
 
 test('imported after Fastify was created', async (t) => {
   await withApp(t, async (app, pool) => {
     let ran = 0
-    app.addHook('onRequest', async (request) => { if (request.url === '/early-hook') await write(request, 1) })
-    app.post('/early', transactional, async () => { ran++ })
-    app.post('/early-by-method', async () => { ran++ })
+    app.addHook('onRequest', async (request) => {
+      if (request.url === '/early-hook') await write(request, 1)
+    })
+    app.post('/early', transactional, async () => {
+      ran++
+    })
+    app.post('/early-by-method', async () => {
+      ran++
+    })
     app.post('/early-opted-out', { config: { transaction: false } }, async () => ({ ok: true }))
     app.get('/early-get', async () => ({ ok: true }))
-    await app.register(async (child) => { child.post('/early-child', transactional, async () => { ran++ }) })
+    await app.register(async (child) => {
+      child.post('/early-child', transactional, async () => {
+        ran++
+      })
+    })
     await app.register(await importCopy('late'), { pool, methods: ['POST'], db: plainHandles(pool) })
-    app.addHook('onRequest', async (request) => { if (request.url === '/late-hook') await write(request, 2) })
+    app.addHook('onRequest', async (request) => {
+      if (request.url === '/late-hook') await write(request, 2)
+    })
     app.post('/early-hook', async () => ({}))
     for (const url of ['/late', '/late-hook']) {
       app.post(url, transactional, async (request, reply) => {
@@ -59,7 +74,8 @@ test('imported after Fastify was created', async (t) => {
       })
     }
     const post = async (url: string) => await app.inject({ method: 'POST', url })
-    const sentence = /was declared before the transaction plugin, and has no transaction: register the transaction plugin, and await that, before/
+    const sentence =
+      /was declared before the transaction plugin, and has no transaction: register the transaction plugin, and await that, before/
     for (const url of ['/early', '/early-by-method', '/early-child']) {
       t.match((await post(url)).json(), { statusCode: 500, code: 'TX_USAGE', message: sentence }, url)
     }
@@ -67,7 +83,10 @@ test('imported after Fastify was created', async (t) => {
     t.equal((await post('/early-opted-out')).statusCode, 200)
     t.equal((await app.inject('/early-get')).statusCode, 200)
     t.equal((await post('/nowhere')).statusCode, 404)
-    t.match((await post('/early-hook')).json(), { statusCode: 500, message: /import the transaction plugin before Fastify is created, or register it before the hook is added/ })
+    t.match((await post('/early-hook')).json(), {
+      statusCode: 500,
+      message: /import the transaction plugin before Fastify is created, or register it before the hook is added/
+    })
     for (const url of ['/late', '/late-hook']) t.match((await post(url)).json(), { state: 'open' }, url)
     t.same(await db.ids(), [])
   })
@@ -83,20 +102,30 @@ test('two copies of the plugin in one app', async (t) => {
       return await reply.code(409).send({ state: request.transaction.state })
     })
     app.post('/second', { config: { transaction: { name: 'billing' } } }, async (request, reply) => {
-      const { billing } = request as unknown as { billing: { db: PlainDb, transaction: { state: string } } }
+      const { billing } = request as unknown as { billing: { db: PlainDb; transaction: { state: string } } }
       await write(billing, 2)
       return await reply.code(409).send({ state: billing.transaction.state })
     })
-    for (const url of ['/first', '/second']) t.match((await app.inject({ method: 'POST', url })).json(), { state: 'open' }, url)
+    for (const url of ['/first', '/second']) {
+      t.match((await app.inject({ method: 'POST', url })).json(), { state: 'open' }, url)
+    }
     t.same(await db.ids(), [])
   })
   await withApp(t, async (app, pool) => {
     await app.register(transaction, { pool, methods: ['POST'] })
     await app.register(other, { pool, name: 'billing', methods: ['POST'] })
-    await t.rejects(async () => { app.post('/both', async () => ({})); await app.ready() }, /POST \/both would have two transactions, of the transaction plugin and of the transaction plugin named 'billing'/)
+    await t.rejects(
+      async () => {
+        app.post('/both', async () => ({}))
+        await app.ready()
+      },
+      /POST \/both would have two transactions, of the transaction plugin and of the transaction plugin named 'billing'/
+    )
   })
   await withApp(t, async (app, pool) => {
     await app.register(transaction, { pool })
-    await t.rejects(async () => { await app.register(other, { pool }) }, /request\.transaction is there already/)
+    await t.rejects(async () => {
+      await app.register(other, { pool })
+    }, /request\.transaction is there already/)
   })
 })

@@ -7,7 +7,9 @@ import { database, signal, stage, test, transactional, until, type Database } fr
 import { insert } from './statements.ts'
 
 let db: Database
-t.before(async () => { db = await database(t) })
+t.before(async () => {
+  db = await database(t)
+})
 
 /** Keeps the event loop busy, as a large JSON document does. */
 function beBusy (milliseconds: number): void {
@@ -42,9 +44,14 @@ t.test('silence is still judged, and a wait can be called off', async (t) => {
   const silence = within(10, new Promise(() => {}), 'late')
   beBusy(100)
   await t.rejects(silence, { message: 'late' })
-  const { stop } = afterTime(1, () => { t.fail('was called off') })
+  const { stop } = afterTime(1, () => {
+    t.fail('was called off')
+  })
   const judged = signal()
-  const other = afterTime(1, () => { other.stop(); judged.give() })
+  const other = afterTime(1, () => {
+    other.stop()
+    judged.give()
+  })
   beBusy(60)
   setImmediate(stop)
   stop()

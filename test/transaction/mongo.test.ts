@@ -7,7 +7,9 @@ import { replies } from './mongo/replies.ts'
 import { mongod, type Server } from './mongo/stage.ts'
 
 let server: Server
-t.before(async () => { server = await mongod(t) })
+t.before(async () => {
+  server = await mongod(t)
+})
 t.test('replies', (t) => replies(t, server))
 t.test('aborts', (t) => aborts(t, server))
 t.test('commits', (t) => commits(t, server))

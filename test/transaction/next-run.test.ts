@@ -6,7 +6,9 @@ import { database, logLines, signal, stage, test, until, type Database } from '.
 import { conflict, insert } from './statements.ts'
 
 let db: Database
-t.before(async () => { db = await database(t) })
+t.before(async () => {
+  db = await database(t)
+})
 
 const retried = { config: { transaction: { retries: 3 } } } as const
 
@@ -15,9 +17,16 @@ async function loseOnce (request: FastifyRequest): Promise<void> {
   if (request.transaction.attempt === 1) await request.transaction.query(conflict)
 }
 
-interface Decorated { list: string[], counts: Map<string, number>, user: { name: string, seen: number }, session: Session }
+interface Decorated {
+  list: string[]
+  counts: Map<string, number>
+  user: { name: string; seen: number }
+  session: Session
+}
 
-class Session { visits = 0 }
+class Session {
+  visits = 0
+}
 
 test('what a run has changed is as before', async (t) => {
   const { send } = await stage(t, {
@@ -26,11 +35,18 @@ test('what a run has changed is as before', async (t) => {
       app.decorateRequest('list', null as unknown as string[])
       app.decorateReply('jar', null as unknown as Map<string, string>)
       app.addHook('onRequest', async function prepare (request, reply) {
-        Object.assign(request, { list: ['a'], counts: new Map([['a', 1]]), user: { name: 'ann', seen: 0 }, session: new Session() })
+        Object.assign(request, {
+          list: ['a'],
+          counts: new Map([['a', 1]]),
+          user: { name: 'ann', seen: 0 },
+          session: new Session()
+        })
         Object.assign(reply, { jar: new Map<string, string>() })
       })
       app.addHook('onSend', async function writeJar (_request, reply) {
-        for (const [name, value] of (reply as FastifyReply & { jar: Map<string, string> }).jar) reply.header(`x-${name}`, value)
+        for (const [name, value] of (reply as FastifyReply & { jar: Map<string, string> }).jar) {
+          reply.header(`x-${name}`, value)
+        }
       })
       app.post('/changed', retried, async (request, reply) => {
         const { list, counts, user, session } = request as unknown as Decorated
@@ -49,8 +65,14 @@ test('what a run has changed is as before', async (t) => {
     }
   })
   const answer = await send('POST', '/changed', { items: ['first', 'second'] })
-  t.same(answer.json, { list: ['a', 'b'], counts: [['a', 2]], user: { name: 'ann', seen: 1 }, visits: 2, first: 'first', params: { changed: true } },
-    'data is; an object of a class is the same one')
+  t.same(answer.json, {
+    list: ['a', 'b'],
+    counts: [['a', 2]],
+    user: { name: 'ann', seen: 1 },
+    visits: 2,
+    first: 'first',
+    params: { changed: true }
+  }, 'data is; an object of a class is the same one')
   t.equal(answer.headers['x-run-1'], undefined, 'a jar of cookies too')
   t.equal(answer.headers['x-run-2'], 'yes')
   t.same(await db.ids(), [2])
@@ -68,16 +90,42 @@ test('what cannot be repeated is not run again, and the log says so', async (t) 
     database: db,
     fastify: { logger },
     routes: (app) => {
-      app.addContentTypeParser('text/unread', (_request, _payload, done) => { done(null) })
-      app.addContentTypeParser('text/stream', (_request, payload, done) => { done(null, payload) })
-      app.addContentTypeParser('text/piped', (_request, payload, done) => { done(null, payload.pipe(new PassThrough())) })
-      app.addContentTypeParser('text/class', { parseAs: 'string' }, (_request, body, done) => { done(null, new URL(`http://host/${String(body)}`)) })
-      app.addContentTypeParser('text/method', { parseAs: 'string' }, (_request, body, done) => { done(null, { read: () => body }) })
-      app.addContentTypeParser('text/buffer', { parseAs: 'buffer' }, (_request, body, done) => { done(null, body) })
-      app.addContentTypeParser('text/date', { parseAs: 'string' }, (_request, _body, done) => { done(null, { at: new Date(), ids: new Set([1]) }) })
-      for (const kind of ['unread', 'stream', 'piped', 'class', 'method', 'buffer', 'date']) app.post(`/${kind}`, retried, lose)
-      app.post('/wrapped', { ...retried, preHandler: async (_request, reply) => { wrapSend(reply) } }, lose)
-      app.post('/wrapped-late', { ...retried, preHandler: async (_request, reply) => { Object.assign(reply, { answer: (value: unknown) => reply.send(value) }) } }, async (request, reply) => {
+      app.addContentTypeParser('text/unread', (_request, _payload, done) => {
+        done(null)
+      })
+      app.addContentTypeParser('text/stream', (_request, payload, done) => {
+        done(null, payload)
+      })
+      app.addContentTypeParser('text/piped', (_request, payload, done) => {
+        done(null, payload.pipe(new PassThrough()))
+      })
+      app.addContentTypeParser('text/class', { parseAs: 'string' }, (_request, body, done) => {
+        done(null, new URL(`http://host/${String(body)}`))
+      })
+      app.addContentTypeParser('text/method', { parseAs: 'string' }, (_request, body, done) => {
+        done(null, { read: () => body })
+      })
+      app.addContentTypeParser('text/buffer', { parseAs: 'buffer' }, (_request, body, done) => {
+        done(null, body)
+      })
+      app.addContentTypeParser('text/date', { parseAs: 'string' }, (_request, _body, done) => {
+        done(null, { at: new Date(), ids: new Set([1]) })
+      })
+      for (const kind of ['unread', 'stream', 'piped', 'class', 'method', 'buffer', 'date']) {
+        app.post(`/${kind}`, retried, lose)
+      }
+      app.post('/wrapped', {
+        ...retried,
+        preHandler: async (_request, reply) => {
+          wrapSend(reply)
+        }
+      }, lose)
+      app.post('/wrapped-late', {
+        ...retried,
+        preHandler: async (_request, reply) => {
+          Object.assign(reply, { answer: (value: unknown) => reply.send(value) })
+        }
+      }, async (request, reply) => {
         if (request.transaction.attempt === 1) await lose(request)
         const { answer } = reply as FastifyReply & { answer: (value: unknown) => FastifyReply }
         await insert(request, 2)
@@ -86,18 +134,41 @@ test('what cannot be repeated is not run again, and the log says so', async (t) 
     }
   })
   for (const kind of ['unread', 'stream', 'piped', 'class', 'method', 'buffer', 'date']) {
-    const answer = await fetch(`${origin}/${kind}`, { method: 'POST', body: 'body', headers: { 'content-type': `text/${kind}` } })
+    const answer = await fetch(`${origin}/${kind}`, {
+      method: 'POST',
+      body: 'body',
+      headers: { 'content-type': `text/${kind}` }
+    })
     t.equal(answer.status, 500)
     t.same(await db.ids(), [])
   }
   t.match(await send('POST', '/wrapped'), { status: 500, json: { code: '40001' } })
-  t.match(await send('POST', '/wrapped-late'), { status: 500, json: { code: 'TX_USAGE', message: /^reply\.answer\(\) was made by a hook for the first run/ } })
+  t.match(await send('POST', '/wrapped-late'), {
+    status: 500,
+    json: { code: 'TX_USAGE', message: /^reply\.answer\(\) was made by a hook for the first run/ }
+  })
   t.same(await db.ids(), [])
-  t.same(runs, { '/unread': 1, '/stream': 1, '/piped': 1, '/class': 1, '/method': 1, '/buffer': 4, '/date': 4, '/wrapped': 1, '/wrapped-late': 1 })
-  const warnings = lines.filter(({ msg }) => String(msg).startsWith('retries are off')).map(({ route, reason }) => `${String(route)}: ${String(reason)}`)
+  t.same(runs, {
+    '/unread': 1,
+    '/stream': 1,
+    '/piped': 1,
+    '/class': 1,
+    '/method': 1,
+    '/buffer': 4,
+    '/date': 4,
+    '/wrapped': 1,
+    '/wrapped-late': 1
+  })
+  const warnings = lines.filter(({ msg }) => String(msg).startsWith('retries are off')).map(({ route, reason }) =>
+    `${String(route)}: ${String(reason)}`
+  )
   t.match(warnings, [
-    /\/unread: the body is a stream/, /\/stream: the body is a stream/, /\/piped: the body is a stream/, /\/class: body or query/,
-    /\/method: body or query/, /\/wrapped: a hook has replaced the reply's method send\(\)/
+    /\/unread: the body is a stream/,
+    /\/stream: the body is a stream/,
+    /\/piped: the body is a stream/,
+    /\/class: body or query/,
+    /\/method: body or query/,
+    /\/wrapped: a hook has replaced the reply's method send\(\)/
   ])
 })
 
@@ -131,8 +202,15 @@ test("Fastify's handlerTimeout holds over all runs", async (t) => {
     }
   })
   // Where the time is over in the moment in which a run loses, either of the two errors may be the answer.
-  t.match(await send('GET', '/between-runs'), { status: /^50[03]$/, json: { code: /^(FST_ERR_HANDLER_TIMEOUT|40001)$/ } }, 'also between two runs')
-  t.match(await send('GET', '/second-run'), { status: 503, json: { code: 'FST_ERR_HANDLER_TIMEOUT' } }, 'late code of the first run cannot stop it')
+  t.match(await send('GET', '/between-runs'), {
+    status: /^50[03]$/,
+    json: { code: /^(FST_ERR_HANDLER_TIMEOUT|40001)$/ }
+  }, 'also between two runs')
+  t.match(
+    await send('GET', '/second-run'),
+    { status: 503, json: { code: 'FST_ERR_HANDLER_TIMEOUT' } },
+    'late code of the first run cannot stop it'
+  )
   await waits[1]?.given
   t.same(await db.ids(), [])
   t.ok(app.server.listening)
@@ -152,20 +230,26 @@ test('a deadline and a client that leaves hold over all runs', async (t) => {
       }
       app.post('/deadline', { config: { transaction: { retries: 20, deadline: 150 } } }, lose)
       app.post('/leaves', { config: { transaction: { retries: 20 } } }, lose)
-      app.post('/continues', { config: { transaction: { retries: 2, clientAbort: 'continue' } } }, async (request, reply) => {
-        await insert(request, request.transaction.attempt)
-        if (request.transaction.attempt === 2) {
-          reply.raw.once('close', gone.give)
-          begun.give()
-          await done.given
-          return {}
+      app.post(
+        '/continues',
+        { config: { transaction: { retries: 2, clientAbort: 'continue' } } },
+        async (request, reply) => {
+          await insert(request, request.transaction.attempt)
+          if (request.transaction.attempt === 2) {
+            reply.raw.once('close', gone.give)
+            begun.give()
+            await done.given
+            return {}
+          }
+          reply.send(await request.transaction.query(conflict).catch((error: unknown) => error))
+          await gone.given
+          await new Promise((resolve) => {
+            setImmediate(resolve)
+          })
+          late.push(await insert(request, 99).catch((error: unknown) => error))
+          done.give()
         }
-        reply.send(await request.transaction.query(conflict).catch((error: unknown) => error))
-        await gone.given
-        await new Promise((resolve) => { setImmediate(resolve) })
-        late.push(await insert(request, 99).catch((error: unknown) => error))
-        done.give()
-      })
+      )
     }
   })
   t.match(await send('POST', '/deadline'), { status: 504, json: { code: 'TX_TIMEOUT' } })
@@ -217,7 +301,11 @@ test('a raw response that a lost run has kept cannot answer for the next', async
     t.equal((await send('POST', `/${when}`)).status, 500, when)
     t.same(await db.ids(), [], when)
   }
-  t.match(await send('POST', '/between'), { status: 200, json: { run: 2 } }, 'before it has begun, such a call is ignored')
+  t.match(
+    await send('POST', '/between'),
+    { status: 200, json: { run: 2 } },
+    'before it has begun, such a call is ignored'
+  )
   t.same(await db.ids(), [2])
 })
 
@@ -228,8 +316,12 @@ test('hooks and the log see the last run; what it throws is handled as ever', as
     database: db,
     fastify: { logger },
     routes: (app) => {
-      app.setErrorHandler((error: { statusCode?: number }, _request, reply) => { void reply.code(error.statusCode ?? 500).send({ isError: error instanceof Error }) })
-      app.addHook('onResponse', async (request, reply) => { seen.push([reply.statusCode, request.transaction.attempt, request.transaction.state]) })
+      app.setErrorHandler((error: { statusCode?: number }, _request, reply) => {
+        void reply.code(error.statusCode ?? 500).send({ isError: error instanceof Error })
+      })
+      app.addHook('onResponse', async (request, reply) => {
+        seen.push([reply.statusCode, request.transaction.attempt, request.transaction.state])
+      })
       app.post('/object', retried, async (request) => {
         await loseOnce(request)
         throw { statusCode: 409 } as unknown as Error
@@ -240,7 +332,11 @@ test('hooks and the log see the last run; what it throws is handled as ever', as
       })
     }
   })
-  t.match(await send('POST', '/object'), { status: 409, json: { isError: false } }, 'what is no Error reaches the error handler as it is')
+  t.match(
+    await send('POST', '/object'),
+    { status: 409, json: { isError: false } },
+    'what is no Error reaches the error handler as it is'
+  )
   t.equal((await send('POST', '/created')).status, 201)
   await until(() => seen.length === 2)
   t.same(seen, [[409, 2, 'rolled back'], [201, 2, 'committed']])

@@ -10,27 +10,42 @@ import { ask, failOnCrash, isTruth, openSession, post, reaches } from './truth.t
 import { insert } from './statements.ts'
 
 let db: Database
-t.before(async () => { db = await database(t) })
+t.before(async () => {
+  db = await database(t)
+})
 
 /** A stream as Node 0.8 had them. */
 function legacy (events: Array<[string, unknown?]>): Stream {
   const stream = Object.assign(new Stream(), { readable: true, destroy () {} })
-  setImmediate(() => { for (const [event, value] of events) stream.emit(event, value) })
+  setImmediate(() => {
+    for (const [event, value] of events) stream.emit(event, value)
+  })
   return stream
 }
 /** What undici and node-fetch give: not the Response of Node, but named like it. */
 function foreign (parts: object): object {
   return { [Symbol.toStringTag]: 'Response', headers: new Headers({ 'x-own': 'yes' }), bodyUsed: false, ...parts }
 }
-const web = (...texts: string[]) => new ReadableStream({
-  pull (controller) {
-    const text = texts.shift()
-    if (text === undefined) controller.close()
-    else controller.enqueue(new TextEncoder().encode(text))
-  }
-})
-const failingWeb = () => new ReadableStream({ async pull (controller) { await sleep(10); controller.error(new Error('the source failed')) } })
-const closed = () => { const stream = new Readable({ read () {} }); setImmediate(() => stream.destroy()); return stream }
+const web = (...texts: string[]) =>
+  new ReadableStream({
+    pull (controller) {
+      const text = texts.shift()
+      if (text === undefined) controller.close()
+      else controller.enqueue(new TextEncoder().encode(text))
+    }
+  })
+const failingWeb = () =>
+  new ReadableStream({
+    async pull (controller) {
+      await sleep(10)
+      controller.error(new Error('the source failed'))
+    }
+  })
+const closed = () => {
+  const stream = new Readable({ read () {} })
+  setImmediate(() => stream.destroy())
+  return stream
+}
 
 /** What is sent, the status, and the text where it matters. */
 const payloads: Record<string, [(reply: FastifyReply) => unknown, number | string, string?]> = {
@@ -39,25 +54,73 @@ const payloads: Record<string, [(reply: FastifyReply) => unknown, number | strin
   'a foreign Response with a text': [() => foreign({ status: 200, body: 'one' }), 200, 'one'],
   'a foreign Response of an error': [() => foreign({ status: 409, body: web('no') }), 409, 'no'],
   'a foreign Response of an error whose Node stream fails': [() => foreign({ status: 409, body: closed() }), 409],
-  'a foreign Response of a success after code(409)': [(reply) => { reply.code(409); return foreign({ status: 200, body: web('one') }) }, 200, 'one'],
-  'a foreign Response without status and headers': [() => foreign({ status: undefined, headers: undefined, body: 'one' }), 200, 'one'],
+  'a foreign Response of a success after code(409)': [
+    (reply) => {
+      reply.code(409)
+      return foreign({ status: 200, body: web('one') })
+    },
+    200,
+    'one'
+  ],
+  'a foreign Response without status and headers': [
+    () => foreign({ status: undefined, headers: undefined, body: 'one' }),
+    200,
+    'one'
+  ],
   'a Response whose body fails': [() => new Response(failingWeb()), 500],
   'a Response without a body': [() => new Response(null, { status: 204 }), 204, ''],
   'Response.error()': [() => Response.error(), 500],
-  'a web stream of objects': [() => new ReadableStream({ start (controller) { controller.enqueue({ an: 'object' }); controller.close() } }), 500],
-  'a web stream of objects in an error': [(reply) => { reply.code(409); return new ReadableStream({ start (controller) { controller.enqueue({ an: 'object' }) } }) }, 409],
+  'a web stream of objects': [() =>
+    new ReadableStream({
+      start (controller) {
+        controller.enqueue({ an: 'object' })
+        controller.close()
+      }
+    }), 500],
+  'a web stream of objects in an error': [(reply) => {
+    reply.code(409)
+    return new ReadableStream({
+      start (controller) {
+        controller.enqueue({ an: 'object' })
+      }
+    })
+  }, 409],
   'texts of a generator': [() => Readable.from(['one ', 'two']), 200, 'one two'],
   'an object after a text': [() => Readable.from(['one', { an: 'object' }]), 500],
-  'an object long after a text': [() => Readable.from((async function * () { yield 'one'; await sleep(50); yield { an: 'object' } })()), 'ECONNRESET'],
-  'a stream that was read already': [() => { const stream = Readable.from([]); stream.resume(); return stream }, 200, ''],
-  'a legacy stream': [() => legacy([['data', 'one '], ['data', Buffer.from('two')], ['end'], ['close']]), 200, 'one two'],
+  'an object long after a text': [() =>
+    Readable.from((async function* () {
+      yield 'one'
+      await sleep(50)
+      yield { an: 'object' }
+    })()), 'ECONNRESET'],
+  'a stream that was read already': [
+    () => {
+      const stream = Readable.from([])
+      stream.resume()
+      return stream
+    },
+    200,
+    ''
+  ],
+  'a legacy stream': [
+    () => legacy([['data', 'one '], ['data', Buffer.from('two')], ['end'], ['close']]),
+    200,
+    'one two'
+  ],
   'a legacy stream that fails': [() => legacy([['error', new Error('the source failed')]]), 500],
   'a legacy stream that is closed': [() => legacy([['close']]), 500],
   'a legacy stream of objects': [() => legacy([['data', { an: 'object' }], ['end']]), 500],
   'a stream that can only be written': [() => createWriteStream('/dev/null'), 500],
   'gzip': [() => createReadStream(import.meta.filename).pipe(createGzip()), 200],
-  'gzip of a file that is not there': [() => { const gzip = createGzip(); createReadStream('/nothing').on('error', (error) => gzip.destroy(error)).pipe(gzip); return gzip }, 500],
-  'a stream that fails in an error': [(reply) => { reply.code(409); return closed() }, 409]
+  'gzip of a file that is not there': [() => {
+    const gzip = createGzip()
+    createReadStream('/nothing').on('error', (error) => gzip.destroy(error)).pipe(gzip)
+    return gzip
+  }, 500],
+  'a stream that fails in an error': [(reply) => {
+    reply.code(409)
+    return closed()
+  }, 409]
 }
 
 test('K9 streams and Responses decide like a plain reply', async (t) => {
@@ -87,17 +150,25 @@ test('K8 a stream may fail while COMMIT or ROLLBACK runs, and while a beforeRepl
   const running = await stage(t, {
     database: db,
     routes: (app) => {
-      const failing = (stream: Readable | Stream, when: Promise<unknown>) => { 
+      const failing = (stream: Readable | Stream, when: Promise<unknown>) => {
         const error = new Error('the source failed')
         void when.then(() => stream instanceof Readable ? stream.destroy(error) : stream.emit('error', error))
         return stream
       }
-      for (const [kind, make] of Object.entries({ node: () => new PassThrough(), legacy: () => Object.assign(new Stream(), { readable: true, destroy () {} }) })) {
+      for (
+        const [kind, make] of Object.entries({
+          node: () => new PassThrough(),
+          legacy: () => Object.assign(new Stream(), { readable: true, destroy () {} })
+        })
+      ) {
         app.post(`/${kind}/commit`, transactional, async (request) => {
           await insert(request, 1)
           await request.transaction.query('insert into slow values (1, 100)')
           const stream = make()
-          setImmediate(() => { if (stream instanceof PassThrough) stream.write('a'); else stream.emit('data', 'a') })
+          setImmediate(() => {
+            if (stream instanceof PassThrough) stream.write('a')
+            else stream.emit('data', 'a')
+          })
           return failing(stream, reaches(request, 'committing'))
         })
         app.post(`/${kind}/rollback`, transactional, async (request, reply) => {
@@ -108,7 +179,11 @@ test('K8 a stream may fail while COMMIT or ROLLBACK runs, and while a beforeRepl
         app.post(`/${kind}/before-reply`, transactional, async (request) => {
           await insert(request, 1)
           const { given, give } = signal()
-          request.transaction.beforeReply(async () => { give(); await sleep(20); return undefined })
+          request.transaction.beforeReply(async () => {
+            give()
+            await sleep(20)
+            return undefined
+          })
           await request.transaction.commit()
           return failing(make(), given)
         })
@@ -117,7 +192,11 @@ test('K8 a stream may fail while COMMIT or ROLLBACK runs, and while a beforeRepl
   })
   for (const kind of ['node', 'legacy']) {
     for (const moment of ['commit', 'before-reply']) {
-      t.equal((await ask(running, 'POST', `/${kind}/${moment}`)).status, 'ECONNRESET', `${kind}, ${moment}: nobody can know`)
+      t.equal(
+        (await ask(running, 'POST', `/${kind}/${moment}`)).status,
+        'ECONNRESET',
+        `${kind}, ${moment}: nobody can know`
+      )
       await db.admin.query('truncate item, slow')
     }
     const told = await ask(running, 'POST', `/${kind}/rollback`)
@@ -137,43 +216,76 @@ function openFiles (): number {
   }).length
 }
 
-if (process.platform === 'linux') test('K11 the stream of a reply that is not sent is closed', async (t) => {
-  failOnCrash(t)
-  const file = () => createReadStream(import.meta.filename)
-  const running = await stage(t, {
-    database: db,
-    routes: (app) => {
-      app.post('/commit-fails', transactional, async (request) => {
-        await request.transaction.query('insert into child values (1, 99)')
-        return file()
-      })
-      app.post('/refused', transactional, async (request, reply) => { await insert(request, 1); reply.header('x-bad', 'a\nb'); return file() })
-      app.post('/second', transactional, async (request, reply) => { await insert(request, 1); reply.send({}); return file() })
-      app.post('/second-late', transactional, async (request, reply) => {
-        await insert(request, 1)
-        await request.transaction.query('insert into slow values (1, 50)')
-        reply.send({})
-        await reaches(request, 'committing')
-        reply.send(file())
-        return await reply
-      })
-      app.post('/twice-the-same', transactional, async (request, reply) => { await insert(request, 1); const stream = file(); reply.send(stream); return stream })
-      app.post('/response', transactional, async (request) => {
-        await request.transaction.query('insert into child values (1, 99)')
-        return new Response(Readable.toWeb(file()) as ReadableStream)
-      })
-      app.head('/head', transactional, async (request) => { await insert(request, 1); return file() })
+if (process.platform === 'linux') {
+  test('K11 the stream of a reply that is not sent is closed', async (t) => {
+    failOnCrash(t)
+    const file = () => createReadStream(import.meta.filename)
+    const running = await stage(t, {
+      database: db,
+      routes: (app) => {
+        app.post('/commit-fails', transactional, async (request) => {
+          await request.transaction.query('insert into child values (1, 99)')
+          return file()
+        })
+        app.post('/refused', transactional, async (request, reply) => {
+          await insert(request, 1)
+          reply.header('x-bad', 'a\nb')
+          return file()
+        })
+        app.post('/second', transactional, async (request, reply) => {
+          await insert(request, 1)
+          reply.send({})
+          return file()
+        })
+        app.post('/second-late', transactional, async (request, reply) => {
+          await insert(request, 1)
+          await request.transaction.query('insert into slow values (1, 50)')
+          reply.send({})
+          await reaches(request, 'committing')
+          reply.send(file())
+          return await reply
+        })
+        app.post('/twice-the-same', transactional, async (request, reply) => {
+          await insert(request, 1)
+          const stream = file()
+          reply.send(stream)
+          return stream
+        })
+        app.post('/response', transactional, async (request) => {
+          await request.transaction.query('insert into child values (1, 99)')
+          return new Response(Readable.toWeb(file()) as ReadableStream)
+        })
+        app.head('/head', transactional, async (request) => {
+          await insert(request, 1)
+          return file()
+        })
+      }
+    })
+    for (
+      const [method, path, status] of [
+        ['POST', '/commit-fails', 500],
+        ['POST', '/refused', 500],
+        ['POST', '/second', 200],
+        ['POST', '/second-late', 200],
+        ['POST', '/response', 500],
+        ['POST', '/twice-the-same', 200],
+        ['HEAD', '/head', 200]
+      ] as const
+    ) {
+      const told = await ask(running, method, path)
+      t.equal(told.status, status, path)
+      if (path === '/twice-the-same') {
+        t.ok(told.text.includes('every byte of this line'), 'a stream that is sent twice arrives')
+      }
+      await isTruth(t, db, told, path)
+      await db.admin.query('truncate slow')
     }
+    t.ok(
+      await until(() => openFiles() === 0),
+      'no file stays open'
+    )
   })
-  for (const [method, path, status] of [['POST', '/commit-fails', 500], ['POST', '/refused', 500], ['POST', '/second', 200], ['POST', '/second-late', 200], ['POST', '/response', 500], ['POST', '/twice-the-same', 200], ['HEAD', '/head', 200]] as const) {
-    const told = await ask(running, method, path)
-    t.equal(told.status, status, path)
-    if (path === '/twice-the-same') t.ok(told.text.includes('every byte of this line'), 'a stream that is sent twice arrives')
-    await isTruth(t, db, told, path)
-    await db.admin.query('truncate slow')
-  }
-  t.ok(await until(() => openFiles() === 0), 'no file stays open')
-})
+}
 
 test('K9 HEAD, 204 and 304 have no body, and wait for none', async (t) => {
   failOnCrash(t)
@@ -183,20 +295,60 @@ test('K9 HEAD, 204 and 304 have no body, and wait for none', async (t) => {
       fastify: { http: { rejectNonStandardBodyWrites: strict } } as object,
       routes: (app) => {
         const endless = () => new Readable({ read () {} })
-        app.head('/head', transactional, async (request) => { await insert(request, 1); return 'a text' })
-        app.head('/head-endless', transactional, async (request) => { await insert(request, 1); return endless() })
-        app.head('/head-conflict', transactional, async (request, reply) => { await insert(request, 1); return await reply.code(409).send() })
-        app.get('/get', transactional, async (request) => { await insert(request, 1); return { a: 'value' } })
-        app.get('/get-endless', transactional, async (request) => { await insert(request, 1); return endless() })
+        app.head('/head', transactional, async (request) => {
+          await insert(request, 1)
+          return 'a text'
+        })
+        app.head('/head-endless', transactional, async (request) => {
+          await insert(request, 1)
+          return endless()
+        })
+        app.head('/head-conflict', transactional, async (request, reply) => {
+          await insert(request, 1)
+          return await reply.code(409).send()
+        })
+        app.get('/get', transactional, async (request) => {
+          await insert(request, 1)
+          return { a: 'value' }
+        })
+        app.get('/get-endless', transactional, async (request) => {
+          await insert(request, 1)
+          return endless()
+        })
         for (const code of [204, 304]) {
-          app.post(`/${code}`, transactional, async (request, reply) => { await insert(request, 1); reply.code(code); return 'a text' })
-          app.post(`/${code}-endless`, transactional, async (request, reply) => { await insert(request, 1); reply.code(code); return endless() })
-          app.post(`/${code}-web`, transactional, async (request, reply) => { await insert(request, 1); reply.code(code); return new ReadableStream() })
+          app.post(`/${code}`, transactional, async (request, reply) => {
+            await insert(request, 1)
+            reply.code(code)
+            return 'a text'
+          })
+          app.post(`/${code}-endless`, transactional, async (request, reply) => {
+            await insert(request, 1)
+            reply.code(code)
+            return endless()
+          })
+          app.post(`/${code}-web`, transactional, async (request, reply) => {
+            await insert(request, 1)
+            reply.code(code)
+            return new ReadableStream()
+          })
         }
       }
     })
-    for (const [method, path, status, length] of [['HEAD', '/head', 200, '6'], ['HEAD', '/head-endless', 200], ['HEAD', '/head-conflict', 409], ['HEAD', '/get', 200, '13'], ['HEAD', '/get-endless', 200],
-      ['POST', '/204', 204], ['POST', '/204-endless', 204], ['POST', '/204-web', 204], ['POST', '/304', 304], ['POST', '/304-endless', 304], ['POST', '/304-web', 304]] as const) {
+    for (
+      const [method, path, status, length] of [
+        ['HEAD', '/head', 200, '6'],
+        ['HEAD', '/head-endless', 200],
+        ['HEAD', '/head-conflict', 409],
+        ['HEAD', '/get', 200, '13'],
+        ['HEAD', '/get-endless', 200],
+        ['POST', '/204', 204],
+        ['POST', '/204-endless', 204],
+        ['POST', '/204-web', 204],
+        ['POST', '/304', 304],
+        ['POST', '/304-endless', 304],
+        ['POST', '/304-web', 304]
+      ] as const
+    ) {
       const told = await ask(running, method, path)
       t.equal(told.status, status, `${method} ${path}`)
       t.equal(told.text, '')
@@ -209,16 +361,32 @@ test('K9 HEAD, 204 and 304 have no body, and wait for none', async (t) => {
 test('K9 a trailer that fails is left out; the reply goes on', async (t) => {
   failOnCrash(t)
   const { lines, logger } = logLines()
-  const trailers: Record<string, (reply: unknown, payload: unknown, done: (error: null, value: null) => void) => unknown> = {
-    throws: () => { throw new Error('no sum') },
-    rejects: async () => { throw new Error('no sum') },
-    'rejects-late': async () => { await sleep(10); throw new Error('no sum') },
+  const trailers: Record<
+    string,
+    (reply: unknown, payload: unknown, done: (error: null, value: null) => void) => unknown
+  > = {
+    throws: () => {
+      throw new Error('no sum')
+    },
+    rejects: async () => {
+      throw new Error('no sum')
+    },
+    'rejects-late': async () => {
+      await sleep(10)
+      throw new Error('no sum')
+    },
     'line-end': async () => 'two\nlines',
     undefined: async () => undefined,
-    null: (_reply, _payload, done) => { done(null, null) },
+    null: (_reply, _payload, done) => {
+      done(null, null)
+    },
     symbol: async () => Symbol('a')
   }
-  const bodies: Record<string, () => unknown> = { object: () => ({ fine: true }), stream: () => Readable.from(['a ', 'text']), nothing: () => null }
+  const bodies: Record<string, () => unknown> = {
+    object: () => ({ fine: true }),
+    stream: () => Readable.from(['a ', 'text']),
+    nothing: () => null
+  }
   for (const http2 of [false, true]) {
     const running = await stage(t, {
       database: db,
@@ -238,12 +406,16 @@ test('K9 a trailer that fails is left out; the reply goes on', async (t) => {
     })
     for (const kind of Object.keys(trailers)) {
       for (const name of Object.keys(bodies)) {
-        const told = http2 ? await post(openSession(t, running.origin), `/${kind}/${name}`).told : await ask(running, 'POST', `/${kind}/${name}`)
+        const told = http2
+          ? await post(openSession(t, running.origin), `/${kind}/${name}`).told
+          : await ask(running, 'POST', `/${kind}/${name}`)
         t.equal(told.status, 200, `${kind}, ${name}, HTTP/${http2 ? 2 : 1}`)
         await isTruth(t, db, told, kind)
       }
     }
   }
-  t.ok(lines.filter(({ msg }) => msg === 'a trailer failed and was left out').length >= Object.keys(trailers).length * 3)
+  t.ok(
+    lines.filter(({ msg }) => msg === 'a trailer failed and was left out').length >= Object.keys(trailers).length * 3
+  )
 })
 // every byte of this line is read by a test above

@@ -17,10 +17,15 @@ t.test('what is no pool is told by its name, with what to give instead', async (
     [methods('selectFrom', 'insertInto', 'transaction'), /not a Kysely instance; give the pg\.Pool/],
     [methods('createQueryRunner', 'initialize', 'query'), /not a TypeORM DataSource/],
     [methods('getQueryInterface', 'query'), /not a Sequelize instance/],
-    [{ $client: new pg.Pool(), ...methods('select') }, /not a Drizzle database; give the pool it was made from, and db: drizzleHandles\(db\)/],
+    [
+      { $client: new pg.Pool(), ...methods('select') },
+      /not a Drizzle database; give the pool it was made from, and db: drizzleHandles\(db\)/
+    ],
     [{ $pool: {}, ...methods('tx') }, /not a database of pg-promise/],
     [{ connectionString: 'postgres://localhost/x' }, /not the options of a pool/],
-    [5, /must be a pg\.Pool$/], [null, /must be a pg\.Pool$/], [{}, /connect\(\), on\(\)/]
+    [5, /must be a pg\.Pool$/],
+    [null, /must be a pg\.Pool$/],
+    [{}, /connect\(\), on\(\)/]
   ]
   for (const [pool, expected] of wrong) t.match(pluginMistakes({ pool }).join(), expected, String(expected))
   t.same(pluginMistakes({ pool: new pg.Pool() }), [])
@@ -33,7 +38,10 @@ t.test('unknown names refuse and name the nearest known one', async (t) => {
     [{ detectStray: true }, /did you mean detectStrays\?/],
     [{ retires: 3 }, /retires is not an option of the plugin but of routes; write defaults: \{ retries \}/],
     [{ isolation: 'serializable' }, /write defaults: \{ isolationLevel \}/],
-    [{ connectionString: 'postgres://localhost/x' }, /connectionString is not an option: the plugin opens no connections; give pool: new pg\.Pool/],
+    [
+      { connectionString: 'postgres://localhost/x' },
+      /connectionString is not an option: the plugin opens no connections; give pool: new pg\.Pool/
+    ],
     [{ something: 1 }, /something is not an option; known are pool, sql/],
     [{ toString: 1 }, /toString is not an option/],
     [{ unheardOf: undefined }, /unheardOf is not an option/]
@@ -75,11 +83,26 @@ t.test('wrong types', async (t) => {
     [{ retryAfter: 0.5 }, /retryAfter must be a whole number of seconds/]
   ]
   for (const [options, expected] of wrong) t.match(pluginMistakes(options).join(), expected, String(expected))
-  t.same(pluginMistakes({
-    sql: doubleDriver(), db: { autocommit: {}, bind: () => {} }, mongo: { client, db: {}, instance: 'a' }, name: 'orders', bodyTimeout: 0, closeTimeout: 0,
-    resetSession: true, detectStrays: false, applicationName: '', observe: () => undefined, methods: []
-  }), [])
+  t.same(
+    pluginMistakes({
+      sql: doubleDriver(),
+      db: { autocommit: {}, bind: () => {} },
+      mongo: { client, db: {}, instance: 'a' },
+      name: 'orders',
+      bodyTimeout: 0,
+      closeTimeout: 0,
+      resetSession: true,
+      detectStrays: false,
+      applicationName: '',
+      observe: () => undefined,
+      methods: []
+    }),
+    []
+  )
   t.match(optionMistakes({ streamIdleTimeout: 5 }, 'route').join(), /streamIdleTimeout needs stream: true/)
-  t.match(optionMistakes({ streamIdleTimeout: 'x', stream: true, accessMode: 'read only' }, 'route').join(), /milliseconds/)
+  t.match(
+    optionMistakes({ streamIdleTimeout: 'x', stream: true, accessMode: 'read only' }, 'route').join(),
+    /milliseconds/
+  )
   t.same(optionMistakes({ streamIdleTimeout: 5, stream: true, accessMode: 'read only' }, 'route'), [])
 })

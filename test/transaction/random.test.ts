@@ -14,8 +14,39 @@ const concurrency = 24
 const answersPerKill = 9
 const accounts = 4
 
-const steps = ['add', 'add', 'add', 'move', 'move', 'move', 'pause', 'sleep', 'floating', 'savepoint', 'swallowed', 'failing', 'suicide'] as const
-const endings = ['return', 'return', 'return', 'return', 'send', 'unreturned', 'stream', 'nothing', 'conflict', 'throw', 'broken-stream', 'unsendable', 'bad-header', 'dry-run', 'commit-then-throw', 'rollback'] as const
+const steps = [
+  'add',
+  'add',
+  'add',
+  'move',
+  'move',
+  'move',
+  'pause',
+  'sleep',
+  'floating',
+  'savepoint',
+  'swallowed',
+  'failing',
+  'suicide'
+] as const
+const endings = [
+  'return',
+  'return',
+  'return',
+  'return',
+  'send',
+  'unreturned',
+  'stream',
+  'nothing',
+  'conflict',
+  'throw',
+  'broken-stream',
+  'unsendable',
+  'bad-header',
+  'dry-run',
+  'commit-then-throw',
+  'rollback'
+] as const
 const routes: Record<string, RouteTransactionOptions> = {
   plain: {},
   serializable: { isolationLevel: 'serializable', retries: 3 },
@@ -28,10 +59,21 @@ const routes: Record<string, RouteTransactionOptions> = {
 type StepName = typeof steps[number]
 type EndingName = typeof endings[number]
 
-interface Plan { id: number, route: string, steps: Array<{ name: StepName, account: number, wait: number }>, ending: EndingName, leavesAfter: number | undefined }
+interface Plan {
+  id: number
+  route: string
+  steps: Array<{ name: StepName; account: number; wait: number }>
+  ending: EndingName
+  leavesAfter: number | undefined
+}
 
 /** What a handler has done: the rows of its last attempt, and what it settled itself. */
-interface Account { rows: number[], attempts: number, isDry: boolean, committed: boolean }
+interface Account {
+  rows: number[]
+  attempts: number
+  isDry: boolean
+  committed: boolean
+}
 
 t.setTimeout(Math.max(300, rounds * 10) * 1000)
 let db: Database
@@ -59,7 +101,14 @@ function plansFor (random: (below: number) => number, first: number): Plan[] {
     id: first + index,
     route: oneOf(Object.keys(routes)),
     // Most requests only do harmless things; else nothing would ever succeed.
-    steps: Array.from({ length: 1 + random(5) }, () => ({ name: random(4) === 0 ? oneOf(steps) : oneOf(steps.slice(0, 7)), account: random(accounts), wait: random(12) })),
+    steps: Array.from(
+      { length: 1 + random(5) },
+      () => ({
+        name: random(4) === 0 ? oneOf(steps) : oneOf(steps.slice(0, 7)),
+        account: random(accounts),
+        wait: random(12)
+      })
+    ),
     ending: random(3) === 0 ? oneOf(endings) : 'return',
     leavesAfter: random(8) === 0 ? random(40) : undefined
   }))
@@ -85,28 +134,65 @@ async function perform (request: FastifyRequest, plan: Plan, account: Account): 
     if (name === 'suicide') await transaction.query('select pg_terminate_backend(pg_backend_pid())')
     if (name === 'savepoint') {
       await transaction.query('savepoint undone')
-      await transaction.query('insert into ledger values ($1, $2, 0)', [plan.id, 1000]).then(() => transaction.query('select 1 / 0')).catch(() => {})
+      await transaction.query('insert into ledger values ($1, $2, 0)', [plan.id, 1000]).then(() =>
+        transaction.query('select 1 / 0')
+      ).catch(() => {})
       await transaction.query('rollback to undone')
     }
   }
 }
 
-async function finish (request: FastifyRequest, reply: FastifyReply, { ending }: Plan, account: Account): Promise<unknown> {
+async function finish (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { ending }: Plan,
+  account: Account
+): Promise<unknown> {
   const { transaction } = request
   switch (ending) {
-    case 'return': return { fine: true }
-    case 'send': return await reply.code(201).send({ fine: true })
-    case 'unreturned': reply.code(202).send({ fine: true }); return undefined
-    case 'stream': return Readable.from(['fi', 'ne'])
-    case 'broken-stream': return new Readable({ read () { this.destroy(new Error('the source failed')) } })
-    case 'nothing': return await reply.code(204).send()
-    case 'conflict': reply.code(409); return { fine: false }
-    case 'throw': throw new Error('no')
-    case 'unsendable': return { get fine () { throw new Error('cannot be serialized') } }
-    case 'bad-header': reply.header('x-note', 'two\nlines'); return { fine: false }
-    case 'dry-run': account.isDry = true; transaction.setRollbackOnly(); return { dry: true }
-    case 'rollback': account.isDry = true; await transaction.rollback(); return { dry: true }
-    case 'commit-then-throw': await transaction.commit(); account.committed = true; break
+    case 'return':
+      return { fine: true }
+    case 'send':
+      return await reply.code(201).send({ fine: true })
+    case 'unreturned':
+      reply.code(202).send({ fine: true })
+      return undefined
+    case 'stream':
+      return Readable.from(['fi', 'ne'])
+    case 'broken-stream':
+      return new Readable({
+        read () {
+          this.destroy(new Error('the source failed'))
+        }
+      })
+    case 'nothing':
+      return await reply.code(204).send()
+    case 'conflict':
+      reply.code(409)
+      return { fine: false }
+    case 'throw':
+      throw new Error('no')
+    case 'unsendable':
+      return {
+        get fine () {
+          throw new Error('cannot be serialized')
+        }
+      }
+    case 'bad-header':
+      reply.header('x-note', 'two\nlines')
+      return { fine: false }
+    case 'dry-run':
+      account.isDry = true
+      transaction.setRollbackOnly()
+      return { dry: true }
+    case 'rollback':
+      account.isDry = true
+      await transaction.rollback()
+      return { dry: true }
+    case 'commit-then-throw':
+      await transaction.commit()
+      account.committed = true
+      break
   }
   throw new Error('after the commit')
 }
@@ -126,13 +212,20 @@ function verdict (plan: Plan, account: Account, answer: Answer | undefined, stor
   return (mustBeStored ? found === all : found === '[]') ? undefined : wrong
 }
 
-async function runAll (plans: Plan[], send: Send, answers: Map<number, Answer | undefined>, kill: () => void): Promise<void> {
+async function runAll (
+  plans: Plan[],
+  send: Send,
+  answers: Map<number, Answer | undefined>,
+  kill: () => void
+): Promise<void> {
   const queue = [...plans]
   await Promise.all(Array.from({ length: concurrency }, async () => {
     for (let plan = queue.shift(); plan !== undefined; plan = queue.shift()) {
       const sent = send('POST', `/${plan.route}`, plan)
       const { leavesAfter } = plan
-      const timer = leavesAfter === undefined ? undefined : setTimeout(() => { sent.abort() }, leavesAfter)
+      const timer = leavesAfter === undefined ? undefined : setTimeout(() => {
+        sent.abort()
+      }, leavesAfter)
       answers.set(plan.id, await sent.catch(() => undefined))
       clearTimeout(timer)
       if (answers.size % answersPerKill === 0) kill()
@@ -147,7 +240,7 @@ test(`a ledger under ${rounds} rounds of ${requestsPerRound} random requests, se
     pool: { max: 8, options: '-c deadlock_timeout=20ms' },
     plugin: (pool) => ({ pool, defaults: { lockTimeout: 1000 } }),
     routes: (app) => {
-      function begin (request: FastifyRequest): { plan: Plan, account: Account } {
+      function begin (request: FastifyRequest): { plan: Plan; account: Account } {
         const plan = request.body as Plan
         const account = { rows: [], attempts: request.transaction.attempt, isDry: false, committed: false }
         accountOf.set(plan.id, account)
@@ -174,7 +267,9 @@ test(`a ledger under ${rounds} rounds of ${requestsPerRound} random requests, se
   const plans: Plan[] = []
   await db.admin.query('insert into account select n, 0 from generate_series(0, $1::integer - 1) n', [accounts])
   const kill = () => {
-    db.admin.query("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name similar to 'app|POST %' order by random() limit 1").catch(() => {})
+    db.admin.query(
+      "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name similar to 'app|POST %' order by random() limit 1"
+    ).catch(() => {})
   }
   for (let round = 0; round < rounds; round++) {
     const next = plansFor(random, plans.length)
@@ -184,12 +279,18 @@ test(`a ledger under ${rounds} rounds of ${requestsPerRound} random requests, se
   await sleep(100)
   while (pool.idleCount !== pool.totalCount) await sleep(10)
 
-  const { rows } = await db.admin.query<{ request: number, seqs: number[] }>('select request, array_agg(seq order by seq) as seqs from ledger group by request')
+  const { rows } = await db.admin.query<{ request: number; seqs: number[] }>(
+    'select request, array_agg(seq order by seq) as seqs from ledger group by request'
+  )
   const stored = new Map(rows.map(({ request, seqs }) => [request, seqs]))
   const nobody: Account = { rows: [], attempts: 0, isDry: false, committed: false }
-  const wrong = plans.map((plan) => verdict(plan, accountOf.get(plan.id) ?? nobody, answers.get(plan.id), stored.get(plan.id) ?? [])).filter((sentence) => sentence !== undefined)
+  const wrong = plans.map((plan) =>
+    verdict(plan, accountOf.get(plan.id) ?? nobody, answers.get(plan.id), stored.get(plan.id) ?? [])
+  ).filter((sentence) => sentence !== undefined)
   t.same(wrong, [], 'every success is stored once and whole, nothing else is')
-  const sums = await db.admin.query<{ moved: number, balance: number }>('select (select sum(amount)::integer from ledger) as moved, (select sum(balance)::integer from account) as balance')
+  const sums = await db.admin.query<{ moved: number; balance: number }>(
+    'select (select sum(amount)::integer from ledger) as moved, (select sum(balance)::integer from account) as balance'
+  )
   t.equal(sums.rows[0]?.balance, sums.rows[0]?.moved, 'the accounts agree with the ledger')
 
   const all = [...answers.values()]

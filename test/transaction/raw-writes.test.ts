@@ -8,46 +8,125 @@ import { ask, failOnCrash, isTruth, openSession, post, reaches } from './truth.t
 import { insert } from './statements.ts'
 
 let db: Database
-t.before(async () => { db = await database(t) })
+t.before(async () => {
+  db = await database(t)
+})
 
 type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
-const chunks = () => Readable.from((async function * () { await sleep(5); yield 'a'; await sleep(5); yield 'b' })())
+const chunks = () =>
+  Readable.from((async function* () {
+    await sleep(5)
+    yield 'a'
+    await sleep(5)
+    yield 'b'
+  })())
 const orphan = (request: FastifyRequest) => request.transaction.query('insert into child values (1, 99)')
 const slowCommit = (request: FastifyRequest) => request.transaction.query('insert into slow values (1, 60)')
 
 /** What is done to the reply while the transaction is open: all are refused. */
 const refused: Record<string, (reply: FastifyReply) => void> = {
-  'write in a listener': ({ raw }) => { chunks().on('data', (chunk: string) => { raw.write(chunk) }).on('end', () => { raw.end() }) },
-  'end in a timer': ({ raw }) => { setTimeout(() => { raw.end('by hand') }, 5) },
-  'end without a text': ({ raw }) => { setImmediate(() => { raw.end() }) },
-  'writeHead in a timer': ({ raw }) => { setTimeout(() => { raw.writeHead(200) }, 5) },
-  'flushHeaders': ({ raw }) => { setTimeout(() => { raw.flushHeaders() }, 5) },
-  'hijack in a timer': (reply) => { setTimeout(() => { reply.hijack(); reply.raw.end('by hand') }, 5) },
-  'hijack at once': (reply) => { reply.hijack(); reply.raw.end('by hand') },
-  'a pipe': ({ raw }) => { chunks().pipe(raw) },
-  'a pipe of an old pass-through': ({ raw }) => { const stream = new PassThrough(); stream.pipe(raw); stream.end('by hand') }
+  'write in a listener': ({ raw }) => {
+    chunks().on('data', (chunk: string) => {
+      raw.write(chunk)
+    }).on('end', () => {
+      raw.end()
+    })
+  },
+  'end in a timer': ({ raw }) => {
+    setTimeout(() => {
+      raw.end('by hand')
+    }, 5)
+  },
+  'end without a text': ({ raw }) => {
+    setImmediate(() => {
+      raw.end()
+    })
+  },
+  'writeHead in a timer': ({ raw }) => {
+    setTimeout(() => {
+      raw.writeHead(200)
+    }, 5)
+  },
+  'flushHeaders': ({ raw }) => {
+    setTimeout(() => {
+      raw.flushHeaders()
+    }, 5)
+  },
+  'hijack in a timer': (reply) => {
+    setTimeout(() => {
+      reply.hijack()
+      reply.raw.end('by hand')
+    }, 5)
+  },
+  'hijack at once': (reply) => {
+    reply.hijack()
+    reply.raw.end('by hand')
+  },
+  'a pipe': ({ raw }) => {
+    chunks().pipe(raw)
+  },
+  'a pipe of an old pass-through': ({ raw }) => {
+    const stream = new PassThrough()
+    stream.pipe(raw)
+    stream.end('by hand')
+  }
 }
 /** Only over HTTP/2. */
 const refusedStreams: Record<string, (stream: { [name: string]: (...args: unknown[]) => unknown }) => void> = {
-  respond: (stream) => { stream['respond']?.({ ':status': 200 }); stream['end']?.('by hand') },
-  'respond without headers': (stream) => { stream['respond']?.() },
-  respondWithFile: (stream) => { stream['respondWithFile']?.(import.meta.filename, { ':status': 200 }) },
-  write: (stream) => { stream['write']?.('by hand') },
-  end: (stream) => { stream['end']?.('by hand') }
+  respond: (stream) => {
+    stream['respond']?.({ ':status': 200 })
+    stream['end']?.('by hand')
+  },
+  'respond without headers': (stream) => {
+    stream['respond']?.()
+  },
+  respondWithFile: (stream) => {
+    stream['respondWithFile']?.(import.meta.filename, { ':status': 200 })
+  },
+  write: (stream) => {
+    stream['write']?.('by hand')
+  },
+  end: (stream) => {
+    stream['end']?.('by hand')
+  }
 }
 
 for (const http2 of [false, true]) {
   test(`K8 what is written by hand while the transaction is open is refused, over HTTP/${http2 ? 2 : 1}`, async (t) => {
     failOnCrash(t)
-    const all = { ...refused, ...(http2 ? Object.fromEntries(Object.entries(refusedStreams).map(([name, act]) => [`stream ${name}`, (reply: FastifyReply) => { act((reply.raw as unknown as { stream: Parameters<typeof act>[0] }).stream) }])) : {}) }
+    const all = {
+      ...refused,
+      ...(http2
+        ? Object.fromEntries(
+          Object.entries(refusedStreams).map(([name, act]) => [`stream ${name}`, (reply: FastifyReply) => {
+            act((reply.raw as unknown as { stream: Parameters<typeof act>[0] }).stream)
+          }])
+        )
+        : {})
+    }
     const running = await stage(t, {
       database: db,
       fastify: (http2 ? { http2 } : {}) as object,
       routes: (app) => {
         for (const [index, act] of Object.values(all).entries()) {
-          app.post(`/value/${index}`, transactional, async (request, reply) => { await insert(request, 1); act(reply); await sleep(40); return { fine: true } })
-          app.post(`/reply/${index}`, transactional, async (request, reply) => { await insert(request, 1); act(reply); return await reply })
-          app.post(`/before/${index}`, transactional, async (request, reply) => { const inserted = insert(request, 1); act(reply); await inserted; await sleep(40); return { fine: true } })
+          app.post(`/value/${index}`, transactional, async (request, reply) => {
+            await insert(request, 1)
+            act(reply)
+            await sleep(40)
+            return { fine: true }
+          })
+          app.post(`/reply/${index}`, transactional, async (request, reply) => {
+            await insert(request, 1)
+            act(reply)
+            return await reply
+          })
+          app.post(`/before/${index}`, transactional, async (request, reply) => {
+            const inserted = insert(request, 1)
+            act(reply)
+            await inserted
+            await sleep(40)
+            return { fine: true }
+          })
         }
       }
     })
@@ -65,11 +144,28 @@ for (const http2 of [false, true]) {
 
 test('K8 nothing is written by hand over a transaction that failed', async (t) => {
   failOnCrash(t)
-  const raw = (reply: FastifyReply) => { reply.raw.writeHead(200); reply.raw.end('by hand') }
+  const raw = (reply: FastifyReply) => {
+    reply.raw.writeHead(200)
+    reply.raw.end('by hand')
+  }
   const handlers: Record<string, Handler> = {
-    'a commit that failed': async (request, reply) => { await orphan(request); await request.transaction.commit().catch(() => {}); raw(reply) },
-    'a hijack after it': async (request, reply) => { await orphan(request); await request.transaction.commit().catch(() => {}); reply.hijack(); raw(reply) },
-    'a deadline': async (request, reply) => { await insert(request, 1); await until(() => request.transaction.state === 'rolled back'); raw(reply); return await reply },
+    'a commit that failed': async (request, reply) => {
+      await orphan(request)
+      await request.transaction.commit().catch(() => {})
+      raw(reply)
+    },
+    'a hijack after it': async (request, reply) => {
+      await orphan(request)
+      await request.transaction.commit().catch(() => {})
+      reply.hijack()
+      raw(reply)
+    },
+    'a deadline': async (request, reply) => {
+      await insert(request, 1)
+      await until(() => request.transaction.state === 'rolled back')
+      raw(reply)
+      return await reply
+    },
     'a lost connection': async (request, reply) => {
       const { rows } = await request.transaction.query<{ pid: number }>('select pg_backend_pid() as pid')
       await db.admin.query('select pg_terminate_backend($1)', [rows[0]?.pid])
@@ -79,16 +175,25 @@ test('K8 nothing is written by hand over a transaction that failed', async (t) =
     },
     'the error of a failed COMMIT': async (request, reply) => {
       await orphan(request)
-      const timer = setInterval(() => { if (reply.raw.writableEnded) clearInterval(timer); else reply.raw.end('by hand') }, 1)
-      reply.raw.once('close', () => { clearInterval(timer) })
+      const timer = setInterval(() => {
+        if (reply.raw.writableEnded) clearInterval(timer)
+        else reply.raw.end('by hand')
+      }, 1)
+      reply.raw.once('close', () => {
+        clearInterval(timer)
+      })
       return { fine: true }
     }
   }
   const running = await stage(t, {
     database: db,
     routes: (app) => {
-      app.addHook('onError', async () => { await sleep(20) })
-      for (const [index, [name, handler]] of Object.entries(handlers).entries()) app.post(`/${index}`, { config: { transaction: { deadline: name === 'a deadline' ? 30 : 5000 } } }, handler)
+      app.addHook('onError', async () => {
+        await sleep(20)
+      })
+      for (const [index, [name, handler]] of Object.entries(handlers).entries()) {
+        app.post(`/${index}`, { config: { transaction: { deadline: name === 'a deadline' ? 30 : 5000 } } }, handler)
+      }
     }
   })
   for (const [index, name] of Object.keys(handlers).entries()) {
@@ -101,12 +206,25 @@ test('K8 nothing is written by hand over a transaction that failed', async (t) =
 test('K8 a reply that is on its way is the one that arrives', async (t) => {
   failOnCrash(t)
   const late: Record<string, (reply: FastifyReply) => void> = {
-    write: ({ raw }) => { raw.write('by hand') },
-    end: ({ raw }) => { raw.end('by hand') },
-    writeHead: ({ raw }) => { raw.writeHead(204) },
-    hijack: (reply) => { reply.hijack(); reply.raw.end('by hand') },
-    pipe: ({ raw }) => { Readable.from(['by hand']).pipe(raw) },
-    setHeader: ({ raw }) => { raw.setHeader('x-late', 'yes') }
+    write: ({ raw }) => {
+      raw.write('by hand')
+    },
+    end: ({ raw }) => {
+      raw.end('by hand')
+    },
+    writeHead: ({ raw }) => {
+      raw.writeHead(204)
+    },
+    hijack: (reply) => {
+      reply.hijack()
+      reply.raw.end('by hand')
+    },
+    pipe: ({ raw }) => {
+      Readable.from(['by hand']).pipe(raw)
+    },
+    setHeader: ({ raw }) => {
+      raw.setHeader('x-late', 'yes')
+    }
   }
   for (const http2 of [false, true]) {
     const running = await stage(t, {
@@ -117,17 +235,28 @@ test('K8 a reply that is on its way is the one that arrives', async (t) => {
           app.post(`/commit/${name}`, transactional, async (request, reply) => {
             await insert(request, 1)
             await slowCommit(request)
-            void reaches(request, 'committing').then(() => { act(reply) })
+            void reaches(request, 'committing').then(() => {
+              act(reply)
+            })
             return { fine: true }
           })
           app.post(`/callback/${name}`, transactional, async (request, reply) => {
             await insert(request, 1)
-            request.transaction.beforeReply(async () => { act(reply); await sleep(5); return undefined })
+            request.transaction.beforeReply(async () => {
+              act(reply)
+              await sleep(5)
+              return undefined
+            })
             return { fine: true }
           })
           app.post(`/rollback/${name}`, transactional, async (request, reply) => {
             await insert(request, 1)
-            void reaches(request, 'rolling back').then(() => { if (!reply.raw.headersSent) { reply.raw.statusCode = 200; act(reply) } })
+            void reaches(request, 'rolling back').then(() => {
+              if (!reply.raw.headersSent) {
+                reply.raw.statusCode = 200
+                act(reply)
+              }
+            })
             return await reply.code(409).send({ conflict: true })
           })
         }
@@ -166,13 +295,19 @@ test('K9 a reply that was hijacked before the first statement begins nothing and
         await until(() => reply.raw.destroyed)
         await insert(request, 2)
       })
-      app.post('/silent', transactional, async (_request, reply) => { reply.hijack() })
+      app.post('/silent', transactional, async (_request, reply) => {
+        reply.hijack()
+      })
     }
   })
   t.match((await ask(running, 'POST', '/socket')).text, /^open TransactionUsageError: the reply/)
   for (const path of ['/silent', '/continues']) {
     const sent = running.send('POST', path)
-    t.ok(await until(() => lines.some(({ msg, req }) => msg === 'incoming request' && (req as { url: string }).url === path)))
+    t.ok(
+      await until(() =>
+        lines.some(({ msg, req }) => msg === 'incoming request' && (req as { url: string }).url === path)
+      )
+    )
     await sleep(20)
     sent.abort()
   }
@@ -185,10 +320,31 @@ test('early hints may be sent, and an error may be written by hand', async (t) =
   const running = await stage(t, {
     database: db,
     routes: (app) => {
-      app.post('/hints', transactional, async (request, reply) => { await insert(request, 1); reply.writeEarlyHints({ link: '</a.css>; rel=preload' }); return {} })
-      app.post('/continue', transactional, async (request, reply) => { await insert(request, 1); reply.raw.writeContinue(); reply.raw.writeProcessing(); return await reply.code(409).send({}) })
-      app.post('/error', transactional, async (request, reply) => { await insert(request, 1); setImmediate(() => { reply.raw.statusCode = 418; reply.raw.write('tea'); reply.raw.end('pot') }); return await reply })
-      app.post('/rolled-back', transactional, async (request, reply) => { await insert(request, 1); await request.transaction.rollback(); reply.raw.end('by hand') })
+      app.post('/hints', transactional, async (request, reply) => {
+        await insert(request, 1)
+        reply.writeEarlyHints({ link: '</a.css>; rel=preload' })
+        return {}
+      })
+      app.post('/continue', transactional, async (request, reply) => {
+        await insert(request, 1)
+        reply.raw.writeContinue()
+        reply.raw.writeProcessing()
+        return await reply.code(409).send({})
+      })
+      app.post('/error', transactional, async (request, reply) => {
+        await insert(request, 1)
+        setImmediate(() => {
+          reply.raw.statusCode = 418
+          reply.raw.write('tea')
+          reply.raw.end('pot')
+        })
+        return await reply
+      })
+      app.post('/rolled-back', transactional, async (request, reply) => {
+        await insert(request, 1)
+        await request.transaction.rollback()
+        reply.raw.end('by hand')
+      })
     }
   })
   for (const [path, status] of [['/hints', 200], ['/continue', 409], ['/error', 418]] as const) {

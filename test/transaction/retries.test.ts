@@ -5,7 +5,9 @@ import { database, signal, stage, test, type Database } from './harness.ts'
 import { insert } from './statements.ts'
 
 let db: Database
-t.before(async () => { db = await database(t) })
+t.before(async () => {
+  db = await database(t)
+})
 
 test('serialization failures and deadlocks run the handler again', async (t) => {
   const attempts: Record<string, number[]> = {}
@@ -33,8 +35,12 @@ test('serialization failures and deadlocks run the handler again', async (t) => 
         return await leave(request, reply)
       })
       app.post('/sends', skew, async (request, reply) => await reply.code(201).send(await leave(request, reply)))
-      app.post('/unreturned', skew, async (request, reply) => { reply.code(201).send(await leave(request, reply)) })
-      app.post('/callback', skew, (request, reply) => { leave(request, reply).then((left) => reply.code(201).send(left), (error: unknown) => reply.send(error)) })
+      app.post('/unreturned', skew, async (request, reply) => {
+        reply.code(201).send(await leave(request, reply))
+      })
+      app.post('/callback', skew, (request, reply) => {
+        leave(request, reply).then((left) => reply.code(201).send(left), (error: unknown) => reply.send(error))
+      })
       app.post('/deadlock', { config: { transaction: { retries: 3 } } }, async (request) => {
         const me = Number((request.query as { doctor: string }).doctor)
         attempts[me]?.push(request.transaction.attempt)
@@ -78,8 +84,12 @@ test('retries end, and what may not run again does not', async (t) => {
   const { send, app } = await stage(t, {
     database: db,
     routes: (app) => {
-      app.addHook('preHandler', async (request) => { runs[request.url] = 0 })
-      const count = (request: FastifyRequest) => { runs[request.url] = (runs[request.url] ?? 0) + 1 }
+      app.addHook('preHandler', async (request) => {
+        runs[request.url] = 0
+      })
+      const count = (request: FastifyRequest) => {
+        runs[request.url] = (runs[request.url] ?? 0) + 1
+      }
       app.post('/for-ever', retried(12), async (request, reply) => {
         count(request)
         reply.code(202).header('x-of-an-attempt', 'yes')
@@ -105,29 +115,42 @@ test('retries end, and what may not run again does not', async (t) => {
       })
       app.post('/sync-value', { config: { transaction: { retries: 2 } } }, (request) => {
         count(request)
-        const text = request.transaction.attempt === 1 ? "create function pg_temp.clash() returns trigger language plpgsql as 'begin raise exception ''conflict'' using errcode = ''40001''; end'; create constraint trigger clash after insert on item deferrable initially deferred for each row execute function pg_temp.clash(); insert into item values (21)" : 'select 1'
+        const text = request.transaction.attempt === 1
+          ? "create function pg_temp.clash() returns trigger language plpgsql as 'begin raise exception ''conflict'' using errcode = ''40001''; end'; create constraint trigger clash after insert on item deferrable initially deferred for each row execute function pg_temp.clash(); insert into item values (21)"
+          : 'select 1'
         request.transaction.query(text).catch(() => {})
         return { run: runs[request.url] }
       })
       app.post('/sent-error', retried(2), (request, reply) => {
         count(request)
-        insert(request, 22).then(() => request.transaction.attempt === 1 ? request.transaction.query(conflict) : undefined)
+        insert(request, 22).then(() =>
+          request.transaction.attempt === 1 ? request.transaction.query(conflict) : undefined
+        )
           .then(() => reply.send({ run: runs[request.url] }), (error: unknown) => reply.send(error))
       })
-      app.post('/hook-first', { ...retried(2), preHandler: async (request) => { await insert(request, 30) } }, async (request) => {
+      app.post('/hook-first', {
+        ...retried(2),
+        preHandler: async (request) => {
+          await insert(request, 30)
+        }
+      }, async (request) => {
         count(request)
         if (request.transaction.attempt === 1) await request.transaction.query(conflict)
         return {}
       })
       app.post('/sync-throw', retried(2), (request, reply) => {
         count(request)
-        if (request.transaction.attempt === 1) throw Object.assign(new Error('conflict'), { code: '40001', severity: 'ERROR' })
+        if (request.transaction.attempt === 1) {
+          throw Object.assign(new Error('conflict'), { code: '40001', severity: 'ERROR' })
+        }
         insert(request, 20).then(() => reply.send({ own: true }), (error: unknown) => reply.send(error))
       })
     }
   })
   const warnings: Error[] = []
-  const onWarning = (warning: Error) => { warnings.push(warning) }
+  const onWarning = (warning: Error) => {
+    warnings.push(warning)
+  }
   process.on('warning', onWarning)
   const last = await send('POST', '/for-ever')
   t.equal(last.status, 500)
@@ -146,7 +169,11 @@ test('retries end, and what may not run again does not', async (t) => {
   t.match(await send('POST', '/sync-throw'), { status: 200, json: { own: true } })
   t.equal(runs['/sync-throw'], 2)
   t.match(await send('POST', '/sync-value'), { status: 200, json: { run: 2 } })
-  t.match(await send('POST', '/sent-error'), { status: 200, json: { run: 2 } }, 'also where the handler sends the conflict itself')
+  t.match(
+    await send('POST', '/sent-error'),
+    { status: 200, json: { run: 2 } },
+    'also where the handler sends the conflict itself'
+  )
   t.equal((await send('POST', '/hook-first')).status, 500)
   t.equal(runs['/hook-first'], 1, 'a retry would not send what a hook had sent')
   t.notOk((await db.ids()).includes(30))

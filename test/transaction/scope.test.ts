@@ -25,8 +25,12 @@ class FakeDriver implements Driver {
   rollingBack: Step = async () => {}
   context: OpenContext | undefined
 
-  plan (): undefined { return undefined }
-  isRetriable (error: unknown): boolean { return error instanceof Error && error.message === 'conflict' }
+  plan (): undefined {
+    return undefined
+  }
+  isRetriable (error: unknown): boolean {
+    return error instanceof Error && error.message === 'conflict'
+  }
 
   async open (_plan: unknown, context: OpenContext): Promise<OpenTransaction> {
     this.calls.push('open')
@@ -46,14 +50,33 @@ class FakeDriver implements Driver {
   }
 }
 
-function scopeOn (driver: FakeDriver, options: Partial<ScopeOptions<unknown>> = {}): { scope: Scope, committed: unknown[] } {
+function scopeOn (
+  driver: FakeDriver,
+  options: Partial<ScopeOptions<unknown>> = {}
+): { scope: Scope; committed: unknown[] } {
   const committed: unknown[] = []
-  const afterCommit = (callbacks: Array<() => unknown>) => { for (const callback of callbacks) committed.push(callback()) }
-  return { committed, scope: new Scope(driver, { plan: undefined, label: 'POST /x req-1', attempt: 1, deadline: 0, spent: 0, retryAfter: 1, afterCommit, ...options }) }
+  const afterCommit = (callbacks: Array<() => unknown>) => {
+    for (const callback of callbacks) committed.push(callback())
+  }
+  return {
+    committed,
+    scope: new Scope(driver, {
+      plan: undefined,
+      label: 'POST /x req-1',
+      attempt: 1,
+      deadline: 0,
+      spent: 0,
+      retryAfter: 1,
+      afterCommit,
+      ...options
+    })
+  }
 }
 
 const nothing = async () => {}
-const failing = (error: Error) => async () => { throw error }
+const failing = (error: Error) => async () => {
+  throw error
+}
 
 t.test('idle: nothing is opened, and it settles either way', async (t) => {
   for (const [how, state] of [['commit', 'committed'], ['rollback', 'rolled back']] as const) {
@@ -67,7 +90,9 @@ t.test('idle: nothing is opened, and it settles either way', async (t) => {
     t.same(driver.calls, [])
     t.equal(scope.duration, 0)
     await t.rejects(scope.run(nothing), { code: 'TX_CLOSED' })
-    t.throws(() => { scope.afterCommit(() => {}) }, { code: 'TX_CLOSED' })
+    t.throws(() => {
+      scope.afterCommit(() => {})
+    }, { code: 'TX_CLOSED' })
   }
 })
 
@@ -75,13 +100,14 @@ t.test('statements run one at a time in the order of the calls, also behind one 
   const driver = new FakeDriver()
   const { scope } = scopeOn(driver)
   const events: string[] = []
-  const statement = (name: string, time: number) => scope.run(async () => {
-    events.push(`${name} begins`)
-    await sleep(time)
-    events.push(`${name} ends`)
-    if (name === 'b') throw new Error('b failed')
-    return name
-  })
+  const statement = (name: string, time: number) =>
+    scope.run(async () => {
+      events.push(`${name} begins`)
+      await sleep(time)
+      events.push(`${name} ends`)
+      if (name === 'b') throw new Error('b failed')
+      return name
+    })
   const all = await Promise.allSettled([statement('a', 15), statement('b', 5), statement('c', 1)])
   t.same(all.map(({ status }) => status), ['fulfilled', 'rejected', 'fulfilled'])
   t.same(events, ['a begins', 'a ends', 'b begins', 'b ends', 'c begins', 'c ends'])
@@ -112,7 +138,12 @@ t.test('a COMMIT is left alone once it has begun', async (t) => {
   const driver = new FakeDriver()
   const answer = signal()
   driver.committing = () => answer.given
-  const { scope } = scopeOn(driver, { deadline: 20, onExpire: () => { t.fail('the deadline interrupts no COMMIT') } })
+  const { scope } = scopeOn(driver, {
+    deadline: 20,
+    onExpire: () => {
+      t.fail('the deadline interrupts no COMMIT')
+    }
+  })
   await scope.run(nothing)
   const settled = scope.settle('commit')
   await sleep(1)
@@ -127,7 +158,12 @@ t.test('a COMMIT is left alone once it has begun', async (t) => {
 })
 
 t.test('how COMMIT fails', async (t) => {
-  for (const [error, state] of [[new OutcomeUnknownError('x'), 'unknown'], [new TransactionAbortedError('x', 'select'), 'rolled back'], [new Error('conflict'), 'rolled back']] as const) {
+  for (
+    const [error, state] of [[new OutcomeUnknownError('x'), 'unknown'], [
+      new TransactionAbortedError('x', 'select'),
+      'rolled back'
+    ], [new Error('conflict'), 'rolled back']] as const
+  ) {
     const driver = new FakeDriver()
     driver.committing = failing(error)
     const { scope, committed } = scopeOn(driver)
@@ -186,7 +222,11 @@ t.test('opening fails', async (t) => {
   const refused = scopeOn(new FakeDriver(), { mayOpen: () => new Error('the client has gone') }).scope
   await t.rejects(refused.run(nothing), { message: 'the client has gone' })
   t.equal(refused.state, 'idle')
-  const asked = scopeOn(new FakeDriver(), { settings: () => { throw new Error('who are you?') } }).scope
+  const asked = scopeOn(new FakeDriver(), {
+    settings: () => {
+      throw new Error('who are you?')
+    }
+  }).scope
   await t.rejects(asked.run(nothing), { message: 'who are you?' })
   t.equal(asked.state, 'failed')
 })
@@ -195,8 +235,13 @@ t.test('a statement is running when the scope gives up', async (t) => {
   const driver = new FakeDriver()
   const { scope } = scopeOn(driver)
   const stopped = signal()
-  driver.rollingBack = async () => { stopped.give() }
-  const running = scope.run(async () => { await stopped.given; throw new Error('cancelled') })
+  driver.rollingBack = async () => {
+    stopped.give()
+  }
+  const running = scope.run(async () => {
+    await stopped.given
+    throw new Error('cancelled')
+  })
   const queued = scope.run(nothing)
   await sleep(1)
   t.equal(scope.isBusy, true)
@@ -277,47 +322,150 @@ t.test('what may run again', async (t) => {
 
 t.test('BEGIN and its settings', async (t) => {
   t.equal(beginSql({}), 'BEGIN')
-  t.equal(beginSql({ isolationLevel: 'serializable', accessMode: 'read only', deferrable: true }), 'BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE')
-  t.equal(beginSql({ statementTimeout: 5, lockTimeout: 0, transactionTimeout: 7 }), 'BEGIN; SET LOCAL statement_timeout = 5; SET LOCAL transaction_timeout = 7')
+  t.equal(
+    beginSql({ isolationLevel: 'serializable', accessMode: 'read only', deferrable: true }),
+    'BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE'
+  )
+  t.equal(
+    beginSql({ statementTimeout: 5, lockTimeout: 0, transactionTimeout: 7 }),
+    'BEGIN; SET LOCAL statement_timeout = 5; SET LOCAL transaction_timeout = 7'
+  )
   t.equal(beginSql({ transactionTimeout: 7 }, 'old'), 'BEGIN')
-  t.equal(applicationNameSql(`POST /'x ${'y'.repeat(99)}`).length, "; SET LOCAL application_name = ''".length + 63 + 1, 'cut at 63, the quote doubled')
+  t.equal(
+    applicationNameSql(`POST /'x ${'y'.repeat(99)}`).length,
+    "; SET LOCAL application_name = ''".length + 63 + 1,
+    'cut at 63, the quote doubled'
+  )
   t.equal(applicationNameSql('a\nö'), "; SET LOCAL application_name = 'a??'")
-  t.equal(settingsSql({ role: 'a', 'app.x': "b'" }), "; SELECT set_config('app.x', 'b''', true); SELECT set_config('role', 'a', true)", 'the role last')
-  for (const name of ['', 'a-b', 'a.b.c', '1a', 'a;b', "a'b"]) t.throws(() => settingsSql({ [name]: 'x' }), { code: 'TX_USAGE' }, name)
+  t.equal(
+    settingsSql({ role: 'a', 'app.x': "b'" }),
+    "; SELECT set_config('app.x', 'b''', true); SELECT set_config('role', 'a', true)",
+    'the role last'
+  )
+  for (const name of ['', 'a-b', 'a.b.c', '1a', 'a;b', "a'b"]) {
+    t.throws(() => settingsSql({ [name]: 'x' }), { code: 'TX_USAGE' }, name)
+  }
 })
 
 t.test('texts that control the transaction', async (t) => {
-  for (const text of ['begin', 'BEGIN;', 'start  transaction', '; commit', '\n end', 'abort', 'rollback', 'rollback and chain', 'ROLLBACK WORK', '/* a */ -- b\n commit', "prepare transaction 'x'", "commit prepared 'x'", "rollback prepared 'x'"]) {
-    t.throws(() => { refuseTransactionControl(text) }, { code: 'TX_USAGE' }, text)
+  for (
+    const text of [
+      'begin',
+      'BEGIN;',
+      'start  transaction',
+      '; commit',
+      '\n end',
+      'abort',
+      'rollback',
+      'rollback and chain',
+      'ROLLBACK WORK',
+      '/* a */ -- b\n commit',
+      "prepare transaction 'x'",
+      "commit prepared 'x'",
+      "rollback prepared 'x'"
+    ]
+  ) {
+    t.throws(
+      () => {
+        refuseTransactionControl(text)
+      },
+      { code: 'TX_USAGE' },
+      text
+    )
   }
-  for (const text of ['savepoint a', 'release a', 'rollback to a', 'rollback to savepoint a', 'rollback transaction to a', 'select 1 -- commit', 'prepare x as select 1', 'commitments', 'select begin from t', 'do $$ begin end $$', '-- commit\nselect 1', '']) {
-    t.doesNotThrow(() => { refuseTransactionControl(text) }, text)
+  for (
+    const text of [
+      'savepoint a',
+      'release a',
+      'rollback to a',
+      'rollback to savepoint a',
+      'rollback transaction to a',
+      'select 1 -- commit',
+      'prepare x as select 1',
+      'commitments',
+      'select begin from t',
+      'do $$ begin end $$',
+      '-- commit\nselect 1',
+      ''
+    ]
+  ) {
+    t.doesNotThrow(() => {
+      refuseTransactionControl(text)
+    }, text)
   }
 })
 
 t.test('texts of which a later statement controls the transaction', async (t) => {
-  for (const text of [
-    'select 1; commit', 'select 1;\n-- so\nROLLBACK', "insert into t values ('x'); end;", 'select 1;; abort', '/* a /* b */ c */ commit', '-- a\rcommit',
-    'select $1; commit', 'select a$1$; commit; select b$1$', "select E'\\\\'; commit", "select 'a\\'; commit --'", 'select "a""; b"; commit', "select u&'\\'; commit",
-    'create function begin() returns int language sql as $$ select 1 $$; end', 'create table t (begin atomic); end', 'create trigger begin before insert on t execute function f(); end',
-    'create domain begin atomic; end', 'create procedure p() begin atomic end; end', 'select case when a then b end; end', 'set session characteristics as transaction read only'
-  ]) t.throws(() => { refuseTransactionControl(text) }, { code: 'TX_USAGE' }, text)
-  for (const text of [
-    'select 1; rollback to a', "select '; commit'", 'do $$ begin perform 1; end $$', 'do $x$ begin; commit; end $x$; select 1', 'select 1; -- commit\n select 2', "select 'it''s; commit'",
-    "select E'a\\'; commit'", "select E'a' -- so\n 'b\\'; commit'", 'select $ä1$; commit $$ $ä1$', '/* ; /* commit */ ; commit */ select 1', 'set transaction read only; set local role x',
-    'create or replace function f() returns int begin atomic; select case when a then b end; end; select 1', 'create trigger t after insert on x begin insert into y values (1); end; select 1',
-    "select 'never closed; commit"
-  ]) t.doesNotThrow(() => { refuseTransactionControl(text) }, text)
+  for (
+    const text of [
+      'select 1; commit',
+      'select 1;\n-- so\nROLLBACK',
+      "insert into t values ('x'); end;",
+      'select 1;; abort',
+      '/* a /* b */ c */ commit',
+      '-- a\rcommit',
+      'select $1; commit',
+      'select a$1$; commit; select b$1$',
+      "select E'\\\\'; commit",
+      "select 'a\\'; commit --'",
+      'select "a""; b"; commit',
+      "select u&'\\'; commit",
+      'create function begin() returns int language sql as $$ select 1 $$; end',
+      'create table t (begin atomic); end',
+      'create trigger begin before insert on t execute function f(); end',
+      'create domain begin atomic; end',
+      'create procedure p() begin atomic end; end',
+      'select case when a then b end; end',
+      'set session characteristics as transaction read only'
+    ]
+  ) {
+    t.throws(
+      () => {
+        refuseTransactionControl(text)
+      },
+      { code: 'TX_USAGE' },
+      text
+    )
+  }
+  for (
+    const text of [
+      'select 1; rollback to a',
+      "select '; commit'",
+      'do $$ begin perform 1; end $$',
+      'do $x$ begin; commit; end $x$; select 1',
+      'select 1; -- commit\n select 2',
+      "select 'it''s; commit'",
+      "select E'a\\'; commit'",
+      "select E'a' -- so\n 'b\\'; commit'",
+      'select $ä1$; commit $$ $ä1$',
+      '/* ; /* commit */ ; commit */ select 1',
+      'set transaction read only; set local role x',
+      'create or replace function f() returns int begin atomic; select case when a then b end; end; select 1',
+      'create trigger t after insert on x begin insert into y values (1); end; select 1',
+      "select 'never closed; commit"
+    ]
+  ) {
+    t.doesNotThrow(() => {
+      refuseTransactionControl(text)
+    }, text)
+  }
 })
 
 t.test('errors of PostgreSQL and of the network', async (t) => {
-  const fault = (code: string, severity?: string) => Object.assign(new Error('x'), severity === undefined ? { code } : { code, severity })
+  const fault = (code: string, severity?: string) =>
+    Object.assign(new Error('x'), severity === undefined ? { code } : { code, severity })
   t.equal(sqlState(new Error('wrapped', { cause: fault('23505', 'ERROR') })), '23505')
   t.equal(sqlState(fault('EPIPE')), undefined, 'EPIPE looks like one')
-  for (const code of ['08006', '57P01', '57P03', '53300']) t.equal(isConnectionProblem(fault(code, 'FATAL')), true, code)
-  for (const code of ['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH']) t.equal(isConnectionProblem(fault(code)), true, code)
+  for (const code of ['08006', '57P01', '57P03', '53300']) {
+    t.equal(isConnectionProblem(fault(code, 'FATAL')), true, code)
+  }
+  for (const code of ['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH']) {
+    t.equal(isConnectionProblem(fault(code)), true, code)
+  }
   t.equal(isConnectionProblem(new Error('Connection terminated unexpectedly')), true)
-  for (const error of [fault('23505', 'ERROR'), fault('28P01', 'FATAL'), new Error('anything'), 'text']) t.equal(isConnectionProblem(error), false)
+  for (const error of [fault('23505', 'ERROR'), fault('28P01', 'FATAL'), new Error('anything'), 'text']) {
+    t.equal(isConnectionProblem(error), false)
+  }
   t.equal(isRetriable(fault('40001', 'ERROR')), true)
   t.equal(isRetriable(fault('40P01', 'ERROR')), true)
   t.equal(isRetriable(fault('23505', 'ERROR')), false)
@@ -325,14 +473,33 @@ t.test('errors of PostgreSQL and of the network', async (t) => {
 
 t.test("a single statement's connection that dies is given to nobody else", async (t) => {
   const released: unknown[] = []
-  for (const [error, expected] of [[Object.assign(new Error('terminating'), { code: '57P01', severity: 'FATAL' }), 'thrown away'], [Object.assign(new Error('duplicate'), { code: '23505', severity: 'ERROR' }), 'kept']] as const) {
+  for (
+    const [error, expected] of [[
+      Object.assign(new Error('terminating'), { code: '57P01', severity: 'FATAL' }),
+      'thrown away'
+    ], [Object.assign(new Error('duplicate'), { code: '23505', severity: 'ERROR' }), 'kept']] as const
+  ) {
     const client = Object.assign(new EventEmitter(), {
-      query: async () => { throw error },
+      query: async () => {
+        throw error
+      },
       getTransactionStatus: () => 'I',
-      release: (reason?: unknown) => { released.push(reason instanceof Error || reason === true ? 'thrown away' : 'kept') }
+      release: (reason?: unknown) => {
+        released.push(reason instanceof Error || reason === true ? 'thrown away' : 'kept')
+      }
     })
-    const driver = singleStatementDriver({ pool: { connect: async () => client } as unknown as Pool, checkoutTimeout: 10, retryAfter: 1, unwatched: (work) => work() })
-    const statement = await driver.open(undefined, { label: 'x', settings: undefined, abandoned: () => false, onLost: () => {} })
+    const driver = singleStatementDriver({
+      pool: { connect: async () => client } as unknown as Pool,
+      checkoutTimeout: 10,
+      retryAfter: 1,
+      unwatched: (work) => work()
+    })
+    const statement = await driver.open(undefined, {
+      label: 'x',
+      settings: undefined,
+      abandoned: () => false,
+      onLost: () => {}
+    })
     await t.rejects(statement.query('insert'), expected === 'kept' ? error : { code: 'TX_OUTCOME_UNKNOWN' })
     await statement.rollback(undefined)
     t.same(released.splice(0), [expected], 'once')

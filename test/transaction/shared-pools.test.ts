@@ -3,11 +3,23 @@ import Fastify from 'fastify'
 import pg from 'pg'
 import t from 'tap'
 import transaction from '../../plugins/transaction/index.ts'
-import { database, logLines, poolDefaults, signal, stage, test, transactional, until, type Database } from './harness.ts'
+import {
+  database,
+  logLines,
+  poolDefaults,
+  signal,
+  stage,
+  test,
+  transactional,
+  until,
+  type Database
+} from './harness.ts'
 import { insert } from './statements.ts'
 
 let db: Database
-t.before(async () => { db = await database(t) })
+t.before(async () => {
+  db = await database(t)
+})
 
 const newPool = () => new pg.Pool({ ...poolDefaults, connectionString: db.url, application_name: 'other' })
 
@@ -24,14 +36,26 @@ test('a full pool without a bound of its own is waited for as long as checkoutTi
         return {}
       })
       app.post('/waits', transactional, async (request) => await insert(request, 2))
-      app.post('/statement', { config: { transaction: 'statement' }, schema: { response: { 200: {} } } }, async (request) => await insert(request, 3))
-      app.post('/job', async () => { await app.transaction(async (tx) => { await tx.query('select 1') }) })
+      app.post(
+        '/statement',
+        { config: { transaction: 'statement' }, schema: { response: { 200: {} } } },
+        async (request) => await insert(request, 3)
+      )
+      app.post('/job', async () => {
+        await app.transaction(async (tx) => {
+          await tx.query('select 1')
+        })
+      })
     }
   })
   const holder = send('POST', '/holds')
   await until(() => pool.totalCount === 1 && pool.idleCount === 0)
   for (const path of ['/waits', '/statement', '/job']) {
-    t.match(await send('POST', path), { status: 503, headers: { 'retry-after': '7' }, json: { code: 'TX_POOL_TIMEOUT' } }, path)
+    t.match(await send('POST', path), {
+      status: 503,
+      headers: { 'retry-after': '7' },
+      json: { code: 'TX_POOL_TIMEOUT' }
+    }, path)
   }
   free.give()
   t.equal((await holder).status, 200, 'what comes later goes straight back')
@@ -64,22 +88,36 @@ test('many apps on one pool leave nothing on it', async (t) => {
   const pool = newPool()
   const { connect } = pool
   const warnings: string[] = []
-  const onWarning = ({ name }: Error) => { warnings.push(name) }
+  const onWarning = ({ name }: Error) => {
+    warnings.push(name)
+  }
   process.on('warning', onWarning)
   const before = ['error', 'acquire'].map((event) => pool.listenerCount(event))
   const apps = Array.from({ length: 15 }, () => Fastify())
   const [lastApp = Fastify(), ...others] = apps
   for (const app of apps) await app.register(transaction, { pool, detectStrays: true })
-  for (const app of apps) await app.transaction(async (tx) => { await tx.query('select 1') })
-  await t.rejects(lastApp.transaction(async (tx) => {
-    await tx.query('select 1')
-    await pool.query('select 1')
-  }), { code: 'TX_USAGE' }, 'watched once for all')
+  for (const app of apps) {
+    await app.transaction(async (tx) => {
+      await tx.query('select 1')
+    })
+  }
+  await t.rejects(
+    lastApp.transaction(async (tx) => {
+      await tx.query('select 1')
+      await pool.query('select 1')
+    }),
+    { code: 'TX_USAGE' },
+    'watched once for all'
+  )
   for (const app of others) await app.close()
-  await t.rejects(lastApp.transaction(async (tx) => {
-    await tx.query('select 1')
-    await pool.connect()
-  }), { code: 'TX_USAGE' }, 'and as long as one of them lives')
+  await t.rejects(
+    lastApp.transaction(async (tx) => {
+      await tx.query('select 1')
+      await pool.connect()
+    }),
+    { code: 'TX_USAGE' },
+    'and as long as one of them lives'
+  )
   await lastApp.close()
   process.off('warning', onWarning)
   t.same(['error', 'acquire'].map((event) => pool.listenerCount(event)), before)
@@ -103,7 +141,9 @@ test('only the own pool of a transaction is watched', async (t) => {
       })
       app.post('/nests-other', transactional, async (request) => {
         await insert(request, 2)
-        await beside.transaction(async (tx) => { await tx.query('insert into item values (3)') })
+        await beside.transaction(async (tx) => {
+          await tx.query('insert into item values (3)')
+        })
         return {}
       })
       app.post('/through-other', transactional, async (request) => {
@@ -118,7 +158,11 @@ test('only the own pool of a transaction is watched', async (t) => {
   })
   t.equal((await send('POST', '/reads-other')).status, 200)
   t.equal((await send('POST', '/nests-other')).status, 200)
-  t.match(await send('POST', '/through-other'), { status: 500, json: { code: 'TX_USAGE' } }, 'the outer one still holds a connection of this pool')
+  t.match(
+    await send('POST', '/through-other'),
+    { status: 500, json: { code: 'TX_USAGE' } },
+    'the outer one still holds a connection of this pool'
+  )
   t.same(await db.ids(), [1, 2, 3])
   await other.end()
 })
@@ -132,7 +176,17 @@ test('resetSession: what a request set for its session is met by no other', asyn
     plugin: (pool) => ({ pool, resetSession: true }),
     routes: (app) => {
       app.post('/set', transactional, async (request) => {
-        for (const text of ["set app.tenant = 'red'", 'set statement_timeout = 1234', 'listen a', 'select pg_advisory_lock(4711)', 'create temp table x (i int)', 'declare c cursor with hold for select 1', 'set session authorization low']) {
+        for (
+          const text of [
+            "set app.tenant = 'red'",
+            'set statement_timeout = 1234',
+            'listen a',
+            'select pg_advisory_lock(4711)',
+            'create temp table x (i int)',
+            'declare c cursor with hold for select 1',
+            'set session authorization low'
+          ]
+        ) {
           await request.transaction.query(text)
         }
         return {}
@@ -141,11 +195,22 @@ test('resetSession: what a request set for its session is met by no other', asyn
         await request.transaction.query('select pg_advisory_lock(4712)')
         throw new Error('rolled back')
       })
-      app.post('/statement', statement, async (request) => { await request.transaction.query("set app.tenant = 'blue'"); return {} })
-      app.post('/seen', transactional, async (request) => (await request.transaction.query({ name: 'seen', text: `select current_setting('app.tenant', true) as tenant, current_setting('statement_timeout') as time,
+      app.post('/statement', statement, async (request) => {
+        await request.transaction.query("set app.tenant = 'blue'")
+        return {}
+      })
+      app.post(
+        '/seen',
+        transactional,
+        async (request) =>
+          (await request.transaction.query({
+            name: 'seen',
+            text: `select current_setting('app.tenant', true) as tenant, current_setting('statement_timeout') as time,
         current_user = session_user and current_user <> 'low' as own, (select count(*)::int from pg_listening_channels()) as channels, (select count(*)::int from pg_cursors where name <> '') as cursors,
         (select count(*)::int from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()) as locks, to_regclass('pg_temp.x') as temporary,
-        (select count(*)::int from pg_prepared_statements) as prepared` })).rows[0])
+        (select count(*)::int from pg_prepared_statements) as prepared`
+          })).rows[0]
+      )
     }
   })
   const clean = { time: '0', own: true, channels: 0, cursors: 0, locks: 0, temporary: null }
@@ -180,7 +245,11 @@ test('resetSession: a connection that cannot be reset is thrown away', async (t)
           }
         })
       })
-      app.post('/', transactional, async (request) => (await request.transaction.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0])
+      app.post(
+        '/',
+        transactional,
+        async (request) => (await request.transaction.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]
+      )
     }
   })
   const first = await send('POST', '/')

@@ -4,7 +4,9 @@ import t from 'tap'
 import { database, recordStatements, signal, stage, test, transactional, until, type Database } from './harness.ts'
 
 let db: Database
-t.before(async () => { db = await database(t) })
+t.before(async () => {
+  db = await database(t)
+})
 
 test("'statement': one statement that commits by itself", async (t) => {
   const statements: string[] = []
@@ -15,8 +17,15 @@ test("'statement': one statement that commits by itself", async (t) => {
     plugin: (pool) => ({ pool, defaults: { deadline: 2000 } }),
     routes: (app, pool) => {
       recordStatements(pool, statements)
-      const options = { config: { transaction: 'statement' }, schema: { response: { 200: { type: 'object', properties: { id: { type: 'integer' } } } } } } as const
-      app.post('/one', options, async (request) => (await request.transaction.query('insert into item values (1) returning id')).rows[0])
+      const options = {
+        config: { transaction: 'statement' },
+        schema: { response: { 200: { type: 'object', properties: { id: { type: 'integer' } } } } }
+      } as const
+      app.post(
+        '/one',
+        options,
+        async (request) => (await request.transaction.query('insert into item values (1) returning id')).rows[0]
+      )
       app.post('/two', options, async (request) => {
         await request.transaction.query('insert into item values (2)')
         await request.transaction.query('insert into item values (3)')
@@ -26,8 +35,19 @@ test("'statement': one statement that commits by itself", async (t) => {
         return { id: 1 }
       })
       app.post('/begin', options, async (request) => await request.transaction.query('begin'))
-      app.post('/sleeps', options, async (request) => await request.transaction.query('insert into item select 4 from pg_sleep(60)'))
-      app.post('/killed', options, async (request) => await request.transaction.query('insert into item select 5 from pg_terminate_backend(pg_backend_pid()), pg_sleep(60)'))
+      app.post(
+        '/sleeps',
+        options,
+        async (request) => await request.transaction.query('insert into item select 4 from pg_sleep(60)')
+      )
+      app.post(
+        '/killed',
+        options,
+        async (request) =>
+          await request.transaction.query(
+            'insert into item select 5 from pg_terminate_backend(pg_backend_pid()), pg_sleep(60)'
+          )
+      )
       app.post('/holds', transactional, async (request) => {
         await request.transaction.query('select 1')
         await free.given
@@ -42,7 +62,11 @@ test("'statement': one statement that commits by itself", async (t) => {
   t.match(await send('POST', '/begin'), { status: 500, json: { code: 'TX_USAGE' } })
   const sleeping = send('POST', '/sleeps')
   // A cancel that overtakes its statement stops nothing.
-  await until(async () => (await db.admin.query("select 1 from pg_stat_activity where datname = current_database() and state = 'active' and query like '%pg_sleep(60)%' and pid <> pg_backend_pid()")).rowCount === 1)
+  await until(async () =>
+    (await db.admin.query(
+      "select 1 from pg_stat_activity where datname = current_database() and state = 'active' and query like '%pg_sleep(60)%' and pid <> pg_backend_pid()"
+    )).rowCount === 1
+  )
   sleeping.abort()
   t.ok(await until(() => pool.idleCount === 1), 'an abort cancels it')
   t.equal((await send('POST', '/killed')).status >= 500, true, 'a killed backend takes nothing with it')
@@ -56,6 +80,10 @@ test("'statement': one statement that commits by itself", async (t) => {
   free.give()
   await holder
   await until(() => pool.idleCount === 1)
-  t.same(statements.slice(before).filter((text) => text.startsWith('insert')), [], 'a client that left the queue sends nothing')
+  t.same(
+    statements.slice(before).filter((text) => text.startsWith('insert')),
+    [],
+    'a client that left the queue sends nothing'
+  )
   t.same(await db.ids(), [1, 2], 'the price: what a statement did stays')
 })

@@ -16,14 +16,20 @@ export function setting (name: string): string {
 export const conflict = "do $$ begin raise exception 'conflict' using errcode = '40001'; end $$"
 
 /** Makes the COMMIT fail like that, once something has been inserted into `item` after this. */
-export const commitConflict = "create function pg_temp.clash() returns trigger language plpgsql as 'begin raise exception ''conflict'' using errcode = ''40001''; end'; create constraint trigger clash after insert on item deferrable initially deferred for each row execute function pg_temp.clash()"
+export const commitConflict =
+  "create function pg_temp.clash() returns trigger language plpgsql as 'begin raise exception ''conflict'' using errcode = ''40001''; end'; create constraint trigger clash after insert on item deferrable initially deferred for each row execute function pg_temp.clash()"
 
 /** What `request.db` is with `plainHandles`. */
-export interface PlainDb { query: (text: string) => Promise<unknown> }
+export interface PlainDb {
+  query: (text: string) => Promise<unknown>
+}
 
 /** The smallest app handle: its query goes to the transaction, or autocommits. Typed as the service's own, which is this project's `request.db`. */
 export function plainHandles (pool: Pool): SqlHandles<Handle> {
-  const handles: SqlHandles<PlainDb> = { autocommit: { query: (text) => pool.query(text) }, bind: (client) => ({ query: (text) => client.query(text) }) }
+  const handles: SqlHandles<PlainDb> = {
+    autocommit: { query: (text) => pool.query(text) },
+    bind: (client) => ({ query: (text) => client.query(text) })
+  }
   return handles as unknown as SqlHandles<Handle>
 }
 

@@ -6,7 +6,9 @@ import { database, stage, test, transactional, until, type Database } from './ha
 import { insert } from './statements.ts'
 
 let db: Database
-t.before(async () => { db = await database(t) })
+t.before(async () => {
+  db = await database(t)
+})
 
 test('F34 deadlines', async (t) => {
   const { send } = await stage(t, {
@@ -49,15 +51,30 @@ test('F34 deadlines', async (t) => {
         await insert(request, 1)
         return new Readable({ read () {} })
       })
-      app.post('/slow-error-hook', { ...options, onError: async () => { await sleep(100) } }, async (request) => {
+      app.post('/slow-error-hook', {
+        ...options,
+        onError: async () => {
+          await sleep(100)
+        }
+      }, async (request) => {
         await request.transaction.query('select pg_sleep(60)')
       })
-      app.post('/returns-in-error-hook', { ...options, onError: async () => { await sleep(150) } }, async (request) => {
+      app.post('/returns-in-error-hook', {
+        ...options,
+        onError: async () => {
+          await sleep(150)
+        }
+      }, async (request) => {
         await insert(request, 1)
         await sleep(200)
         return {}
       })
-      app.post('/slow-send-hook', { ...options, onSend: async () => { await sleep(200) } }, async (request) => {
+      app.post('/slow-send-hook', {
+        ...options,
+        onSend: async () => {
+          await sleep(200)
+        }
+      }, async (request) => {
         await insert(request, 1)
         return {}
       })
@@ -68,13 +85,31 @@ test('F34 deadlines', async (t) => {
       })
     }
   })
-  for (const path of ['/sleeps', '/idle', '/late-query', '/late-value', '/swallows', '/floating', '/no-statement', '/silent-stream', '/slow-error-hook', '/returns-in-error-hook', '/slow-send-hook']) {
+  for (
+    const path of [
+      '/sleeps',
+      '/idle',
+      '/late-query',
+      '/late-value',
+      '/swallows',
+      '/floating',
+      '/no-statement',
+      '/silent-stream',
+      '/slow-error-hook',
+      '/returns-in-error-hook',
+      '/slow-send-hook'
+    ]
+  ) {
     const answer = await send('POST', path)
     t.match(answer, { status: 504, json: { code: 'TX_TIMEOUT' } }, path)
     t.match(answer.json['message'], /deadline of 120 ms/)
     t.same(await db.ids(), [], `${path} stored nothing`)
   }
-  t.match(await send('POST', '/slow-commit'), { status: 200, json: { own: true } }, 'a COMMIT that has begun is not interrupted')
+  t.match(
+    await send('POST', '/slow-commit'),
+    { status: 200, json: { own: true } },
+    'a COMMIT that has begun is not interrupted'
+  )
   t.same(await db.ids(), [9])
   await sleep(200)
 })
@@ -106,7 +141,11 @@ test("Fastify's own timeouts", async (t) => {
     }
   })
   await pool.query('select 1')
-  t.match(await send('GET', '/slow-commit'), { status: 201, headers: { 'x-own': 'yes' }, json: { own: true } }, 'the reply that is committing answers')
+  t.match(
+    await send('GET', '/slow-commit'),
+    { status: 201, headers: { 'x-own': 'yes' }, json: { own: true } },
+    'the reply that is committing answers'
+  )
   t.same(await db.ids(), [1])
   for (const path of ['/sleeps', '/late-write', '/silent-stream']) t.equal((await send('GET', path)).status, 503, path)
   await sleep(150)

@@ -11,18 +11,24 @@ import { database, logLines, stage, test, transactional, until, type Database } 
 import { insert } from './statements.ts'
 
 let db: Database
-t.before(async () => { db = await database(t) })
+t.before(async () => {
+  db = await database(t)
+})
 
 const item = pgTable('item', { id: integer().primaryKey() })
 type Handle = ReturnType<typeof drizzle>
 const handleOf = (request: FastifyRequest) => request.db as unknown as Handle
 const orphan = 'insert into child values (1, 99)'
-const mistake = async (): Promise<never> => { throw new Error('a mistake in the callback') }
+const mistake = async (): Promise<never> => {
+  throw new Error('a mistake in the callback')
+}
 
 /** Collects the rejections that Node would end the process for, until it is asked for them. */
 function unheardRejections (): () => unknown[] {
   const unheard: unknown[] = []
-  const onUnheard = (reason: unknown) => { unheard.push(reason) }
+  const onUnheard = (reason: unknown) => {
+    unheard.push(reason)
+  }
   process.on('unhandledRejection', onUnheard)
   return () => {
     process.off('unhandledRejection', onUnheard)
@@ -33,20 +39,45 @@ function unheardRejections (): () => unknown[] {
 test('a failure that nobody awaits is the reply', async (t) => {
   const unheard = unheardRejections()
   const forgotten: Record<string, (request: FastifyRequest) => unknown> = {
-    '/commit': async (request) => { await request.transaction.query(orphan); void request.transaction.commit() },
-    '/statement': (request) => { void request.transaction.query('select 1 / 0') },
+    '/commit': async (request) => {
+      await request.transaction.query(orphan)
+      void request.transaction.commit()
+    },
+    '/statement': (request) => {
+      void request.transaction.query('select 1 / 0')
+    },
     '/in-savepoint': async (request) => {
       await request.transaction.query('savepoint one')
       void request.transaction.query('select 1 / 0')
       await request.transaction.query('rollback to one')
     },
-    '/refused': (request) => { void request.transaction.query('begin') },
-    '/callback': (request) => { void (request.transaction.query as (...args: unknown[]) => unknown)('select 1', [], () => {}) },
-    '/cursor': (request) => { void request.transaction.query({ submit () {}, text: 'select 1' } as never) },
-    '/drizzle': (request) => { void handleOf(request).insert(item).values({ id: 1 }).execute() },
-    '/drizzle-then': (request) => { void handleOf(request).transaction(mistake) },
-    '/drizzle-config': (request) => { void (handleOf(request).transaction as (...args: unknown[]) => unknown)(async () => {}, { isolationLevel: 'serializable' }) },
-    '/drizzle-runs': (request) => { void handleOf(request).transaction(async (tx) => { await tx.insert(item).values({ id: 5 }); await sleep(200); await tx.insert(item).values({ id: 6 }) }) }
+    '/refused': (request) => {
+      void request.transaction.query('begin')
+    },
+    '/callback': (request) => {
+      void (request.transaction.query as (...args: unknown[]) => unknown)('select 1', [], () => {})
+    },
+    '/cursor': (request) => {
+      void request.transaction.query({ submit () {}, text: 'select 1' } as never)
+    },
+    '/drizzle': (request) => {
+      void handleOf(request).insert(item).values({ id: 1 }).execute()
+    },
+    '/drizzle-then': (request) => {
+      void handleOf(request).transaction(mistake)
+    },
+    '/drizzle-config': (request) => {
+      void (handleOf(request).transaction as (...args: unknown[]) => unknown)(async () => {}, {
+        isolationLevel: 'serializable'
+      })
+    },
+    '/drizzle-runs': (request) => {
+      void handleOf(request).transaction(async (tx) => {
+        await tx.insert(item).values({ id: 5 })
+        await sleep(200)
+        await tx.insert(item).values({ id: 6 })
+      })
+    }
   }
   const { send } = await stage(t, {
     database: db,
@@ -135,7 +166,12 @@ test('what is no function is refused where it is given', async (t) => {
   const { send } = await stage(t, {
     database: db,
     routes: (app) => {
-      const given: Record<string, unknown> = { text: 'kick', promise: Promise.resolve(), nothing: undefined, object: {} }
+      const given: Record<string, unknown> = {
+        text: 'kick',
+        promise: Promise.resolve(),
+        nothing: undefined,
+        object: {}
+      }
       for (const method of ['afterCommit', 'beforeReply'] as const) {
         for (const [what, value] of Object.entries(given)) {
           app.post(`/${method}/${what}`, transactional, async (request) => {
@@ -149,7 +185,10 @@ test('what is no function is refused where it is given', async (t) => {
   })
   for (const method of ['afterCommit', 'beforeReply']) {
     for (const what of ['text', 'promise', 'nothing', 'object']) {
-      t.match(await send('POST', `/${method}/${what}`), { status: 500, json: { code: 'TX_USAGE', message: new RegExp(`^${method}\\(\\) needs a function`) } }, `${method} ${what}`)
+      t.match(await send('POST', `/${method}/${what}`), {
+        status: 500,
+        json: { code: 'TX_USAGE', message: new RegExp(`^${method}\\(\\) needs a function`) }
+      }, `${method} ${what}`)
     }
   }
   t.same(await db.ids(), [])

@@ -7,14 +7,26 @@ import { ask, failOnCrash, isTruth, openSession, post, type Told } from './truth
 import { insert } from './statements.ts'
 
 let db: Database
-t.before(async () => { db = await database(t) })
+t.before(async () => {
+  db = await database(t)
+})
 
 /** What a handler does to its reply before it returns a payload; undefined: an object. */
 type Act = (reply: FastifyReply) => unknown
-const header = (name: string, value: unknown): Act => (reply) => { reply.header(name, value as string) }
-const rawHeader = (name: string, value: string | string[]): Act => (reply) => { reply.raw.setHeader(name, value) }
-const text = (...acts: Act[]): Act => (reply) => { for (const act of acts) act(reply); return 'some text' }
-const stream = (...acts: Act[]): Act => (reply) => { for (const act of acts) act(reply); return Readable.from(['some ', 'text']) }
+const header = (name: string, value: unknown): Act => (reply) => {
+  reply.header(name, value as string)
+}
+const rawHeader = (name: string, value: string | string[]): Act => (reply) => {
+  reply.raw.setHeader(name, value)
+}
+const text = (...acts: Act[]): Act => (reply) => {
+  for (const act of acts) act(reply)
+  return 'some text'
+}
+const stream = (...acts: Act[]): Act => (reply) => {
+  for (const act of acts) act(reply)
+  return Readable.from(['some ', 'text'])
+}
 let turn = 0
 
 /** Each with the status over HTTP/1.1, and over HTTP/2 where that differs. */
@@ -28,7 +40,14 @@ const acts: Record<string, [Act, number, number?]> = {
   'a date': [header('x-a', new Date(0)), 200],
   'a list of a number and a date': [header('x-a', [1, new Date(0)]), 200],
   'an empty list': [header('x-a', []), 200],
-  'an object whose toString throws': [header('x-a', { toString () { throw new Error('no text') } }), 500],
+  'an object whose toString throws': [
+    header('x-a', {
+      toString () {
+        throw new Error('no text')
+      }
+    }),
+    500
+  ],
   'an object without toString': [header('x-a', Object.create(null)), 500],
   'an object whose text changes': [header('x-a', { toString: () => turn++ % 2 === 0 ? 'fine' : 'two\r\nlines' }), 200],
   'not latin': [header('x-a', 'ā'), 500],
@@ -42,7 +61,10 @@ const acts: Record<string, [Act, number, number?]> = {
   'transfer-encoding: gzip': [header('transfer-encoding', 'gzip'), 500],
   'transfer-encoding: chunked of a text': [text(header('transfer-encoding', 'chunked')), 500],
   'transfer-encoding: chunked of a stream': [stream(header('transfer-encoding', 'chunked')), 200, 500],
-  'transfer-encoding and content-length of a stream': [stream(header('transfer-encoding', 'chunked'), header('content-length', '9')), 500],
+  'transfer-encoding and content-length of a stream': [
+    stream(header('transfer-encoding', 'chunked'), header('content-length', '9')),
+    500
+  ],
   'connection: close': [header('connection', 'close'), 200],
   'keep-alive': [header('keep-alive', 'timeout=5'), 200, 500],
   'the wrong content-length of a text': [text(header('content-length', '5')), 200],
@@ -51,15 +73,35 @@ const acts: Record<string, [Act, number, number?]> = {
   'two values of content-length': [text(header('content-length', ['1', '2'])), 200, 500],
   'two values of etag': [header('etag', ['"1"', '"2"']), 200, 500],
   'a trailer header without trailers': [header('trailer', 'x-sum'), 500, 200],
-  'a trailer that nobody could name': [(reply) => { reply.trailer('x sum', async () => 'a') }, 500],
-  'a trailer whose name has a line end': [(reply) => { reply.trailer('x\nsum', async () => 'a') }, 500],
-  'a trailer and a content-length': [text(header('content-length', '9'), (reply) => { reply.trailer('x-sum', async () => 'a') }), 200],
-  'an informational status': [(reply) => { reply.code(103) }, 500, 500],
+  'a trailer that nobody could name': [(reply) => {
+    reply.trailer('x sum', async () => 'a')
+  }, 500],
+  'a trailer whose name has a line end': [(reply) => {
+    reply.trailer('x\nsum', async () => 'a')
+  }, 500],
+  'a trailer and a content-length': [
+    text(header('content-length', '9'), (reply) => {
+      reply.trailer('x-sum', async () => 'a')
+    }),
+    200
+  ],
+  'an informational status': [
+    (reply) => {
+      reply.code(103)
+    },
+    500,
+    500
+  ],
   'an object with a BigInt': [() => ({ n: 1n }), 500],
   'a blob': [() => new Blob(['a']), 200]
 }
 
-async function sendAll (t: Test, talk: (stage: Stage, path: string) => Promise<Told>, column: 1 | 2, http2: boolean): Promise<void> {
+async function sendAll (
+  t: Test,
+  talk: (stage: Stage, path: string) => Promise<Told>,
+  column: 1 | 2,
+  http2: boolean
+): Promise<void> {
   failOnCrash(t)
   turn = 0
   const running = await stage(t, {
@@ -87,9 +129,15 @@ test('K10 what Node refuses is refused before the COMMIT, over HTTP/1.1', async 
 
 test('K10 what Node refuses is refused before the COMMIT, over HTTP/2', async (t) => {
   const warnings: Error[] = []
-  const warn = (warning: Error) => { warnings.push(warning) }
+  const warn = (warning: Error) => {
+    warnings.push(warning)
+  }
   process.on('warning', warn)
   await sendAll(t, ({ origin }, path) => post(openSession(t, origin), path).told, 2, true)
   process.off('warning', warn)
-  t.same(warnings.filter(({ message }) => !message.includes('connection')), [], 'no warning but of the header connection, which Node drops')
+  t.same(
+    warnings.filter(({ message }) => !message.includes('connection')),
+    [],
+    'no warning but of the header connection, which Node drops'
+  )
 })

@@ -8,13 +8,20 @@ import { database, logLines, stage, test, transactional, type Database } from '.
 import { insert } from './statements.ts'
 
 let db: Database
-t.before(async () => { db = await database(t) })
+t.before(async () => {
+  db = await database(t)
+})
 
 test('replies sent in unusual ways', async (t) => {
   const { send } = await stage(t, {
     database: db,
     routes: (app) => {
-      const slowHook = { ...transactional, onSend: async () => { await sleep(5) } }
+      const slowHook = {
+        ...transactional,
+        onSend: async () => {
+          await sleep(5)
+        }
+      }
       for (const [name, options] of Object.entries({ plain: transactional, hook: slowHook })) {
         app.post(`/${name}/unreturned`, options, async (request, reply) => {
           await insert(request, 1)
@@ -37,7 +44,10 @@ test('replies sent in unusual ways', async (t) => {
         })
         app.post(`/${name}/throws-before-bytes`, options, async (request, reply) => {
           await insert(request, 11)
-          request.transaction.beforeReply(async () => { await sleep(60); return { headers: { 'x-first': 'yes' } } })
+          request.transaction.beforeReply(async () => {
+            await sleep(60)
+            return { headers: { 'x-first': 'yes' } }
+          })
           reply.code(201).send({ first: true })
           await sleep(30)
           throw new Error('between COMMIT and first byte')
@@ -66,7 +76,17 @@ test('replies sent in unusual ways', async (t) => {
       }
     }
   })
-  for (const [path, id] of [['unreturned', 1], ['throws-after', 2], ['throws-later', 3], ['sends-twice', 4], ['writes-after', 5], ['changes-after', 10], ['throws-before-bytes', 11]] as const) {
+  for (
+    const [path, id] of [
+      ['unreturned', 1],
+      ['throws-after', 2],
+      ['throws-later', 3],
+      ['sends-twice', 4],
+      ['writes-after', 5],
+      ['changes-after', 10],
+      ['throws-before-bytes', 11]
+    ] as const
+  ) {
     await db.admin.query('truncate item')
     const answer = await send('POST', `/plain/${path}`)
     t.equal(answer.status, 201, path)
@@ -77,7 +97,11 @@ test('replies sent in unusual ways', async (t) => {
     await db.admin.query('truncate item')
     const { status } = await send('POST', `/hook/${path}`)
     const stored = (await db.ids()).length > 0
-    t.equal(stored, status < 400, `${path}, still in an earlier hook when the second reply came: ${status} is the truth`)
+    t.equal(
+      stored,
+      status < 400,
+      `${path}, still in an earlier hook when the second reply came: ${status} is the truth`
+    )
   }
   await db.admin.query('truncate item')
   for (const path of ['/plain/unreturned-orphan', '/hook/unreturned-orphan']) {
@@ -89,7 +113,9 @@ test('replies sent in unusual ways', async (t) => {
 
 test('what beforeReply adds can neither deny nor break the reply', async (t) => {
   const { lines, logger } = logLines()
-  const wrong = [{ status: 500 }, { status: 404 }, { status: 99 }, { headers: { 'x-bad': 'two\nlines' } }, { headers: { 'x bad': 'a blank' } }]
+  const wrong = [{ status: 500 }, { status: 404 }, { status: 99 }, { headers: { 'x-bad': 'two\nlines' } }, {
+    headers: { 'x bad': 'a blank' }
+  }]
   const { send } = await stage(t, {
     database: db,
     fastify: { logger },
@@ -105,7 +131,9 @@ test('what beforeReply adds can neither deny nor break the reply', async (t) => 
       }
     }
   })
-  for (const id of wrong.keys()) t.match(await send('POST', `/${id}`), { status: 202, headers: { 'x-good': 'yes', 'x-bad': undefined } })
+  for (const id of wrong.keys()) {
+    t.match(await send('POST', `/${id}`), { status: 202, headers: { 'x-good': 'yes', 'x-bad': undefined } })
+  }
   t.same(await db.ids(), [...wrong.keys()])
   t.equal(lines.filter((line) => line['msg'] === 'a beforeReply callback failed').length, wrong.length)
 })
@@ -114,7 +142,12 @@ test('an error that Fastify writes past every hook cannot overtake a COMMIT', as
   const { send } = await stage(t, {
     database: db,
     routes: (app) => {
-      const failing = { ...transactional, onSend: async (_request: FastifyRequest, reply: FastifyReply) => { if (reply.statusCode >= 400) throw new Error('the hook fails for errors') } }
+      const failing = {
+        ...transactional,
+        onSend: async (_request: FastifyRequest, reply: FastifyReply) => {
+          if (reply.statusCode >= 400) throw new Error('the hook fails for errors')
+        }
+      }
       app.post('/committing', failing, async (request, reply) => {
         await insert(request, 1)
         await request.transaction.query('insert into slow values (1, 150)')
@@ -157,7 +190,9 @@ test('F35 hijack and raw replies are refused while the transaction is open', asy
       })
       app.post('/second-attempt', { config: { transaction: { retries: 1 } } }, async (request, reply) => {
         await insert(request, 1)
-        if (request.transaction.attempt === 1) throw Object.assign(new Error('conflict'), { code: '40001', severity: 'ERROR' })
+        if (request.transaction.attempt === 1) {
+          throw Object.assign(new Error('conflict'), { code: '40001', severity: 'ERROR' })
+        }
         reply.raw.end('bytes')
       })
       app.post('/after-commit', transactional, async (request, reply) => {
@@ -192,7 +227,11 @@ test('F35 hijack and raw replies are refused while the transaction is open', asy
   t.same(await db.ids(), [])
   t.match(await send('POST', '/after-commit'), { status: 202, text: 'by hand' })
   t.same(await db.ids(), [2])
-  await t.rejects(send('POST', '/after-commit-without-hijack'), { code: 'ECONNRESET' }, 'two replies break the connection, not the process')
+  await t.rejects(
+    send('POST', '/after-commit-without-hijack'),
+    { code: 'ECONNRESET' },
+    'two replies break the connection, not the process'
+  )
   t.same(await db.ids(), [2, 4])
   t.equal((await send('POST', '/before')).status, 200)
   t.equal((await send('POST', '/begun-before')).status, 200)

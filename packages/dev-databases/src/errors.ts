@@ -1,7 +1,13 @@
 /** What went wrong, as one word for code; the message is one line for people and ends with the next step. */
 export type EmbeddedErrorCode =
-  | 'NO_POSTGRES' | 'NO_MONGOD' | 'DATA_DIR_UNUSABLE' | 'IN_USE' | 'OTHER_VERSION' | 'DATA_DAMAGED'
-  | 'DISK_FULL' | 'NOT_STARTED'
+  | 'NO_POSTGRES'
+  | 'NO_MONGOD'
+  | 'DATA_DIR_UNUSABLE'
+  | 'IN_USE'
+  | 'OTHER_VERSION'
+  | 'DATA_DAMAGED'
+  | 'DISK_FULL'
+  | 'NOT_STARTED'
 
 /** The embedded databases could not be had. `message` says what is wrong and what to do next. */
 export class EmbeddedError extends Error {
@@ -23,10 +29,18 @@ export function systemCode (error: unknown): string | undefined {
 export function explainFileError (error: unknown, folder: string): never {
   const code = systemCode(error)
   if (code === 'ENOSPC' || code === 'EDQUOT') {
-    throw new EmbeddedError('DISK_FULL', `No space left for ${folder}: free about 500 MB or set DATA_DIR to another disk.`, error)
+    throw new EmbeddedError(
+      'DISK_FULL',
+      `No space left for ${folder}: free about 500 MB or set DATA_DIR to another disk.`,
+      error
+    )
   }
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'ENOTDIR' || code === 'EEXIST') {
-    throw new EmbeddedError('DATA_DIR_UNUSABLE', `Cannot write to ${folder} (${code}): give this user the folder, or set DATA_DIR to one it may write to.`, error)
+    throw new EmbeddedError(
+      'DATA_DIR_UNUSABLE',
+      `Cannot write to ${folder} (${code}): give this user the folder, or set DATA_DIR to one it may write to.`,
+      error
+    )
   }
   throw error
 }

@@ -21,7 +21,9 @@ export interface ServerRecord extends ProcessMark {
   pgCtl?: string
 }
 
-interface Registration extends ProcessMark { file: string }
+interface Registration extends ProcessMark {
+  file: string
+}
 
 const REAPER = fileURLToPath(new URL('./reaper.mjs', import.meta.url))
 const STOP_MS = 60_000
@@ -32,7 +34,10 @@ const STOP_MS = 60_000
  */
 export async function join (dataDir: string, pid: number): Promise<string> {
   if (!isAlive({ pid, started: '' })) {
-    throw new EmbeddedError('NOT_STARTED', `No process has the pid ${pid}: name one that runs as the owner of the databases in ${dataDir}.`)
+    throw new EmbeddedError(
+      'NOT_STARTED',
+      `No process has the pid ${pid}: name one that runs as the owner of the databases in ${dataDir}.`
+    )
   }
   const file = path.join(dataDir, 'holders', `${randomUUID()}.json`)
   writeJson(file, getMark(pid))
@@ -40,7 +45,10 @@ export async function join (dataDir: string, pid: number): Promise<string> {
   const ready = await poll(STOP_MS, 25, () => isRunning(stopping) ? undefined : true)
   if (ready === undefined) {
     const pid = readJson<ProcessMark>(stopping)?.pid ?? 'of the reaper'
-    throw new EmbeddedError('IN_USE', `The databases in ${dataDir} do not finish stopping: end pid ${pid} and try again.`)
+    throw new EmbeddedError(
+      'IN_USE',
+      `The databases in ${dataDir} do not finish stopping: end pid ${pid} and try again.`
+    )
   }
   for (const holder of registrations(dataDir)) if (!isAlive(holder)) rmSync(holder.file, { force: true })
   ensureReaper(dataDir)
@@ -71,7 +79,10 @@ async function untilStopped (dataDir: string): Promise<void> {
   })
   if (done === true) return
   const left = servers(dataDir).map(({ pid }) => pid).join(' and ')
-  throw new EmbeddedError('IN_USE', `The databases in ${dataDir} did not stop within ${STOP_MS / 1000} s: end pid ${left}.`)
+  throw new EmbeddedError(
+    'IN_USE',
+    `The databases in ${dataDir} did not stop within ${STOP_MS / 1000} s: end pid ${left}.`
+  )
 }
 
 /** A reaper that is told to watch over an unused folder stops what runs there at once. */
@@ -79,10 +90,19 @@ function ensureReaper (dataDir: string): void {
   const file = path.join(dataDir, 'reaper.json')
   if (isRunning(file) || !existsSync(dataDir)) return
   if (!existsSync(REAPER)) {
-    throw new EmbeddedError('NOT_STARTED', `${REAPER} is missing: copy it there when building, or set DATABASE_URL and MONGODB_URL.`)
+    throw new EmbeddedError(
+      'NOT_STARTED',
+      `${REAPER} is missing: copy it there when building, or set DATABASE_URL and MONGODB_URL.`
+    )
   }
   const cwd = path.parse(dataDir).root
-  const child = spawn(process.execPath, [REAPER, dataDir], { detached: true, stdio: 'ignore', cwd, env: outsideEnvironment(), windowsHide: true })
+  const child = spawn(process.execPath, [REAPER, dataDir], {
+    detached: true,
+    stdio: 'ignore',
+    cwd,
+    env: outsideEnvironment(),
+    windowsHide: true
+  })
   child.unref()
   if (child.pid !== undefined) writeJson(file, getMark(child.pid))
 }

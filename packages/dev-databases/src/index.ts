@@ -53,20 +53,24 @@ export interface EmbeddedDatabases {
 export async function startEmbedded (options: EmbeddedOptions): Promise<EmbeddedDatabases> {
   const { onProgress = () => {}, postgresFlags = [], mongodbFlags = [], owner = process.pid } = options
   const dataDir = makeDataDir(options.dataDir)
-  const waiting = (pid: number): void => { onProgress(`Waiting for pid ${pid}, which is starting the databases in ${dataDir}`) }
+  const waiting = (pid: number): void => {
+    onProgress(`Waiting for pid ${pid}, which is starting the databases in ${dataDir}`)
+  }
   let registration: string | undefined
   let left: Promise<void> | undefined
-  const stop = (): Promise<void> => left ??= registration === undefined ? Promise.resolve() : leave(dataDir, registration)
+  const stop = (): Promise<void> =>
+    left ??= registration === undefined ? Promise.resolve() : leave(dataDir, registration)
   try {
     return await withLock(path.join(dataDir, 'lock'), waiting, async () => {
       registration = await join(dataDir, owner)
       const [postgres, mongodb] = await both(
         options.postgres ? startPostgres({ dataDir, flags: postgresFlags, onProgress }) : undefined,
-        options.mongodb ? startMongod({ dataDir, flags: mongodbFlags, onProgress }) : undefined)
+        options.mongodb ? startMongod({ dataDir, flags: mongodbFlags, onProgress }) : undefined
+      )
       return { ...(postgres && { postgres }), ...(mongodb && { mongodb }), stop }
     })
   } catch (error) {
-    await stop().catch(() => { /* the first error is the one that matters */ })
+    await stop().catch(() => {/* the first error is the one that matters */})
     return explainFileError(error, dataDir)
   }
 }
@@ -75,12 +79,17 @@ export async function startEmbedded (options: EmbeddedOptions): Promise<Embedded
  * Ends every use of the folder's servers by `owner` (default: this process), also one begun in another process: the counterpart of `startEmbedded({ owner })`.
  * Waits until they are stopped unless somebody else uses them. Does nothing where nothing runs.
  */
-export async function stopEmbedded ({ dataDir, owner = process.pid }: { dataDir: string, owner?: number }): Promise<void> {
+export async function stopEmbedded (
+  { dataDir, owner = process.pid }: { dataDir: string; owner?: number }
+): Promise<void> {
   await leaveAll(path.resolve(dataDir), owner)
 }
 
 /** Waits for both even if one fails, so that nothing is started behind the back of the one who cleans up. */
-async function both<A, B> (a: Promise<A> | undefined, b: Promise<B> | undefined): Promise<[A | undefined, B | undefined]> {
+async function both<A, B> (
+  a: Promise<A> | undefined,
+  b: Promise<B> | undefined
+): Promise<[A | undefined, B | undefined]> {
   await Promise.allSettled([a, b])
   return [await a, await b]
 }
@@ -90,5 +99,7 @@ function makeDataDir (dataDir: string): string {
   try {
     for (const name of ['holders', 'servers']) mkdirSync(path.join(folder, name), { recursive: true })
     return realpathSync(folder)
-  } catch (error) { return explainFileError(error, folder) }
+  } catch (error) {
+    return explainFileError(error, folder)
+  }
 }

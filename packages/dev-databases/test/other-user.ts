@@ -6,9 +6,17 @@ try {
   const { postgres, mongodb, stop } = await startEmbedded(options)
   process.send?.({ postgres, mongodb })
   if (ends !== true) {
-    process.on('message', () => { void stop().then(() => { process.disconnect() }) })
+    process.on('message', () => {
+      void stop().then(() => {
+        process.disconnect()
+      })
+    })
   }
 } catch (error) {
-  process.send?.({ error: error instanceof Error ? { name: error.name, message: error.message, code: Reflect.get(error, 'code') } : String(error) })
+  process.send?.({
+    error: error instanceof Error
+      ? { name: error.name, message: error.message, code: Reflect.get(error, 'code') }
+      : String(error)
+  })
   process.disconnect()
 }

@@ -20,7 +20,16 @@ interface Field {
   isRequired: boolean
 }
 
-const types = { double: 0x01, string: 0x02, objectId: 0x07, boolean: 0x08, date: 0x09, null: 0x0a, int: 0x10, long: 0x12 } as const
+const types = {
+  double: 0x01,
+  string: 0x02,
+  objectId: 0x07,
+  boolean: 0x08,
+  date: 0x09,
+  null: 0x0a,
+  int: 0x10,
+  long: 0x12
+} as const
 /** Characters that JSON escapes; UTF-8 holds no lone surrogates. */
 const needsEscape = /["\\\u0000-\u001f]/
 
@@ -38,7 +47,10 @@ const needsEscape = /["\\\u0000-\u001f]/
  * const { cursor } = await db.command({ find: 'posts', limit: 101, singleBatch: true, batchSize: 101 }, { fieldsAsRaw: { firstBatch: true } })
  * const { json, hasMore } = toJson(cursor.firstBatch, 100)
  */
-export function compileBatch (schema: TObject, storedAs: Record<string, string> = {}): (documents: Uint8Array[], limit: number) => JsonBatch {
+export function compileBatch (
+  schema: TObject,
+  storedAs: Record<string, string> = {}
+): (documents: Uint8Array[], limit: number) => JsonBatch {
   const document = compileDocument(getFields(schema, storedAs))
   return function toJson (documents, limit) {
     const texts = documents.slice(0, limit).map((bytes) => document(toBuffer(bytes)))
@@ -101,7 +113,9 @@ function valueToJson (bytes: Buffer, type: number, at: number, field: Field): st
     if (type === types.date) return `"${isoDate(Number(bytes.readBigInt64LE(at)))}"`
   } else if (field.type === 'integer' || field.type === 'number') {
     const number = numberAt(bytes, type, at)
-    if (number !== undefined && (field.type === 'number' ? Number.isFinite(number) : Number.isSafeInteger(number))) return String(number)
+    if (number !== undefined && (field.type === 'number' ? Number.isFinite(number) : Number.isSafeInteger(number))) {
+      return String(number)
+    }
   } else if (field.type === 'boolean' && type === types.boolean) {
     return bytes[at] === 1 ? 'true' : 'false'
   }
@@ -121,20 +135,39 @@ function quote (text: string): string {
 /** Bytes that a value takes: https://bsonspec.org/spec.html */
 function getSize (bytes: Buffer, type: number, at: number): number {
   switch (type) {
-    case types.double: case types.date: case types.long: case 0x11: return 8
-    case types.string: case 0x0d: case 0x0e: return 4 + bytes.readInt32LE(at)
-    case 0x03: case 0x04: return bytes.readInt32LE(at)
-    case 0x05: return 5 + bytes.readInt32LE(at)
-    case types.objectId: return 12
-    case types.boolean: return 1
-    case types.int: return 4
-    case 0x13: return 16
-    case types.null: case 0x06: case 0x7f: case 0xff: return 0
+    case types.double:
+    case types.date:
+    case types.long:
+    case 0x11:
+      return 8
+    case types.string:
+    case 0x0d:
+    case 0x0e:
+      return 4 + bytes.readInt32LE(at)
+    case 0x03:
+    case 0x04:
+      return bytes.readInt32LE(at)
+    case 0x05:
+      return 5 + bytes.readInt32LE(at)
+    case types.objectId:
+      return 12
+    case types.boolean:
+      return 1
+    case types.int:
+      return 4
+    case 0x13:
+      return 16
+    case types.null:
+    case 0x06:
+    case 0x7f:
+    case 0xff:
+      return 0
     case 0x0b: {
       const optionsAt = bytes.indexOf(0, at) + 1
       return bytes.indexOf(0, optionsAt) + 1 - at
     }
-    default: throw new TypeError(`a document holds the unknown BSON type ${type}`)
+    default:
+      throw new TypeError(`a document holds the unknown BSON type ${type}`)
   }
 }
 

@@ -8,11 +8,16 @@ import type { Page } from '../../paging/page.ts'
 export type Documents = TransactionalDatabase
 
 /** One page of a list: a find, or the stages of an aggregation, which must limit themselves to `limit` + 1 documents. */
-export type PageQuery = { filter: Document, sort: Record<string, 1 | -1>, skip?: number } | { stages: Document[] }
+export type PageQuery = { filter: Document; sort: Record<string, 1 | -1>; skip?: number } | { stages: Document[] }
 
 /** The first reply to a command that makes a cursor; its id is 0 when the batch was all. */
-interface RawReply { cursor: { firstBatch: Uint8Array[], id: Long | number } }
-interface Raw { command: (command: Document, options?: { fieldsAsRaw: { firstBatch: true } }) => Promise<RawReply>, readConcern?: { level: string } }
+interface RawReply {
+  cursor: { firstBatch: Uint8Array[]; id: Long | number }
+}
+interface Raw {
+  command: (command: Document, options?: { fieldsAsRaw: { firstBatch: true } }) => Promise<RawReply>
+  readConcern?: { level: string }
+}
 type Reader<Item> = (db: Documents, query: PageQuery, limit: number) => Promise<Page<Item>>
 /** What is known of a list before the first request. */
 interface List<Item> {
@@ -38,7 +43,11 @@ const PASSING = new Set<unknown>([91, 189, 10_107, 11_600, 11_602, 13_435, 13_43
  * @param schema what an item looks like to a client; `id` is the document's `_id`
  * @param getCursor makes the cursor that follows an item
  */
-export function mongoPages<T extends TObject> (collection: string, schema: T, getCursor: (last: Static<T>) => string): Reader<Static<T>> {
+export function mongoPages<T extends TObject> (
+  collection: string,
+  schema: T,
+  getCursor: (last: Static<T>) => string
+): Reader<Static<T>> {
   const names = Object.keys(schema.properties)
   const list: List<Static<T>> = {
     collection,
@@ -55,18 +64,32 @@ export function mongoPages<T extends TObject> (collection: string, schema: T, ge
 }
 
 // Undefined where the driver shall read instead: the server went away, or the page is larger than a reply.
-async function readRaw<Item> (db: Documents & Raw, list: List<Item>, query: PageQuery, limit: number): Promise<Page<Item> | undefined> {
+async function readRaw<Item> (
+  db: Documents & Raw,
+  list: List<Item>,
+  query: PageQuery,
+  limit: number
+): Promise<Page<Item> | undefined> {
   const documents = await sendRaw(db, list, query, limit + 1)
   if (documents === undefined) return undefined
   const { json, last, hasMore } = list.toJson(documents, limit)
   return {
     json,
-    get items () { return (JSON.parse(json) as object[]).map((item) => revive<Item>(item, list.dates)) },
-    next: hasMore && last !== undefined ? list.getCursor(revive<Item>(JSON.parse(last) as object, list.dates)) : undefined
+    get items () {
+      return (JSON.parse(json) as object[]).map((item) => revive<Item>(item, list.dates))
+    },
+    next: hasMore && last !== undefined
+      ? list.getCursor(revive<Item>(JSON.parse(last) as object, list.dates))
+      : undefined
   }
 }
 
-async function sendRaw<Item> (db: Documents & Raw, { collection, projection }: List<Item>, query: PageQuery, limit: number): Promise<Uint8Array[] | undefined> {
+async function sendRaw<Item> (
+  db: Documents & Raw,
+  { collection, projection }: List<Item>,
+  query: PageQuery,
+  limit: number
+): Promise<Uint8Array[] | undefined> {
   db.collection(collection) // refuses at once while MongoDB is known to be down
   const command = 'stages' in query
     // One more than there can be: a batch that is full to the last place leaves its cursor open.
@@ -75,7 +98,11 @@ async function sendRaw<Item> (db: Documents & Raw, { collection, projection }: L
   const { level } = db.readConcern ?? {}
   try {
     // Not `raw: true`: the driver (7.9) would take the topology of an error as bytes too, and fail over it.
-    const { cursor: { firstBatch, id } } = await db.command({ ...command, maxTimeMS: MAX_TIME_MS, ...(level === undefined ? {} : { readConcern: { level } }) }, { fieldsAsRaw: { firstBatch: true } })
+    const { cursor: { firstBatch, id } } = await db.command({
+      ...command,
+      maxTimeMS: MAX_TIME_MS,
+      ...(level === undefined ? {} : { readConcern: { level } })
+    }, { fieldsAsRaw: { firstBatch: true } })
     const open = Long.fromString(id.toString())
     if (open.isZero()) return firstBatch
     await db.command({ killCursors: collection, cursors: [open] }).catch(() => {}) // it would end by itself in ten minutes
@@ -86,10 +113,20 @@ async function sendRaw<Item> (db: Documents & Raw, { collection, projection }: L
   }
 }
 
-async function readDecoded<Item> (db: Documents, { collection, names, projection, getCursor }: List<Item>, query: PageQuery, limit: number): Promise<Page<Item>> {
+async function readDecoded<Item> (
+  db: Documents,
+  { collection, names, projection, getCursor }: List<Item>,
+  query: PageQuery,
+  limit: number
+): Promise<Page<Item>> {
   const documents = await ('stages' in query
     ? db.collection(collection).aggregate(query.stages, { maxTimeMS: MAX_TIME_MS })
-    : db.collection(collection).find(query.filter, { ...getOptions(query), projection, limit: limit + 1, maxTimeMS: MAX_TIME_MS })).toArray()
+    : db.collection(collection).find(query.filter, {
+      ...getOptions(query),
+      projection,
+      limit: limit + 1,
+      maxTimeMS: MAX_TIME_MS
+    })).toArray()
   const items = documents.slice(0, limit).map((document) => toItem<Item>(document, names))
   const last = items.at(-1)
   return { items, next: documents.length > limit && last !== undefined ? getCursor(last) : undefined }
@@ -107,13 +144,19 @@ function getFieldName (name: string): string {
   return name === 'id' ? '_id' : name
 }
 
-function getOptions ({ sort, skip }: { sort: Record<string, 1 | -1>, skip?: number }): { sort: Record<string, 1 | -1>, skip?: number } {
+function getOptions (
+  { sort, skip }: { sort: Record<string, 1 | -1>; skip?: number }
+): { sort: Record<string, 1 | -1>; skip?: number } {
   return skip === undefined ? { sort } : { sort, skip }
 }
 
 function toItem<Item> (document: Document, names: string[]): Item {
-  const entries = names.map((name) => [name, document[getFieldName(name)] as unknown]).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(entries.map(([name, value]) => [name, value instanceof ObjectId ? value.toHexString() : value])) as Item
+  const entries = names.map((name) => [name, document[getFieldName(name)] as unknown]).filter(([, value]) =>
+    value !== undefined
+  )
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, value instanceof ObjectId ? value.toHexString() : value])
+  ) as Item
 }
 
 function revive<Item> (item: object, dates: string[]): Item {

@@ -20,7 +20,12 @@ interface Connections {
  * @param timeout milliseconds after which the connection is given up, for a server that has gone silent
  * @throws TransactionError `TX_TIMEOUT` when the server was silent for that long, or what the server refused
  */
-export async function runAutocommit (connections: Connections, statement: Query, values: unknown[] | undefined, timeout: number): Promise<QueryResult> {
+export async function runAutocommit (
+  connections: Connections,
+  statement: Query,
+  values: unknown[] | undefined,
+  timeout: number
+): Promise<QueryResult> {
   const run = async () => runOn(await connections.connectAlive(), statement, values, timeout)
   try {
     return await run()
@@ -30,7 +35,12 @@ export async function runAutocommit (connections: Connections, statement: Query,
   }
 }
 
-async function runOn (client: PoolClient, statement: Query, values: unknown[] | undefined, timeout: number): Promise<QueryResult> {
+async function runOn (
+  client: PoolClient,
+  statement: Query,
+  values: unknown[] | undefined,
+  timeout: number
+): Promise<QueryResult> {
   let late: TransactionError | undefined
   let replica: Error | undefined
   const timer = setTimeout(() => {

@@ -15,7 +15,7 @@ export interface ClientRules {
  * The client class of a pool. It carries its own configuration, so that the pool's options hold neither URL nor password
  * and may be logged.
  */
-export function clientClass (config: ClientConfig, rules: ClientRules): new () => pg.Client {
+export function clientClass (config: ClientConfig, rules: ClientRules): new() => pg.Client {
   return class Client extends pg.Client {
     constructor () {
       super(config)
@@ -29,11 +29,15 @@ export function clientClass (config: ClientConfig, rules: ClientRules): new () =
 function wrapped (query: pg.Client['query'], { dropNames, echo }: ClientRules): pg.Client['query'] {
   const send = query as (...args: unknown[]) => unknown
   const wrapper = (statement: Query, ...rest: unknown[]) => {
-    const sent = dropNames && typeof statement === 'object' && statement.name !== undefined ? unnamed(statement) : statement
+    const sent = dropNames && typeof statement === 'object' && statement.name !== undefined
+      ? unnamed(statement)
+      : statement
     if (echo === undefined) return send(sent, ...rest)
     const startedAt = performance.now()
     const result = send(sent, ...rest)
-    const report = () => { echo(typeof statement === 'string' ? statement : statement.text, performance.now() - startedAt) }
+    const report = () => {
+      echo(typeof statement === 'string' ? statement : statement.text, performance.now() - startedAt)
+    }
     if (result instanceof Promise) result.then(report, report)
     else report()
     return result

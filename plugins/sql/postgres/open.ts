@@ -30,11 +30,20 @@ export async function openPostgres (app: FastifyInstance, url: string): Promise<
   }
   const pgbouncer = /[?&]pgbouncer=true\b/.test(url)
   await app.register(fastifyPostgres, {
-    pg: { ...pg, Pool: class extends Pool { constructor (options: PoolConfig) { super(options, rules) } } },
+    pg: {
+      ...pg,
+      Pool: class extends Pool {
+        constructor (options: PoolConfig) {
+          super(options, rules)
+        }
+      }
+    },
     Client: clientClass(clientConfig(app, url, pgbouncer), {
       dropNames: pgbouncer,
       echo: createEcho(app),
-      onError: (error) => { app.log.warn({ reason: error.message }, 'a database connection was lost') }
+      onError: (error) => {
+        app.log.warn({ reason: error.message }, 'a database connection was lost')
+      }
     }),
     max: config.DATABASE_POOL_SIZE + config.DATABASE_MAX_OVERFLOW,
     connectionTimeoutMillis: config.DATABASE_POOL_TIMEOUT_MS,
@@ -56,6 +65,8 @@ function clientConfig ({ config }: FastifyInstance, url: string, pgbouncer: bool
     connectionTimeoutMillis: Math.min(CONNECT_TIMEOUT_MS, config.DATABASE_POOL_TIMEOUT_MS / 2),
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
-    ...(pgbouncer ? {} : { statement_timeout: config.DATABASE_STATEMENT_TIMEOUT_MS, lock_timeout: config.DATABASE_LOCK_TIMEOUT_MS })
+    ...(pgbouncer
+      ? {}
+      : { statement_timeout: config.DATABASE_STATEMENT_TIMEOUT_MS, lock_timeout: config.DATABASE_LOCK_TIMEOUT_MS })
   }
 }

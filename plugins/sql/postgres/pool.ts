@@ -51,12 +51,18 @@ export class Pool extends pg.Pool {
   override connect (callback?: Checkout): Promise<PoolClient> | undefined {
     const client = this.#take()
     if (callback === undefined) return client
-    client.then((taken) => { callback(undefined, taken, taken.release) }, (error: Error) => { callback(error, undefined, () => {}) })
+    client.then((taken) => {
+      callback(undefined, taken, taken.release)
+    }, (error: Error) => {
+      callback(error, undefined, () => {})
+    })
     return undefined
   }
 
   /** True while the server takes no new connection; until one is taken again. */
-  get isRefused (): boolean { return this.#downSince !== undefined }
+  get isRefused (): boolean {
+    return this.#downSince !== undefined
+  }
 
   /** Takes a connection that is known to answer: one that was idle for a while is pinged, and replaced when it is dead. */
   async connectAlive (): Promise<PoolClient> {
@@ -72,7 +78,10 @@ export class Pool extends pg.Pool {
   async #take (): Promise<PoolClient> {
     const mustWait = this.#free <= 0 && this.totalCount >= this.options.max
     if (mustWait && this.waitingCount >= this.#rules.maxWaiting) {
-      throw new PoolTimeoutError(RETRY_AFTER_S, new Error(`${this.waitingCount} requests wait for a connection already`))
+      throw new PoolTimeoutError(
+        RETRY_AFTER_S,
+        new Error(`${this.waitingCount} requests wait for a connection already`)
+      )
     }
     const client = await this.#connectPatiently()
     const giveBack = client.release
@@ -86,7 +95,9 @@ export class Pool extends pg.Pool {
   }
 
   /** Idle connections beyond those that waiting callers will get. */
-  get #free (): number { return this.idleCount - this.waitingCount }
+  get #free (): number {
+    return this.idleCount - this.waitingCount
+  }
 
   // A server that restarts refuses for a moment; one that is down for longer is reported at once.
   async #connectPatiently (): Promise<PoolClient> {
@@ -98,7 +109,9 @@ export class Pool extends pg.Pool {
       } catch (error) {
         if (isQueueTimeout(error)) throw new PoolTimeoutError(RETRY_AFTER_S, error)
         this.#downSince ??= performance.now()
-        if (this.ending || !isPassing(error) || performance.now() - this.#downSince > PATIENCE_MS) throw explained(error)
+        if (this.ending || !isPassing(error) || performance.now() - this.#downSince > PATIENCE_MS) {
+          throw explained(error)
+        }
         await sleep(50)
       }
     }

@@ -34,7 +34,7 @@ export class SqliteConnectionPool {
   }
 
   /** Connections that are open, and statements or transactions that wait for one. */
-  get counts (): { open: number, idle: number, waiting: number } {
+  get counts (): { open: number; idle: number; waiting: number } {
     return { open: this.#all.size, idle: this.#idle.length, waiting: this.#semaphore.waiting }
   }
 
@@ -44,10 +44,13 @@ export class SqliteConnectionPool {
    * @param abandoned true once the caller has given up
    * @throws the driver's SQLITE_BUSY when the lock was not free in time, PoolTimeoutError when this process was too busy
    */
-  async take<Result> (first: (connection: SqliteConnection) => Result, abandoned = never): Promise<{ connection: SqliteConnection, result: Result }> {
+  async take<Result> (
+    first: (connection: SqliteConnection) => Result,
+    abandoned = never
+  ): Promise<{ connection: SqliteConnection; result: Result }> {
     await this.#semaphore.acquire(abandoned)
     const until = performance.now() + this.#limits.timeout
-    for (let pause = 1; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+    for (let pause = 1;; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
       let connection: SqliteConnection | undefined
       try {
         connection = this.#connection()

@@ -42,7 +42,9 @@ export class SqliteConnection {
   }
 
   // Asked anything else, a closed database ends the process.
-  get isInTransaction (): boolean { return this.#native.open && this.#native.inTransaction }
+  get isInTransaction (): boolean {
+    return this.#native.open && this.#native.inTransaction
+  }
 
   /** Runs one statement. */
   query<Row extends QueryResultRow> (statement: Statement, values: unknown[] = []): QueryResult<Row> {
@@ -69,7 +71,9 @@ export class SqliteConnection {
 
   /** Ends the transaction; when COMMIT fails it is rolled back. */
   end (how: 'commit' | 'rollback'): void {
-    if (!this.#native.open) throw new Error('The database was closed before the transaction had ended; it is rolled back.')
+    if (!this.#native.open) {
+      throw new Error('The database was closed before the transaction had ended; it is rolled back.')
+    }
     try {
       this.execute(how)
     } finally {
@@ -98,7 +102,9 @@ export class SqliteConnection {
 
   #useWal (path: string): void {
     const [row] = this.query<{ journal_mode: string }>('pragma journal_mode = wal').rows
-    if (row?.journal_mode !== 'wal') throw new Error(`The folder of ${path} cannot keep a write-ahead log: put the database on a local disk.`)
+    if (row?.journal_mode !== 'wal') {
+      throw new Error(`The folder of ${path} cannot keep a write-ahead log: put the database on a local disk.`)
+    }
   }
 
   #guard<Result> (text: string, work: () => Result): Result {
@@ -116,5 +122,7 @@ export class SqliteConnection {
 
 /** The code of the driver's errors, for example `SQLITE_BUSY`; empty when it is another error. */
 export function getSqliteCode (error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.startsWith('SQLITE_') ? error.code : ''
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.startsWith('SQLITE_')
+    ? error.code
+    : ''
 }

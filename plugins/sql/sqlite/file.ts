@@ -15,7 +15,7 @@ const PATIENCE_MS = 2000
  */
 export async function tryFile (file: string): Promise<void> {
   checkPlace(file)
-  for (const until = performance.now() + PATIENCE_MS; ; await sleep(50)) {
+  for (const until = performance.now() + PATIENCE_MS;; await sleep(50)) {
     try {
       const connection = new SqliteConnection(file)
       connection.query('select 1 from sqlite_master limit 1')
@@ -31,10 +31,16 @@ function checkPlace (file: string): void {
   const folder = path.dirname(file)
   if (!existsSync(folder)) throw new SqliteFileError(`the folder ${folder} does not exist: create it`)
   if (!statSync(folder).isDirectory()) throw new SqliteFileError(`${folder} is not a folder`)
-  if (!isWritable(folder)) throw new SqliteFileError(`the folder ${folder} cannot be written, and SQLite keeps its log beside the database: change its permissions, or use another folder`)
+  if (!isWritable(folder)) {
+    throw new SqliteFileError(
+      `the folder ${folder} cannot be written, and SQLite keeps its log beside the database: change its permissions, or use another folder`
+    )
+  }
   if (!existsSync(file)) return
   if (!statSync(file).isFile()) throw new SqliteFileError(`${file} is not a file`)
-  if (!isWritable(file)) throw new SqliteFileError(`${file} is read-only for this user: change its permissions, or use another file`)
+  if (!isWritable(file)) {
+    throw new SqliteFileError(`${file} is read-only for this user: change its permissions, or use another file`)
+  }
 }
 
 function isWritable (location: string): boolean {
@@ -82,7 +88,9 @@ export async function claimFile (file: string): Promise<() => void> {
   } catch (error) {
     lock.close()
     if (!getSqliteCode(error).startsWith('SQLITE_BUSY')) throw toFileError(mark, error)
-    throw new SqliteFileError(`${file} is in use by another instance of this service: stop it, or use PostgreSQL, which several instances can share`)
+    throw new SqliteFileError(
+      `${file} is in use by another instance of this service: stop it, or use PostgreSQL, which several instances can share`
+    )
   }
   try {
     await tryFile(file)

@@ -1,7 +1,18 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { createTableRelationsHelpers, extractTablesRelationalConfig, sql, type ExtractTablesWithRelations, type SQL } from 'drizzle-orm'
+import {
+  createTableRelationsHelpers,
+  extractTablesRelationalConfig,
+  sql,
+  type ExtractTablesWithRelations,
+  type SQL
+} from 'drizzle-orm'
 import { BaseSQLiteDatabase, SQLiteAsyncDialect } from 'drizzle-orm/sqlite-core'
-import { SQLiteRemoteSession, type AsyncRemoteCallback, type PreparedQueryConfig, type RemotePreparedQuery } from 'drizzle-orm/sqlite-proxy'
+import {
+  SQLiteRemoteSession,
+  type AsyncRemoteCallback,
+  type PreparedQueryConfig,
+  type RemotePreparedQuery
+} from 'drizzle-orm/sqlite-proxy'
 import type { QueryResult, QueryResultRow } from 'pg'
 import * as schema from '../../../drizzle/sqlite.ts'
 import { TransactionUsageError } from '../../transaction/errors.ts'
@@ -30,9 +41,13 @@ class ClientSession extends SQLiteRemoteSession<Schema, Relations> {
     this.#named = new SQLiteRemoteSession(callback(client, undefined), dialect, relational)
   }
 
-  override prepareQuery<Config extends Omit<PreparedQueryConfig, 'run'>> (...args: PrepareArguments): RemotePreparedQuery<Config> {
+  override prepareQuery<Config extends Omit<PreparedQueryConfig, 'run'>> (
+    ...args: PrepareArguments
+  ): RemotePreparedQuery<Config> {
     const [, fields, , , mapper] = args
-    return fields === undefined && mapper === undefined ? this.#named.prepareQuery<Config>(...args) : super.prepareQuery<Config>(...args)
+    return fields === undefined && mapper === undefined
+      ? this.#named.prepareQuery<Config>(...args)
+      : super.prepareQuery<Config>(...args)
   }
 }
 
@@ -77,8 +92,20 @@ export class SqliteHandle extends BaseSQLiteDatabase<'async', unknown, Schema, R
 
   #inTurn<Result> (work: (tx: never) => Promise<Result>, config: object): Promise<Result> {
     const outer = running.getStore()
-    if (this.#savepoints === undefined) return Promise.reject(new TransactionUsageError('app.db has no transaction(): use app.transaction(async ({ db }) => …), or request.db on a route with a transaction'))
-    if (outer?.has(this) === true) return Promise.reject(new TransactionUsageError('a savepoint inside a savepoint must be opened on the handle that the outer callback was given'))
+    if (this.#savepoints === undefined) {
+      return Promise.reject(
+        new TransactionUsageError(
+          'app.db has no transaction(): use app.transaction(async ({ db }) => …), or request.db on a route with a transaction'
+        )
+      )
+    }
+    if (outer?.has(this) === true) {
+      return Promise.reject(
+        new TransactionUsageError(
+          'a savepoint inside a savepoint must be opened on the handle that the outer callback was given'
+        )
+      )
+    }
     const refusal = savepointRefusal(config)
     if (refusal !== undefined) return Promise.reject(refusal)
     const handle = new SqliteHandle(this.$client, this.#savepoints)

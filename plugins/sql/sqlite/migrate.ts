@@ -19,7 +19,9 @@ function toClient (pool: SqliteReadWritePool): SqliteClient {
           isOver = true
           return session.end('commit')
         },
-        close: () => { if (!isOver) session.end('rollback').catch(() => {}) }
+        close: () => {
+          if (!isOver) session.end('rollback').catch(() => {})
+        }
       }
     }
   }

@@ -14,7 +14,10 @@ import { SqliteReadWritePool } from './read-write-pool.ts'
  * @returns its connections, and the autocommit handle
  * @throws SqliteFileError, one line, when the file cannot be used
  */
-export async function openSqlite (app: FastifyInstance, url: string): Promise<{ pool: SqliteReadWritePool, db: Database }> {
+export async function openSqlite (
+  app: FastifyInstance,
+  url: string
+): Promise<{ pool: SqliteReadWritePool; db: Database }> {
   const { config } = app
   const path = getSqlitePath(url)
   const release = path === ':memory:' ? () => {} : await claimFile(path)

@@ -55,7 +55,9 @@ export class SqliteReadWritePool {
   async begin ({ readOnly, abandoned }: BeginOptions): Promise<SqliteSession> {
     this.#assertAllowed()
     const pool = readOnly ? this.#reads : this.#writes
-    const { connection } = await pool.take((taken) => { taken.begin(readOnly) }, abandoned)
+    const { connection } = await pool.take((taken) => {
+      taken.begin(readOnly)
+    }, abandoned)
     return new SqliteSession(pool, connection)
   }
 

@@ -10,7 +10,7 @@ const RETRY_AFTER_S = 1
 
 /** Lets a number of callers in at a time; the others wait in the order they came. */
 export class Semaphore {
-  readonly #limits: { timeout: number, maxWaiting: number }
+  readonly #limits: { timeout: number; maxWaiting: number }
   readonly #waiters = new Set<Waiter>()
   #free: number
 
@@ -18,13 +18,15 @@ export class Semaphore {
    * @param permits how many callers may be inside
    * @param limits longest wait in milliseconds, and how many may wait
    */
-  constructor (permits: number, limits: { timeout: number, maxWaiting: number }) {
+  constructor (permits: number, limits: { timeout: number; maxWaiting: number }) {
     this.#free = permits
     this.#limits = limits
   }
 
   /** How many wait. */
-  get waiting (): number { return this.#waiters.size }
+  get waiting (): number {
+    return this.#waiters.size
+  }
 
   /**
    * Waits for a permit, which `release` gives back.
@@ -37,15 +39,29 @@ export class Semaphore {
       this.#free--
       return
     }
-    if (this.waiting >= this.#limits.maxWaiting) throw new PoolTimeoutError(RETRY_AFTER_S, new Error(`${this.waiting} requests wait for the database already`))
+    if (this.waiting >= this.#limits.maxWaiting) {
+      throw new PoolTimeoutError(RETRY_AFTER_S, new Error(`${this.waiting} requests wait for the database already`))
+    }
     await new Promise<void>((resolve, reject) => {
       const end = (settle: () => void) => {
         clearTimeout(timer)
         this.#waiters.delete(waiter)
         settle()
       }
-      const waiter: Waiter = { abandoned, acquire: () => { end(resolve) }, reject: (error) => { end(() => { reject(error) }) } }
-      const timer = setTimeout(() => { waiter.reject(new PoolTimeoutError(RETRY_AFTER_S)) }, this.#limits.timeout)
+      const waiter: Waiter = {
+        abandoned,
+        acquire: () => {
+          end(resolve)
+        },
+        reject: (error) => {
+          end(() => {
+            reject(error)
+          })
+        }
+      }
+      const timer = setTimeout(() => {
+        waiter.reject(new PoolTimeoutError(RETRY_AFTER_S))
+      }, this.#limits.timeout)
       this.#waiters.add(waiter)
     })
   }

@@ -15,13 +15,20 @@ const LARGEST = 2n ** 63n - 1n
  */
 export function toSqlite (value: unknown): null | number | bigint | string | Buffer {
   switch (typeof value) {
-    case 'string': return checkedText(value)
-    case 'number': return checkedNumber(value)
-    case 'bigint': return checkedInteger(value)
-    case 'boolean': return value ? 1n : 0n
-    case 'undefined': return null
-    case 'object': return objectToSqlite(value)
-    default: throw new SqliteValueError(`a ${typeof value} is not a value for a database`)
+    case 'string':
+      return checkedText(value)
+    case 'number':
+      return checkedNumber(value)
+    case 'bigint':
+      return checkedInteger(value)
+    case 'boolean':
+      return value ? 1n : 0n
+    case 'undefined':
+      return null
+    case 'object':
+      return objectToSqlite(value)
+    default:
+      throw new SqliteValueError(`a ${typeof value} is not a value for a database`)
   }
 }
 

@@ -4,7 +4,9 @@ import { load, loadPlugin } from '../packages/load.ts'
 import { insert } from '../test-app.ts'
 import type { Expectation, Trial } from '../trial.ts'
 
-interface GraphqlContext { request: FastifyRequest }
+interface GraphqlContext {
+  request: FastifyRequest
+}
 interface WithGraphql extends FastifyInstance {
   graphql: {
     addHook: (name: string, hook: (execution: { errors?: unknown[] }, context: GraphqlContext) => Promise<void>) => void
@@ -46,7 +48,9 @@ function mutation (names: string, expected: Partial<Expectation>): Expectation {
   }
 }
 
-interface TrpcContext { req: FastifyRequest }
+interface TrpcContext {
+  req: FastifyRequest
+}
 
 interface Trpc {
   initTRPC: {
@@ -54,15 +58,16 @@ interface Trpc {
       create: () => {
         procedure: {
           mutation: (resolve: (options: { ctx: TrpcContext }) => Promise<string>) => unknown
-        }, router: (procedures: object) => unknown
+        }
+        router: (procedures: object) => unknown
       }
     }
   }
-  TRPCError: new (options: { code: string }) => Error
+  TRPCError: new(options: { code: string }) => Error
 }
 
 /** Rolls back where the 207 of a batch carries an error. */
-function responseMeta ({ errors, ctx }: { errors: unknown[], ctx?: TrpcContext }): object {
+function responseMeta ({ errors, ctx }: { errors: unknown[]; ctx?: TrpcContext }): object {
   if (errors.length > 0) ctx?.req.transaction.setRollbackOnly()
   return {}
 }
@@ -100,14 +105,25 @@ export const trials: Trial[] = [
     },
     checks: [
       mutation('good', { stored: [81] }),
-      mutation('bad', { also: ({ text }) => { assert.match(text, /errors/) } }),
+      mutation('bad', {
+        also: ({ text }) => {
+          assert.match(text, /errors/)
+        }
+      }),
       // A failed statement leaves nothing to commit, so this is no 2xx.
-      mutation('refused', { also: ({ text }) => { assert.match(text, /errors/) } }),
-      mutation('good bad', { also: ({ text }) => { assert.match(text, /errors/) } })
+      mutation('refused', {
+        also: ({ text }) => {
+          assert.match(text, /errors/)
+        }
+      }),
+      mutation('good bad', {
+        also: ({ text }) => {
+          assert.match(text, /errors/)
+        }
+      })
     ],
     explained: { boot: REFUSED },
-    note:
-      'GraphQL answers errors with 200, which commits. An `onResolution` hook that calls ' +
+    note: 'GraphQL answers errors with 200, which commits. An `onResolution` hook that calls ' +
       '`context.request.transaction.setRollbackOnly()` where `execution.errors` is not empty makes a request ' +
       'all or nothing.'
   },
@@ -131,12 +147,13 @@ export const trials: Trial[] = [
         path: '/trpc/good,bad?batch=1',
         body: '{"0":null,"1":null}',
         status: 207,
-        also: ({ text }) => { assert.match(text, /CONFLICT/) }
+        also: ({ text }) => {
+          assert.match(text, /CONFLICT/)
+        }
       }
     ],
     explained: { boot: REFUSED },
-    note:
-      'A batch is one request and one transaction, and a half that fails is answered with 207, which commits. A ' +
+    note: 'A batch is one request and one transaction, and a half that fails is answered with 207, which commits. A ' +
       '`responseMeta` that calls `ctx.req.transaction.setRollbackOnly()` where `errors` is not empty makes it ' +
       'all or nothing.'
   }

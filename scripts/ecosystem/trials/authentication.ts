@@ -5,11 +5,13 @@ import { insert } from '../test-app.ts'
 import type { Check, Trial } from '../trial.ts'
 
 interface WithAuth extends FastifyInstance {
-  auth: (functions: Array<(request: FastifyRequest) => Promise<void>>, options?: object) => preHandlerHookHandler,
-  basicAuth: never,
+  auth: (functions: Array<(request: FastifyRequest) => Promise<void>>, options?: object) => preHandlerHookHandler
+  basicAuth: never
   verifyBearerAuth: never
 }
-interface WithJwt extends FastifyRequest { jwtVerify: () => Promise<void> }
+interface WithJwt extends FastifyRequest {
+  jwtVerify: () => Promise<void>
+}
 
 const BASIC = `Basic ${Buffer.from('ada:secret').toString('base64')}`
 const HEADER = Buffer.from('{"alg":"HS256","typ":"JWT"}').toString('base64url')
@@ -47,31 +49,41 @@ export const trials: Trial[] = [
       status: 200,
       stored: [41, 42]
     }],
-    note:
-      'Look-ups of an authentication hook belong on the pool: in the transaction they open it before the body ' +
+    note: 'Look-ups of an authentication hook belong on the pool: in the transaction they open it before the body ' +
       'is read.'
   },
   {
     package: '@fastify/basic-auth',
-    register: async (app) => app.register(await loadPlugin('@fastify/basic-auth'), {
-      async validate (name: string, password: string) {
-        if (name !== 'ada' || password !== 'secret') throw Object.assign(new Error('no'), { statusCode: 401 })
-      }
-    }),
-    routes: (app) => { addPrivate(app, { onRequest: (app as WithAuth).basicAuth }) },
+    register: async (app) =>
+      app.register(await loadPlugin('@fastify/basic-auth'), {
+        async validate (name: string, password: string) {
+          if (name !== 'ada' || password !== 'secret') throw Object.assign(new Error('no'), { statusCode: 401 })
+        }
+      }),
+    routes: (app) => {
+      addPrivate(app, { onRequest: (app as WithAuth).basicAuth })
+    },
     checks: [denied, allowed({ authorization: BASIC })]
   },
   {
     package: '@fastify/bearer-auth',
     register: async (app) => app.register(await loadPlugin('@fastify/bearer-auth'), { keys: new Set(['key']) }),
     headers: { authorization: 'Bearer key' },
-    routes: (app) => { addPrivate(app, {}) },
+    routes: (app) => {
+      addPrivate(app, {})
+    },
     checks: [denied, allowed({ authorization: 'Bearer key' })]
   },
   {
     package: '@fastify/jwt',
     register: async (app) => app.register(await loadPlugin('@fastify/jwt'), { secret: 'secret' }),
-    routes: (app) => { addPrivate(app, { async onRequest (request) { await (request as WithJwt).jwtVerify() } }) },
+    routes: (app) => {
+      addPrivate(app, {
+        async onRequest (request) {
+          await (request as WithJwt).jwtVerify()
+        }
+      })
+    },
     checks: [
       denied,
       {

@@ -3,8 +3,14 @@ import { load, loadPlugin } from '../packages/load.ts'
 import { insert } from '../test-app.ts'
 import type { Trial } from '../trial.ts'
 
-interface Part { type: 'file' | 'field', toBuffer: () => Promise<Buffer> }
-interface Multipart extends FastifyRequest { file: () => Promise<Part | undefined>, parts: () => AsyncIterable<Part> }
+interface Part {
+  type: 'file' | 'field'
+  toBuffer: () => Promise<Buffer>
+}
+interface Multipart extends FastifyRequest {
+  file: () => Promise<Part | undefined>
+  parts: () => AsyncIterable<Part>
+}
 
 const UPLOAD = {
   body: '--XX\r\ncontent-disposition: form-data; name="f"; filename="a.txt"\r\n' +
@@ -14,7 +20,7 @@ const UPLOAD = {
 const CONFLICT = "do $$ begin raise exception 'could not serialize access' using errcode = '40001'; end $$"
 
 /** Made from Zod once it is loaded. */
-const schemas: { body: unknown, response: unknown } = { body: undefined, response: undefined }
+const schemas: { body: unknown; response: unknown } = { body: undefined, response: undefined }
 
 async function sizeOf (request: FastifyRequest): Promise<number> {
   const part = await (request as Multipart).file()
@@ -60,8 +66,7 @@ export const trials: Trial[] = [
       // A second run would find an empty stream, so there is none: the error of the conflict is answered.
       { ...UPLOAD, name: 'upload and conflict', path: '/retried-upload', status: 500 }
     ],
-    note:
-      'A body that is read as a stream cannot be read twice: its route is not run again after a conflict; the ' +
+    note: 'A body that is read as a stream cannot be read twice: its route is not run again after a conflict; the ' +
       'conflict is answered. `attachFieldsToBody` reads it before the handler.'
   },
   {
@@ -83,10 +88,10 @@ export const trials: Trial[] = [
   {
     package: 'fastify-type-provider-zod',
     async register (app) {
-      const zod = await load<{ validatorCompiler: never, serializerCompiler: never }>('fastify-type-provider-zod')
+      const zod = await load<{ validatorCompiler: never; serializerCompiler: never }>('fastify-type-provider-zod')
       app.setValidatorCompiler(zod.validatorCompiler)
       app.setSerializerCompiler(zod.serializerCompiler)
-      const { z } = await load<{ z: { object: (fields: object) => unknown, number: () => unknown } }>('zod')
+      const { z } = await load<{ z: { object: (fields: object) => unknown; number: () => unknown } }>('zod')
       schemas.body = z.object({ id: z.number() })
       schemas.response = z.object({ stored: z.number() })
     },

@@ -3,7 +3,9 @@ import type { FastifyInstance } from 'fastify'
 import { loadPlugin } from '../packages/load.ts'
 import type { Trial } from '../trial.ts'
 
-interface WithRoutes extends FastifyInstance { routes: Map<string, unknown> }
+interface WithRoutes extends FastifyInstance {
+  routes: Map<string, unknown>
+}
 
 /** Plugins that look at the routes. */
 export const trials: Trial[] = [
@@ -12,7 +14,9 @@ export const trials: Trial[] = [
     register: async (app) => app.register(await loadPlugin('@fastify/swagger'), { openapi: {} }),
     checks: [{
       name: 'the document names the routes',
-      async play ({ app }) { assert.ok('/common/write' in (app.swagger().paths ?? {})) }
+      async play ({ app }) {
+        assert.ok('/common/write' in (app.swagger().paths ?? {}))
+      }
     }]
   },
   {
@@ -28,7 +32,9 @@ export const trials: Trial[] = [
     register: async (app) => app.register(await loadPlugin('@fastify/routes')),
     checks: [{
       name: 'the map names the routes',
-      async play ({ app }) { assert.ok((app as WithRoutes).routes.has('/common/write')) }
+      async play ({ app }) {
+        assert.ok((app as WithRoutes).routes.has('/common/write'))
+      }
     }]
   },
   {

@@ -4,7 +4,9 @@ import { loadPlugin } from '../packages/load.ts'
 import { insert } from '../test-app.ts'
 import type { Trial } from '../trial.ts'
 
-interface WithBreaker extends FastifyInstance { circuitBreaker: () => never }
+interface WithBreaker extends FastifyInstance {
+  circuitBreaker: () => never
+}
 
 /** Plugins that refuse work. */
 export const trials: Trial[] = [
@@ -24,20 +26,22 @@ export const trials: Trial[] = [
   },
   {
     package: '@fastify/under-pressure',
-    register: async (app) => app.register(await loadPlugin('@fastify/under-pressure'), {
-      maxEventLoopDelay: 60_000,
-      // Asked by a route of its own only.
-      exposeStatusRoute: '/status'
-    }),
+    register: async (app) =>
+      app.register(await loadPlugin('@fastify/under-pressure'), {
+        maxEventLoopDelay: 60_000,
+        // Asked by a route of its own only.
+        exposeStatusRoute: '/status'
+      }),
     checks: [{ name: 'status route', method: 'GET', path: '/status', status: 200 }]
   },
   {
     package: '@fastify/circuit-breaker',
-    register: async (app) => app.register(await loadPlugin('@fastify/circuit-breaker'), {
-      threshold: 3,
-      timeout: 200,
-      resetTimeout: 1000
-    }),
+    register: async (app) =>
+      app.register(await loadPlugin('@fastify/circuit-breaker'), {
+        threshold: 3,
+        timeout: 200,
+        resetTimeout: 1000
+      }),
     routes: (app) => {
       const preHandler = (app as WithBreaker).circuitBreaker()
       app.post('/quick', { preHandler }, async (request) => {

@@ -5,8 +5,12 @@ import { load, loadPlugin } from '../packages/load.ts'
 import { insert } from '../test-app.ts'
 import type { Trial } from '../trial.ts'
 
-interface SendsFiles extends FastifyReply { sendFile: (name: string) => FastifyReply }
-interface Views extends FastifyReply { view: (page: string, data: object) => FastifyReply }
+interface SendsFiles extends FastifyReply {
+  sendFile: (name: string) => FastifyReply
+}
+interface Views extends FastifyReply {
+  view: (page: string, data: object) => FastifyReply
+}
 
 const text = { type: 'object', required: ['text'], properties: { text: { type: 'string' } } }
 
@@ -21,7 +25,9 @@ export const trials: Trial[] = [
       path: '/common/write',
       status: 201,
       stored: [1],
-      also: ({ headers }) => { assert.equal(headers['content-encoding'], 'gzip') }
+      also: ({ headers }) => {
+        assert.equal(headers['content-encoding'], 'gzip')
+      }
     }]
   },
   {
@@ -57,18 +63,26 @@ export const trials: Trial[] = [
       path: '/common/write',
       status: 201,
       stored: [1],
-      also: ({ headers }) => { assert.equal(headers['cache-control'], 'no-cache') }
+      also: ({ headers }) => {
+        assert.equal(headers['cache-control'], 'no-cache')
+      }
     }]
   },
   {
     package: '@fastify/accepts-serializer',
-    register: async (app) => app.register(await loadPlugin('@fastify/accepts-serializer'), {
-      default: 'application/json',
-      serializers: [
-        { regex: /^application\/json$/, serializer: (body: unknown) => JSON.stringify(body) },
-        { regex: /^text\/broken$/, serializer () { throw new Error('cannot write this') } }
-      ]
-    }),
+    register: async (app) =>
+      app.register(await loadPlugin('@fastify/accepts-serializer'), {
+        default: 'application/json',
+        serializers: [
+          { regex: /^application\/json$/, serializer: (body: unknown) => JSON.stringify(body) },
+          {
+            regex: /^text\/broken$/,
+            serializer () {
+              throw new Error('cannot write this')
+            }
+          }
+        ]
+      }),
     checks: [{ name: 'a serializer throws', path: '/common/write', headers: { accept: 'text/broken' }, status: 500 }]
   },
   {
@@ -84,10 +98,11 @@ export const trials: Trial[] = [
   },
   {
     package: '@fastify/static',
-    register: async (app) => app.register(await loadPlugin('@fastify/static'), {
-      root: path.join(import.meta.dirname),
-      serve: false
-    }),
+    register: async (app) =>
+      app.register(await loadPlugin('@fastify/static'), {
+        root: path.join(import.meta.dirname),
+        serve: false
+      }),
     routes: (app) => {
       for (const [url, file] of [['/file', 'replies.ts'], ['/no-file', 'nothing.txt']] as const) {
         app.post(url, async (request, reply) => {
@@ -102,17 +117,20 @@ export const trials: Trial[] = [
         path: '/file',
         status: 200,
         stored: [13],
-        also: ({ text }) => { assert.match(text, /sendFile/) }
+        also: ({ text }) => {
+          assert.match(text, /sendFile/)
+        }
       },
       { name: 'a file that is not there', path: '/no-file', status: 404 }
     ]
   },
   {
     package: '@fastify/view',
-    register: async (app) => app.register(await loadPlugin('@fastify/view'), {
-      engine: { ejs: await load<{ default: object }>('ejs').then((ejs) => ejs.default) },
-      root: path.join(import.meta.dirname, '..', 'packages')
-    }),
+    register: async (app) =>
+      app.register(await loadPlugin('@fastify/view'), {
+        engine: { ejs: await load<{ default: object }>('ejs').then((ejs) => ejs.default) },
+        root: path.join(import.meta.dirname, '..', 'packages')
+      }),
     routes: (app) => {
       for (const [url, page] of [['/page', 'page.ejs'], ['/no-page', 'nothing.ejs']] as const) {
         app.post(url, async (request, reply) => {
@@ -122,16 +140,25 @@ export const trials: Trial[] = [
       }
     },
     checks: [
-      { name: 'view', path: '/page', status: 200, stored: [14], also: ({ text }) => { assert.match(text, /Ada/) } },
+      {
+        name: 'view',
+        path: '/page',
+        status: 200,
+        stored: [14],
+        also: ({ text }) => {
+          assert.match(text, /Ada/)
+        }
+      },
       { name: 'a template that is not there', path: '/no-page', status: 500 }
     ]
   },
   {
     package: '@fastify/throttle',
-    register: async (app) => app.register(await loadPlugin('@fastify/throttle'), {
-      bytesPerSecond: 1_000_000,
-      stringPayloads: true
-    }),
+    register: async (app) =>
+      app.register(await loadPlugin('@fastify/throttle'), {
+        bytesPerSecond: 1_000_000,
+        stringPayloads: true
+      }),
     note: 'What is throttled has committed; the connection is back before the first byte.'
   }
 ]

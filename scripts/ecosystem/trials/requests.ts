@@ -4,12 +4,16 @@ import { load, loadPlugin } from '../packages/load.ts'
 import { insert } from '../test-app.ts'
 import type { Check, Trial } from '../trial.ts'
 
-interface Repository { add: (id: number) => Promise<unknown> }
-interface Scoped extends FastifyRequest {
-  requestContext: { set: (name: string, value: unknown) => void, get: (name: string) => Repository }
-  diScope: { register: (modules: object) => void, resolve: (name: string) => Repository }
+interface Repository {
+  add: (id: number) => Promise<unknown>
 }
-interface Negotiates extends FastifyRequest { accepts: () => { type: (types: string[]) => string | false } }
+interface Scoped extends FastifyRequest {
+  requestContext: { set: (name: string, value: unknown) => void; get: (name: string) => Repository }
+  diScope: { register: (modules: object) => void; resolve: (name: string) => Repository }
+}
+interface Negotiates extends FastifyRequest {
+  accepts: () => { type: (types: string[]) => string | false }
+}
 interface UsesMiddleware extends FastifyInstance {
   use: (middleware: (request: unknown, response: unknown, next: () => void) => void) => void
 }
@@ -36,7 +40,9 @@ const withRepository: Check[] = [
 
 async function middleware (app: FastifyInstance, name: string): Promise<void> {
   await app.register(await loadPlugin(name))
-  ;(app as UsesMiddleware).use((_, __, next) => { setImmediate(next) })
+  ;(app as UsesMiddleware).use((_, __, next) => {
+    setImmediate(next)
+  })
 }
 
 /** Plugins that give requests something, and small helpers. */
@@ -46,7 +52,7 @@ export const trials: Trial[] = [
     register: async (app) => app.register(await loadPlugin('@fastify/request-context')),
     routes: (app) => {
       app.addHook('onRequest', async (request) => {
-        (request as Scoped).requestContext.set('items', repository(request))
+        ;(request as Scoped).requestContext.set('items', repository(request))
       })
       addWithRepository(app, (request) => (request as Scoped).requestContext.get('items'))
     },
@@ -65,10 +71,12 @@ export const trials: Trial[] = [
       })
       const { asValue } = await load<{ asValue: (value: unknown) => unknown }>('awilix')
       app.addHook('onRequest', async (request) => {
-        (request as Scoped).diScope.register({ items: asValue(repository(request)) })
+        ;(request as Scoped).diScope.register({ items: asValue(repository(request)) })
       })
     },
-    routes: (app) => { addWithRepository(app, (request) => (request as Scoped).diScope.resolve('items')) },
+    routes: (app) => {
+      addWithRepository(app, (request) => (request as Scoped).diScope.resolve('items'))
+    },
     checks: withRepository
   },
   {
@@ -112,7 +120,9 @@ export const trials: Trial[] = [
       path: '/url',
       status: 200,
       stored: [94],
-      also: ({ text }) => { assert.match(text, /url/) }
+      also: ({ text }) => {
+        assert.match(text, /url/)
+      }
     }]
   },
   { package: '@fastify/middie', register: (app) => middleware(app, '@fastify/middie') },
@@ -138,7 +148,9 @@ export const trials: Trial[] = [
         path: '/common/commit-fails',
         headers: { origin: 'https://example.com' },
         status: 500,
-        also: ({ headers }) => { assert.equal(headers['access-control-allow-origin'], 'https://example.com') }
+        also: ({ headers }) => {
+          assert.equal(headers['access-control-allow-origin'], 'https://example.com')
+        }
       }
     ]
   }
@@ -149,6 +161,8 @@ function helmeted (): Check {
     name: 'its headers on a COMMIT that fails',
     path: '/common/commit-fails',
     status: 500,
-    also: ({ headers }) => { assert.ok(headers['x-content-type-options'], 'no header of helmet') }
+    also: ({ headers }) => {
+      assert.ok(headers['x-content-type-options'], 'no header of helmet')
+    }
   }
 }

@@ -6,10 +6,12 @@ import { load, loadPlugin } from '../packages/load.ts'
 import { insert } from '../test-app.ts'
 import type { Trial } from '../trial.ts'
 
-interface WithScheduler extends FastifyInstance { scheduler: { addSimpleIntervalJob: (job: unknown) => void } }
+interface WithScheduler extends FastifyInstance {
+  scheduler: { addSimpleIntervalJob: (job: unknown) => void }
+}
 interface Scheduler {
-  AsyncTask: new (id: string, work: () => Promise<unknown>) => object
-  SimpleIntervalJob: new (schedule: object, task: object, options: object) => object
+  AsyncTask: new(id: string, work: () => Promise<unknown>) => object
+  SimpleIntervalJob: new(schedule: object, task: object, options: object) => object
 }
 
 const signals = Object.assign(new EventEmitter(), { exit: () => {} })
@@ -19,10 +21,11 @@ const databaseUrl = process.argv[4] ?? ''
 export const trials: Trial[] = [
   {
     package: '@fastify/postgres',
-    register: async (app) => app.register(await loadPlugin('@fastify/postgres'), {
-      connectionString: databaseUrl,
-      max: 2
-    }),
+    register: async (app) =>
+      app.register(await loadPlugin('@fastify/postgres'), {
+        connectionString: databaseUrl,
+        max: 2
+      }),
     routes: (app) => {
       app.post('/other-pool', async (request) => {
         await insert(request, 101)
@@ -49,7 +52,7 @@ export const trials: Trial[] = [
     package: '@fastify/mongodb',
     async register (app) {
       const { MongoClient } = await load<{
-        MongoClient: new (url: string) => { close: () => Promise<void> }
+        MongoClient: new(url: string) => { close: () => Promise<void> }
       }>('mongodb')
       // Nobody listens there, and nothing is asked: what counts is that both decorate side by side.
       const client = new MongoClient('mongodb://127.0.0.1:1/tandem?serverSelectionTimeoutMS=100')
@@ -58,9 +61,11 @@ export const trials: Trial[] = [
     },
     checks: [{
       name: 'app.mongo',
-      async play ({ app }) { assert.ok('db' in (app as FastifyInstance & { mongo: object }).mongo) }
+      async play ({ app }) {
+        assert.ok('db' in (app as FastifyInstance & { mongo: object }).mongo)
+      }
     }],
-    note: '`app.mongo` stays its own; `request.mongo` is this plugin\'s, for routes with `store: \'mongo\'`.'
+    note: "`app.mongo` stays its own; `request.mongo` is this plugin's, for routes with `store: 'mongo'`."
   },
   {
     package: '@fastify/schedule',
@@ -69,13 +74,20 @@ export const trials: Trial[] = [
       name: 'a job with app.transaction',
       async play ({ app, stored }) {
         const { AsyncTask, SimpleIntervalJob } = await load<Scheduler>('toad-scheduler')
-        const task = new AsyncTask('nightly', () => app.transaction(async (transaction) => {
-          await transaction.query('insert into item values (102)')
-        }))
-        ;(app as WithScheduler).scheduler.addSimpleIntervalJob(new SimpleIntervalJob({
-          seconds: 60,
-          runImmediately: true
-        }, task, { id: 'nightly' }))
+        const task = new AsyncTask('nightly', () =>
+          app.transaction(async (transaction) => {
+            await transaction.query('insert into item values (102)')
+          }))
+        ;(app as WithScheduler).scheduler.addSimpleIntervalJob(
+          new SimpleIntervalJob(
+            {
+              seconds: 60,
+              runImmediately: true
+            },
+            task,
+            { id: 'nightly' }
+          )
+        )
         for (let tries = 0; tries < 100 && (await stored()).length === 0; tries++) await sleep(20)
         assert.deepEqual(await stored(), [102])
       }
@@ -85,7 +97,7 @@ export const trials: Trial[] = [
     package: '@fastify/otel',
     async register (app) {
       const { FastifyOtelInstrumentation } = await load<{
-        FastifyOtelInstrumentation: new (options: object) => { plugin: () => Awaited<ReturnType<typeof loadPlugin>> }
+        FastifyOtelInstrumentation: new(options: object) => { plugin: () => Awaited<ReturnType<typeof loadPlugin>> }
       }>('@fastify/otel')
       await app.register(new FastifyOtelInstrumentation({ enabled: false }).plugin())
     }
@@ -98,14 +110,17 @@ export const trials: Trial[] = [
       method: 'GET',
       path: '/metrics',
       status: 200,
-      also: ({ text }) => { assert.match(text, /common\/write/) }
+      also: ({ text }) => {
+        assert.match(text, /common\/write/)
+      }
     }]
   },
   {
     package: 'fastify-graceful-shutdown',
-    register: async (app) => app.register(await loadPlugin('fastify-graceful-shutdown'), {
-      handlerEventListener: signals
-    }),
+    register: async (app) =>
+      app.register(await loadPlugin('fastify-graceful-shutdown'), {
+        handlerEventListener: signals
+      }),
     routes: (app) => {
       app.post('/long', async (request) => {
         await insert(request, 103)

@@ -4,11 +4,22 @@ import { load, loadPlugin } from '../packages/load.ts'
 import { insert } from '../test-app.ts'
 import type { Check, Trial } from '../trial.ts'
 
-interface Session { set: (name: string, value: unknown) => void, get: (name: string) => unknown }
-interface WithSession extends FastifyRequest { session: Session }
-interface WithFlash extends WithSession { flash: (type: string, message: string) => void }
-interface WithCookies extends FastifyReply { setCookie: (name: string, value: string) => FastifyReply }
-interface WithCsrf extends FastifyReply { generateCsrf: () => string }
+interface Session {
+  set: (name: string, value: unknown) => void
+  get: (name: string) => unknown
+}
+interface WithSession extends FastifyRequest {
+  session: Session
+}
+interface WithFlash extends WithSession {
+  flash: (type: string, message: string) => void
+}
+interface WithCookies extends FastifyReply {
+  setCookie: (name: string, value: string) => FastifyReply
+}
+interface WithCsrf extends FastifyReply {
+  generateCsrf: () => string
+}
 
 const SECRET = 'a secret of more than thirty-two letters'
 
@@ -38,7 +49,9 @@ const logins: Check[] = [
     path: '/login-200',
     status: 200,
     stored: [31],
-    also: ({ headers }) => { assert.ok(headers['set-cookie'], 'no cookie') }
+    also: ({ headers }) => {
+      assert.ok(headers['set-cookie'], 'no cookie')
+    }
   },
   { name: 'session write and 409', path: '/login-409', status: 409 }
 ]
@@ -51,7 +64,11 @@ export const trials: Trial[] = [
   {
     package: '@fastify/cookie',
     register: cookies,
-    routes: (app) => { addLogins(app, (_, reply) => { (reply as WithCookies).setCookie('user', '1') }) },
+    routes: (app) => {
+      addLogins(app, (_, reply) => {
+        ;(reply as WithCookies).setCookie('user', '1')
+      })
+    },
     checks: logins
   },
   {
@@ -60,14 +77,22 @@ export const trials: Trial[] = [
       await cookies(app)
       await app.register(await loadPlugin('@fastify/session'), { secret: SECRET, cookie: { secure: false } })
     },
-    routes: (app) => { addLogins(app, (request) => { (request as WithSession).session.set('user', 1) }) },
+    routes: (app) => {
+      addLogins(app, (request) => {
+        ;(request as WithSession).session.set('user', 1)
+      })
+    },
     checks: logins,
     note
   },
   {
     package: '@fastify/secure-session',
     register: secureSession,
-    routes: (app) => { addLogins(app, (request) => { (request as WithSession).session.set('user', 1) }) },
+    routes: (app) => {
+      addLogins(app, (request) => {
+        ;(request as WithSession).session.set('user', 1)
+      })
+    },
     checks: logins,
     note
   },
@@ -77,7 +102,11 @@ export const trials: Trial[] = [
       await secureSession(app)
       await app.register(await loadPlugin('@fastify/flash'))
     },
-    routes: (app) => { addLogins(app, (request) => { (request as WithFlash).flash('info', 'welcome') }) },
+    routes: (app) => {
+      addLogins(app, (request) => {
+        ;(request as WithFlash).flash('info', 'welcome')
+      })
+    },
     checks: logins
   },
   {
@@ -144,10 +173,11 @@ export const trials: Trial[] = [
 ]
 
 interface Passport {
-  Strategy: new (name: string) => {
-    fail: (challenge: string, status: number) => void, success: (user: unknown) => void
+  Strategy: new(name: string) => {
+    fail: (challenge: string, status: number) => void
+    success: (user: unknown) => void
   }
-  Authenticator: new () => {
+  Authenticator: new() => {
     use: (name: string, strategy: unknown) => void
     registerUserSerializer: (serialize: (user: unknown) => Promise<unknown>) => void
     registerUserDeserializer: (deserialize: (user: unknown) => Promise<unknown>) => void

@@ -7,11 +7,13 @@ import { insert } from '../test-app.ts'
 import type { TestApp, Trial } from '../trial.ts'
 
 interface Socket {
-  on: (event: string, listener: (data: unknown) => void) => void,
-  send: (text: string) => void,
+  on: (event: string, listener: (data: unknown) => void) => void
+  send: (text: string) => void
   close: () => void
 }
-interface Events extends FastifyReply { sse: { send: (source: unknown) => Promise<void> } }
+interface Events extends FastifyReply {
+  sse: { send: (source: unknown) => Promise<void> }
+}
 
 type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown
 
@@ -26,8 +28,8 @@ function get (app: FastifyInstance, url: string, options: object, handler: unkno
   })
 }
 
-async function talk (app: TestApp, path: string): Promise<{ said: string, heldMeanwhile: string }> {
-  const { WebSocket } = await load<{ WebSocket: new (url: string) => Socket & NodeJS.EventEmitter }>('ws')
+async function talk (app: TestApp, path: string): Promise<{ said: string; heldMeanwhile: string }> {
+  const { WebSocket } = await load<{ WebSocket: new(url: string) => Socket & NodeJS.EventEmitter }>('ws')
   const socket = new WebSocket(app.origin.replace('http', 'ws') + path)
   await once(socket, 'open')
   socket.send('write')
@@ -47,15 +49,23 @@ export const trials: Trial[] = [
     routes: (app) => {
       get(app, '/own', { websocket: true }, (socket: Socket, request: FastifyRequest) => {
         socket.on('message', () => {
-          insert(request, 71).then(() => { socket.send('written') }, (error: Error) => {
+          insert(request, 71).then(() => {
+            socket.send('written')
+          }, (error: Error) => {
             socket.send(`refused: ${error.message}`)
           })
         })
       })
       get(app, '/per-message', { websocket: true, config: {} }, (socket: Socket) => {
         socket.on('message', () => {
-          app.transaction(async (transaction) => { await transaction.query('insert into item values (72)') })
-            .then(() => { socket.send('written') }, (error: Error) => { socket.send(`refused: ${error.message}`) })
+          app.transaction(async (transaction) => {
+            await transaction.query('insert into item values (72)')
+          })
+            .then(() => {
+              socket.send('written')
+            }, (error: Error) => {
+              socket.send(`refused: ${error.message}`)
+            })
         })
       })
     },
@@ -77,29 +87,43 @@ export const trials: Trial[] = [
         }
       }
     ],
-    note:
-      'A socket has no reply that could decide: statements of `request.transaction` are refused there. Use ' +
+    note: 'A socket has no reply that could decide: statements of `request.transaction` are refused there. Use ' +
       '`app.transaction` per message.'
   },
   {
     package: '@fastify/sse',
     register: async (app) => app.register(await loadPlugin('@fastify/sse')),
     routes: (app) => {
-      get(app, '/events', { sse: true }, (async (request, reply) => {
-        await insert(request, 73)
-        await (reply as Events).sse.send({ data: 'one' })
-      }) satisfies Handler)
-      get(app, '/committed-events', { sse: true }, (async (request, reply) => {
-        await insert(request, 74)
-        await request.transaction.commit()
-        await (reply as Events).sse.send((async function * events () {
-          yield { data: 'one' }
-          yield { data: 'two' }
-        })())
-      }) satisfies Handler)
-      get(app, '/idle-events', { sse: true }, (async (_, reply) => {
-        await (reply as Events).sse.send({ data: 'one' })
-      }) satisfies Handler)
+      get(
+        app,
+        '/events',
+        { sse: true },
+        (async (request, reply) => {
+          await insert(request, 73)
+          await (reply as Events).sse.send({ data: 'one' })
+        }) satisfies Handler
+      )
+      get(
+        app,
+        '/committed-events',
+        { sse: true },
+        (async (request, reply) => {
+          await insert(request, 74)
+          await request.transaction.commit()
+          await (reply as Events).sse.send((async function* events () {
+            yield { data: 'one' }
+            yield { data: 'two' }
+          })())
+        }) satisfies Handler
+      )
+      get(
+        app,
+        '/idle-events',
+        { sse: true },
+        (async (_, reply) => {
+          await (reply as Events).sse.send({ data: 'one' })
+        }) satisfies Handler
+      )
     },
     checks: [
       { name: 'events while a transaction is open', method: 'GET', path: '/events', headers: accept, status: 500 },
@@ -110,12 +134,13 @@ export const trials: Trial[] = [
         headers: accept,
         status: 200,
         stored: [74],
-        also: ({ text }) => { assert.match(text, /one[^]*two/) }
+        also: ({ text }) => {
+          assert.match(text, /one[^]*two/)
+        }
       },
       { name: 'events without a statement', method: 'GET', path: '/idle-events', headers: accept, status: 200 }
     ],
-    note:
-      'Events leave past the reply. Call `request.transaction.commit()` before the first one; with an open ' +
+    note: 'Events leave past the reply. Call `request.transaction.commit()` before the first one; with an open ' +
       'transaction they are refused.'
   }
 ]

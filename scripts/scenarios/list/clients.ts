@@ -85,7 +85,11 @@ function resets (name: string, isBefore: boolean): Scenario {
         if (!isBefore) await scene.insert(request, 1)
         scene.step('running').reached()
         await scene.step('gone').wait
-        if (isBefore) await scene.insert(request, 1).finally(() => { scene.step('tried').reached() })
+        if (isBefore) {
+          await scene.insert(request, 1).finally(() => {
+            scene.step('tried').reached()
+          })
+        }
         return {}
       })
     },

@@ -64,10 +64,20 @@ function busy (name: string, milliseconds: number, isInCommit: boolean): Scenari
       scene.route(async (request) => (await scene.query(request, 'select 1')).rows, { url: '/first' })
       scene.route(async (request, reply) => {
         const stored = scene.insert(request, 1)
-        if (!isInCommit) setImmediate(() => { block(milliseconds) })
+        if (!isInCommit) {
+          setImmediate(() => {
+            block(milliseconds)
+          })
+        }
         await stored
         // Sent by then: COMMIT leaves with the reply, and the loop turns before its answer is read.
-        if (isInCommit) setImmediate(() => { setImmediate(() => { block(milliseconds) }) })
+        if (isInCommit) {
+          setImmediate(() => {
+            setImmediate(() => {
+              block(milliseconds)
+            })
+          })
+        }
         return await reply.send({})
       })
     }
@@ -106,7 +116,14 @@ const sessions: Scenario[] = [
     wishes: { resetSession: true },
     routes: (scene) => {
       scene.route(async (request) => (await scene.query(request, "set app.tenant = 'red'")).rows, { url: '/sets' })
-      scene.route(async (request) => (await scene.query(request, "select 'tenant: ' || coalesce(current_setting('app.tenant', true), '') as tenant")).rows, { url: '/reads' })
+      scene.route(
+        async (request) =>
+          (await scene.query(
+            request,
+            "select 'tenant: ' || coalesce(current_setting('app.tenant', true), '') as tenant"
+          )).rows,
+        { url: '/reads' }
+      )
     },
     act: async (actor) => {
       await actor.send('POST', '/sets', { answers: [200] }).told
@@ -117,7 +134,10 @@ const sessions: Scenario[] = [
     name: 'the tenant of row-level security is found out asynchronously',
     act: { text: 'red' },
     routes: (scene) => {
-      scene.tenantRoute(async () => 'red', async (request) => (await scene.query(request, "select current_setting('app.tenant', true) as tenant")).rows)
+      scene.tenantRoute(
+        async () => 'red',
+        async (request) => (await scene.query(request, "select current_setting('app.tenant', true) as tenant")).rows
+      )
     }
   }
 ]
@@ -131,7 +151,9 @@ export const connections: Scenario[] = [
     name: 'a handler without a statement takes no connection',
     act: { answers: [200] },
     needsNoConnection: true,
-    routes: (scene) => { scene.route(async () => ({})) }
+    routes: (scene) => {
+      scene.route(async () => ({}))
+    }
   },
   {
     name: 'a slow upload holds no connection',

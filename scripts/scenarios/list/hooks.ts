@@ -9,7 +9,9 @@ type Work = (scene: Scene, items: Handle, request: FastifyRequest, run: number) 
 
 /** A hook of the app, for the scenario's own routes alone. */
 function addHook (app: FastifyInstance, name: HookName, hook: (request: FastifyRequest) => Promise<unknown>): void {
-  app.addHook(name as 'onRequest', async (request) => { if (request.url !== '/next') await hook(request) })
+  app.addHook(name as 'onRequest', async (request) => {
+    if (request.url !== '/next') await hook(request)
+  })
 }
 
 function writesIn (name: HookName): Scenario {
@@ -30,7 +32,9 @@ function withRepository (name: string, act: Scenario['act'], handler: Work): Sce
     act,
     routes: (scene) => {
       const repositories = new WeakMap<FastifyRequest, Handle>()
-      addHook(scene.app, 'onRequest', async (request) => { repositories.set(request, scene.handle(request)) })
+      addHook(scene.app, 'onRequest', async (request) => {
+        repositories.set(request, scene.handle(request))
+      })
       let runs = 0
       scene.retriedRoute((request) => handler(scene, repositories.get(request) as Handle, request, ++runs))
     }
@@ -45,11 +49,15 @@ export const hooks: Scenario[] = [
     await items.insert(1)
     throw new Error('no')
   }),
-  withRepository('a repository made in an onRequest hook, and a conflict', wrote, async (scene, items, request, run) => {
-    await items.insert(1)
-    if (run === 1) await scene.query(request, CONFLICT)
-    return {}
-  }),
+  withRepository(
+    'a repository made in an onRequest hook, and a conflict',
+    wrote,
+    async (scene, items, request, run) => {
+      await items.insert(1)
+      if (run === 1) await scene.query(request, CONFLICT)
+      return {}
+    }
+  ),
   {
     name: 'an error handler writes after a validation that failed',
     act: { ...wrote, answers: [400] },
@@ -87,7 +95,9 @@ function overwrites (assign: (route: RouteOptions) => void, name: string): Scena
     mayRefuse: true,
     act: both,
     routes: (scene) => {
-      scene.app.addHook('onRoute', (route) => { if (route.url !== '/next') assign(route) })
+      scene.app.addHook('onRoute', (route) => {
+        if (route.url !== '/next') assign(route)
+      })
       addBoth(scene)
     }
   }
@@ -102,6 +112,10 @@ export const registration: Scenario[] = [
     act: both,
     routes: addBoth
   },
-  overwrites((route) => { route.preHandler = async () => {} }, 'preHandler'),
-  overwrites((route) => { route.onSend = async () => {} }, 'onSend')
+  overwrites((route) => {
+    route.preHandler = async () => {}
+  }, 'preHandler'),
+  overwrites((route) => {
+    route.onSend = async () => {}
+  }, 'onSend')
 ]

@@ -10,4 +10,16 @@ import { timeouts } from './timeouts.ts'
 import { unreturned } from './unreturned.ts'
 
 /** All scenarios in the order of the table. */
-export const scenarios: Scenario[] = [...replies, ...unreturned, ...hooks, ...registration, ...failing, ...conflicts, ...superseded, ...clients, ...timeouts, ...streamed, ...connections]
+export const scenarios: Scenario[] = [
+  ...replies,
+  ...unreturned,
+  ...hooks,
+  ...registration,
+  ...failing,
+  ...conflicts,
+  ...superseded,
+  ...clients,
+  ...timeouts,
+  ...streamed,
+  ...connections
+]

@@ -3,7 +3,12 @@ import type { Scenario, Scene } from '../scenario.ts'
 const wrote = { writes: [1] }
 
 /** What a handler that has written one row then does. */
-function writes (name: string, rest: Parameters<Scene['route']>[0], act: Scenario['act'] = wrote, options: Parameters<Scene['route']>[1] = {}): Scenario {
+function writes (
+  name: string,
+  rest: Parameters<Scene['route']>[0],
+  act: Scenario['act'] = wrote,
+  options: Parameters<Scene['route']>[1] = {}
+): Scenario {
   return {
     name,
     act,
@@ -19,7 +24,9 @@ function writes (name: string, rest: Parameters<Scene['route']>[0], act: Scenari
 /** What only Node refuses, when the head of the reply is written. */
 const unwritable = { 'x-list': ['a', undefined] as unknown as string[] }
 
-function fail (): never { throw new Error('no') }
+function fail (): never {
+  throw new Error('no')
+}
 const numberOnly = { response: { 200: { type: 'object', properties: { n: { type: 'number' } }, required: ['n'] } } }
 
 /** Replies of every kind. */
@@ -31,20 +38,43 @@ export const replies: Scenario[] = [
     name: '200 by a callback handler',
     act: { ...wrote, answers: [200] },
     routes: (scene) => {
-      scene.route((request, reply) => { scene.insert(request, 1).then(() => reply.send({}), (error: unknown) => reply.send(error)) })
+      scene.route((request, reply) => {
+        scene.insert(request, 1).then(() => reply.send({}), (error: unknown) => reply.send(error))
+      })
     }
   },
   writes('HEAD', () => ({}), (actor) => actor.send('HEAD', '/', { ...wrote, answers: [200] }).told, { method: 'GET' }),
   writes('404 by reply.code(404).send()', (_, reply) => reply.code(404).send({}), { ...wrote, answers: [404] }),
-  writes('404 by reply.code(404) and a value', (_, reply) => { reply.code(404); return {} }, { ...wrote, answers: [404] }),
+  writes('404 by reply.code(404) and a value', (_, reply) => {
+    reply.code(404)
+    return {}
+  }, { ...wrote, answers: [404] }),
   writes('503 by hand', (_, reply) => reply.code(503).send({}), { ...wrote, answers: [503] }),
-  writes('reply.callNotFound()', (_, reply) => { reply.callNotFound(); return reply }, { ...wrote, answers: [404] }),
+  writes('reply.callNotFound()', (_, reply) => {
+    reply.callNotFound()
+    return reply
+  }, { ...wrote, answers: [404] }),
   writes('the handler throws', fail, { ...wrote, answers: [500] }),
-  writes('the reply does not fit its schema', () => ({ n: 'none' }), { ...wrote, answers: [500] }, { schema: numberOnly }),
-  writes('a preSerialization hook throws', () => ({}), { ...wrote, answers: [500] }, { preSerialization: async () => fail() }),
-  writes('an onSend hook of the route throws', () => ({}), { ...wrote, answers: [500] }, { onSend: async () => fail() }),
-  writes('a header value that Node refuses', (_, reply) => reply.headers(unwritable).send({}), { ...wrote, answers: [500] }),
-  writes('401 in onRequest', () => ({}), { answers: [401], ...wrote }, { onRequest: async (_, reply) => await reply.code(401).send({}) }),
-  writes('400 by validation', () => ({}), { answers: [400], ...wrote }, { schema: { body: { type: 'object', required: ['absent'] } } }),
-  writes('403 in preHandler', () => ({}), { answers: [403], ...wrote }, { preHandler: async (_, reply) => await reply.code(403).send({}) })
+  writes('the reply does not fit its schema', () => ({ n: 'none' }), { ...wrote, answers: [500] }, {
+    schema: numberOnly
+  }),
+  writes('a preSerialization hook throws', () => ({}), { ...wrote, answers: [500] }, {
+    preSerialization: async () => fail()
+  }),
+  writes('an onSend hook of the route throws', () => ({}), { ...wrote, answers: [500] }, {
+    onSend: async () => fail()
+  }),
+  writes('a header value that Node refuses', (_, reply) => reply.headers(unwritable).send({}), {
+    ...wrote,
+    answers: [500]
+  }),
+  writes('401 in onRequest', () => ({}), { answers: [401], ...wrote }, {
+    onRequest: async (_, reply) => await reply.code(401).send({})
+  }),
+  writes('400 by validation', () => ({}), { answers: [400], ...wrote }, {
+    schema: { body: { type: 'object', required: ['absent'] } }
+  }),
+  writes('403 in preHandler', () => ({}), { answers: [403], ...wrote }, {
+    preHandler: async (_, reply) => await reply.code(403).send({})
+  })
 ]

@@ -73,7 +73,12 @@ export const failing: Scenario[] = [
         await scene.insert(request, 1)
         await scene.query(request, 'insert into child values (1, 99)')
         const body = gzipSync('{}')
-        reply.code(201).headers({ location: '/items/1', 'content-encoding': 'gzip', 'set-cookie': 'item=1', etag: '"1"' })
+        reply.code(201).headers({
+          location: '/items/1',
+          'content-encoding': 'gzip',
+          'set-cookie': 'item=1',
+          etag: '"1"'
+        })
         return body
       })
     }
@@ -134,7 +139,11 @@ function meeting (scene: Scene): () => Promise<unknown> {
   }
 }
 
-function bothWays (name: string, handle: (scene: Scene, request: Request, own: number, meet: () => Promise<unknown>) => Promise<unknown>, check: (actor: Actor) => Promise<unknown>): Scenario {
+function bothWays (
+  name: string,
+  handle: (scene: Scene, request: Request, own: number, meet: () => Promise<unknown>) => Promise<unknown>,
+  check: (actor: Actor) => Promise<unknown>
+): Scenario {
   return {
     name,
     routes: (scene) => {

@@ -42,14 +42,23 @@ function failing (...texts: string[]): Readable {
 
 /** A Response as undici or node-fetch make it: no instance of the global one, and yet its tag. */
 function foreignResponse (status: number): object {
-  return { status, headers: new Headers({ 'content-type': 'text/plain' }), body: web('one ', 'two'), [Symbol.toStringTag]: 'Response' }
+  return {
+    status,
+    headers: new Headers({ 'content-type': 'text/plain' }),
+    body: web('one ', 'two'),
+    [Symbol.toStringTag]: 'Response'
+  }
 }
 
 /** Writes to the socket from a listener, where nobody catches what it throws. */
 function writesFromListener (_: unknown, reply: Parameters<Parameters<Scene['route']>[0]>[1]): typeof reply {
   const source = Readable.from(['one ', 'two'])
-  source.on('data', (chunk: string) => { reply.raw.write(chunk) })
-  source.on('end', () => { reply.raw.end() })
+  source.on('data', (chunk: string) => {
+    reply.raw.write(chunk)
+  })
+  source.on('end', () => {
+    reply.raw.end()
+  })
   return reply
 }
 
@@ -60,7 +69,9 @@ const hijackedFirst: Scenario = {
   routes: (scene) => {
     scene.route(async (request, reply) => {
       reply.hijack()
-      await scene.insert(request, 1).catch(() => { reply.raw.statusCode = 500 })
+      await scene.insert(request, 1).catch(() => {
+        reply.raw.statusCode = 500
+      })
       reply.raw.end('hijacked')
     })
   }
@@ -83,7 +94,11 @@ export const streamed: Scenario[] = [
   streams('reply.raw.write() in a listener', writesFromListener, { writes: [1] }),
   hijackedFirst,
   streams('a fetch Response', () => new Response(web('one ', 'two') as Body), { ...wrote, answers: [200] }),
-  streams('a fetch Response whose body fails before its first byte', () => new Response(Readable.toWeb(failing()) as Body), { writes: [1] }),
+  streams(
+    'a fetch Response whose body fails before its first byte',
+    () => new Response(Readable.toWeb(failing()) as Body),
+    { writes: [1] }
+  ),
   streams('a fetch Response of another library, 200', () => foreignResponse(200), { ...wrote, answers: [200] }),
   streams('a fetch Response of another library, 500', () => foreignResponse(500), { writes: [1], answers: [500] })
 ]

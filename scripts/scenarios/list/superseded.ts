@@ -30,21 +30,35 @@ function conflicting (name: string, handle: (work: (request: Request) => Promise
 const sent: Scenario[] = [
   conflicting('a conflict is thrown: the handler runs again', (work) => (request) => work(request)),
   conflicting('a conflict is sent by reply.send(err), not returned', (work) => async (request, reply) => {
-    try { return await work(request) } catch (err) { reply.send(err) }
+    try {
+      return await work(request)
+    } catch (err) {
+      reply.send(err)
+    }
     return undefined
   }),
   conflicting('a conflict is sent by reply.send(err), then something is awaited', (work) => async (request, reply) => {
-    try { return await work(request) } catch (err) {
+    try {
+      return await work(request)
+    } catch (err) {
       reply.send(err)
       await sleep(50)
     }
     return undefined
   }),
   conflicting('reply and conflict are both sent, neither is returned', (work) => async (request, reply) => {
-    try { reply.send(await work(request)) } catch (err) { reply.send(err) }
+    try {
+      reply.send(await work(request))
+    } catch (err) {
+      reply.send(err)
+    }
   }),
   conflicting('a conflict is sent by return reply.send(err)', (work) => async (request, reply) => {
-    try { return await work(request) } catch (err) { return reply.send(err) }
+    try {
+      return await work(request)
+    } catch (err) {
+      return reply.send(err)
+    }
   }),
   conflicting('a conflict is sent by a callback handler', (work) => (request, reply) => {
     work(request).then((result) => reply.send(result), (err: unknown) => reply.send(err))
@@ -82,7 +96,9 @@ export const superseded: Scenario[] = [
     act: { writes: [15] },
     routes: (scene) => {
       scene.app.removeContentTypeParser('application/json')
-      scene.app.addContentTypeParser('application/json', (_, payload, done) => { done(null, payload) })
+      scene.app.addContentTypeParser('application/json', (_, payload, done) => {
+        done(null, payload)
+      })
       let runs = 0
       scene.retriedRoute(async (request) => {
         let bytes = 0

@@ -6,7 +6,12 @@ type Reply = Parameters<Parameters<Scene['route']>[0]>[1]
 
 const wrote = { writes: [1], text: 'own' }
 
-function sends (name: string, before: string, after: (scene: Scene, request: Request, reply: Reply) => unknown, act: Scenario['act'] = wrote): Scenario {
+function sends (
+  name: string,
+  before: string,
+  after: (scene: Scene, request: Request, reply: Reply) => unknown,
+  act: Scenario['act'] = wrote
+): Scenario {
   return {
     name,
     act,

@@ -2,7 +2,9 @@ import type { FastifyRequest } from 'fastify'
 import type { Pool, PoolClient } from 'pg'
 import type { Subject } from '../subject.ts'
 
-interface WithClient extends FastifyRequest { client: PoolClient | null }
+interface WithClient extends FastifyRequest {
+  client: PoolClient | null
+}
 
 /** BEGIN in preHandler, COMMIT or ROLLBACK by status in onSend: hooks as they are usually written. */
 export const subject: Subject = {

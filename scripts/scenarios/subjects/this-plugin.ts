@@ -4,7 +4,9 @@ import type { Handle } from '../../../plugins/transaction/index.ts'
 import type { SqlHandles } from '../../../plugins/transaction/sql.ts'
 import type { Subject } from '../subject.ts'
 
-interface Queries { query: (text: string, values?: unknown[]) => Promise<unknown> }
+interface Queries {
+  query: (text: string, values?: unknown[]) => Promise<unknown>
+}
 
 /** `request.db`: the pool, or the transaction's client. */
 function handles (pool: Queries): SqlHandles<Handle> {
@@ -14,11 +16,12 @@ function handles (pool: Queries): SqlHandles<Handle> {
 /** The plugin as its README shows it; the default options, except what the scenario wishes for. */
 export const subject: Subject = {
   name: 'this plugin',
-  register: (app, pool, { resetSession = false }) => app.register(transaction, {
-    pool,
-    db: handles(pool),
-    ...(resetSession && { resetSession })
-  }),
+  register: (app, pool, { resetSession = false }) =>
+    app.register(transaction, {
+      pool,
+      db: handles(pool),
+      ...(resetSession && { resetSession })
+    }),
   config: { config: { transaction: true } },
   retried: { config: { transaction: { isolationLevel: 'serializable', retries: 5 } } },
   // What the compiler refuses is written here on purpose: settings that are a promise.

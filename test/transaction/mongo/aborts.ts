@@ -14,7 +14,8 @@ const insert = async (request: FastifyRequest, _id: number): Promise<void> => {
 /** Operations that the app's client is running on the server. */
 async function isBusy ({ client }: Stage, server: Server): Promise<boolean> {
   const { appName } = client.options
-  return (await server.admin.db('admin').aggregate([{ $currentOp: {} }, { $match: { appName, active: true } }]).toArray()).length > 0
+  return (await server.admin.db('admin').aggregate([{ $currentOp: {} }, { $match: { appName, active: true } }])
+    .toArray()).length > 0
 }
 
 /** Clients that go away, and work that takes too long. */
@@ -26,7 +27,7 @@ export async function aborts (t: Test, server: Server): Promise<void> {
       server,
       routes (app) {
         const handle = async (request: FastifyRequest) => {
-          const { id, way } = request.params as { id: string, way: string }
+          const { id, way } = request.params as { id: string; way: string }
           await insert(request, Number(id))
           begun[Number(id)]?.give()
           if (way === 'never') await new Promise(() => {})
@@ -38,14 +39,20 @@ export async function aborts (t: Test, server: Server): Promise<void> {
         app.get('/:id/:way', onMongo, handle)
       }
     })
-    for (const [id, [method, way]] of ([['POST', 'value'], ['GET', 'value'], ['POST', 'nothing'], ['POST', 'never']] as const).entries()) {
+    for (
+      const [id, [method, way]]
+        of ([['POST', 'value'], ['GET', 'value'], ['POST', 'nothing'], ['POST', 'never']] as const).entries()
+    ) {
       const sent = staged.send(method, `/${id}/${way}`)
       await begun[id]?.given
       sent.abort()
       await t.rejects(sent)
     }
     t.ok(await until(() => ended.length === 3))
-    t.ok(await until(async () => await staged.openTransactions() === 0), 'a handler that never ends holds nothing either')
+    t.ok(
+      await until(async () => await staged.openTransactions() === 0),
+      'a handler that never ends holds nothing either'
+    )
     t.same(await staged.ids(), [])
   })
 
@@ -123,7 +130,9 @@ export async function aborts (t: Test, server: Server): Promise<void> {
         app.post('/late', mongoRoute({ deadline: 150 }), async (request) => {
           await insert(request, 2).catch(() => {})
           await until(() => request.transaction.state === 'rolled back')
-          await insert(request, 3).catch((error: unknown) => { late = error })
+          await insert(request, 3).catch((error: unknown) => {
+            late = error
+          })
           isOver.give()
           return {}
         })
@@ -144,7 +153,8 @@ export async function aborts (t: Test, server: Server): Promise<void> {
 
   await t.test('the lifetime limit of the server passes while the handler sleeps: not committed, and not answered as if', async (t) => {
     const { admin } = server
-    const limit = (seconds: number) => admin.db('admin').command({ setParameter: 1, transactionLifetimeLimitSeconds: seconds })
+    const limit = (seconds: number) =>
+      admin.db('admin').command({ setParameter: 1, transactionLifetimeLimitSeconds: seconds })
     await limit(1)
     t.teardown(() => limit(60))
     const { send, ids, openTransactions } = await stage(t, {
@@ -185,7 +195,9 @@ export async function aborts (t: Test, server: Server): Promise<void> {
     await held.given
     t.match(await send('POST', '/conflict'), { status: 500, json: { message: /WriteConflict|Write conflict/i } })
     let isWritten = false
-    const plain = db.collection<Item>('item').updateOne({ _id: 1 }, { $inc: { n: 100 } }).then(() => { isWritten = true })
+    const plain = db.collection<Item>('item').updateOne({ _id: 1 }, { $inc: { n: 100 } }).then(() => {
+      isWritten = true
+    })
     await sleep(100)
     t.equal(isWritten, false)
     release.give()

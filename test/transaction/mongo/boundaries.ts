@@ -1,7 +1,11 @@
 import Fastify from 'fastify'
 import type { Test } from 'tap'
 import { doubleClient, doubleDriver } from '../../../plugins/transaction/double.ts'
-import transaction, { answerFor, outsideTransaction, type RouteTransactionOptions } from '../../../plugins/transaction/index.ts'
+import transaction, {
+  answerFor,
+  outsideTransaction,
+  type RouteTransactionOptions
+} from '../../../plugins/transaction/index.ts'
 import { logLines } from '../harness.ts'
 import { mongoRoute, onMongo, stage, type Item, type Server } from './stage.ts'
 
@@ -40,10 +44,17 @@ export async function boundaries (t: Test, server: Server): Promise<void> {
         })
       }
     })
-    for (const [path, command] of [['/read-inside', 'aggregate'], ['/write-before', 'insert'], ['/write-only', 'insert']]) {
-      t.match(await send('POST', path ?? ''), { status: 500, json: { code: 'TX_USAGE', message: `sent ${command ?? ''} without the session of its MongoDB transaction` } })
+    for (
+      const [path, command] of [['/read-inside', 'aggregate'], ['/write-before', 'insert'], ['/write-only', 'insert']]
+    ) {
+      t.match(await send('POST', path ?? ''), {
+        status: 500,
+        json: { code: 'TX_USAGE', message: `sent ${command ?? ''} without the session of its MongoDB transaction` }
+      })
     }
-    for (const path of ['/read-before', '/meant', '/plain', '/after']) t.equal((await send('POST', path)).status, 200, path)
+    for (const path of ['/read-before', '/meant', '/plain', '/after']) {
+      t.equal((await send('POST', path)).status, 200, path)
+    }
     t.same(await ids(), [2, 4, 5, 6, 7, 8, 9], 'the strays themselves are stored, that is what is wrong with them')
   })
 
@@ -76,11 +87,26 @@ export async function boundaries (t: Test, server: Server): Promise<void> {
         app.post('/transaction', async (request) => ({ state: request.transaction.state }))
       }
     })
-    t.match(await send('POST', '/db'), { status: 500, json: { code: 'TX_USAGE', message: /lives in MongoDB; read SQL through app\.db, or declare store: 'sql'/ } })
-    t.match(await send('POST', '/query'), { status: 500, json: { code: 'TX_USAGE', message: /lives in MongoDB and takes no SQL/ } })
-    t.match(await send('POST', '/mongo'), { status: 500, json: { code: 'TX_USAGE', message: /lives in SQL; read MongoDB through app\.mongo\.db, declare store: 'mongo', or agree: 'outbox'/ } })
+    t.match(await send('POST', '/db'), {
+      status: 500,
+      json: { code: 'TX_USAGE', message: /lives in MongoDB; read SQL through app\.db, or declare store: 'sql'/ }
+    })
+    t.match(await send('POST', '/query'), {
+      status: 500,
+      json: { code: 'TX_USAGE', message: /lives in MongoDB and takes no SQL/ }
+    })
+    t.match(await send('POST', '/mongo'), {
+      status: 500,
+      json: {
+        code: 'TX_USAGE',
+        message: /lives in SQL; read MongoDB through app\.mongo\.db, declare store: 'mongo', or agree: 'outbox'/
+      }
+    })
     t.match(await send('POST', '/none'), { status: 200, json: { db: 'autocommit', name: 'mongo' } })
-    t.match(await send('POST', '/transaction'), { status: 500, json: { message: /has no transaction: declare config: \{ transaction: true \} on the route/ } })
+    t.match(await send('POST', '/transaction'), {
+      status: 500,
+      json: { message: /has no transaction: declare config: \{ transaction: true \} on the route/ }
+    })
   })
 
   await t.test('a route that agrees by outbox reads MongoDB and cannot write it', async (t) => {
@@ -94,14 +120,26 @@ export async function boundaries (t: Test, server: Server): Promise<void> {
           if (way === 'insert') return await items.insertOne({ _id: 2 })
           if (way === 'out') return await items.aggregate([{ $match: {} }, { $out: 'copy' }]).toArray()
           if (way === 'merge') return await items.aggregate([{ $merge: { into: 'copy' } }]).toArray()
-          return [await items.findOne({ _id: 1 }), await items.find({}).toArray(), await items.aggregate([]).toArray(), await items.countDocuments(), await items.distinct('_id')]
+          return [
+            await items.findOne({ _id: 1 }),
+            await items.find({}).toArray(),
+            await items.aggregate([]).toArray(),
+            await items.countDocuments(),
+            await items.distinct('_id')
+          ]
         })
       }
     })
     await db.collection<Item>('item').insertOne({ _id: 1 })
     t.match(await send('POST', '/read'), { status: 200, json: [{ _id: 1 }, [{ _id: 1 }], [{ _id: 1 }], 1, [1]] })
     for (const way of ['insert', 'out', 'merge']) {
-      t.match(await send('POST', `/${way}`), { status: 500, json: { code: 'TX_USAGE', message: /would write to MongoDB outside the transaction; this route agrees by outbox/ } })
+      t.match(await send('POST', `/${way}`), {
+        status: 500,
+        json: {
+          code: 'TX_USAGE',
+          message: /would write to MongoDB outside the transaction; this route agrees by outbox/
+        }
+      })
     }
     t.same(await ids(), [1])
     t.same(await db.listCollections({ name: 'copy' }).toArray(), [])
@@ -109,7 +147,10 @@ export async function boundaries (t: Test, server: Server): Promise<void> {
 
   await t.test('contradictions refuse to boot and name the route', async (t) => {
     const mongo = { client: doubleClient(), db: server.admin.db('nothing') }
-    async function boot (declared: RouteTransactionOptions, options: object = { mongo, sql: doubleDriver() }): Promise<void> {
+    async function boot (
+      declared: RouteTransactionOptions,
+      options: object = { mongo, sql: doubleDriver() }
+    ): Promise<void> {
       const app = Fastify()
       t.teardown(() => app.close())
       await app.register(transaction, options)
@@ -117,18 +158,34 @@ export async function boundaries (t: Test, server: Server): Promise<void> {
       await app.ready()
     }
     const wrong: Array<[RouteTransactionOptions, RegExp]> = [
-      [{ store: 'mongo', isolationLevel: 'serializable', settings: () => ({}) }, /isolationLevel is an option of the sql store; settings is an option of the sql store/],
+      [
+        { store: 'mongo', isolationLevel: 'serializable', settings: () => ({}) },
+        /isolationLevel is an option of the sql store; settings is an option of the sql store/
+      ],
       [{ store: 'mongo', stream: true, accessMode: 'read only' }, /stream needs the sql store/],
       [{ store: 'mongo', agree: 'outbox' }, /agree: 'outbox' needs the sql store/]
     ]
-    for (const [declared, message] of wrong) await t.rejects(boot(declared), { code: 'TX_USAGE', message: new RegExp(`POST /place.*${message.source}`) })
-    await t.rejects(boot({ store: 'mongo' }, { sql: doubleDriver() }), { message: /POST \/place: store 'mongo' needs the plugin option mongo/ })
-    await t.rejects(boot({}, { mongo: { ...mongo, instance: 'a-1' } }), { message: /the client's appName is not set; create it with appName: 'a-1'/ })
+    for (const [declared, message] of wrong) {
+      await t.rejects(boot(declared), { code: 'TX_USAGE', message: new RegExp(`POST /place.*${message.source}`) })
+    }
+    await t.rejects(boot({ store: 'mongo' }, { sql: doubleDriver() }), {
+      message: /POST \/place: store 'mongo' needs the plugin option mongo/
+    })
+    await t.rejects(boot({}, { mongo: { ...mongo, instance: 'a-1' } }), {
+      message: /the client's appName is not set; create it with appName: 'a-1'/
+    })
   })
 
   await t.test('a double takes the place of MongoDB in tests', async (t) => {
     const stored: unknown[] = []
-    const collection = { collectionName: 'item', insertOne: async (document: unknown) => { stored.push(document); return {} }, find: () => ({ toArray: async () => stored }) }
+    const collection = {
+      collectionName: 'item',
+      insertOne: async (document: unknown) => {
+        stored.push(document)
+        return {}
+      },
+      find: () => ({ toArray: async () => stored })
+    }
     const db = { databaseName: 'double', collection: () => collection }
     const app = Fastify()
     t.teardown(() => app.close())
@@ -156,11 +213,31 @@ export async function boundaries (t: Test, server: Server): Promise<void> {
         })
       },
       routes (app) {
-        app.post('/insert/:id', mongoRoute({ retries: 1 }), async (request) =>
-          await request.mongo.collection<Item>('item').insertOne({ _id: Number((request.params as { id: string }).id), note: 'same' }))
-        app.post('/big', onMongo, async (request) => await request.mongo.collection<Item>('item').insertOne({ _id: 9, note: 'x'.repeat(17 * 2 ** 20) }))
-        app.post('/commit', onMongo, async (request) => await request.mongo.collection<Item>('item').insertOne({ _id: 10 }))
-        app.post('/many', onMongo, async (request) => await request.mongo.collection<Item>('item').insertMany([{ _id: 11 }, { _id: 12 }]))
+        app.post(
+          '/insert/:id',
+          mongoRoute({ retries: 1 }),
+          async (request) =>
+            await request.mongo.collection<Item>('item').insertOne({
+              _id: Number((request.params as { id: string }).id),
+              note: 'same'
+            })
+        )
+        app.post(
+          '/big',
+          onMongo,
+          async (request) =>
+            await request.mongo.collection<Item>('item').insertOne({ _id: 9, note: 'x'.repeat(17 * 2 ** 20) })
+        )
+        app.post(
+          '/commit',
+          onMongo,
+          async (request) => await request.mongo.collection<Item>('item').insertOne({ _id: 10 })
+        )
+        app.post(
+          '/many',
+          onMongo,
+          async (request) => await request.mongo.collection<Item>('item').insertMany([{ _id: 11 }, { _id: 12 }])
+        )
       }
     })
     t.equal((await send('POST', '/insert/1')).status, 200)
@@ -173,6 +250,10 @@ export async function boundaries (t: Test, server: Server): Promise<void> {
     await failCommand(['commitTransaction'], { errorCode: 251, errorLabels: ['TransientTransactionError'] })
     t.match(await send('POST', '/commit'), { status: 503, json: { type: 'write-conflict' } })
     await failCommand(['insert'], { closeConnection: true })
-    t.match(await send('POST', '/many'), { status: 503, json: { type: 'write-conflict' } }, 'inside a transaction nothing is in doubt')
+    t.match(
+      await send('POST', '/many'),
+      { status: 503, json: { type: 'write-conflict' } },
+      'inside a transaction nothing is in doubt'
+    )
   })
 }

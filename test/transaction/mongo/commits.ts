@@ -36,13 +36,17 @@ export async function commits (t: Test, server: Server): Promise<void> {
         app.post('/:id', mongoRoute({ retries: 3 }), async (request) => {
           runs++
           await insert(request, Number((request.params as { id: string }).id))
-          request.transaction.afterCommit(() => { ran.push('after commit') })
+          request.transaction.afterCommit(() => {
+            ran.push('after commit')
+          })
           return {}
         })
       }
     })
     const unconfirmed = { writeConcernError: { code: 64, errmsg: 'waiting for replication timed out' } }
-    const impossible = { writeConcernError: { code: 100, codeName: 'UnsatisfiableWriteConcern', errmsg: 'Not enough data-bearing nodes' } }
+    const impossible = {
+      writeConcernError: { code: 100, codeName: 'UnsatisfiableWriteConcern', errmsg: 'Not enough data-bearing nodes' }
+    }
     for (const [id, failure] of [{ closeConnection: true }, unconfirmed, impossible].entries()) {
       await failCommand(['commitTransaction'], failure, Infinity)
       t.match(await send('POST', `/${id}`), { status: 500, json: { code: 'TX_OUTCOME_UNKNOWN' } })
@@ -78,7 +82,9 @@ export async function commits (t: Test, server: Server): Promise<void> {
         }
         app.post('/once/:id', onMongo, handle)
         app.post('/again/:id', mongoRoute({ retries: 3 }), handle)
-        app.post('/sent/:id', mongoRoute({ retries: 3 }), async (request, reply) => { reply.send(await handle(request)) })
+        app.post('/sent/:id', mongoRoute({ retries: 3 }), async (request, reply) => {
+          reply.send(await handle(request))
+        })
       }
     })
     const refused = { errorCode: 251, errorLabels: ['TransientTransactionError'] }
@@ -121,7 +127,9 @@ export async function commits (t: Test, server: Server): Promise<void> {
         })
       }
     })
-    client.on('commandStarted', ({ commandName }) => { if (commandName === 'commitTransaction') committing.give() })
+    client.on('commandStarted', ({ commandName }) => {
+      if (commandName === 'commitTransaction') committing.give()
+    })
     await failCommand(['commitTransaction'], { blockConnection: true, blockTimeMS: 200 })
     const sent = send('POST', '/')
     await committing.given
@@ -154,7 +162,11 @@ export async function commits (t: Test, server: Server): Promise<void> {
     t.match(await db.collection<Item>('item').findOne({ _id: 1 }), { n: 3 })
     t.ok(runs > 3, 'somebody had to try again')
     for (const { json, headers } of answers) {
-      t.same(Object.keys(headers).filter((name) => name.startsWith('x-attempt')), [`x-attempt-${String(json.attempt)}`], 'headers of failed attempts are gone')
+      t.same(
+        Object.keys(headers).filter((name) => name.startsWith('x-attempt')),
+        [`x-attempt-${String(json.attempt)}`],
+        'headers of failed attempts are gone'
+      )
     }
   })
 
@@ -181,7 +193,9 @@ export async function commits (t: Test, server: Server): Promise<void> {
     await failCommand(['insert'], { closeConnection: true })
     t.match(await send('POST', '/many'), { status: 200, json: { attempt: 2 } })
     t.same(await ids(), [1, 2, 10, 11])
-    t.match(lines.filter(({ transaction }) => transaction !== undefined).at(0), { transaction: { store: 'mongo', outcome: 'committed', attempts: 2, statements: 1 } })
+    t.match(lines.filter(({ transaction }) => transaction !== undefined).at(0), {
+      transaction: { store: 'mongo', outcome: 'committed', attempts: 2, statements: 1 }
+    })
   })
 
   await t.test('app.transaction commits, rolls back and runs again on the same engine', async (t) => {
@@ -189,25 +203,38 @@ export async function commits (t: Test, server: Server): Promise<void> {
     const options = { store: 'mongo', retries: 2 } as const
     let attempts = 0
     await failCommand(['commitTransaction'], { errorCode: 251, errorLabels: ['TransientTransactionError'] })
-    t.equal(await app.transaction(async (transaction) => {
-      attempts = transaction.attempt
-      await transaction.mongo.collection<Item>('item').insertOne({ _id: 1 })
-      return 'done'
-    }, options), 'done')
+    t.equal(
+      await app.transaction(async (transaction) => {
+        attempts = transaction.attempt
+        await transaction.mongo.collection<Item>('item').insertOne({ _id: 1 })
+        return 'done'
+      }, options),
+      'done'
+    )
     t.equal(attempts, 2)
-    await t.rejects(app.transaction(async (transaction) => {
-      await transaction.mongo.collection<Item>('item').insertOne({ _id: 2 })
-      throw new Error('mine')
-    }, options), { message: 'mine' })
+    await t.rejects(
+      app.transaction(async (transaction) => {
+        await transaction.mongo.collection<Item>('item').insertOne({ _id: 2 })
+        throw new Error('mine')
+      }, options),
+      { message: 'mine' }
+    )
     t.same(await ids(), [1])
   })
 
   await t.test('app.transaction: a commit that is never confirmed is outcome unknown', async (t) => {
-    const { app, ids, failCommand, openTransactions } = await stage(t, { server, plugin: { commitTimeout: 400 }, routes () {} })
+    const { app, ids, failCommand, openTransactions } = await stage(t, {
+      server,
+      plugin: { commitTimeout: 400 },
+      routes () {}
+    })
     await failCommand(['commitTransaction'], { closeConnection: true }, Infinity)
-    await t.rejects(app.transaction(async (transaction) => {
-      await transaction.mongo.collection<Item>('item').insertOne({ _id: 1 })
-    }, { store: 'mongo', retries: 2 }), { code: 'TX_OUTCOME_UNKNOWN' })
+    await t.rejects(
+      app.transaction(async (transaction) => {
+        await transaction.mongo.collection<Item>('item').insertOne({ _id: 1 })
+      }, { store: 'mongo', retries: 2 }),
+      { code: 'TX_OUTCOME_UNKNOWN' }
+    )
     t.ok(await until(async () => await openTransactions() === 0))
     t.same(await ids(), [])
   })

@@ -9,7 +9,12 @@ const itemsOf = (request: FastifyRequest): TransactionalCollection<Item> => requ
 /** The collections of `request.mongo`. */
 export async function facade (t: Test, server: Server): Promise<void> {
   await t.test('a transaction reads from the primary, wherever its client reads', async (t) => {
-    for (const [readPreference, options] of [['secondaryPreferred', {}], ['primaryPreferred', { timeoutMS: 5000 }], ['nearest', {}], ['primary', { timeoutMS: 5000 }]] as const) {
+    for (
+      const [readPreference, options] of [['secondaryPreferred', {}], ['primaryPreferred', { timeoutMS: 5000 }], [
+        'nearest',
+        {}
+      ], ['primary', { timeoutMS: 5000 }]] as const
+    ) {
       const { send, ids } = await stage(t, {
         server,
         client: { readPreference, ...options },
@@ -19,11 +24,20 @@ export async function facade (t: Test, server: Server): Promise<void> {
             await items.insertOne({ _id: 1, n: 1 })
             const one = await items.findOne({}, { readPreference: 'secondary' })
             const all = await items.find().sort({ _id: 1 }).toArray()
-            return { one, all: all.length, sums: await items.aggregate([{ $group: { _id: null, n: { $sum: '$n' } } }]).toArray(), count: await items.countDocuments(), distinct: await items.distinct('n') }
+            return {
+              one,
+              all: all.length,
+              sums: await items.aggregate([{ $group: { _id: null, n: { $sum: '$n' } } }]).toArray(),
+              count: await items.countDocuments(),
+              distinct: await items.distinct('n')
+            }
           })
         }
       })
-      t.match(await send('POST', '/'), { status: 200, json: { one: { _id: 1 }, all: 1, sums: [{ n: 1 }], count: 1, distinct: [1] } }, readPreference)
+      t.match(await send('POST', '/'), {
+        status: 200,
+        json: { one: { _id: 1 }, all: 1, sums: [{ n: 1 }], count: 1, distinct: [1] }
+      }, readPreference)
       t.same(await ids(), [1])
     }
   })
@@ -47,7 +61,9 @@ export async function facade (t: Test, server: Server): Promise<void> {
           await items.deleteMany({ _id: 99 })
           reply.code(409)
           return {
-            updated, replaced, deleted,
+            updated,
+            replaced,
+            deleted,
             one: await items.findOne({ _id: 2 }),
             count: await items.countDocuments(),
             distinct: await items.distinct('n'),
@@ -61,8 +77,14 @@ export async function facade (t: Test, server: Server): Promise<void> {
     t.match(await send('POST', '/'), {
       status: 409,
       json: {
-        updated: { _id: 2, n: 13 }, replaced: { _id: 3, n: 31 }, deleted: { _id: 5, n: 5 },
-        one: { n: 13 }, count: 2, distinct: [13, 31], outside: 0, name: [true, 'item', true]
+        updated: { _id: 2, n: 13 },
+        replaced: { _id: 3, n: 31 },
+        deleted: { _id: 5, n: 5 },
+        one: { n: 13 },
+        count: 2,
+        distinct: [13, 31],
+        outside: 0,
+        name: [true, 'item', true]
       }
     })
     t.same(await ids(), [])
@@ -82,18 +104,28 @@ export async function facade (t: Test, server: Server): Promise<void> {
         app.post('/read', onMongo, async (request) => {
           const items = itemsOf(request)
           await items.insertMany([1, 2, 3, 4, 5].map((_id) => ({ _id, n: _id % 2 })))
-          const cursor = items.find({ n: 1 }).sort({ _id: -1 }).skip(1).limit(2).project<{ _id: number }>({ _id: 1 }).map(({ _id }) => _id * 10)
+          const cursor = items.find({ n: 1 }).sort({ _id: -1 }).skip(1).limit(2).project<{ _id: number }>({ _id: 1 })
+            .map(({ _id }) => _id * 10)
           const seen: number[] = []
           for await (const { _id } of items.find({}, { batchSize: 2 }).sort({ _id: 1 })) {
             seen.push(_id)
             if (_id === 4) break
             await items.updateOne({ _id }, { $set: { note: `seen ${_id}` } })
           }
-          const summed = items.aggregate<{ _id: number, count: number }>([{ $group: { _id: '$n', count: { $sum: 1 } } }]).sort({ _id: 1 })
+          const summed = items.aggregate<{ _id: number; count: number }>([{
+            $group: { _id: '$n', count: { $sum: 1 } }
+          }]).sort({ _id: 1 })
           const first = await summed.next()
           return {
-            mapped: await cursor.toArray(), seen, first, more: await summed.hasNext(), rest: await summed.toArray(), none: await items.find({ _id: 9 }).next(),
-            grouped: await items.aggregate([]).group<{ _id: null, all: number }>({ _id: null, all: { $sum: 1 } }).map(({ all }) => all).toArray()
+            mapped: await cursor.toArray(),
+            seen,
+            first,
+            more: await summed.hasNext(),
+            rest: await summed.toArray(),
+            none: await items.find({ _id: 9 }).next(),
+            grouped: await items.aggregate([]).group<{ _id: null; all: number }>({ _id: null, all: { $sum: 1 } }).map((
+              { all }
+            ) => all).toArray()
           }
         })
         app.post('/late-step', onMongo, async (request) => {
@@ -103,12 +135,22 @@ export async function facade (t: Test, server: Server): Promise<void> {
         })
       }
     })
-    client.on('commandStarted', ({ commandName }) => { commands.push(commandName) })
+    client.on('commandStarted', ({ commandName }) => {
+      commands.push(commandName)
+    })
     t.match(await send('POST', '/lazy'), { status: 200, json: { state: 'idle' } })
     t.same(commands, [])
     t.match(await send('POST', '/read'), {
       status: 200,
-      json: { mapped: [30, 10], seen: [1, 2, 3, 4], first: { _id: 0, count: 2 }, more: true, rest: [{ _id: 1, count: 3 }], none: null, grouped: [5] }
+      json: {
+        mapped: [30, 10],
+        seen: [1, 2, 3, 4],
+        first: { _id: 0, count: 2 },
+        more: true,
+        rest: [{ _id: 1, count: 3 }],
+        none: null,
+        grouped: [5]
+      }
     })
     t.ok(commands.includes('killCursors'), 'a loop that was left early closes its cursor')
     t.match(await send('POST', '/late-step'), { status: 500, json: { code: 'TX_USAGE' } })
@@ -124,7 +166,9 @@ export async function facade (t: Test, server: Server): Promise<void> {
           const cursor = itemsOf(request).find({}, { batchSize: 1 })
           await cursor.next()
           reply.send({})
-          await cursor.next().catch((error: unknown) => { late = error })
+          await cursor.next().catch((error: unknown) => {
+            late = error
+          })
           isOver.give()
         })
       }
@@ -152,8 +196,12 @@ export async function facade (t: Test, server: Server): Promise<void> {
         })
       }
     })
-    client.on('commandStarted', () => { most = Math.max(most, ++running) })
-    client.on('commandSucceeded', () => { running-- })
+    client.on('commandStarted', () => {
+      most = Math.max(most, ++running)
+    })
+    client.on('commandSucceeded', () => {
+      running--
+    })
     for (let round = 0; round < 20; round++) {
       t.match(await send('POST', '/'), { status: 200, json: { n: 3 } })
       await db.collection<Item>('item').deleteMany({})
@@ -163,8 +211,18 @@ export async function facade (t: Test, server: Server): Promise<void> {
 
   await t.test('what cannot run inside a transaction is refused before it is sent', async (t) => {
     const refused = {
-      createIndex: [{ n: 1 }], createIndexes: [[]], drop: [], dropIndex: ['x'], rename: ['x'], watch: [], estimatedDocumentCount: [], indexes: [],
-      initializeOrderedBulkOp: [], initializeUnorderedBulkOp: [], options: [], isCapped: []
+      createIndex: [{ n: 1 }],
+      createIndexes: [[]],
+      drop: [],
+      dropIndex: ['x'],
+      rename: ['x'],
+      watch: [],
+      estimatedDocumentCount: [],
+      indexes: [],
+      initializeOrderedBulkOp: [],
+      initializeUnorderedBulkOp: [],
+      options: [],
+      isCapped: []
     }
     const refusedOfCursors = ['stream', 'explain', 'clone', 'rewind', 'forEach', 'count', 'addCursorFlag']
     const commands: string[] = []
@@ -181,14 +239,31 @@ export async function facade (t: Test, server: Server): Promise<void> {
           const { name } = request.params as { name: string }
           return (Reflect.get(itemsOf(request).find(), name) as () => unknown)()
         })
-        app.post('/hidden', onMongo, async (request) => ({ s: String(Reflect.get(itemsOf(request), 's')), db: String(Reflect.get(request.mongo, 'command')) }))
+        app.post(
+          '/hidden',
+          onMongo,
+          async (request) => ({
+            s: String(Reflect.get(itemsOf(request), 's')),
+            db: String(Reflect.get(request.mongo, 'command'))
+          })
+        )
       }
     })
-    client.on('commandStarted', ({ commandName }) => { commands.push(commandName) })
+    client.on('commandStarted', ({ commandName }) => {
+      commands.push(commandName)
+    })
     for (const name of Object.keys(refused)) {
-      t.match(await send('POST', `/collection/${name}`), { status: 500, json: { code: 'TX_USAGE', message: `${name}() cannot run inside a MongoDB transaction; use app.mongo.db outside of it` } })
+      t.match(await send('POST', `/collection/${name}`), {
+        status: 500,
+        json: {
+          code: 'TX_USAGE',
+          message: `${name}() cannot run inside a MongoDB transaction; use app.mongo.db outside of it`
+        }
+      })
     }
-    for (const name of refusedOfCursors) t.match(await send('POST', `/cursor/${name}`), { status: 500, json: { code: 'TX_USAGE' } })
+    for (const name of refusedOfCursors) {
+      t.match(await send('POST', `/cursor/${name}`), { status: 500, json: { code: 'TX_USAGE' } })
+    }
     t.match(await send('POST', '/hidden'), { status: 200, json: { s: 'undefined', db: 'undefined' } })
     t.same(new Set(commands), new Set(['insert', 'abortTransaction']))
   })
@@ -201,12 +276,16 @@ export async function facade (t: Test, server: Server): Promise<void> {
           const items = itemsOf(request)
           await items.insertOne({ _id: 1 })
           const caught: string[] = []
-          const note = (error: unknown) => { caught.push(error instanceof Error ? error.name : '') }
+          const note = (error: unknown) => {
+            caught.push(error instanceof Error ? error.name : '')
+          }
           await items.updateOne({ _id: 1 }, { note: 'no operator' } as never).catch(note)
           const circle: Record<string, unknown> = { _id: 2 }
           circle.self = circle
           await items.insertOne(circle as never).catch(note)
-          await items.find({}).map(() => { throw new TypeError('mine') }).toArray().catch(note)
+          await items.find({}).map(() => {
+            throw new TypeError('mine')
+          }).toArray().catch(note)
           return caught
         })
       }
@@ -242,10 +321,17 @@ export async function facade (t: Test, server: Server): Promise<void> {
       client: { maxPoolSize: 1, waitQueueTimeoutMS: 1000 },
       routes (app) {
         app.post('/many', onMongo, async (request) => {
-          for (const _id of [1, 2, 3]) await request.mongo.collection<Item & { text: string }>('item').insertOne({ _id, text: megabytes(6) })
+          for (const _id of [1, 2, 3]) {
+            await request.mongo.collection<Item & { text: string }>('item').insertOne({ _id, text: megabytes(6) })
+          }
           return {}
         })
-        app.post('/one', onMongo, async (request) => await request.mongo.collection<Item & { text: string }>('item').insertOne({ _id: 4, text: megabytes(17) }))
+        app.post(
+          '/one',
+          onMongo,
+          async (request) =>
+            await request.mongo.collection<Item & { text: string }>('item').insertOne({ _id: 4, text: megabytes(17) })
+        )
         app.post('/hold', mongoRoute({ clientAbort: 'continue' }), async (request) => {
           const slow = itemsOf(request).find({ $where: 'sleep(2000) || true' }).toArray()
           held.give()
@@ -261,7 +347,10 @@ export async function facade (t: Test, server: Server): Promise<void> {
     t.same(await ids(), [1, 2, 3])
     const holding = send('POST', '/hold')
     await held.given
-    t.match(await send('POST', '/next'), { status: 500, json: { message: /Timed out while checking out a connection/ } })
+    t.match(await send('POST', '/next'), {
+      status: 500,
+      json: { message: /Timed out while checking out a connection/ }
+    })
     release.give()
     t.equal((await holding).status, 200)
   })

@@ -21,7 +21,10 @@ async function openCount ({ admin }: Server, appName: string): Promise<number> {
 
 /** Another process with a transaction open under this name; killed when the test ends. */
 async function otherProcess (t: Test, url: string, appName: string): Promise<{ kill: () => Promise<void> }> {
-  const child = fork(path.join(import.meta.dirname, 'killed-app.ts'), [url, appName], { execArgv: ['--import', tsx], env: { ...process.env, NODE_OPTIONS: '' } })
+  const child = fork(path.join(import.meta.dirname, 'killed-app.ts'), [url, appName], {
+    execArgv: ['--import', tsx],
+    env: { ...process.env, NODE_OPTIONS: '' }
+  })
   async function kill (): Promise<void> {
     if (child.exitCode !== null || child.signalCode !== null) return
     child.kill('SIGKILL')
@@ -36,18 +39,31 @@ async function otherProcess (t: Test, url: string, appName: string): Promise<{ k
 export async function orphans (t: Test, server: Server): Promise<void> {
   async function boot (t: Test, appName: string, url = server.url, serverSelectionTimeoutMS = 5000) {
     const { lines, logger } = logLines()
-    const client = new MongoClient(url, { appName, w: 'majority', readConcernLevel: 'majority', monitorCommands: true, serverSelectionTimeoutMS })
+    const client = new MongoClient(url, {
+      appName,
+      w: 'majority',
+      readConcernLevel: 'majority',
+      monitorCommands: true,
+      serverSelectionTimeoutMS
+    })
     const app = Fastify({ logger })
     await app.register(transaction, { mongo: { client, db: client.db(appName), instance: appName } })
     app.post('/:id', onMongo, async function insert (request) {
-      return await request.mongo.collection<Item>('item').insertOne({ _id: Number((request.params as { id: string }).id) })
+      return await request.mongo.collection<Item>('item').insertOne({
+        _id: Number((request.params as { id: string }).id)
+      })
     })
     t.teardown(async () => {
       await app.close()
       await client.close()
     })
     const send = async (id: number) => (await app.inject({ method: 'POST', url: `/${id}` })).statusCode
-    return { app, client, send, said: () => lines.map(({ msg, count }) => count === undefined ? String(msg) : `${String(count)}: ${String(msg)}`) }
+    return {
+      app,
+      client,
+      send,
+      said: () => lines.map(({ msg, count }) => count === undefined ? String(msg) : `${String(count)}: ${String(msg)}`)
+    }
   }
 
   await t.test('what a killed process left open is ended at the next boot, and its documents are free', async (t) => {
@@ -97,7 +113,11 @@ export async function orphans (t: Test, server: Server): Promise<void> {
     const name = `refused_${randomBytes(4).toString('hex')}`
     const { app, client, send, said } = await boot(t, name)
     await client.connect()
-    await server.admin.db('admin').command({ configureFailPoint: 'failCommand', mode: { times: 1 }, data: { failCommands: ['aggregate'], appName: name, errorCode: 13 } })
+    await server.admin.db('admin').command({
+      configureFailPoint: 'failCommand',
+      mode: { times: 1 },
+      data: { failCommands: ['aggregate'], appName: name, errorCode: 13 }
+    })
     await app.ready()
     t.equal(await send(1), 200)
     t.equal(said().filter((line) => line.startsWith('could not look for transactions')).length, 1)
@@ -111,12 +131,22 @@ export async function orphans (t: Test, server: Server): Promise<void> {
     const { app, client, send, said } = await boot(t, name)
     await client.connect()
     const answered = { aggregate: 0, killSessions: 0 }
-    client.on('commandSucceeded', ({ commandName }) => { if (commandName === 'aggregate' || commandName === 'killSessions') answered[commandName]++ })
-    await server.admin.db('admin').command({ configureFailPoint: 'failCommand', mode: { times: 2 }, data: { failCommands: ['aggregate'], appName: name, blockConnection: true, blockTimeMS: 2500 } })
+    client.on('commandSucceeded', ({ commandName }) => {
+      if (commandName === 'aggregate' || commandName === 'killSessions') answered[commandName]++
+    })
+    await server.admin.db('admin').command({
+      configureFailPoint: 'failCommand',
+      mode: { times: 2 },
+      data: { failCommands: ['aggregate'], appName: name, blockConnection: true, blockTimeMS: 2500 }
+    })
     await app.ready()
     t.ok(said().some((line) => line.startsWith('MongoDB is away')), 'boot has not waited longer')
     t.equal(await send(2), 200, 'nor does the first transaction')
-    t.equal(said().filter((line) => line.startsWith('could not look for transactions')).length, 1, 'the second time it is given up')
+    t.equal(
+      said().filter((line) => line.startsWith('could not look for transactions')).length,
+      1,
+      'the second time it is given up'
+    )
     t.ok(await until(() => answered.aggregate === 2))
     t.same(answered, { aggregate: 2, killSessions: 0 })
     t.equal(await openCount(server, name), 1)
@@ -127,11 +157,28 @@ export async function orphans (t: Test, server: Server): Promise<void> {
     const { app, client } = await boot(t, name)
     await client.connect()
     const events: string[] = []
-    client.on('commandSucceeded', ({ commandName }) => { events.push(`${commandName} answered`) })
-    client.on('commandStarted', ({ commandName }) => { events.push(commandName) })
-    await server.admin.db('admin').command({ configureFailPoint: 'failCommand', mode: { times: 1 }, data: { failCommands: ['aggregate'], appName: name, blockConnection: true, blockTimeMS: 200 } })
-    await app.transaction(async ({ mongo }) => { await mongo.collection<Item>('item').insertOne({ _id: 1 }) }, { store: 'mongo' })
+    client.on('commandSucceeded', ({ commandName }) => {
+      events.push(`${commandName} answered`)
+    })
+    client.on('commandStarted', ({ commandName }) => {
+      events.push(commandName)
+    })
+    await server.admin.db('admin').command({
+      configureFailPoint: 'failCommand',
+      mode: { times: 1 },
+      data: { failCommands: ['aggregate'], appName: name, blockConnection: true, blockTimeMS: 200 }
+    })
+    await app.transaction(async ({ mongo }) => {
+      await mongo.collection<Item>('item').insertOne({ _id: 1 })
+    }, { store: 'mongo' })
     await app.ready()
-    t.same(events, ['aggregate', 'aggregate answered', 'insert', 'insert answered', 'commitTransaction', 'commitTransaction answered'])
+    t.same(events, [
+      'aggregate',
+      'aggregate answered',
+      'insert',
+      'insert answered',
+      'commitTransaction',
+      'commitTransaction answered'
+    ])
   })
 }

@@ -1,6 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import Fastify, { type FastifyRequest } from 'fastify'
-import { MongoBulkWriteError, MongoClient, MongoNetworkError, MongoServerSelectionError, MongoWriteConcernError } from 'mongodb'
+import {
+  MongoBulkWriteError,
+  MongoClient,
+  MongoNetworkError,
+  MongoServerSelectionError,
+  MongoWriteConcernError
+} from 'mongodb'
 import type { Test } from 'tap'
 import transaction, { answerFor, confirmedWrites } from '../../../plugins/transaction/index.ts'
 import { connected, mongod, stage, type Item, type Server } from './stage.ts'
@@ -19,11 +25,13 @@ export async function plainWrites (t: Test, server: Server): Promise<void> {
       routes (app) {
         const write = {
           one: (request: FastifyRequest, _id: number) => request.mongo.collection<Item>('item').insertOne({ _id }),
-          many: (request: FastifyRequest, _id: number) => request.mongo.collection<Item>('item').insertMany([{ _id }, { _id: _id + 1 }]),
-          update: (request: FastifyRequest, _id: number) => request.mongo.collection<Item>('item').updateMany({ _id }, { $set: { n: 1 } })
+          many: (request: FastifyRequest, _id: number) =>
+            request.mongo.collection<Item>('item').insertMany([{ _id }, { _id: _id + 1 }]),
+          update: (request: FastifyRequest, _id: number) =>
+            request.mongo.collection<Item>('item').updateMany({ _id }, { $set: { n: 1 } })
         }
         app.post('/:way/:id', async (request) => {
-          const { way, id } = request.params as { way: keyof typeof write, id: string }
+          const { way, id } = request.params as { way: keyof typeof write; id: string }
           return await write[way](request, Number(id))
         })
         app.get('/', async (request) => await request.mongo.collection<Item>('item').findOne({}))
@@ -49,28 +57,56 @@ export async function plainWrites (t: Test, server: Server): Promise<void> {
 
   await t.test('a full pool and a server that is away have taken nothing; a server lost meanwhile may have', async (t) => {
     const own = await mongod(t)
-    const client = await connected(new MongoClient(own.url, { serverSelectionTimeoutMS: 500, waitQueueTimeoutMS: 100, maxPoolSize: 1, heartbeatFrequencyMS: 500 }))
+    const client = await connected(
+      new MongoClient(own.url, {
+        serverSelectionTimeoutMS: 500,
+        waitQueueTimeoutMS: 100,
+        maxPoolSize: 1,
+        heartbeatFrequencyMS: 500
+      })
+    )
     t.teardown(() => client.close())
     const items = confirmedWrites(client, client.db('plain')).collection<Item>('item')
     await items.insertOne({ _id: 1 })
     const slow = items.find({ $where: 'sleep(600) || true' }).toArray()
     await t.rejects(items.insertOne({ _id: 2 }), { name: 'MongoWaitQueueTimeoutError' })
     await slow
-    await own.admin.db('admin').command({ configureFailPoint: 'failCommand', mode: { times: 1 }, data: { failCommands: ['insert'], blockConnection: true, blockTimeMS: 5000 } })
+    await own.admin.db('admin').command({
+      configureFailPoint: 'failCommand',
+      mode: { times: 1 },
+      data: { failCommands: ['insert'], blockConnection: true, blockTimeMS: 5000 }
+    })
     const sent = items.insertOne({ _id: 3 })
-    await new Promise<void>((resolve) => { client.once('connectionCheckedOut', () => { resolve() }) })
+    await new Promise<void>((resolve) => {
+      client.once('connectionCheckedOut', () => {
+        resolve()
+      })
+    })
     process.kill(own.pid, 'SIGKILL')
-    await t.rejects(sent, { name: 'UnconfirmedWriteError', code: 'TX_OUTCOME_UNKNOWN', message: /insertOne on item, which was sent without a transaction/ })
+    await t.rejects(sent, {
+      name: 'UnconfirmedWriteError',
+      code: 'TX_OUTCOME_UNKNOWN',
+      message: /insertOne on item, which was sent without a transaction/
+    })
     await t.rejects(items.insertOne({ _id: 4 }), { name: 'MongoServerSelectionError' }, 'now it is known to be away')
   })
 
   await t.test('a write that was sent, ran into the socket timeout, and found no connection to be sent again is unknown', async (t) => {
     const appName = `repeated_${process.pid}`
-    const client = await new MongoClient(server.url, { appName, maxPoolSize: 1, socketTimeoutMS: 2500, waitQueueTimeoutMS: 1700 }).connect()
+    const client = await new MongoClient(server.url, {
+      appName,
+      maxPoolSize: 1,
+      socketTimeoutMS: 2500,
+      waitQueueTimeoutMS: 1700
+    }).connect()
     t.teardown(() => client.close())
     const items = confirmedWrites(client, client.db(appName)).collection<Item>('item')
     await items.insertOne({ _id: 1 })
-    await server.admin.db('admin').command({ configureFailPoint: 'failCommand', mode: { times: 1 }, data: { failCommands: ['insert'], appName, blockConnection: true, blockTimeMS: 5000 } })
+    await server.admin.db('admin').command({
+      configureFailPoint: 'failCommand',
+      mode: { times: 1 },
+      data: { failCommands: ['insert'], appName, blockConnection: true, blockTimeMS: 5000 }
+    })
     const sent = items.insertOne({ _id: 2 })
     sent.catch(() => {})
     await sleep(1650)
@@ -86,20 +122,33 @@ export async function plainWrites (t: Test, server: Server): Promise<void> {
 
   await t.test('a server that dies during a commit, and is away when the driver asks again: unknown', async (t) => {
     const own = await mongod(t)
-    const client = await connected(new MongoClient(own.url, { serverSelectionTimeoutMS: 300, heartbeatFrequencyMS: 500 }))
+    const client = await connected(
+      new MongoClient(own.url, { serverSelectionTimeoutMS: 300, heartbeatFrequencyMS: 500 })
+    )
     const app = Fastify()
     t.teardown(async () => {
       await app.close()
       await client.close()
     })
     await app.register(transaction, { mongo: { client, db: client.db('dying') }, commitTimeout: 1000 })
-    await own.admin.db('admin').command({ configureFailPoint: 'failCommand', mode: { times: 1 }, data: { failCommands: ['commitTransaction'], blockConnection: true, blockTimeMS: 5000 } })
+    await own.admin.db('admin').command({
+      configureFailPoint: 'failCommand',
+      mode: { times: 1 },
+      data: { failCommands: ['commitTransaction'], blockConnection: true, blockTimeMS: 5000 }
+    })
     const worked = app.transaction(async ({ mongo }) => {
       await mongo.collection<Item>('item').insertOne({ _id: 1 })
-      client.once('connectionCheckedOut', () => { setTimeout(() => { process.kill(own.pid, 'SIGKILL') }, 50) })
+      client.once('connectionCheckedOut', () => {
+        setTimeout(() => {
+          process.kill(own.pid, 'SIGKILL')
+        }, 50)
+      })
     }, { store: 'mongo' })
     await t.rejects(worked, { code: 'TX_OUTCOME_UNKNOWN' })
-    await t.rejects(app.transaction(async ({ mongo }) => await mongo.collection('item').findOne({}), { store: 'mongo' }), { name: 'MongoServerSelectionError' })
+    await t.rejects(
+      app.transaction(async ({ mongo }) => await mongo.collection('item').findOne({}), { store: 'mongo' }),
+      { name: 'MongoServerSelectionError' }
+    )
   })
 
   await t.test('everything that is no write stays as it was', async (t) => {
@@ -118,9 +167,17 @@ export async function plainWrites (t: Test, server: Server): Promise<void> {
     const answers: Array<[Error, string]> = [
       [network, 'database-unavailable'],
       [new MongoServerSelectionError('none', Object.create(null) as never), 'database-unavailable'],
-      [new MongoWriteConcernError({ writeConcernError: { code: 91, errmsg: 'shutting down' } } as never), 'outcome-unknown'],
+      [
+        new MongoWriteConcernError({ writeConcernError: { code: 91, errmsg: 'shutting down' } } as never),
+        'outcome-unknown'
+      ],
       [new MongoBulkWriteError(network, { getWriteConcernError: () => undefined } as never), 'outcome-unknown'],
-      [new MongoBulkWriteError({ message: 'duplicate', code: 11000 }, { getWriteConcernError: () => undefined } as never), 'duplicate']
+      [
+        new MongoBulkWriteError({ message: 'duplicate', code: 11000 }, {
+          getWriteConcernError: () => undefined
+        } as never),
+        'duplicate'
+      ]
     ]
     for (const [error, type] of answers) t.equal(answerFor(error)?.type, type, `${error.name}: ${error.message}`)
     t.end()

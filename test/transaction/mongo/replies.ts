@@ -11,7 +11,7 @@ export async function replies (t: Test, server: Server): Promise<void> {
       server,
       routes (app) {
         app.post('/:id/:way', onMongo, async (request, reply) => {
-          const { id, way } = request.params as { id: string, way: string }
+          const { id, way } = request.params as { id: string; way: string }
           await request.mongo.collection<Item>('item').insertOne({ _id: Number(id) })
           if (way === 'throw') throw new Error('thrown')
           if (way === 'send') return await reply.code(404).send({ way })
@@ -21,14 +21,29 @@ export async function replies (t: Test, server: Server): Promise<void> {
         })
       }
     })
-    const expected = { ok: 200, created: 201, moved: 303, send: 404, missing: 404, 'not-found': 404, busy: 503, throw: 500 }
-    for (const [id, [way, status]] of Object.entries(expected).entries()) t.equal((await send('POST', `/${id}/${way}`)).status, status, way)
+    const expected = {
+      ok: 200,
+      created: 201,
+      moved: 303,
+      send: 404,
+      missing: 404,
+      'not-found': 404,
+      busy: 503,
+      throw: 500
+    }
+    for (const [id, [way, status]] of Object.entries(expected).entries()) {
+      t.equal((await send('POST', `/${id}/${way}`)).status, status, way)
+    }
     t.same(await ids(), [0, 1, 2])
   })
 
   await t.test('what fails after the handler rolls back: serialization, preSerialization, onSend', async (t) => {
-    const schema = { response: { 200: { type: 'object', required: ['missing'], properties: { missing: { type: 'string' } } } } }
-    const fail = async () => { throw new Error('hook') }
+    const schema = {
+      response: { 200: { type: 'object', required: ['missing'], properties: { missing: { type: 'string' } } } }
+    }
+    const fail = async () => {
+      throw new Error('hook')
+    }
     const { send, ids } = await stage(t, {
       server,
       routes (app) {
@@ -47,7 +62,9 @@ export async function replies (t: Test, server: Server): Promise<void> {
         })
       }
     })
-    for (const path of ['/schema', '/pre-serialization', '/on-send', '/header']) t.equal((await send('POST', path)).status, 500, path)
+    for (const path of ['/schema', '/pre-serialization', '/on-send', '/header']) {
+      t.equal((await send('POST', path)).status, 500, path)
+    }
     t.same(await ids(), [])
   })
 
@@ -57,14 +74,26 @@ export async function replies (t: Test, server: Server): Promise<void> {
       server,
       routes (app) {
         const body = { type: 'object', required: ['name'], properties: { name: { type: 'string' } } }
-        app.addHook('onRequest', async (request, reply) => { if (request.url === '/401') await reply.code(401).send({}) })
+        app.addHook('onRequest', async (request, reply) => {
+          if (request.url === '/401') await reply.code(401).send({})
+        })
         app.post('/401', onMongo, async () => ({}))
         app.post('/400', { ...onMongo, schema: { body } }, async () => ({}))
-        app.post('/403', { ...onMongo, preHandler: async (_request, reply) => await reply.code(403).send({}) }, async () => ({}))
-        app.post('/200', onMongo, async (request) => ({ state: request.transaction.state, store: request.transaction.store }))
+        app.post(
+          '/403',
+          { ...onMongo, preHandler: async (_request, reply) => await reply.code(403).send({}) },
+          async () => ({})
+        )
+        app.post(
+          '/200',
+          onMongo,
+          async (request) => ({ state: request.transaction.state, store: request.transaction.store })
+        )
       }
     })
-    client.on('commandStarted', ({ commandName }) => { commands.push(commandName) })
+    client.on('commandStarted', ({ commandName }) => {
+      commands.push(commandName)
+    })
     for (const status of [401, 400, 403, 200]) t.equal((await send('POST', `/${status}`)).status, status)
     t.same((await send('POST', '/200')).json, { state: 'idle', store: 'mongo' })
     t.same(commands, [])
@@ -80,7 +109,11 @@ export async function replies (t: Test, server: Server): Promise<void> {
         })
         app.post('/bad', onMongo, async (request) => {
           await request.mongo.collection<Item>('item').insertOne({ _id: 2 })
-          return new Readable({ read () { this.destroy(new Error('before the first byte')) } })
+          return new Readable({
+            read () {
+              this.destroy(new Error('before the first byte'))
+            }
+          })
         })
       }
     })
@@ -136,7 +169,9 @@ export async function replies (t: Test, server: Server): Promise<void> {
         app.post('/send-then-write', onMongo, async (request, reply) => {
           await request.mongo.collection<Item>('item').insertOne({ _id: 2 })
           reply.send({ sent: true })
-          await request.mongo.collection<Item>('item').insertOne({ _id: 3 }).catch((error: unknown) => { refusal = error })
+          await request.mongo.collection<Item>('item').insertOne({ _id: 3 }).catch((error: unknown) => {
+            refusal = error
+          })
           late.give()
           return await reply
         })
@@ -162,7 +197,9 @@ export async function replies (t: Test, server: Server): Promise<void> {
       routes (app) {
         app.post('/commit-twice', onMongo, async (request, reply) => {
           await request.mongo.collection<Item>('item').insertOne({ _id: 1 })
-          request.transaction.afterCommit(() => { ran.push('commit-twice') })
+          request.transaction.afterCommit(() => {
+            ran.push('commit-twice')
+          })
           await request.transaction.commit()
           await request.transaction.commit()
           reply.code(409)
@@ -170,7 +207,9 @@ export async function replies (t: Test, server: Server): Promise<void> {
         })
         app.post('/rollback', onMongo, async (request) => {
           await request.mongo.collection<Item>('item').insertOne({ _id: 2 })
-          request.transaction.afterCommit(() => { ran.push('rollback') })
+          request.transaction.afterCommit(() => {
+            ran.push('rollback')
+          })
           await request.transaction.rollback()
           return { state: request.transaction.state }
         })

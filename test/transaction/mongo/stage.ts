@@ -3,7 +3,10 @@ import { startEmbedded } from 'dev-databases'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { MongoClient, type Db, type Document, type MongoClientOptions } from 'mongodb'
 import type { Test } from 'tap'
-import transaction, { type RouteTransactionOptions, type TransactionPluginOptions } from '../../../plugins/transaction/index.ts'
+import transaction, {
+  type RouteTransactionOptions,
+  type TransactionPluginOptions
+} from '../../../plugins/transaction/index.ts'
 import { newFolder } from '../../folder.ts'
 import { sendTo, until, type Send } from '../harness.ts'
 
@@ -17,7 +20,12 @@ export interface Server {
 
 export async function mongod (t: Test): Promise<Server> {
   const dataDir = newFolder(t)
-  const servers = await startEmbedded({ dataDir, postgres: false, mongodb: true, mongodbFlags: ['--setParameter', 'enableTestCommands=1'] })
+  const servers = await startEmbedded({
+    dataDir,
+    postgres: false,
+    mongodb: true,
+    mongodbFlags: ['--setParameter', 'enableTestCommands=1']
+  })
   t.teardown(() => servers.stop())
   const { mongodb } = servers
   if (mongodb === undefined || mongodb.how === 'missing') throw new Error(mongodb?.reason.join('\n') ?? 'no mongod')
@@ -30,13 +38,18 @@ export async function mongod (t: Test): Promise<Server> {
 
 /** Connects a client whose bounds are short: on a busy machine the first attempts may exceed them. */
 export async function connected (client: MongoClient): Promise<MongoClient> {
-  const answers = () => client.connect().then(() => client.db('admin').command({ ping: 1 })).then(() => true, () => false)
+  const answers = () =>
+    client.connect().then(() => client.db('admin').command({ ping: 1 })).then(() => true, () => false)
   if (!await until(answers)) throw new Error('The client could not be connected')
   return client
 }
 
 /** Documents of these tests. */
-export interface Item { _id: number, note?: string, n?: number }
+export interface Item {
+  _id: number
+  note?: string
+  n?: number
+}
 
 export interface StageOptions {
   server: Server
@@ -70,8 +83,17 @@ export async function stage (t: Test, options: StageOptions): Promise<Stage> {
   const { admin, url } = options.server
   const name = `mongo_${randomBytes(6).toString('hex')}`
   const db = admin.db(name)
-  await db.collection('item').createIndex({ note: 1 }, { unique: true, partialFilterExpression: { note: { $exists: true } } })
-  const client = await new MongoClient(url, { appName: name, w: 'majority', monitorCommands: true, serverSelectionTimeoutMS: 2000, ...options.client }).connect()
+  await db.collection('item').createIndex({ note: 1 }, {
+    unique: true,
+    partialFilterExpression: { note: { $exists: true } }
+  })
+  const client = await new MongoClient(url, {
+    appName: name,
+    w: 'majority',
+    monitorCommands: true,
+    serverSelectionTimeoutMS: 2000,
+    ...options.client
+  }).connect()
   const app = Fastify({ forceCloseConnections: true, ...options.fastify })
   await options.before?.(app)
   await app.register(transaction, { mongo: { client, db: client.db(name) }, ...options.plugin })
@@ -87,7 +109,9 @@ export async function stage (t: Test, options: StageOptions): Promise<Stage> {
       if (!await until(async () => await openTransactions() === 0)) throw new Error('The test left a transaction open')
       if (!app.server.listening) return
       const { status } = await sendTo(origin)('POST', '/after-the-test')
-      if (status !== 200 || await openTransactions() > 0) throw new Error(`The request after the test was answered ${status}`)
+      if (status !== 200 || await openTransactions() > 0) {
+        throw new Error(`The request after the test was answered ${status}`)
+      }
     } finally {
       await app.close()
       await client.close()
@@ -103,7 +127,11 @@ export async function stage (t: Test, options: StageOptions): Promise<Stage> {
     ids: async () => (await db.collection<Item>('item').find().sort({ _id: 1 }).toArray()).map(({ _id }) => _id),
     async failCommand (failCommands, data, times = 1) {
       const mode = times === Infinity ? 'alwaysOn' : { times }
-      await admin.db('admin').command({ configureFailPoint: 'failCommand', mode, data: { failCommands, appName: name, ...data } })
+      await admin.db('admin').command({
+        configureFailPoint: 'failCommand',
+        mode,
+        data: { failCommands, appName: name, ...data }
+      })
     }
   }
 }
@@ -117,7 +145,9 @@ async function countTransactions (admin: MongoClient, appName: string): Promise<
 }
 
 /** Route options with a MongoDB transaction. */
-export function mongoRoute (options: RouteTransactionOptions = {}): { config: { transaction: RouteTransactionOptions } } {
+export function mongoRoute (
+  options: RouteTransactionOptions = {}
+): { config: { transaction: RouteTransactionOptions } } {
   return { config: { transaction: { store: 'mongo', ...options } } }
 }
 

@@ -2,15 +2,22 @@
 import type { FastifyRequest } from 'fastify'
 import type { ObjectId } from 'mongodb'
 
-interface Post { _id: ObjectId, title: string, views: number }
+interface Post {
+  _id: ObjectId
+  title: string
+  views: number
+}
 
 export async function typed (request: FastifyRequest): Promise<void> {
   const posts = request.mongo.collection<Post>('posts')
   const post = await posts.findOne({ title: 'a' })
   const title: string | undefined = post?.title
   const pages: Post[] = await posts.find({ views: { $gt: 1 } }).sort({ _id: -1 }).limit(2).toArray()
-  const titles: string[] = await posts.find().project<{ title: string }>({ title: 1 }).map((each) => each.title).toArray()
-  const counts: Array<{ _id: string, count: number }> = await posts.aggregate<{ _id: string, count: number }>([]).match({}).toArray()
+  const titles: string[] = await posts.find().project<{ title: string }>({ title: 1 }).map((each) => each.title)
+    .toArray()
+  const counts: Array<{ _id: string; count: number }> = await posts.aggregate<{ _id: string; count: number }>([]).match(
+    {}
+  ).toArray()
   for await (const { views } of posts.find()) views.toFixed()
   await posts.updateOne({ title: 'a' }, { $inc: { views: 1 } })
   await request.transaction.mongo.collection('anything').insertOne({ any: title, pages, titles, counts })

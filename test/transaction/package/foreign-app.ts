@@ -15,7 +15,10 @@ const env = { ...process.env, NODE_OPTIONS: '' }
 export async function pack (t: Test): Promise<string> {
   const folder = newFolder(t)
   // The build before packing is a script of our own, also where those of installed packages are off.
-  await run('npm', ['pack', source, '--pack-destination', folder, '--offline', '--ignore-scripts=false'], { cwd: root, env })
+  await run('npm', ['pack', source, '--pack-destination', folder, '--offline', '--ignore-scripts=false'], {
+    cwd: root,
+    env
+  })
   const [tarball = 'no tarball'] = readdirSync(folder)
   return path.join(folder, tarball)
 }
@@ -39,17 +42,30 @@ export async function foreignApp (t: Test, tarball: string, packages: string[]):
     mkdirSync(path.dirname(place), { recursive: true })
     symlinkSync(path.join(root, 'node_modules', name), place, 'dir')
   }
-  const write = (name: string, text: string) => { writeFileSync(path.join(folder, name), text) }
+  const write = (name: string, text: string) => {
+    writeFileSync(path.join(folder, name), text)
+  }
   write('package.json', JSON.stringify({ name: 'foreign-app', type: 'module', private: true }))
   return {
     folder,
     write,
     node: async (name, ...args) => (await run(process.execPath, [name, ...args], { cwd: folder, env })).stdout.trim(),
     async check (options = {}) {
-      const compilerOptions = { target: 'es2023', lib: ['es2023'], module: 'nodenext', strict: true, noEmit: true, types: ['node'], ...options }
+      const compilerOptions = {
+        target: 'es2023',
+        lib: ['es2023'],
+        module: 'nodenext',
+        strict: true,
+        noEmit: true,
+        types: ['node'],
+        ...options
+      }
       write('tsconfig.json', JSON.stringify({ compilerOptions, include: ['*.ts'] }))
       const tsc = path.join(root, 'node_modules/typescript/bin/tsc')
-      return await run(process.execPath, [tsc, '-p', folder], { cwd: folder, env }).then(() => '', (error: { stdout: string }) => error.stdout)
+      return await run(process.execPath, [tsc, '-p', folder], { cwd: folder, env }).then(
+        () => '',
+        (error: { stdout: string }) => error.stdout
+      )
     }
   }
 }
@@ -58,5 +74,7 @@ export async function foreignApp (t: Test, tarball: string, packages: string[]):
 export async function readmeBlocks (language: 'js' | 'ts'): Promise<string[]> {
   const pages = readdirSync(path.join(source, 'docs')).sort().map((name) => path.join('docs', name))
   const texts = await Promise.all(['README.md', ...pages].map((name) => readFile(path.join(source, name), 'utf8')))
-  return [...texts.join('\n').matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].filter(([, name]) => name === language).map(([, , code]) => code ?? '')
+  return [...texts.join('\n').matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].filter(([, name]) => name === language).map((
+    [, , code]
+  ) => code ?? '')
 }

@@ -4,7 +4,11 @@ import { Repository } from 'typeorm'
 import { PostCopy, User } from './entities.js'
 import { PageQuery } from './page.js'
 
-interface UserAnalytics { name: string, post_count: number, avg_content_length: number | null }
+interface UserAnalytics {
+  name: string
+  post_count: number
+  avg_content_length: number | null
+}
 
 @Injectable()
 class AnalyticsService {
@@ -34,5 +38,9 @@ class AnalyticsController {
   }
 }
 
-@Module({ imports: [TypeOrmModule.forFeature([User, PostCopy])], controllers: [AnalyticsController], providers: [AnalyticsService] })
+@Module({
+  imports: [TypeOrmModule.forFeature([User, PostCopy])],
+  controllers: [AnalyticsController],
+  providers: [AnalyticsService]
+})
 export class AnalyticsModule {}

@@ -20,7 +20,12 @@ const poolSize = Number(DATABASE_POOL_SIZE)
       // The other peers keep their connections too, so that nobody reconnects while measured.
       extra: { idleTimeoutMillis: 0 }
     }),
-    MongooseModule.forRoot(MONGODB_URL, { dbName: MONGODB_DATABASE, maxPoolSize: poolSize, autoIndex: false, autoCreate: false }),
+    MongooseModule.forRoot(MONGODB_URL, {
+      dbName: MONGODB_DATABASE,
+      maxPoolSize: poolSize,
+      autoIndex: false,
+      autoCreate: false
+    }),
     UsersModule,
     OrdersModule,
     AnalyticsModule,

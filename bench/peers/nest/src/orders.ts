@@ -1,7 +1,17 @@
 import { Body, Controller, Injectable, Module, Post } from '@nestjs/common'
 import { TypeOrmModule } from '@nestjs/typeorm'
 import { Type } from 'class-transformer'
-import { ArrayMaxSize, ArrayMinSize, IsArray, IsDecimal, IsInt, Length, Max, Min, ValidateNested } from 'class-validator'
+import {
+  ArrayMaxSize,
+  ArrayMinSize,
+  IsArray,
+  IsDecimal,
+  IsInt,
+  Length,
+  Max,
+  Min,
+  ValidateNested
+} from 'class-validator'
 import { DataSource } from 'typeorm'
 import { Order, OrderItem } from './entities.js'
 
@@ -38,7 +48,9 @@ class OrdersService {
     const cents = body.items.reduce((sum, item) => sum + item.quantity * Math.round(Number(item.unit_price) * 100), 0)
     const items = body.items.map((item) => ({ ...item, unit_price: Number(item.unit_price).toFixed(2) }))
     return await this.dataSource.transaction(async (manager) => {
-      return await manager.save(manager.create(Order, { user_id: body.user_id, total: (cents / 100).toFixed(2), items }))
+      return await manager.save(
+        manager.create(Order, { user_id: body.user_id, total: (cents / 100).toFixed(2), items })
+      )
     })
   }
 }
@@ -53,5 +65,9 @@ class OrdersController {
   }
 }
 
-@Module({ imports: [TypeOrmModule.forFeature([Order, OrderItem])], controllers: [OrdersController], providers: [OrdersService] })
+@Module({
+  imports: [TypeOrmModule.forFeature([Order, OrderItem])],
+  controllers: [OrdersController],
+  providers: [OrdersService]
+})
 export class OrdersModule {}

@@ -10,7 +10,10 @@ class PostsService {
   constructor (@InjectModel(Post.name) private readonly posts: Model<Post>) {}
 
   async summaries (limit: number) {
-    const found = await this.posts.find().select('title category author_id created_at').sort({ created_at: -1, _id: -1 }).limit(limit).lean().exec()
+    const found = await this.posts.find().select('title category author_id created_at').sort({
+      created_at: -1,
+      _id: -1
+    }).limit(limit).lean().exec()
     return found.map(withId)
   }
 
@@ -46,5 +49,9 @@ class PostsController {
   }
 }
 
-@Module({ imports: [MongooseModule.forFeature([{ name: Post.name, schema: PostSchema }])], controllers: [PostsController], providers: [PostsService] })
+@Module({
+  imports: [MongooseModule.forFeature([{ name: Post.name, schema: PostSchema }])],
+  controllers: [PostsController],
+  providers: [PostsService]
+})
 export class PostsModule {}

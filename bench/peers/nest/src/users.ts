@@ -1,4 +1,15 @@
-import { Body, Controller, Get, Injectable, Module, NotFoundException, Param, ParseIntPipe, Post, Query } from '@nestjs/common'
+import {
+  Body,
+  Controller,
+  Get,
+  Injectable,
+  Module,
+  NotFoundException,
+  Param,
+  ParseIntPipe,
+  Post,
+  Query
+} from '@nestjs/common'
 import { InjectModel, MongooseModule } from '@nestjs/mongoose'
 import { InjectRepository, TypeOrmModule } from '@nestjs/typeorm'
 import { IsEmail, IsNotEmpty, IsString } from 'class-validator'
@@ -8,7 +19,12 @@ import { UserCopy, UserCopySchema } from './documents.js'
 import { PostCopy, User } from './entities.js'
 import { PageQuery } from './page.js'
 
-interface UserSummary { id: number, name: string, email: string, post_count: number }
+interface UserSummary {
+  id: number
+  name: string
+  email: string
+  post_count: number
+}
 
 class CreateUserDto {
   @IsEmail()
@@ -41,7 +57,10 @@ class UsersService {
   async findWithPosts (limit: number) {
     const users = await this.users.find({ order: { id: 'ASC' }, take: limit })
     const byAuthor = new Map(users.map(({ id }) => [id, [] as PostCopy[]]))
-    const posts = await this.posts.find({ where: { author_id: In([...byAuthor.keys()]) }, order: { author_id: 'ASC', created_at: 'DESC', id: 'DESC' } })
+    const posts = await this.posts.find({
+      where: { author_id: In([...byAuthor.keys()]) },
+      order: { author_id: 'ASC', created_at: 'DESC', id: 'DESC' }
+    })
     for (const post of posts) byAuthor.get(post.author_id)?.push(post)
     return users.map((user) => ({ ...user, posts: byAuthor.get(user.id) ?? [] }))
   }
@@ -51,7 +70,15 @@ class UsersService {
       { $match: { _deleted: { $exists: false } } },
       { $sort: { _id: 1 } },
       { $limit: limit },
-      { $lookup: { from: 'posts', localField: '_id', foreignField: 'author_id', pipeline: [{ $count: 'n' }], as: 'posts' } },
+      {
+        $lookup: {
+          from: 'posts',
+          localField: '_id',
+          foreignField: 'author_id',
+          pipeline: [{ $count: 'n' }],
+          as: 'posts'
+        }
+      },
       { $project: { _id: 0, id: '$_id', name: 1, email: 1, post_count: { $ifNull: [{ $first: '$posts.n' }, 0] } } }
     ])
   }
@@ -83,7 +110,10 @@ class UsersController {
 }
 
 @Module({
-  imports: [TypeOrmModule.forFeature([User, PostCopy]), MongooseModule.forFeature([{ name: UserCopy.name, schema: UserCopySchema }])],
+  imports: [
+    TypeOrmModule.forFeature([User, PostCopy]),
+    MongooseModule.forFeature([{ name: UserCopy.name, schema: UserCopySchema }])
+  ],
   controllers: [UsersController],
   providers: [UsersService]
 })

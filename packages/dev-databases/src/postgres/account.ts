@@ -14,9 +14,13 @@ export function serverAccount (folder: string): Account | undefined {
 
 function nobody (): Account {
   try {
-    const fields = readFileSync('/etc/passwd', 'utf8').split('\n').find((line) => line.startsWith('nobody:'))?.split(':')
+    const fields = readFileSync('/etc/passwd', 'utf8').split('\n').find((line) => line.startsWith('nobody:'))?.split(
+      ':'
+    )
     return { uid: Number(fields?.[2] ?? 65534), gid: Number(fields?.[3] ?? 65534) }
-  } catch { return { uid: 65534, gid: 65534 } }
+  } catch {
+    return { uid: 65534, gid: 65534 }
+  }
 }
 
 /** Makes a folder that belongs to the server's account and nobody else may enter. */
@@ -38,7 +42,7 @@ export function isReachable (folder: string): boolean {
  * How the server names its data folder. Below a closed home (root's own, mostly) another account cannot walk to it, so the folder is opened here
  * and handed on as descriptor 3: the kernel then asks for rights on the folder itself only.
  */
-export function dataFolder (folder: string, account: Account | undefined): { name: string, descriptor?: number } {
+export function dataFolder (folder: string, account: Account | undefined): { name: string; descriptor?: number } {
   if (account === undefined || process.platform !== 'linux' || isReachable(folder)) return { name: folder }
   return { name: '/proc/self/fd/3', descriptor: openSync(folder, 'r') }
 }

@@ -38,8 +38,12 @@ export async function createCluster ({ folder, account, binaries, flags }: Clust
   const locale = ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8']
   const options = ['-U', NAME, '-A', 'trust', '-E', 'UTF8', ...locale, '--no-instructions']
   if (flags.includes('fsync=off')) options.push('--no-sync')
-  const { failure, said } = await inFolder(half, account, (name, descriptor) =>
-    runToEnd(binaries.initdb, ['-D', name, ...options], { env: binaries.env, account, folder: descriptor }))
+  const { failure, said } = await inFolder(
+    half,
+    account,
+    (name, descriptor) =>
+      runToEnd(binaries.initdb, ['-D', name, ...options], { env: binaries.env, account, folder: descriptor })
+  )
   if (failure !== undefined) throw explainPostgres(failure, said, folder)
   renameSync(half, folder)
 }
@@ -48,9 +52,13 @@ export async function createCluster ({ folder, account, binaries, flags }: Clust
  * Starts the server and waits until it takes connections. `lastPort` is used again if it is free; `remember` is told of the
  * process as soon as it exists.
  */
-export async function startCluster (cluster: Cluster, lastPort: number | undefined, remember: (started: Started) => void): Promise<Started> {
+export async function startCluster (
+  cluster: Cluster,
+  lastPort: number | undefined,
+  remember: (started: Started) => void
+): Promise<Started> {
   const until = Date.now() + OLD_PROCESSES_MS
-  for (let wanted = lastPort; ;) {
+  for (let wanted = lastPort;;) {
     forgetDeadServer(cluster.folder)
     const port = await choosePort('PostgreSQL', wanted, cluster.onProgress)
     const launched = await launchServer(cluster, port)
@@ -70,10 +78,24 @@ export async function startCluster (cluster: Cluster, lastPort: number | undefin
 }
 
 function launchServer ({ folder, log, account, binaries, flags }: Cluster, port: number): Promise<Launched> {
-  const ours = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=200', 'timezone=UTC', 'log_timezone=UTC']
+  const ours = [
+    'listen_addresses=127.0.0.1',
+    'unix_socket_directories=',
+    'max_connections=200',
+    'timezone=UTC',
+    'log_timezone=UTC'
+  ]
   const settings = [...ours, ...flags].flatMap((setting) => ['-c', setting])
-  return inFolder(folder, account, async (name, descriptor) =>
-    launch(binaries.postgres, ['-D', name, '-p', String(port), ...settings], log, { env: binaries.env, account, folder: descriptor }))
+  return inFolder(
+    folder,
+    account,
+    async (name, descriptor) =>
+      launch(binaries.postgres, ['-D', name, '-p', String(port), ...settings], log, {
+        env: binaries.env,
+        account,
+        folder: descriptor
+      })
+  )
 }
 
 async function isReady (folder: string, { child, exited }: Launched): Promise<boolean> {

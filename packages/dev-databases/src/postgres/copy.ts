@@ -20,13 +20,21 @@ export function readableCopy (native: string, version: string, onProgress: Progr
   cpSync(native, part, { recursive: true, filter: (file) => !lstatSync(file).isSymbolicLink() })
   openUp(part)
   // Whoever renames first wins; the other start uses that copy.
-  try { renameSync(part, copy) } catch { rmSync(part, { recursive: true, force: true }) }
+  try {
+    renameSync(part, copy)
+  } catch {
+    rmSync(part, { recursive: true, force: true })
+  }
   return copy
 }
 
 /** The user's cache if others may enter it, else the system's, else a folder for temporary files. Never a folder somebody else could have filled. */
 function choosePlace (): string {
-  const places = [cacheFolder() ?? '/var/cache/tandem', '/var/cache/tandem', path.join(os.tmpdir(), `tandem-${process.getuid?.() ?? 0}`)]
+  const places = [
+    cacheFolder() ?? '/var/cache/tandem',
+    '/var/cache/tandem',
+    path.join(os.tmpdir(), `tandem-${process.getuid?.() ?? 0}`)
+  ]
   return places.find((place) => isReachable(place) && isOurs(place)) ?? '/var/cache/tandem'
 }
 
@@ -38,5 +46,5 @@ function isOurs (place: string): boolean {
 function openUp (file: string): void {
   const isFolder = lstatSync(file).isDirectory()
   chmodSync(file, isFolder || (lstatSync(file).mode & 0o100) !== 0 ? 0o755 : 0o644)
-  if (isFolder) for (const name of readdirSync(file)) openUp(path.join(file, name))
+  if (isFolder) { for (const name of readdirSync(file)) openUp(path.join(file, name)) }
 }

@@ -12,7 +12,11 @@ import type { EmbeddedServer, Progress } from '../types.ts'
 import type { ServerRecord } from '../holders.ts'
 
 /** How PostgreSQL is started. `flags`: server settings as `name=value`, for example `fsync=off`. */
-export interface PostgresOptions { dataDir: string, flags: string[], onProgress: Progress }
+export interface PostgresOptions {
+  dataDir: string
+  flags: string[]
+  onProgress: Progress
+}
 
 const SIGNALS: NodeJS.Signals[] = ['SIGINT', 'SIGQUIT', 'SIGKILL']
 const ADOPT_MS = 30_000
@@ -39,7 +43,9 @@ export async function startPostgres ({ dataDir, flags, onProgress }: PostgresOpt
     await createCluster(cluster)
   }
   const record = { version: '', source: binaries.source, folder, signals: SIGNALS, pgCtl: binaries.pgCtl }
-  const started = await startCluster(cluster, last?.port, (server) => { writeJson(recordFile, { ...record, ...server }) })
+  const started = await startCluster(cluster, last?.port, (server) => {
+    writeJson(recordFile, { ...record, ...server })
+  })
   return describe({ ...record, ...started, version: await ensureDatabase(started.port) }, isNew ? 'created' : 'started')
 }
 
@@ -54,9 +60,16 @@ function findRunning (last: ServerRecord | undefined, folder: string | undefined
 /** Version of the running server, once it answers; undefined when it ended meanwhile (it was being stopped). */
 async function adopt (record: ServerRecord): Promise<string | undefined> {
   const { pid, port, folder } = record
-  const answer = await poll(ADOPT_MS, 100, async () => isAlive(record) ? ensureDatabase(port).catch(() => undefined) : null)
+  const answer = await poll(
+    ADOPT_MS,
+    100,
+    async () => isAlive(record) ? ensureDatabase(port).catch(() => undefined) : null
+  )
   if (answer !== undefined) return answer ?? undefined
-  throw new EmbeddedError('IN_USE', `PostgreSQL (pid ${pid}) runs in ${folder} but does not answer on port ${port}: end it and start again.`)
+  throw new EmbeddedError(
+    'IN_USE',
+    `PostgreSQL (pid ${pid}) runs in ${folder} but does not answer on port ${port}: end it and start again.`
+  )
 }
 
 /** Folder of the newest cluster in the data folder. */
@@ -69,17 +82,28 @@ function existingCluster (dataDir: string): string | undefined {
 function refuseOtherMajor (existing: string | undefined, folder: string): void {
   if (existing === undefined || existing === folder) return
   const problem = `${existing} holds data of another PostgreSQL than ${path.basename(folder)}`
-  throw new EmbeddedError('OTHER_VERSION', `${problem}: move it away to start with empty data, or set DATABASE_URL to a server of that version.`)
+  throw new EmbeddedError(
+    'OTHER_VERSION',
+    `${problem}: move it away to start with empty data, or set DATABASE_URL to a server of that version.`
+  )
 }
 
 /** Makes the database on the first start (and after one that was killed just before it). Gives the server's version. */
 async function ensureDatabase (port: number): Promise<string> {
-  const client = new Client({ host: '127.0.0.1', port, user: NAME, database: 'postgres', ssl: false, connectionTimeoutMillis: 5000 })
-  client.on('error', () => { /* the query that is running rejects with it */ })
+  const client = new Client({
+    host: '127.0.0.1',
+    port,
+    user: NAME,
+    database: 'postgres',
+    ssl: false,
+    connectionTimeoutMillis: 5000
+  })
+  client.on('error', () => {/* the query that is running rejects with it */})
   await client.connect()
   try {
-    const { rows: [row] } = await client.query<{ version: string, has_database: boolean }>(
-      `select current_setting('server_version') as version, exists (select from pg_database where datname = '${NAME}') as has_database`)
+    const { rows: [row] } = await client.query<{ version: string; has_database: boolean }>(
+      `select current_setting('server_version') as version, exists (select from pg_database where datname = '${NAME}') as has_database`
+    )
     if (row?.has_database === false) await client.query(`create database ${NAME}`)
     return row?.version ?? 'unknown'
   } finally {

@@ -4,14 +4,17 @@ import { closeSync, openSync, readFileSync, renameSync, statSync } from 'node:fs
 import path from 'node:path'
 
 /** User and group a server runs under when this process is root. */
-export interface Account { uid: number, gid: number }
+export interface Account {
+  uid: number
+  gid: number
+}
 
 /** A server or helper must not keep the folder the service was started in. */
 const ROOT = path.parse(process.execPath).root
 const LOG_LIMIT = 5 * 1024 * 1024
 
 /** Opens a server's log for appending; keeps one older file of at most 5 MB. Returns descriptor and the place new lines begin. */
-function openLog (file: string): { fd: number, from: number } {
+function openLog (file: string): { fd: number; from: number } {
   const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0
   if (size > LOG_LIMIT) renameSync(file, `${file}.1`)
   return { fd: openSync(file, 'a'), from: size > LOG_LIMIT ? 0 : size }
@@ -22,8 +25,22 @@ function openLog (file: string): { fd: number, from: number } {
  * secrets, which a local user could otherwise ask the server for. Messages come in English, because they are read here.
  */
 export function outsideEnvironment (more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
-  const kept = ['PATH', 'HOME', 'TMPDIR', 'TEMP', 'TMP', 'SystemRoot', 'SystemDrive', 'LD_LIBRARY_PATH', 'DYLD_LIBRARY_PATH']
-  return { ...Object.fromEntries(Object.entries(process.env).filter(([name]) => kept.includes(name))), LC_ALL: 'C', ...more }
+  const kept = [
+    'PATH',
+    'HOME',
+    'TMPDIR',
+    'TEMP',
+    'TMP',
+    'SystemRoot',
+    'SystemDrive',
+    'LD_LIBRARY_PATH',
+    'DYLD_LIBRARY_PATH'
+  ]
+  return {
+    ...Object.fromEntries(Object.entries(process.env).filter(([name]) => kept.includes(name))),
+    LC_ALL: 'C',
+    ...more
+  }
 }
 
 /** How a program is run. Left out: `outsideEnvironment()`, and this process's own user. */
@@ -48,8 +65,12 @@ export function launch (program: string, args: string[], log: string, options: R
   try {
     const child = run(program, args, fd, options, true)
     let end: string | undefined
-    child.once('exit', (code, signal) => { end = signal ?? `code ${code}` })
-    child.once('error', (error) => { end = error.message })
+    child.once('exit', (code, signal) => {
+      end = signal ?? `code ${code}`
+    })
+    child.once('error', (error) => {
+      end = error.message
+    })
     child.unref()
     return { child, exited: () => end, said: () => readFileSync(log).subarray(from).toString() }
   } finally {
@@ -58,18 +79,36 @@ export function launch (program: string, args: string[], log: string, options: R
 }
 
 /** Runs a program to its end. Gives how it ended (undefined = well) and everything it printed. */
-export function runToEnd (program: string, args: string[], options: RunOptions = {}): Promise<{ failure: string | undefined, said: string }> {
+export function runToEnd (
+  program: string,
+  args: string[],
+  options: RunOptions = {}
+): Promise<{ failure: string | undefined; said: string }> {
   return new Promise((resolve) => {
     const child = run(program, args, 'pipe', options, false)
     let said = ''
-    child.stdout?.on('data', (chunk: Buffer) => { said += chunk.toString() })
-    child.stderr?.on('data', (chunk: Buffer) => { said += chunk.toString() })
-    child.once('error', (error) => { resolve({ failure: error.message, said }) })
-    child.once('close', (code, signal) => { resolve({ failure: code === 0 ? undefined : signal ?? `code ${code}`, said }) })
+    child.stdout?.on('data', (chunk: Buffer) => {
+      said += chunk.toString()
+    })
+    child.stderr?.on('data', (chunk: Buffer) => {
+      said += chunk.toString()
+    })
+    child.once('error', (error) => {
+      resolve({ failure: error.message, said })
+    })
+    child.once('close', (code, signal) => {
+      resolve({ failure: code === 0 ? undefined : signal ?? `code ${code}`, said })
+    })
   })
 }
 
-function run (program: string, args: string[], output: number | 'pipe', options: RunOptions, detached: boolean): ChildProcess {
+function run (
+  program: string,
+  args: string[],
+  output: number | 'pipe',
+  options: RunOptions,
+  detached: boolean
+): ChildProcess {
   const { env = outsideEnvironment(), account, folder } = options
   const stdio: StdioOptions = ['ignore', output, output, ...(folder === undefined ? [] : [folder])]
   return spawn(program, args, { ...account, env, stdio, detached, windowsHide: true, cwd: ROOT })

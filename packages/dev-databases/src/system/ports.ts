@@ -33,7 +33,13 @@ export function isListening (port: number): Promise<boolean> {
 function isFree (port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = createServer()
-    probe.once('error', () => { resolve(false) })
-    probe.listen(port, '127.0.0.1', () => { probe.close(() => { resolve(true) }) })
+    probe.once('error', () => {
+      resolve(false)
+    })
+    probe.listen(port, '127.0.0.1', () => {
+      probe.close(() => {
+        resolve(true)
+      })
+    })
   })
 }

@@ -20,13 +20,21 @@ function startTime (pid: number): string | undefined {
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
       const isGone = fields[0] === 'X' || (fields[0] === 'Z' && Number(fields[17]) <= 1)
       return isGone ? undefined : fields[19] ?? ''
-    } catch { return undefined }
+    } catch {
+      return undefined
+    }
   }
-  try { process.kill(pid, 0) } catch (error) {
+  try {
+    process.kill(pid, 0)
+  } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EPERM')) return undefined
   }
   if (process.platform === 'win32') return ''
-  try { return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim() } catch { return undefined }
+  try {
+    return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim()
+  } catch {
+    return undefined
+  }
 }
 
 /** Marks a running process so that it can be recognised after a restart of this one. */
@@ -41,7 +49,11 @@ export function isAlive (mark: ProcessMark): boolean {
 }
 
 /** Asks until the answer is not undefined. Gives undefined when `timeoutMs` have passed. */
-export async function poll<T> (timeoutMs: number, everyMs: number, ask: () => T | undefined | Promise<T | undefined>): Promise<T | undefined> {
+export async function poll<T> (
+  timeoutMs: number,
+  everyMs: number,
+  ask: () => T | undefined | Promise<T | undefined>
+): Promise<T | undefined> {
   const until = Date.now() + timeoutMs
   for (;;) {
     const answer = await ask()
