@@ -154,54 +154,55 @@ function expected (name: string): string {
   return 'a text that is not empty'
 }
 
-function contradictions (settings: ReadSettings, databases: DatabaseUse): Array<{ names: string[]; line: string }> {
-  const found: Array<{ names: string[]; line: string }> = []
-  if (settings.NODE_ENV !== 'production' && databases === 'given' && settings.DATABASE_URL === undefined) {
-    found.push({
-      names: ['DATABASE_URL'],
-      line: 'DATABASE_URL must be set: npm start starts a PostgreSQL by itself, nothing else does'
-    })
+interface Contradiction {
+  names: string[]
+  line: string
+}
+
+function contradictions (settings: ReadSettings, databases: DatabaseUse): Contradiction[] {
+  return [...missingDatabases(settings, databases), ...boundsOutOfOrder(settings), ...wrongAddresses(settings)]
+}
+
+function missingDatabases (settings: ReadSettings, databases: DatabaseUse): Contradiction[] {
+  const isProduction = settings.NODE_ENV === 'production'
+  if (isProduction && databases !== 'none') {
+    return (['DATABASE_URL', 'MONGODB_URL'] as const).filter((name) => settings[name] === undefined).map((name) => ({
+      names: [name, 'NODE_ENV'],
+      line: `${name} must be set when NODE_ENV is production: only in development does npm start start databases`
+    }))
   }
-  if (settings.NODE_ENV === 'production' && databases !== 'none') {
-    for (const name of ['DATABASE_URL', 'MONGODB_URL'] as const) {
-      if (settings[name] === undefined) {
-        found.push({
-          names: [name, 'NODE_ENV'],
-          line: `${name} must be set when NODE_ENV is production: only in development does npm start start databases`
-        })
-      }
-    }
-  }
-  if (settings.DATABASE_URL?.startsWith('postgres') === true && !URL.canParse(settings.DATABASE_URL)) {
+  if (isProduction || databases !== 'given' || settings.DATABASE_URL !== undefined) return []
+  return [{
+    names: ['DATABASE_URL'],
+    line: 'DATABASE_URL must be set: npm start starts a PostgreSQL by itself, nothing else does'
+  }]
+}
+
+function boundsOutOfOrder (settings: ReadSettings): Contradiction[] {
+  return BOUNDS.flatMap((inner, at) => {
+    const outer = BOUNDS[at + 1]
+    if (outer === undefined || settings[inner] < settings[outer]) return []
+    const values = `${inner} (${settings[inner]}) must be smaller than ${outer} (${settings[outer]})`
+    return [{ names: [inner, outer], line: `${values}: each wait ends before the one around it` }]
+  })
+}
+
+function wrongAddresses ({ DATABASE_URL, TRUST_PROXY, ADMIN_PORT, PORT }: ReadSettings): Contradiction[] {
+  const found: Contradiction[] = []
+  if (DATABASE_URL?.startsWith('postgres') === true && !URL.canParse(DATABASE_URL)) {
     found.push({
       names: ['DATABASE_URL'],
       line: 'DATABASE_URL is not a valid URL: characters such as / ? # @ in user or password must be percent-encoded'
     })
   }
-  for (const [at, inner] of BOUNDS.entries()) {
-    const outer = BOUNDS[at + 1]
-    if (outer !== undefined && settings[inner] >= settings[outer]) {
-      found.push({
-        names: [inner, outer],
-        line: `${inner} (${settings[inner]}) must be smaller than ${outer} (${
-          settings[outer]
-        }): each wait ends before the one around it`
-      })
-    }
+  if (TRUST_PROXY !== undefined && !TRUST_PROXY.split(',').every(isNetwork)) {
+    const wanted = 'the addresses or networks of your proxies, separated by commas, such as 10.1.2.3 or 10.0.0.0/8'
+    found.push({ names: ['TRUST_PROXY'], line: `TRUST_PROXY must be ${wanted}, not ${JSON.stringify(TRUST_PROXY)}` })
   }
-  if (settings.TRUST_PROXY !== undefined && !settings.TRUST_PROXY.split(',').every(isNetwork)) {
-    found.push({
-      names: ['TRUST_PROXY'],
-      line:
-        `TRUST_PROXY must be the addresses or networks of your proxies, separated by commas, such as 10.1.2.3 or 10.0.0.0/8, not ${
-          JSON.stringify(settings.TRUST_PROXY)
-        }`
-    })
-  }
-  if (settings.ADMIN_PORT !== undefined && settings.ADMIN_PORT !== 0 && settings.ADMIN_PORT === settings.PORT) {
+  if (ADMIN_PORT !== undefined && ADMIN_PORT !== 0 && ADMIN_PORT === PORT) {
     found.push({
       names: ['ADMIN_PORT', 'PORT'],
-      line: `ADMIN_PORT and PORT are both ${settings.PORT}: give the admin listener a port of its own`
+      line: `ADMIN_PORT and PORT are both ${PORT}: give the admin listener a port of its own`
     })
   }
   return found

@@ -5,7 +5,7 @@ import { mongoDatabase, mongoInstance } from './mongo/index.ts'
 import { sqlStore } from './sql/store.ts'
 import transaction, { type Observe, type TransactionPluginOptions } from './transaction/index.ts'
 
-declare module './transaction/transaction.ts' {
+declare module './transaction/handles.ts' {
   interface TransactionTypes {
     /** `request.db` is the service's Drizzle handle. */
     db: Database

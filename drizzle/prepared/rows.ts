@@ -51,9 +51,11 @@ export function createRowReader ({ fields, joinsNotNullableMap, customResultMapp
         if (group === '') readInto(result, targets, row)
         // A join repeats one side in row after row: what is the same is read once, and shared.
         else if (isRepeated(targets, row, rows[place - 1])) result[group] = results[place - 1]?.[group]
-        else {result[group] = isOptional && targets.every(({ at }) => row[at] === null)
+        else {
+          result[group] = isOptional && targets.every(({ at }) => row[at] === null)
             ? null
-            : readInto({}, targets, row)}
+            : readInto({}, targets, row)
+        }
       }
       results.push(result)
     }

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ChangeStream, ChangeStreamDocument, Document } from 'mongodb'
 import { copyCollection } from './copy.ts'
-import { ChangeStreamError, isHistoryLost, nameOf } from './errors.ts'
+import type { ConsumerOptions, ConsumerStats } from './consumer-types.ts'
+import { fenced, isFenced, isHistoryLost, nameOf } from './errors.ts'
 import { before, quietUntil, timeOf, wallTimeOf, type ClusterTime } from './time.ts'
-import type { Log, Position, StreamOptions, StreamStore } from './types.ts'
+import type { Position } from './types.ts'
 
 type Change = ChangeStreamDocument
 const firstCopy = 'no position was stored' // how every stream begins; a later copy means that history was lost
@@ -11,34 +12,6 @@ const FIRST_BACK_OFF = 50
 const LONGEST_BACK_OFF = 5000
 /** Milliseconds after which even an unmoved position is written, so that other processes see that the stream is followed. */
 const TOUCH_EVERY = 5000
-
-export interface ConsumerOptions {
-  name: string
-  stream: StreamOptions
-  store: StreamStore
-  batchSize: number
-  /** Longest wait of the server for a change, in milliseconds. */
-  awaitTime: number
-  applyTimeout: number
-  saveInterval: number
-  log: Log
-  /** Told the time up to which everything is applied, after the commit. */
-  onMoved: (time: ClusterTime) => void
-}
-
-/** What a consumer has done since it started, and how it fares. */
-export interface ConsumerStats {
-  stream: string
-  state: 'waiting to lead' | 'copying' | 'following' | 'backing off' | 'stopped'
-  applied: number
-  copies: number
-  /** Cluster time up to which everything is applied, as far as this process knows. */
-  position: ClusterTime | undefined
-  /** Milliseconds the SQL side is behind, at most; undefined while another process leads. */
-  lagMs: number | undefined
-  /** Code or name of the error it backs off from. */
-  error: string | undefined
-}
 
 /** Follows one stream: waits to lead, copies if it must, then carries batch after batch into SQL. */
 export class Consumer {
@@ -259,17 +232,6 @@ export class Consumer {
     this.#state = 'following'
     this.#error = undefined
   }
-}
-
-function fenced (name: string): ChangeStreamError {
-  return new ChangeStreamError(
-    'CHANGE_STREAM_FENCED',
-    `the position of the stream '${name}' was moved by another process`
-  )
-}
-
-function isFenced (error: unknown): boolean {
-  return error instanceof ChangeStreamError && error.code === 'CHANGE_STREAM_FENCED'
 }
 
 function ignore (): void {}

@@ -25,3 +25,16 @@ export function nameOf (error: unknown): string {
     ? `${error.name} ${error.code}`
     : error.name
 }
+
+/** Another process has moved the position meanwhile, so this one must not carry on from it. */
+export function fenced (name: string): ChangeStreamError {
+  return new ChangeStreamError(
+    'CHANGE_STREAM_FENCED',
+    `the position of the stream '${name}' was moved by another process`
+  )
+}
+
+/** True for the error of `fenced`. */
+export function isFenced (error: unknown): boolean {
+  return error instanceof ChangeStreamError && error.code === 'CHANGE_STREAM_FENCED'
+}

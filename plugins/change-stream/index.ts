@@ -1,14 +1,15 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Document } from 'mongodb'
-import { Consumer, type ConsumerStats } from './consumer.ts'
+import { Consumer } from './consumer.ts'
+import type { ConsumerStats } from './consumer-types.ts'
 import { copyCollection } from './copy.ts'
 import { ChangeStreamError } from './errors.ts'
 import { isClusterTime, type ClusterTime } from './time.ts'
 import type { CopyReport, StreamOptions, StreamStore } from './types.ts'
 import { Waiters } from './waiters.ts'
 
-export type { ConsumerStats } from './consumer.ts'
+export type { ConsumerStats } from './consumer-types.ts'
 export { ChangeStreamError } from './errors.ts'
 export { postgresStore, type PostgresOptions } from './postgres.ts'
 export { changeStreamSql } from './schema.ts'
@@ -73,16 +74,6 @@ export default fp<ChangeStreamOptions>(async function changeStream (app, options
   const settings = { ...DEFAULTS, ...options }
   checkOptions(settings)
   const streams = new Map<string, Followed>()
-  const known = (name: string): Followed => {
-    const stream = streams.get(name)
-    if (stream === undefined) {
-      throw new ChangeStreamError(
-        'CHANGE_STREAM_USAGE',
-        `there is no stream '${name}'; known are: ${[...streams.keys()].join(', ') || 'none'}`
-      )
-    }
-    return stream
-  }
   let isReady = false
   app.decorate('changeStream', {
     follow: (name, streamOptions) => {
@@ -98,10 +89,10 @@ export default fp<ChangeStreamOptions>(async function changeStream (app, options
       streams.set(name, createFollowed(app, settings, name, streamOptions as unknown as StreamOptions))
     },
     reached: async (name, time, ms) => {
-      const { waiters } = known(name)
+      const { waiters } = getStream(streams, name)
       return isClusterTime(time) && await waiters.wait(time, ms)
     },
-    resync: async (name) => (await copyCollection(settings.store, name, known(name).options)).report,
+    resync: async (name) => (await copyCollection(settings.store, name, getStream(streams, name).options)).report,
     stats: () => [...streams.values()].map(({ consumer }) => consumer.stats)
   })
   app.addHook('onReady', async () => {
@@ -112,6 +103,17 @@ export default fp<ChangeStreamOptions>(async function changeStream (app, options
     await Promise.all([...streams.values()].map(({ consumer }) => consumer.stop(settings.stopTimeout)))
   })
 }, { name: '@tandem/change-stream', fastify: '5.x' })
+
+function getStream (streams: Map<string, Followed>, name: string): Followed {
+  const stream = streams.get(name)
+  if (stream === undefined) {
+    throw new ChangeStreamError(
+      'CHANGE_STREAM_USAGE',
+      `there is no stream '${name}'; known are: ${[...streams.keys()].join(', ') || 'none'}`
+    )
+  }
+  return stream
+}
 
 function createFollowed (app: FastifyInstance, settings: Settings, name: string, stream: StreamOptions): Followed {
   const { store } = settings

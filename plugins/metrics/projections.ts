@@ -46,55 +46,69 @@ export function getProjections (app: FastifyInstance): ProjectionState[] {
   ]
 }
 
+interface Measure {
+  type: typeof Gauge | typeof Counter
+  name: string
+  help: string
+  value: (projection: ProjectionState) => number | undefined
+}
+
+const MEASURES: Measure[] = [
+  {
+    type: Gauge,
+    name: 'tandem_projection_lag_seconds',
+    help: 'How far the other store is behind, at most',
+    value: ({ lagSeconds }) => lagSeconds
+  },
+  {
+    type: Gauge,
+    name: 'tandem_projection_backing_off',
+    help: '1 while a projection cannot go on and tries again',
+    value: ({ state }) => state === 'backing off' ? 1 : 0
+  },
+  {
+    type: Gauge,
+    name: 'tandem_projection_waiting',
+    help: 'Outbox rows that wait to be applied',
+    value: ({ waiting }) => waiting
+  },
+  {
+    type: Gauge,
+    name: 'tandem_projection_parked',
+    help: 'Outbox rows that failed too often and wait for somebody to look at them',
+    value: ({ parked }) => parked
+  },
+  {
+    type: Counter,
+    name: 'tandem_projection_applied_total',
+    help: 'Events and changes applied by this process',
+    value: ({ applied }) => applied
+  },
+  {
+    type: Counter,
+    name: 'tandem_projection_failed_total',
+    help: 'Tries that failed in this process',
+    value: ({ failed }) => failed
+  }
+]
+
 /** Measures lag, backlog, parked rows and progress of both directions. */
 export function measureProjections (app: FastifyInstance, registry: Registry): void {
-  const labelNames = ['direction', 'projection'] as const
-  const registers = [registry]
-  const gauge = (name: string, help: string, value: (projection: ProjectionState) => number | undefined): void => {
-    new Gauge({
+  for (const { type: Metric, name, help, value } of MEASURES) {
+    new Metric({
       name,
       help,
-      labelNames,
-      registers,
+      labelNames: ['direction', 'projection'],
+      registers: [registry],
       collect () {
-        fill(this, value)
+        // Another process may have taken a projection over, so the last values are forgotten each time.
+        this.reset()
+        for (const projection of getProjections(app)) {
+          const { direction, name } = projection
+          const measured = value(projection)
+          if (measured !== undefined) this.inc({ direction, projection: name }, measured)
+        }
       }
     })
   }
-  const counter = (name: string, help: string, value: (projection: ProjectionState) => number | undefined): void => {
-    new Counter({
-      name,
-      help,
-      labelNames,
-      registers,
-      collect () {
-        fill(this, value)
-      }
-    })
-  }
-  // Another process may have taken a projection over, so the last values are forgotten each time.
-  const fill = (
-    metric: Gauge<typeof labelNames[number]> | Counter<typeof labelNames[number]>,
-    value: (projection: ProjectionState) => number | undefined
-  ): void => {
-    metric.reset()
-    for (const projection of getProjections(app)) {
-      const measured = value(projection)
-      if (measured !== undefined) metric.inc({ direction: projection.direction, projection: projection.name }, measured)
-    }
-  }
-  gauge('tandem_projection_lag_seconds', 'How far the other store is behind, at most', ({ lagSeconds }) => lagSeconds)
-  gauge(
-    'tandem_projection_backing_off',
-    '1 while a projection cannot go on and tries again',
-    ({ state }) => state === 'backing off' ? 1 : 0
-  )
-  gauge('tandem_projection_waiting', 'Outbox rows that wait to be applied', ({ waiting }) => waiting)
-  gauge(
-    'tandem_projection_parked',
-    'Outbox rows that failed too often and wait for somebody to look at them',
-    ({ parked }) => parked
-  )
-  counter('tandem_projection_applied_total', 'Events and changes applied by this process', ({ applied }) => applied)
-  counter('tandem_projection_failed_total', 'Tries that failed in this process', ({ failed }) => failed)
 }

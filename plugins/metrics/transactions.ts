@@ -5,9 +5,30 @@ const STORES = ['sql', 'mongo'] as const
 const OUTCOMES = ['committed', 'rolled back', 'failed', 'lost', 'unknown'] as const
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
+type Store = typeof STORES[number]
+
 /** Counts transactions by store and outcome, and measures how long each was open. */
 export function measureTransactions (app: FastifyInstance, registry: Registry): void {
-  const registers = [registry]
+  const { ended, retries, statements, duration } = createMetrics([registry])
+  const open = { sql: new Set<{ since: number }>(), mongo: new Set<{ since: number }>() }
+  measureOpen(open, registry)
+  app.observeTransactions(({ store, attempt }) => {
+    const entry = { since: performance.now() }
+    open[store].add(entry)
+    return {
+      onEnd: (summary) => {
+        open[store].delete(entry)
+        const labels = { store, outcome: getLabel(summary.outcome) }
+        ended.inc(labels)
+        duration.observe(labels, summary.milliseconds / 1000)
+        statements.inc({ store }, summary.statements)
+        if (attempt > 1) retries.inc({ store })
+      }
+    }
+  })
+}
+
+function createMetrics (registers: Registry[]) {
   const ended = new Counter({
     name: 'tandem_transactions_total',
     help: 'Transactions that sent a statement, by how they ended',
@@ -39,25 +60,10 @@ export function measureTransactions (app: FastifyInstance, registry: Registry): 
     retries.inc({ store }, 0)
     statements.inc({ store }, 0)
   }
-  const open = { sql: new Set<{ since: number }>(), mongo: new Set<{ since: number }>() }
-  measureOpen(open, registry)
-  app.observeTransactions(({ store, attempt }) => {
-    const entry = { since: performance.now() }
-    open[store].add(entry)
-    return {
-      onEnd: (summary) => {
-        open[store].delete(entry)
-        const labels = { store, outcome: getLabel(summary.outcome) }
-        ended.inc(labels)
-        duration.observe(labels, summary.milliseconds / 1000)
-        statements.inc({ store }, summary.statements)
-        if (attempt > 1) retries.inc({ store })
-      }
-    }
-  })
+  return { ended, retries, statements, duration }
 }
 
-function measureOpen (open: Record<typeof STORES[number], Set<{ since: number }>>, registry: Registry): void {
+function measureOpen (open: Record<Store, Set<{ since: number }>>, registry: Registry): void {
   const measure = (gauge: Gauge<'store'>, value: (entries: Set<{ since: number }>) => number): void => {
     for (const store of STORES) gauge.set({ store }, value(open[store]))
   }

@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import { enqueue } from './enqueue.ts'
 import { OutboxError } from './errors.ts'
+import { Gauges } from './gauges.ts'
 import { Relay, type RelayStats } from './relay.ts'
 import { isTransient } from './transient.ts'
 import type { Apply, NewEvent, OutboxStore, OutboxTransaction, TopicGauge } from './types.ts'
@@ -160,74 +162,6 @@ function createRelay (
       waiters.tell(ids)
     }
   })
-}
-
-async function enqueue (
-  store: OutboxStore,
-  tx: OutboxTransaction,
-  event: NewEvent,
-  onCommit: () => void
-): Promise<string> {
-  if (!isInTransaction(tx)) {
-    throw new OutboxError(
-      'OUTBOX_NO_TRANSACTION',
-      `an event of topic '${event.topic}' was enqueued outside a transaction: it could be lost or lie. Hand over request.transaction, or a client between BEGIN and COMMIT`
-    )
-  }
-  const { topic, key, payload } = event
-  if (
-    typeof topic !== 'string' || topic === '' || typeof key !== 'string' || key === '' ||
-    JSON.stringify(payload) === undefined
-  ) {
-    throw new OutboxError(
-      'OUTBOX_USAGE',
-      'an event needs a topic and a key (texts that are not empty) and a payload that is JSON'
-    )
-  }
-  // Before the insert: one that nobody awaits may be answered when the transaction takes no more callbacks.
-  tx.afterCommit?.(onCommit)
-  return await store.insert(tx, event)
-}
-
-function isInTransaction (tx: OutboxTransaction): boolean {
-  if (typeof tx?.query !== 'function') return false
-  if (typeof tx.getTransactionStatus === 'function') return tx.getTransactionStatus() === 'T'
-  return tx.state === 'idle' || tx.state === 'opening' || tx.state === 'open'
-}
-
-/** The backlog as last measured; ages go on between measurements. */
-class Gauges {
-  readonly #store: OutboxStore
-  #measured = new Map<string, TopicGauge>()
-  #measuredAt = 0
-  #timer: NodeJS.Timeout | undefined
-
-  constructor (store: OutboxStore) {
-    this.#store = store
-  }
-
-  start (interval: number): void {
-    const measure = () => {
-      this.#measure().catch(() => {})
-    } // the database is away: the last numbers stand
-    measure()
-    this.#timer = setInterval(measure, interval).unref()
-  }
-
-  stop (): void {
-    clearInterval(this.#timer)
-  }
-
-  of (topic: string): TopicGauge {
-    const { waiting, parked, oldestMs } = this.#measured.get(topic) ?? { waiting: 0, parked: 0, oldestMs: 0 }
-    return { topic, waiting, parked, oldestMs: waiting > 0 ? oldestMs + Date.now() - this.#measuredAt : 0 }
-  }
-
-  async #measure (): Promise<void> {
-    const gauges = await this.#store.measure()
-    this.#measured = new Map(gauges.map((gauge) => [gauge.topic, gauge]))
-    this.#measuredAt = Date.now()
-  }
 }
 
 function checkOptions (settings: Settings): void {

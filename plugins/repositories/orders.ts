@@ -23,35 +23,42 @@ export interface OrderFilter {
 
 type StoredItem = NewOrderItem & { order_id: number }
 
-const queries = defineQueries('orders', (db, { orders, orderItems }) => {
+// A page of orders with their items in one statement, so that both are of the same moment.
+function withItems (
+  db: Database,
+  { orders, orderItems }: Tables,
+  { where, limit, skip }: { where?: SQL | undefined; limit?: Placeholder; skip?: Placeholder }
+) {
   const order = getTableColumns(orders)
   const { order_id, ...item } = getTableColumns(orderItems)
+  let chosen = db.select(order).from(orders).where(where).orderBy(desc(orders.created_at), desc(orders.id)).$dynamic()
+  if (limit !== undefined) chosen = chosen.limit(limit)
+  if (skip !== undefined) chosen = chosen.offset(skip)
+  const page = chosen.as('page')
+  return db
+    .select({
+      order: {
+        id: page.id,
+        user_id: page.user_id,
+        status: page.status,
+        total: page.total,
+        created_at: page.created_at
+      },
+      item
+    })
+    .from(page).leftJoin(orderItems, eq(orderItems.order_id, page.id))
+    .orderBy(desc(page.created_at), desc(page.id), asc(orderItems.id))
+}
 
-  // A page of orders with their items in one statement, so that both are of the same moment.
-  function withItems ({ where, limit, skip }: { where?: SQL | undefined; limit?: Placeholder; skip?: Placeholder }) {
-    let chosen = db.select(order).from(orders).where(where).orderBy(desc(orders.created_at), desc(orders.id)).$dynamic()
-    if (limit !== undefined) chosen = chosen.limit(limit)
-    if (skip !== undefined) chosen = chosen.offset(skip)
-    const page = chosen.as('page')
-    return db
-      .select({
-        order: {
-          id: page.id,
-          user_id: page.user_id,
-          status: page.status,
-          total: page.total,
-          created_at: page.created_at
-        },
-        item
-      })
-      .from(page).leftJoin(orderItems, eq(orderItems.order_id, page.id))
-      .orderBy(desc(page.created_at), desc(page.id), asc(orderItems.id))
-  }
+// Compared as one value, so that the index is entered where the page begins.
+function older ({ orders }: Tables, createdAt: Placeholder, id: Placeholder): SQL {
+  return sql`(${orders.created_at}, ${orders.id}) < (${param(createdAt, orders.created_at)}, ${id})`
+}
 
-  // Compared as one value, so that the index is entered where the page begins.
-  function older (createdAt: Placeholder, id: Placeholder): SQL {
-    return sql`(${orders.created_at}, ${orders.id}) < (${param(createdAt, orders.created_at)}, ${id})`
-  }
+const queries = defineQueries('orders', (db, tables) => {
+  const { orders, orderItems } = tables
+  const order = getTableColumns(orders)
+  const { order_id, ...item } = getTableColumns(orderItems)
 
   return {
     create: ({ user_id, total }: Params<{ user_id: number; total: string }>) =>
@@ -63,15 +70,15 @@ const queries = defineQueries('orders', (db, { orders, orderItems }) => {
         )
         .returning(item)
     ),
-    byId: ({ id }: Params<{ id: number }>) => withItems({ where: eq(orders.id, id) }),
-    list: ({ limit, skip }: Params<{ limit: number; skip: number }>) => withItems({ limit, skip }),
+    byId: ({ id }: Params<{ id: number }>) => withItems(db, tables, { where: eq(orders.id, id) }),
+    list: ({ limit, skip }: Params<{ limit: number; skip: number }>) => withItems(db, tables, { limit, skip }),
     listAfter: ({ limit, createdAt, id }: Params<{ limit: number; createdAt: Date; id: number }>) =>
-      withItems({ where: older(createdAt, id), limit }),
+      withItems(db, tables, { where: older(tables, createdAt, id), limit }),
     listOfUser: ({ user_id, limit, skip }: Params<{ user_id: number; limit: number; skip: number }>) =>
-      withItems({ where: eq(orders.user_id, user_id), limit, skip }),
+      withItems(db, tables, { where: eq(orders.user_id, user_id), limit, skip }),
     listOfUserAfter: (
       { user_id, limit, createdAt, id }: Params<{ user_id: number; limit: number; createdAt: Date; id: number }>
-    ) => withItems({ where: and(eq(orders.user_id, user_id), older(createdAt, id)), limit })
+    ) => withItems(db, tables, { where: and(eq(orders.user_id, user_id), older(tables, createdAt, id)), limit })
   }
 })
 

@@ -74,11 +74,10 @@ export function createPostRepository (db: Documents) {
     },
 
     /** Changes only the fields that are given. */
-    async update (id: string, { slug, ...changes }: PostChanges): Promise<Post | null> {
-      const $set = { ...changes, ...(typeof slug === 'string' ? { slug } : {}), updated_at: new Date() }
+    async update (id: string, changes: PostChanges): Promise<Post | null> {
       const document = await collection.findOneAndUpdate(
         { _id: new ObjectId(id) },
-        slug === null ? { $set, $unset: { slug: '' } } : { $set },
+        toUpdate(changes),
         { returnDocument: 'after' }
       )
       return document === null ? null : toPost(document)
@@ -90,6 +89,11 @@ export function createPostRepository (db: Documents) {
       return deletedCount > 0
     }
   }
+}
+
+function toUpdate ({ slug, ...changes }: PostChanges) {
+  const $set = { ...changes, ...(typeof slug === 'string' ? { slug } : {}), updated_at: new Date() }
+  return slug === null ? { $set, $unset: { slug: '' } as const } : { $set }
 }
 
 function toPost ({ _id, ...post }: PostDocument): Post {

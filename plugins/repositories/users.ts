@@ -27,51 +27,56 @@ export interface UserFilter {
 /** Posts that a list shows of one user: the newest ones, so that a page has an end. */
 export const POSTS_PER_USER = 100
 
-const queries = defineQueries('users', (db, { users, posts }, { now, version: next }) => {
+// A page of users with their posts in one statement, however many there are of either.
+function withPosts (
+  db: Database,
+  { users, posts }: Tables,
+  { where, limit, skip }: { where?: SQL; limit?: Placeholder; skip?: Placeholder }
+) {
   const { version, ...user } = getTableColumns(users)
+  let chosen = db.select(user).from(users).where(where).orderBy(asc(users.id)).$dynamic()
+  if (limit !== undefined) chosen = chosen.limit(limit)
+  if (skip !== undefined) chosen = chosen.offset(skip)
+  const page = db.$with('page').as(chosen)
+  const { content_length, ...summary } = getTableColumns(posts)
+  const place = sql<
+    number
+  >`row_number() over (partition by ${posts.author_id} order by ${posts.created_at} desc, ${posts.id} desc)`
+  const ranked = db.select({ ...summary, place: place.as('place') }).from(posts)
+    .where(inArray(posts.author_id, db.select({ id: page.id }).from(page))).as('ranked')
+  return db.with(page)
+    .select({
+      user: {
+        id: page.id,
+        email: page.email,
+        name: page.name,
+        created_at: page.created_at,
+        updated_at: page.updated_at
+      },
+      post: {
+        id: ranked.id,
+        title: ranked.title,
+        category: ranked.category,
+        author_id: ranked.author_id,
+        created_at: ranked.created_at
+      }
+    })
+    .from(page).leftJoin(ranked, and(eq(ranked.author_id, page.id), lte(ranked.place, POSTS_PER_USER)))
+    .orderBy(asc(page.id), asc(ranked.place))
+}
 
-  // A page of users with their posts in one statement, however many there are of either.
-  function withPosts ({ where, limit, skip }: { where?: SQL; limit?: Placeholder; skip?: Placeholder }) {
-    let chosen = db.select(user).from(users).where(where).orderBy(asc(users.id)).$dynamic()
-    if (limit !== undefined) chosen = chosen.limit(limit)
-    if (skip !== undefined) chosen = chosen.offset(skip)
-    const page = db.$with('page').as(chosen)
-    const { content_length, ...summary } = getTableColumns(posts)
-    const place = sql<
-      number
-    >`row_number() over (partition by ${posts.author_id} order by ${posts.created_at} desc, ${posts.id} desc)`
-    const ranked = db.select({ ...summary, place: place.as('place') }).from(posts)
-      .where(inArray(posts.author_id, db.select({ id: page.id }).from(page))).as('ranked')
-    return db.with(page)
-      .select({
-        user: {
-          id: page.id,
-          email: page.email,
-          name: page.name,
-          created_at: page.created_at,
-          updated_at: page.updated_at
-        },
-        post: {
-          id: ranked.id,
-          title: ranked.title,
-          category: ranked.category,
-          author_id: ranked.author_id,
-          created_at: ranked.created_at
-        }
-      })
-      .from(page).leftJoin(ranked, and(eq(ranked.author_id, page.id), lte(ranked.place, POSTS_PER_USER)))
-      .orderBy(asc(page.id), asc(ranked.place))
-  }
-
+const queries = defineQueries('users', (db, tables, { now, version: next }) => {
+  const { users } = tables
+  const { version, ...user } = getTableColumns(users)
   return {
     create: ({ email, name }: Params<NewUser>) =>
       db.insert(users).values({ email, name, version: next }).returning({ ...user, version }),
     byId: ({ id }: Params<{ id: number }>) => db.select(user).from(users).where(eq(users.id, id)),
     byEmail: ({ email }: Params<{ email: string }>) => db.select(user).from(users).where(eq(users.email, email)),
-    list: ({ limit, skip }: Params<{ limit: number; skip: number }>) => withPosts({ limit, skip }),
+    list: ({ limit, skip }: Params<{ limit: number; skip: number }>) => withPosts(db, tables, { limit, skip }),
     listAfter: ({ limit, after }: Params<{ limit: number; after: number }>) =>
-      withPosts({ where: gt(users.id, after), limit }),
-    listByEmail: ({ email }: Params<{ email: string }>) => withPosts({ where: eq(users.email, email) }),
+      withPosts(db, tables, { where: gt(users.id, after), limit }),
+    listByEmail: ({ email }: Params<{ email: string }>) => withPosts(db, tables, { where: eq(users.email, email) }),
     update: ({ id, email, name }: Params<{ id: number; email: string | null; name: string | null }>) =>
       db.update(users)
         .set({

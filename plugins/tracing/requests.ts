@@ -33,6 +33,19 @@ export async function traceRequests (app: FastifyInstance, tracing: Tracing): Pr
     spans.get(request)?.(status)
     spans.delete(request)
   }
+  app.addHook('onResponse', function endSpan (request, reply, done) {
+    finish(request, reply.statusCode)
+    done()
+  })
+  app.addHook('onRequestAbort', function endAbortedSpan (request, done) {
+    finish(request, undefined)
+    done()
+  })
+  keepContext(app, tracing)
+}
+
+/** Names the trace in the request's log, and runs everything after the body was read in the context of its span. */
+function keepContext (app: FastifyInstance, tracing: Tracing): void {
   app.addHook('onRequest', function nameTraceInLog (request, reply, done) {
     const context = tracing.api.trace.getActiveSpan()?.spanContext()
     if (context !== undefined) {
@@ -45,14 +58,6 @@ export async function traceRequests (app: FastifyInstance, tracing: Tracing): Pr
     const { context } = request.opentelemetry() as { context: Context | null }
     if (context === null) done()
     else tracing.api.context.with(context, done)
-  })
-  app.addHook('onResponse', function endSpan (request, reply, done) {
-    finish(request, reply.statusCode)
-    done()
-  })
-  app.addHook('onRequestAbort', function endAbortedSpan (request, done) {
-    finish(request, undefined)
-    done()
   })
 }
 

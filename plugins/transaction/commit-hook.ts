@@ -4,7 +4,6 @@ import { addTo, completeReply, type ReplyAddition } from './before-reply.ts'
 import { TransactionAbortedError } from './errors.ts'
 import { awaitFirstByte } from './first-byte.ts'
 import { logFailure, logOutcome } from './log.ts'
-import { breakTruncatedReply } from './http2-reply.ts'
 import {
   discard,
   getStatus,
@@ -18,10 +17,8 @@ import {
 } from './payload.ts'
 import { dropSuccess, restoreHead, takeHead, type ReplyHead } from './reply-headers.ts'
 import { findUnsendable } from './sendable.ts'
-import { guardTrailers } from './trailers.ts'
 import type { TransactionalRequest, TransactionRun } from './transactional-request.ts'
-
-type Done = (error?: Error | null, payload?: unknown) => void
+import { writeReply, type Done } from './write-reply.ts'
 
 /** A reply as it reached the hook. */
 interface Reply {
@@ -121,7 +118,7 @@ function waitForFirstByte (transactional: TransactionalRequest, first: Reply, st
   }
   const proceed = end(() => {
     if (transactional.route.options.stream === true && transactional.scope.isOpen) {
-      write(transactional, stream, first.done)
+      writeReply(transactional, stream, first.done)
     } else conclude(transactional, first)
   })
   const fail = (error: Error) => {
@@ -167,7 +164,7 @@ function finish (transactional: TransactionalRequest, payload: unknown, done: Do
   transactional.settling = undefined
   transactional.release()
   logOutcome(transactional)
-  write(transactional, payload, done)
+  writeReply(transactional, payload, done)
 }
 
 /** The COMMIT was refused. */
@@ -198,7 +195,7 @@ function takeBack (transactional: TransactionalRequest, error: unknown, payload:
 /** The first reply is an error whose rollback has not ended yet. That one answers; this one where it could not. */
 function secondReply (transactional: TransactionalRequest, payload: unknown, done: Done): void {
   const send = () => {
-    if (transactional.answer === undefined) write(transactional, payload, done)
+    if (transactional.answer === undefined) writeReply(transactional, payload, done)
     else discard(payload)
   }
   transactional.scope.settle('rollback').then(send, send)
@@ -241,34 +238,4 @@ function afterSettlement (
   scope.settle('rollback').then(() => {
     answer()
   }, answer)
-}
-
-/** `done` runs Fastify's writing; what it throws is answered as Fastify would, and must not become an unhandled rejection. */
-function write (transactional: TransactionalRequest, payload: unknown, done: Done): void {
-  const { raw, log } = transactional.reply
-  if (raw.writableEnded) return discard(payload)
-  transactional.answer = { payload }
-  // A stream is written later, by Fastify, where nothing tells its bytes from the program's.
-  if (isReadable(payload)) transactional.release({ always: true })
-  breakTruncatedReply(transactional.reply)
-  guardTrailers(transactional.reply)
-  transactional.isWriting = true
-  try {
-    try {
-      done(null, payload)
-    } catch (error) {
-      // Once work is stored an error would deny it; a broken connection says that nobody knows.
-      if (raw.headersSent || (transactional.scope.state === 'committed' && transactional.scope.duration > 0)) {
-        throw error
-      }
-      done(error instanceof Error ? error : new Error('the reply could not be written', { cause: error }))
-    }
-  } catch (error) {
-    log.error({ err: error }, 'the reply could not be written')
-    raw.destroy()
-  } finally {
-    transactional.isWriting = false
-    // The rest, trailers or a long text over HTTP/2, is written later.
-    if (raw.headersSent && !raw.writableEnded) transactional.release({ always: true })
-  }
 }

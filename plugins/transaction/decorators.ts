@@ -5,7 +5,8 @@ import { findPlanner } from './server-record.ts'
 import type { RouteTransactionOptions } from './options.ts'
 import type { CallOptions } from './run.ts'
 import type { TransactionalDatabase } from './mongo-facade.ts'
-import type { Handle, Handles, Transaction } from './transaction.ts'
+import type { Handle, Handles } from './handles.ts'
+import type { Transaction } from './transaction.ts'
 import type { TransactionRun } from './transactional-request.ts'
 
 /** What a plugin instance registered with `name` adds to each request under that name. */

@@ -45,6 +45,18 @@ export function createDrivers (options: TransactionPluginOptions, orphans: Orpha
   }
 }
 
+/** Ends at boot what an earlier run of this instance left open. */
+export function endOrphansWhenReady (app: FastifyInstance, orphans: ReturnType<typeof createOrphans>): void {
+  app.addHook('onReady', async function endOrphans () {
+    await orphans?.end().catch((error: unknown) => {
+      app.log.info(
+        { store: 'mongodb', err: error },
+        'MongoDB is away; the first transaction looks for those that an earlier run left open'
+      )
+    })
+  })
+}
+
 /** Listens to pool and client until the app closes. */
 export function listenToStores (
   app: FastifyInstance,

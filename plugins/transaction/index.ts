@@ -2,7 +2,13 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import { AfterCommit } from './after-commit.ts'
 import { createRefusal, refuseEarlierRoutes, refuseUnreadHooks } from './boot-checks.ts'
-import { createDrivers, createOrphans, listenToStores, refuseTransactionTimeout } from './drivers.ts'
+import {
+  createDrivers,
+  createOrphans,
+  endOrphansWhenReady,
+  listenToStores,
+  refuseTransactionTimeout
+} from './drivers.ts'
 import { TransactionUsageError } from './errors.ts'
 import { addHooks, createInstance, forgetPlan, getPlan } from './instance.ts'
 import { getServerRecord } from './server-record.ts'
@@ -12,7 +18,8 @@ import type { PinnedHook } from './pin-hook.ts'
 import type { TransactionPluginOptions } from './plugin-options.ts'
 import { planRoute } from './route.ts'
 import type { CallOptions } from './run.ts'
-import type { Handle, Transaction } from './transaction.ts'
+import type { Handle } from './handles.ts'
+import type { Transaction } from './transaction.ts'
 
 export type { TransactionPluginOptions } from './plugin-options.ts'
 export type { BegunTransaction, Observation, Observe, TransactionSummary } from './observe.ts'
@@ -21,7 +28,8 @@ export type { ReplyAddition, ReplyCallback } from './before-reply.ts'
 export type { CallOptions } from './run.ts'
 export type { NamedTransaction } from './decorators.ts'
 // By star: an app that fills `TransactionTypes` could not add to a name exported one by one.
-export type * from './transaction.ts'
+export type * from './handles.ts'
+export type { Transaction } from './transaction.ts'
 export type { TransactionalCollection, TransactionalDatabase } from './mongo-facade.ts'
 export type { TransactionalAggregationCursor, TransactionalFindCursor } from './mongo-cursor.ts'
 export type { SqlClient, SqlDriver, SqlHandles, SqlTransaction } from './sql.ts'
@@ -75,14 +83,7 @@ async function transactionPlugin (app: FastifyInstance, options: TransactionPlug
   app.addHook('onReady', async function refuseOldServer () {
     await refuseTransactionTimeout(drivers.sql, planned.keys(), instance.defaults)
   })
-  app.addHook('onReady', async function endOrphans () {
-    await orphans?.end().catch((error: unknown) => {
-      app.log.info(
-        { store: 'mongodb', err: error },
-        'MongoDB is away; the first transaction looks for those that an earlier run left open'
-      )
-    })
-  })
+  endOrphansWhenReady(app, orphans)
   listenToStores(app, options)
   app.addHook('onClose', async function drainAfterCommit () {
     await callbacks.drain()

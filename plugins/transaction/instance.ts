@@ -32,21 +32,13 @@ export function createInstance (
   options: TransactionPluginOptions,
   { drivers, callbacks }: { drivers: Drivers; callbacks: AfterCommit }
 ): Instance {
-  const { name, methods = [], defaults = {}, retryAfter = 1, applicationName = '', bodyTimeout = 1000 } = options
-  const isWatching = options.detectStrays ?? process.env['NODE_ENV'] !== 'production'
+  const { name, methods = [], defaults = {} } = options
   const runKey = Symbol('transaction.run')
   type WithRun = FastifyRequest & { [runKey]: TransactionRun | null }
   const context: Instance['context'] = {
+    ...createContext(app, options),
     drivers,
-    defaults,
-    handles: { db: options.db, mongo: options.mongo?.db },
-    prefix: applicationName === '' ? '' : `${applicationName} `,
-    retryAfter,
-    bodyTimeout,
-    isWatching,
     afterCommit: callbacks.run,
-    observe: options.observe && guardObserver(options.observe, app.log),
-    log: app.log,
     setRun: (request, run) => {
       ;(request as WithRun)[runKey] = run
     },
@@ -60,7 +52,7 @@ export function createInstance (
     methods,
     context,
     findRun: (request) => (request as WithRun)[runKey] ?? undefined,
-    watch: isWatching ? (run, work) => watched(run.scope, work) : undefined
+    watch: context.isWatching ? (run, work) => watched(run.scope, work) : undefined
   }
   app.decorateRequest(runKey, null)
   decorate(app, {
@@ -72,6 +64,21 @@ export function createInstance (
     runTransaction: (work, own = {}) => runTransaction(work, own, context)
   })
   return instance
+}
+
+/** What the plugin's options say to requests and calls, defaults filled in. */
+function createContext (app: FastifyInstance, options: TransactionPluginOptions) {
+  const { defaults = {}, retryAfter = 1, applicationName = '', bodyTimeout = 1000 } = options
+  return {
+    defaults,
+    handles: { db: options.db, mongo: options.mongo?.db },
+    prefix: applicationName === '' ? '' : `${applicationName} `,
+    retryAfter,
+    bodyTimeout,
+    isWatching: options.detectStrays ?? process.env['NODE_ENV'] !== 'production',
+    observe: options.observe && guardObserver(options.observe, app.log),
+    log: app.log
+  }
 }
 
 // On the route's config, which each request can reach from its first hook on.

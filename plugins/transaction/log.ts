@@ -4,7 +4,7 @@ import type { TransactionRoute } from './route.ts'
 import type { Scope } from './scope.ts'
 
 /** What is known of an exchange whose transaction has ended. */
-interface Ended {
+export interface Ended {
   readonly scope: Scope
   readonly reply: FastifyReply
   isLogged: boolean
@@ -22,10 +22,12 @@ export function logOutcome (exchange: Ended): void {
 export function logStreamOutcome (exchange: Ended, error?: unknown): void {
   const transaction = summaryOf(exchange)
   if (error === undefined) exchange.reply.log.info({ transaction }, 'the transaction of a streamed reply has ended')
-  else {exchange.reply.log.error(
+  else {
+    exchange.reply.log.error(
       { transaction, err: error },
       'the transaction of a streamed reply could not be committed'
-    )}
+    )
+  }
 }
 
 /** Names the statement that made a transaction fail behind the handler's back, and no value: the store's own message may quote some. */

@@ -3,7 +3,7 @@ import type { Pool } from 'pg'
 import type { Observe } from './observe.ts'
 import type { RouteTransactionOptions } from './options.ts'
 import type { SqlDriver, SqlHandles } from './sql.ts'
-import type { GivenHandle } from './transaction.ts'
+import type { GivenHandle } from './handles.ts'
 
 /** Options of the plugin. Times are milliseconds, `retryAfter` is seconds. */
 export interface TransactionPluginOptions {

@@ -21,6 +21,34 @@ interface Guarded {
   runAgain: () => void
 }
 
+/** The guards of a request's current reply. */
+export class ReplyGuards {
+  readonly #transactional: Guarded
+  #unguard: (() => void) | undefined
+  #unwatch: (() => void) | undefined
+
+  constructor (transactional: Guarded) {
+    this.#transactional = transactional
+  }
+
+  /** Puts on those that are missing. */
+  put (): void {
+    this.putOnSend()
+    this.#unguard ??= guardReply(this.#transactional)
+  }
+
+  /** Only the one that watches `reply.send()`. */
+  putOnSend (): void {
+    this.#unwatch ??= watchSend(this.#transactional)
+  }
+
+  takeOff (): void {
+    this.#unguard?.()
+    this.#unwatch?.()
+    this.#unguard = this.#unwatch = undefined
+  }
+}
+
 /** HTTP/2 responses write through their stream. */
 type RawResponse = ServerResponse & { stream?: Record<string, unknown> }
 
@@ -32,7 +60,7 @@ type RawResponse = ServerResponse & { stream?: Record<string, unknown> }
  *
  * @returns a function that takes the guards off
  */
-export function guardReply (transactional: Guarded): () => void {
+function guardReply (transactional: Guarded): () => void {
   const { reply } = transactional
   const { hijack } = reply
   const unguardRaw = transactional.route.options.stream === true ? () => {} : guardRaw(transactional, unguard)
@@ -145,7 +173,7 @@ function guardStream (
  *
  * @returns a function that stops watching
  */
-export function watchSend (transactional: Guarded): () => void {
+function watchSend (transactional: Guarded): () => void {
   const { reply } = transactional
   const { send } = reply
   reply.send = function sendWhileOpen (...args) {

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { Observe } from './observe.ts'
 import type { TransactionRoute } from './route.ts'
-import type { Handles } from './transaction.ts'
+import type { Handles } from './handles.ts'
 
 /** What every request of a plugin instance shares. */
 export interface RequestContext<Run = unknown> {

@@ -9,7 +9,7 @@ import type { Drivers } from './route.ts'
 import { mayRunAgain } from './run-again.ts'
 import { Scope } from './scope.ts'
 import { Told } from './told.ts'
-import type { Handles } from './transaction.ts'
+import type { Handles } from './handles.ts'
 import { Transaction } from './transaction.ts'
 import { refuseNested, watched } from './watch.ts'
 

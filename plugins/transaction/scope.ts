@@ -1,21 +1,12 @@
+import { AbortState } from './abort-state.ts'
 import type { Driver, Label, OpenTransaction } from './driver.ts'
 import { ConnectionLostError, OutcomeUnknownError, TransactionClosedError, TransactionTimeoutError } from './errors.ts'
-import type { BegunTransaction, Observation, TransactionSummary } from './observe.ts'
+import type { BegunTransaction, TransactionSummary } from './observe.ts'
+import { ObservedLife } from './observed-life.ts'
 import type { ScopeOptions } from './scope-options.ts'
-import { GivenPromises, type FollowOptions } from './told.ts'
+import { GivenPromises, ignore, type FollowOptions } from './told.ts'
+import type { State } from './state.ts'
 import { afterTime, type Wait } from './within.ts'
-
-export type State =
-  | 'idle'
-  | 'opening'
-  | 'open'
-  | 'committing'
-  | 'committed'
-  | 'rolling back'
-  | 'rolled back'
-  | 'failed'
-  | 'lost'
-  | 'unknown'
 
 /**
  * One transaction's life, free of Fastify and of any database: opened by its first statement, one statement at a time,
@@ -43,14 +34,11 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
   #tail: Promise<unknown> = Promise.resolve()
   #running: Promise<unknown> | undefined
   #isSealed = false
-  #doom: Error | undefined
-  #onDoom: (() => void) | undefined
+  readonly #abort = new AbortState()
+  readonly #life = new ObservedLife()
   #callbacks: Array<() => unknown> = []
   #deadline: Wait | undefined
   readonly #given: GivenPromises
-  #observation: Observation | undefined
-  #openedAt = 0
-  #endedAt = 0
 
   constructor (driver: Driver<Plan, Transaction>, options: ScopeOptions<Plan>) {
     const { label, attempt, deadline, spent } = options
@@ -73,7 +61,7 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
 
   /** Why the scope was given up from outside: deadline or client gone. */
   get doom (): Error | undefined {
-    return this.#doom
+    return this.#abort.reason
   }
 
   /** Holds a connection that must still be settled. */
@@ -88,7 +76,7 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
 
   /** Milliseconds between the first statement and the end; 0 when none was sent. */
   get duration (): number {
-    return this.#openedAt === 0 ? 0 : (this.#endedAt || performance.now()) - this.#openedAt
+    return this.#life.duration
   }
 
   /** Queues one statement. The first one opens the transaction. Rejects when the scope no longer takes statements. */
@@ -133,14 +121,13 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
 
   /** Ends the scope because of something outside it; leaves a COMMIT that has begun alone. */
   abandon (reason: Error): Promise<void> {
-    if (this.#state === 'committing' || this.#endedAt !== 0) return this.settled ?? Promise.resolve()
-    this.#doom ??= reason
-    this.#onDoom?.()
+    if (this.#state === 'committing' || this.#life.hasEnded) return this.settled ?? Promise.resolve()
+    this.#abort.abort(reason)
     return this.settle('rollback').catch(ignore)
   }
 
   #refusal (): Error | undefined {
-    if (this.#doom !== undefined) return this.#doom
+    if (this.#abort.reason !== undefined) return this.#abort.reason
     if (this.#isSealed) {
       return new TransactionClosedError(this.label, this.#state === 'open' ? 'being settled' : this.#state)
     }
@@ -151,23 +138,22 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
 
   async #open (): Promise<void> {
     this.#state = 'opening'
-    this.#openedAt = performance.now()
-    this.#observation = this.#options.observe?.(this.#description)
+    this.#life.begin(this.#options.observe, this.#description)
     this.#options.onOpen?.()
     try {
-      const opening = this.#around(() =>
+      const opening = this.#life.around(() =>
         this.driver.open(this.#options.plan, {
           label: this.label,
           settings: this.#options.settings?.(),
-          abandoned: () => this.#doom !== undefined || this.#endedAt !== 0,
+          abandoned: () => this.#abort.reason !== undefined || this.#life.hasEnded,
           onLost: (error) => {
             this.#lose(error)
           }
         })
       )
-      const transaction = await this.#unlessDoomed(opening)
+      const transaction = await this.#abort.unlessAborted(opening)
       // A connection that arrives after the scope gave up goes straight back.
-      if (transaction === undefined || this.#endedAt !== 0) {
+      if (transaction === undefined || this.#life.hasEnded) {
         return void opening.then((late) => late.rollback(undefined), ignore)
       }
       this.transaction = transaction
@@ -180,17 +166,17 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
 
   async #perform<Result> (statement: (transaction: Transaction) => Promise<Result>): Promise<Result> {
     const { transaction } = this
-    if (this.#doom !== undefined) throw this.#doom
+    if (this.#abort.reason !== undefined) throw this.#abort.reason
     if (this.#state !== 'open' || transaction === undefined) {
       throw this.failure ?? new TransactionClosedError(this.label, this.#state)
     }
     this.statements++
-    const running = this.#around(() => statement(transaction))
+    const running = this.#life.around(() => statement(transaction))
     this.#running = running
     try {
       return await running
     } catch (error) {
-      throw this.#doom ?? error
+      throw this.#abort.reason ?? error
     } finally {
       this.#running = undefined
     }
@@ -202,16 +188,16 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
       return this.#end('committed')
     }
     this.transaction?.closeReader?.()
-    await this.#unlessDoomed(this.#tail)
+    await this.#abort.unlessAborted(this.#tail)
     const { transaction } = this
-    const refusal = this.#doom ?? this.misuse ?? this.failure ?? this.#given.forgotten
+    const refusal = this.#abort.reason ?? this.misuse ?? this.failure ?? this.#given.forgotten
     if (refusal !== undefined || transaction === undefined) {
       await this.#undo()
       throw refusal ?? new TransactionClosedError(this.label, this.#state)
     }
     this.#state = 'committing'
     try {
-      await this.#around(() => transaction.commit())
+      await this.#life.around(() => transaction.commit())
     } catch (error) {
       this.#end(error instanceof OutcomeUnknownError ? 'unknown' : 'rolled back')
       throw error
@@ -221,7 +207,7 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
 
   async #rollback (): Promise<void> {
     this.#isSealed = true
-    if (this.#state === 'opening') this.#onDoom?.()
+    if (this.#state === 'opening') this.#abort.stopWaiting()
     await this.#undo()
   }
 
@@ -230,7 +216,7 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
     const last = this.#state
     if (transaction !== undefined) {
       this.#state = 'rolling back'
-      await this.#around(() => transaction.rollback(this.#running))
+      await this.#life.around(() => transaction.rollback(this.#running))
     }
     this.#end(last === 'failed' || last === 'lost' ? last : 'rolled back')
   }
@@ -238,22 +224,12 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
   #end (state: TransactionSummary['outcome']): void {
     this.#deadline?.stop()
     this.#state = state
-    this.#endedAt = performance.now()
-    this.#observation?.onEnd({
-      ...this.#description,
-      outcome: state,
-      statements: this.statements,
-      milliseconds: this.duration
-    })
+    this.#life.end(this.#description, { outcome: state, statements: this.statements })
     if (state === 'committed' && this.#callbacks.length > 0) this.#options.afterCommit(this.#callbacks)
   }
 
   get #description (): BegunTransaction {
     return { store: this.driver.store, label: this.label, attempt: this.attempt }
-  }
-
-  #around<Result> (work: () => Result): Result {
-    return this.#observation?.around === undefined ? work() : this.#observation.around(work)
   }
 
   #lose (error: Error): void {
@@ -265,25 +241,10 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
   }
 
   #expire (): void {
-    if (this.#state === 'committing' || this.#endedAt !== 0) return
+    if (this.#state === 'committing' || this.#life.hasEnded) return
     const error = new TransactionTimeoutError(this.label, this.#options.deadline)
     this.abandon(error).then(() => {
       this.#options.onExpire?.(error)
     }, ignore)
   }
-
-  /** Waits, but no longer than until the scope is given up. */
-  #unlessDoomed<Result> (waiting: Promise<Result>): Promise<Result | undefined> {
-    if (this.#doom !== undefined) return Promise.resolve(undefined)
-    const others = this.#onDoom
-    return new Promise((resolve, reject) => {
-      this.#onDoom = () => {
-        others?.()
-        resolve(undefined)
-      }
-      waiting.then(resolve, reject)
-    })
-  }
 }
-
-function ignore (): void {}

@@ -19,11 +19,13 @@ export function textStream (source: AnyStream): Readable {
     transform (chunk: unknown, encoding, done) {
       if (typeof chunk === 'string' || chunk instanceof Uint8Array) {
         done(null, typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk)
-      } else {done(
+      } else {
+        done(
           new TransactionUsageError(
             'the streamed payload is made of objects; make text of them first, for example a line of JSON each'
           )
-        )}
+        )
+      }
     },
     destroy (error, done) {
       if (source.destroyed !== true && typeof source.destroy === 'function') source.destroy()

@@ -94,4 +94,5 @@ export function quiet<Result> (promise: Promise<Result>): Promise<Result> {
   return promise
 }
 
-function ignore (): void {}
+/** For what has been dealt with elsewhere. */
+export function ignore (): void {}

@@ -1,7 +1,10 @@
-import type { ClientSession, Db } from 'mongodb'
+import type { ClientSession } from 'mongodb'
 import type { QueryResult, QueryResultRow, Submittable } from 'pg'
-import type { State, Scope } from './scope.ts'
-import type { SqlClient, SqlHandles, SqlTransaction, Statement } from './sql.ts'
+import { assertFunction, findQueryMistake, isBeingClosed, isSubmittable } from './query-arguments.ts'
+import type { Handle, Handles } from './handles.ts'
+import type { Scope } from './scope.ts'
+import type { State } from './state.ts'
+import type { SqlClient, SqlTransaction, Statement } from './sql.ts'
 import { readerText, statementText, transactionControlIn } from './statement-text.ts'
 import { quiet, type FollowOptions } from './told.ts'
 import type { TransactionalDatabase } from './mongo-facade.ts'
@@ -9,30 +12,6 @@ import { bindDatabase, readOnlyDatabase } from './mongo-facade.ts'
 import { MongoTransaction } from './mongo.ts'
 import { TransactionClosedError, TransactionUsageError } from './errors.ts'
 import type { ReplyCallback } from './before-reply.ts'
-
-/**
- * What the app's handles are. Fill it from your own code:
- * `declare module '…/transaction' { interface TransactionTypes { db: MyDrizzleDatabase } }`
- */
-export interface TransactionTypes {}
-
-/** What `request.db` is until the app says it: nothing that can be used, and the name of its property says what to do. */
-export interface UndeclaredHandle {
-  "say what request.db is: declare module '@tandem/transaction' { interface TransactionTypes { db: MyDatabase } }":
-    never
-}
-
-/** The type of `request.db`: what the app declared. */
-export type Handle = TransactionTypes extends { db: infer Declared } ? Declared : UndeclaredHandle
-
-/** What the plugin option `db` may make: what the app declared, anything until it does. */
-export type GivenHandle = TransactionTypes extends { db: infer Declared } ? Declared : unknown
-
-/** What the handles of both stores are made from. */
-export interface Handles {
-  db: SqlHandles<GivenHandle> | undefined
-  mongo: Db | undefined
-}
 
 /** `request.transaction`, and what `app.transaction` hands to its function. */
 export class Transaction {
@@ -134,7 +113,7 @@ export class Transaction {
   query (...args: unknown[]): Promise<unknown> {
     const [statement, values] = args as [Parameters<SqlClient['query']>[0] | Submittable, unknown[] | undefined]
     const mistake = this.store === 'sql'
-      ? mistakeIn(args)
+      ? findQueryMistake(args)
       : `the transaction of ${this.#scope.label} lives in MongoDB and takes no SQL`
     if (mistake !== undefined) return this.follow(Promise.reject(new TransactionUsageError(mistake)))
     return isSubmittable(statement) ? this.#submit(statement) : this.#query(statement, values)
@@ -248,40 +227,4 @@ export class Transaction {
       })
     )
   }
-}
-
-/** True for a stream that was destroyed, as by leaving a loop, and for a cursor whose close() was called: the connection is free soon. */
-function isBeingClosed (reader: object): boolean {
-  const { destroyed, state } = reader as { destroyed?: unknown; state?: unknown }
-  return destroyed === true || state === 'done'
-}
-
-/** What is wrong with the arguments of `query()`; a callback would never be called. */
-function mistakeIn ([statement, ...others]: unknown[]): string | undefined {
-  const callback: unknown = typeof statement === 'object' && statement !== null && !isSubmittable(statement)
-    ? Reflect.get(statement, 'callback')
-    : undefined
-  if ([...others, callback].some((value) => typeof value === 'function')) {
-    return 'query() takes no callback; await the promise it returns'
-  }
-  return typeof statement === 'string' || (typeof statement === 'object' && statement !== null)
-    ? undefined
-    : 'query() needs a statement: a text, or an object with text and values'
-}
-
-function assertFunction (method: string, callback: unknown): void {
-  if (typeof callback !== 'function') {
-    throw new TransactionUsageError(`${method}() needs a function, not ${
-      callback instanceof Promise
-        ? 'a promise: pass the function that makes it'
-        : callback === null
-        ? 'null'
-        : `a ${typeof callback}`
-    }`)
-  }
-}
-
-function isSubmittable (statement: unknown): statement is Submittable {
-  return typeof statement === 'object' && statement !== null && 'submit' in statement &&
-    typeof statement.submit === 'function'
 }

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isBodyIncomplete, isClientGone, onClose } from './client-gone.ts'
-import { BodyTimeoutError, ClientGoneError, TransactionUsageError } from './errors.ts'
+import { findBeginRefusal, settleOnClose } from './client-close.ts'
+import { isClientGone, onClose } from './client-gone.ts'
 import {
   copyStatusAndHeaders,
   makeNext,
@@ -12,9 +12,9 @@ import {
   type HandlerRun,
   type Snapshot
 } from './handler-run.ts'
-import { findHookOnStack, logRetriesOff, logStreamOutcome } from './log.ts'
+import { findHookOnStack, logRetriesOff } from './log.ts'
 import type { FirstByteWait, RequestContext } from './request-context.ts'
-import { guardReply, watchSend } from './reply-guards.ts'
+import { ReplyGuards } from './reply-guards.ts'
 import { restoreReply } from './reply-headers.ts'
 import type { TransactionRoute } from './route.ts'
 import { getLabel } from './route.ts'
@@ -22,7 +22,7 @@ import { mayRunAgain } from './run-again.ts'
 import { Scope } from './scope.ts'
 import { StreamIdleTimer } from './stream-idle.ts'
 import { Transaction } from './transaction.ts'
-import { secondTransaction } from './watch.ts'
+import { answerHandlerTimeout, answerStreamIdle, answerTimeout, boundBody } from './timeout-replies.ts'
 
 /** A run, and the request it belongs to. */
 export type TransactionRun = HandlerRun<TransactionalRequest>
@@ -59,8 +59,7 @@ export class TransactionalRequest {
   /** Status and headers when the handler began, or when a hook first asked for the transaction. */
   #before: Pick<Snapshot, 'status' | 'headers'> | undefined
   #bodyTimer: NodeJS.Timeout | undefined
-  #unguard: (() => void) | undefined
-  #unwatch: (() => void) | undefined
+  readonly #guards = new ReplyGuards(this)
 
   constructor (
     route: TransactionRoute,
@@ -72,7 +71,8 @@ export class TransactionalRequest {
     this.#context = context
     this.run = this.#first = this.#makeRun(request, reply, 1)
     onClose(request, reply, () => {
-      this.#onClose()
+      clearTimeout(this.#bodyTimer)
+      settleOnClose(this)
     })
   }
 
@@ -107,7 +107,7 @@ export class TransactionalRequest {
     const snapshot = takeSnapshot(request, reply, this.#before)
     if (typeof snapshot === 'string') return logRetriesOff(this.route, { reason: snapshot }, reply.log)
     this.#snapshot = snapshot
-    this.#unwatch = watchSend(this)
+    this.#guards.putOnSend()
   }
 
   /** Notes that a hook has asked for a handle: it may keep one that a later run must not share with an earlier one. */
@@ -131,7 +131,7 @@ export class TransactionalRequest {
     this.release({ always: true })
     const { raw } = run.reply
     supersede(run, (error) => {
-      this.#answerHandlerTimeout(error)
+      answerHandlerTimeout(this.run.reply, error)
     })
     if (run === this.#first) {
       raw.prependOnceListener('finish', () => {
@@ -147,9 +147,8 @@ export class TransactionalRequest {
     })
     const { request, reply } = makeNext(run, this.#snapshot)
     this.run = this.#makeRun(request, reply, run.scope.attempt + 1)
-    this.#unwatch = watchSend(this)
     // Code of earlier runs may have kept the raw response.
-    this.#unguard = guardReply(this)
+    this.#guards.put()
     this.#startNext(run, this.#snapshot).catch((error: unknown) => {
       this.reply.log.error({ err: error }, 'the handler could not be run again')
     })
@@ -172,9 +171,7 @@ export class TransactionalRequest {
   /** Takes the guards off the reply; not where the program was refused, whose writes must not reach the client, unless `always`. */
   release ({ always = false } = {}): void {
     if (this.isRefused && !always) return
-    this.#unguard?.()
-    this.#unwatch?.()
-    this.#unguard = this.#unwatch = undefined
+    this.#guards.takeOff()
   }
 
   async #startNext (last: TransactionRun, snapshot: Snapshot): Promise<void> {
@@ -208,12 +205,12 @@ export class TransactionalRequest {
       spent: performance.now() - this.#startedAt,
       retryAfter,
       ...(settings === undefined ? {} : { settings: () => settings(request) }),
-      mayOpen: () => this.#refusal(request, reply),
+      mayOpen: () => findBeginRefusal(this, { request, reply }),
       onOpen: () => {
         this.#onOpen()
       },
       onExpire: (error) => {
-        this.#answerTimeout(error)
+        answerTimeout(this, error)
       },
       afterCommit,
       observe
@@ -221,95 +218,17 @@ export class TransactionalRequest {
   }
 
   #onOpen (): void {
-    const { request } = this.run
-    this.#unwatch ??= watchSend(this)
-    this.#unguard ??= guardReply(this)
+    this.#guards.put()
     const { stream, streamIdleTimeout = 0 } = this.route.options
     if (stream === true && streamIdleTimeout > 0) {
       void new StreamIdleTimer(this, streamIdleTimeout, (error) => {
-        this.#onStreamIdle(error)
+        answerStreamIdle(this, error)
       })
     }
     const { bodyTimeout } = this.#context
     if (!this.#isBeforeHandler) return
     this.#before ??= copyStatusAndHeaders(this.reply)
     this.noteHandle()
-    if (bodyTimeout > 0 && isBodyIncomplete(request.raw)) {
-      this.#bodyTimer = setTimeout(() => {
-        this.#onBodyTimeout()
-      }, bodyTimeout).unref()
-    }
-  }
-
-  /** A client that sends its body slowly must not hold a connection that a hook has opened. */
-  #onBodyTimeout (): void {
-    const { request, scope } = this.run
-    if (!this.#isBeforeHandler || !isBodyIncomplete(request.raw)) return
-    const error = new BodyTimeoutError(scope.label, this.#context.bodyTimeout)
-    scope.abandon(error).then(() => {
-      this.#answerTimeout(error)
-    }, () => {})
-  }
-
-  #onStreamIdle (error: Error): void {
-    const { raw } = this.reply
-    if (raw.headersSent) raw.destroy(error)
-    else this.#answerTimeout(error)
-  }
-
-  #onClose (): void {
-    const { scope, reply } = this.run
-    clearTimeout(this.#bodyTimer)
-    if (this.route.options.clientAbort === 'continue' && !this.#isHijacked()) return this.wait?.proceed()
-    this.wait?.stop()
-    if (scope.state === 'committed' || scope.state === 'rolled back') return
-    // A streamed reply that was read to its end is the one case where the transaction outlives the commit hook.
-    const isHeld = this.answer !== undefined && scope.settled === undefined && scope.isOpen
-    const settlement = isHeld && reply.raw.writableFinished && !scope.isBusy
-      ? scope.settle('commit')
-      : scope.abandon(new ClientGoneError(scope.label))
-    settlement.then(() => {
-      if (isHeld) logStreamOutcome(this)
-    }, (error: unknown) => {
-      if (isHeld) logStreamOutcome(this, error)
-    })
-  }
-
-  /** The reply was hijacked before the first statement: it decides about nothing, and nothing may begin any more. */
-  #isHijacked (): boolean {
-    const { reply, scope } = this.run
-    return reply.sent && scope.state === 'idle' && this.answer === undefined
-  }
-
-  /** Why no transaction may begin any more. */
-  #refusal (request: FastifyRequest, reply: FastifyReply): Error | undefined {
-    const { label } = this.scope
-    if (reply.raw.headersSent) {
-      return new TransactionUsageError(`the reply of ${label} has begun; a transaction could no longer decide about it`)
-    }
-    if (reply.sent) {
-      return new TransactionUsageError(
-        `the reply of ${label} was hijacked; a transaction could no longer decide about it. Send the first statement before reply.hijack() and end the transaction with commit(), or use app.transaction`
-      )
-    }
-    if (this.route.options.clientAbort !== 'continue' && isClientGone(request, reply)) return new ClientGoneError(label)
-    return secondTransaction(this.scope)
-  }
-
-  /** The handler gets a moment to answer the timeout itself; one that hangs is answered for. */
-  #answerTimeout (error: Error): void {
-    setImmediate(() => {
-      if (this.wait !== undefined) return this.wait.fail(error)
-      const { request, reply } = this.run
-      if (this.isAnswering || reply.sent || reply.raw.headersSent || isClientGone(request, reply)) return
-      this.takeBack()
-      reply.send(error)
-    })
-  }
-
-  #answerHandlerTimeout (error: Error): void {
-    const { reply } = this.run
-    if (reply.raw.headersSent) reply.raw.destroy(error)
-    else reply.send(error)
+    this.#bodyTimer = boundBody(this, bodyTimeout, () => this.#isBeforeHandler)
   }
 }

@@ -1,4 +1,5 @@
-import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
+import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
+import { buffer } from 'node:stream/consumers'
 import { brotliDecompressSync, inflateSync, unzipSync } from 'node:zlib'
 
 /** A request. */
@@ -42,26 +43,25 @@ export function send (origin: string, { path, method = 'POST', headers = {}, bod
       clearTimeout(timer)
     })
     request.on('response', (response) => {
-      const chunks: Buffer[] = []
-      response.on('data', (chunk: Buffer) => {
-        chunks.push(chunk)
-      })
-      response.on('error', (error) => {
-        fail(`broke off: ${error.message}`)
-      })
-      response.on('end', () => {
-        const bytes = Buffer.concat(chunks)
-        const { statusCode: status = 0, headers } = response
-        const encoding = headers['content-encoding']
-        try {
-          resolve({ status, headers, text: decode(bytes, encoding) })
-        } catch {
-          fail(`${status}, but the body is not ${encoding}: ${bytes.toString().slice(0, 60)}`)
-        }
+      readAnswer(response).then(resolve, (error: Error) => {
+        fail(error.message)
       })
     })
     request.end(payload)
   })
+}
+
+async function readAnswer (response: IncomingMessage): Promise<Answer> {
+  const bytes = await buffer(response).catch((error: Error) => {
+    throw new Error(`broke off: ${error.message}`)
+  })
+  const { statusCode: status = 0, headers } = response
+  const encoding = headers['content-encoding']
+  try {
+    return { status, headers, text: decode(bytes, encoding) }
+  } catch {
+    throw new Error(`${status}, but the body is not ${encoding}: ${bytes.toString().slice(0, 60)}`)
+  }
 }
 
 function decode (bytes: Buffer, encoding: string | undefined): string {

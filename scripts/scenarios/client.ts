@@ -1,6 +1,7 @@
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { connect as connectHttp2, constants } from 'node:http2'
 import { connect } from 'node:net'
+import { text as readText } from 'node:stream/consumers'
 
 /** What a request should lead to. */
 export interface Expected {
@@ -58,16 +59,10 @@ export function sendRequest (
       end('none')
     })
     request.on('response', (response) => {
-      let text = ''
-      response.setEncoding('utf8')
-      response.on('data', (chunk: string) => {
-        text += chunk
-      })
-      response.on('error', () => {
+      readText(response).then((body) => {
+        end(response.statusCode ?? 'none', body, response.headers)
+      }, () => {
         end('none')
-      })
-      response.on('end', () => {
-        end(response.statusCode ?? 'none', text, response.headers)
       })
     })
   })

@@ -85,6 +85,10 @@ export async function openStage (
 
 type Handle = ReturnType<NonNullable<Subject['handle']>>
 
+function getHandle (subject: Subject, request: FastifyRequest): Handle {
+  return subject.handle?.(request) ?? { query: (text, own) => subject.query(request, text, own) }
+}
+
 function createScene (subject: Subject, app: FastifyInstance, step: Scene['step']): Scene {
   const query = (...[request, text]: Parameters<Scene['query']>): Promise<Rows> => subject.query(request, text, [])
   const add = (
@@ -94,14 +98,12 @@ function createScene (subject: Subject, app: FastifyInstance, step: Scene['step'
   ): void => {
     app.route({ method: 'POST', url: '/', ...own, ...options, handler })
   }
-  const handleOf = (request: FastifyRequest): Handle =>
-    subject.handle?.(request) ?? { query: (text, own) => subject.query(request, text, own) }
   return {
     app,
     query,
     step,
     handle (request) {
-      const handle = handleOf(request)
+      const handle = getHandle(subject, request)
       return { insert: (id) => handle.query('insert into item values ($1)', [id]) }
     },
     commit: (request) => subject.commit?.(request) ?? query(request, 'commit'),

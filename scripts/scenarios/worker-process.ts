@@ -43,9 +43,11 @@ export class Worker {
     child.stderr?.setEncoding('utf8')
     const reply = await next(child, LIMIT_MS)
     if (typeof reply === 'object' && 'name' in reply) this.name = reply.name
-    else {throw new Error(
+    else {
+      throw new Error(
         typeof reply === 'object' && 'refused' in reply ? reply.refused : `${this.#arguments[0]} does not start`
-      )}
+      )
+    }
   }
 
   /** Plays the scenario at a place of the list. */

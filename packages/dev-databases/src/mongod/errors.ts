@@ -1,6 +1,45 @@
 import { EmbeddedError } from '../errors.ts'
 import type { Mongod } from './resolve.ts'
 
+interface Explanation {
+  code: EmbeddedError['code']
+  /** Words of mongod that this explains. */
+  words: RegExp
+  sentence: (folder: string, mongod: Mongod, log: string) => string
+}
+
+/** The first that fits counts. */
+const EXPLANATIONS: Explanation[] = [
+  {
+    code: 'DISK_FULL',
+    words: /No space left on device|Disk quota exceeded/i,
+    sentence: (folder) => `No space left for ${folder}: free about 500 MB or set DATA_DIR to another disk.`
+  },
+  {
+    code: 'IN_USE',
+    words: /DBPathInUse|already locked/i,
+    sentence: (folder) => `${folder} is in use by another mongod: end it, or set MONGODB_URL to it.`
+  },
+  {
+    code: 'OTHER_VERSION',
+    words: /UPGRADE PROBLEM|featureCompatibilityVersion|unsupported WiredTiger file version|requires newer/i,
+    sentence: (folder, { version, source }) =>
+      `${folder} was written by another MongoDB than ${version} (${source}): set MONGOMS_SYSTEM_BINARY to a mongod of that version, or move the folder away to start with empty data.`
+  },
+  {
+    code: 'DATA_DIR_UNUSABLE',
+    words: /Permission denied|Operation not permitted|Read-only file system/i,
+    sentence: (folder) =>
+      `mongod may not write to ${folder}: give it to this user, or set DATA_DIR to a folder this user may write to.`
+  }
+]
+const DAMAGED: Explanation = {
+  code: 'DATA_DAMAGED',
+  words: /WiredTiger|corrupt|WT_PANIC|Fatal assertion/i,
+  sentence: (folder, { version }, log) =>
+    `The data in ${folder} is damaged or unreadable for MongoDB ${version}: restore it, or remove the folder to start with empty data (details: ${log}).`
+}
+
 /** Turns the words of a mongod that did not start into one line with the next step. */
 export function explainMongod (
   failure: string,
@@ -9,38 +48,16 @@ export function explainMongod (
   mongod: Mongod,
   log: string
 ): EmbeddedError {
-  if (/No space left on device|Disk quota exceeded/i.test(said)) {
-    return new EmbeddedError(
-      'DISK_FULL',
-      `No space left for ${folder}: free about 500 MB or set DATA_DIR to another disk.`
-    )
-  }
-  if (/DBPathInUse|already locked/i.test(said)) {
-    return new EmbeddedError('IN_USE', `${folder} is in use by another mongod: end it, or set MONGODB_URL to it.`)
-  }
-  if (/UPGRADE PROBLEM|featureCompatibilityVersion|unsupported WiredTiger file version|requires newer/i.test(said)) {
-    return new EmbeddedError(
-      'OTHER_VERSION',
-      `${folder} was written by another MongoDB than ${mongod.version} (${mongod.source}): set MONGOMS_SYSTEM_BINARY to a mongod of that version, or move the folder away to start with empty data.`
-    )
-  }
-  if (/Permission denied|Operation not permitted|Read-only file system/i.test(said)) {
-    return new EmbeddedError(
-      'DATA_DIR_UNUSABLE',
-      `mongod may not write to ${folder}: give it to this user, or set DATA_DIR to a folder this user may write to.`
-    )
-  }
+  const known = EXPLANATIONS.find(({ words }) => words.test(said))
+  if (known !== undefined) return new EmbeddedError(known.code, known.sentence(folder, mongod, log))
   if (/SIGILL/.test(failure)) {
     return new EmbeddedError(
       'NOT_STARTED',
       `This processor cannot run MongoDB ${mongod.version} (it needs AVX): set MONGODB_URL to a server elsewhere.`
     )
   }
-  if (/WiredTiger|corrupt|WT_PANIC|Fatal assertion/i.test(said) && failure !== 'SIGKILL') {
-    return new EmbeddedError(
-      'DATA_DAMAGED',
-      `The data in ${folder} is damaged or unreadable for MongoDB ${mongod.version}: restore it, or remove the folder to start with empty data (details: ${log}).`
-    )
+  if (DAMAGED.words.test(said) && failure !== 'SIGKILL') {
+    return new EmbeddedError(DAMAGED.code, DAMAGED.sentence(folder, mongod, log))
   }
   return new EmbeddedError(
     'NOT_STARTED',

@@ -1,0 +1,12 @@
+/** How far a transaction has come. */
+export type State =
+  | 'idle'
+  | 'opening'
+  | 'open'
+  | 'committing'
+  | 'committed'
+  | 'rolling back'
+  | 'rolled back'
+  | 'failed'
+  | 'lost'
+  | 'unknown'
