@@ -1,5 +1,4 @@
 // Imports point one way: schemas <- drizzle, packages <- repositories <- other plugins <- routes <- app <- server, scripts, tests.
-const PACKAGES_IN_PLUGINS = '^plugins/(transaction|outbox|change-stream)/'
 const OURS = '^(app|server)[.]ts$|^(plugins|routes|schemas|drizzle|packages|scripts|test|bench)/'
 
 module.exports = {
@@ -7,19 +6,6 @@ module.exports = {
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
     { name: 'schemas-know-nothing', severity: 'error', from: { path: '^schemas/' }, to: { path: OURS, pathNot: '^schemas/' } },
     { name: 'drizzle-knows-schemas-only', severity: 'error', from: { path: '^drizzle/' }, to: { path: OURS, pathNot: '^(drizzle|schemas)/' } },
-    {
-      name: 'transaction-packages-stand-alone',
-      comment: 'They are packages of their own: what they need is given to them as options.',
-      severity: 'error',
-      from: { path: PACKAGES_IN_PLUGINS, pathNot: '/test/' },
-      to: { path: OURS, pathNot: PACKAGES_IN_PLUGINS }
-    },
-    {
-      name: 'one-package-knows-no-other',
-      severity: 'error',
-      from: { path: PACKAGES_IN_PLUGINS, pathNot: '/test/' },
-      to: { path: PACKAGES_IN_PLUGINS, pathNot: '^plugins/$1/' }
-    },
     {
       name: 'packages-stand-alone',
       comment: 'What a package needs of the service is given to it as options.',
@@ -44,7 +30,7 @@ module.exports = {
       name: 'repositories-know-no-http',
       severity: 'error',
       from: { path: '^plugins/repositories/', pathNot: '/index[.]ts$' },
-      to: { path: '^(routes|plugins/(?!repositories/|mongo/json/|paging/page[.]ts|transaction/|outbox/|change-stream/))|node_modules/fastify(-plugin)?/' }
+      to: { path: '^(routes|plugins/(?!repositories/|mongo/json/|paging/page[.]ts))|node_modules/fastify(-plugin)?/' }
     },
     {
       name: 'routes-know-no-driver',

@@ -36,8 +36,8 @@ const HEADERS_TIMEOUT_MS = 10_000
 const REQUEST_TIMEOUT_MS = 30_000
 const CHECK_INTERVAL_MS = 1000
 
-// Functions that plugins share, and packages that live beside them for now: no plugins of the service.
-const NO_PLUGINS = /^(common|transaction|outbox|change-stream)(\/|$)/
+// Functions that plugins share: no plugins themselves.
+const NO_PLUGINS = /^common(\/|$)/
 
 declare module 'fastify' {
   interface FastifyInstance {

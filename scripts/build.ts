@@ -1,7 +1,7 @@
 // `npm run build`: the service and its commands as JavaScript in dist/, with migrations. The tests build into another
 // folder, unchecked: tsx scripts/build.ts <folder> --noCheck
 import { spawnSync } from 'node:child_process'
-import { cpSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import path from 'node:path'
 
 const root = path.join(import.meta.dirname, '..')
@@ -19,6 +19,16 @@ const tsc = spawnSync(path.join(root, 'node_modules', '.bin', 'tsc'), [
   ...flags
 ], { cwd: root, stdio: 'inherit' })
 if (tsc.status !== 0) process.exit(1)
+// tsc has compiled the packages that the service imports by name: they go where Node looks for that name.
+for (const folder of readdirSync(path.join(dist, 'packages'))) {
+  const manifest = path.join(root, 'packages', folder, 'package.json')
+  const { name } = JSON.parse(readFileSync(manifest, 'utf8')) as { name: string }
+  const place = path.join(dist, 'node_modules', name)
+  mkdirSync(place, { recursive: true })
+  renameSync(path.join(dist, 'packages', folder, 'src'), path.join(place, 'dist'))
+  cpSync(manifest, path.join(place, 'package.json'))
+}
+rmSync(path.join(dist, 'packages'), { recursive: true })
 // tsc copies neither SQL nor plain JavaScript, HTML and CSS.
 for (const file of ['package.json', 'drizzle/migrations', ...STATUS_PAGE]) {
   cpSync(path.join(root, file), path.join(dist, file), { recursive: true })

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
-import { brokenPromises, type Tally } from './ledger/book.ts'
-import type { Victim } from './ledger/machines.ts'
+import { brokenPromises, type Tally } from './ledger/history.ts'
+import type { Victim } from './ledger/processes.ts'
 import { runLedger, type LedgerResult } from './ledger/run.ts'
 
 const USAGE = `npm run ledger -- [--rounds 20] [--instances 2] [--away <ms>] [--only service|postgres|mongod]

@@ -1,3 +1,4 @@
 // The transaction plugin on MongoDB.
-import './transaction/mongo.test.ts'
-import './transaction/mongo-faults.test.ts'
+import { importTests } from './import-tests.ts'
+
+await importTests('../packages/transaction/test/mongo')

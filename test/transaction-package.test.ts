@@ -1,4 +1,5 @@
 // The transaction plugin as a package, the scenarios it is compared by, and the plugins it is tried with.
-import './transaction/package.test.ts'
-import './transaction/scenarios.test.ts'
-import './transaction/ecosystem.test.ts'
+import { importTests } from './import-tests.ts'
+
+await importTests('../packages/transaction/test/package')
+await importTests('comparisons')

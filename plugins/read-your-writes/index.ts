@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
-import { clusterTime } from '../change-stream/index.ts'
-import type { ReplyAddition, Transaction } from '../transaction/index.ts'
+import { clusterTime } from '../../packages/change-stream/src/index.ts'
+import type { ReplyAddition, Transaction } from '../../packages/transaction/src/index.ts'
 import { preferredWait } from './prefer.ts'
 import { mongoToken, parseTokens, sqlToken, type Wanted } from './token.ts'
 
@@ -54,7 +54,7 @@ export default fp(async function consistency (app) {
   })
 }, { name: 'consistency', dependencies: ['transactions', 'projections'], fastify: '5.x' })
 
-/** The same rule as plugins/transactions.ts: on for unsafe methods. A single statement is committed before it could be announced. */
+/** The same rule as plugins/transaction.ts: on for unsafe methods. A single statement is committed before it could be announced. */
 function isTransactional ({ config }: RouteOptions): boolean {
   return config?.transaction !== false && config?.transaction !== 'statement'
 }

@@ -1,16 +1,16 @@
 import type { FastifyInstance } from 'fastify'
 import { asDatabase } from '../../drizzle/index.ts'
-import { doubleDriver } from '../transaction/double.ts'
-import { drizzleHandles } from '../transaction/drizzle.ts'
-import type { SqlClient, TransactionPluginOptions } from '../transaction/index.ts'
-import { sqliteDriver } from '../transaction/sqlite.ts'
-import { strayCheckout } from '../transaction/watch.ts'
+import { doubleDriver } from '../../packages/transaction/src/double.ts'
+import { drizzleHandles } from '../../packages/transaction/src/drizzle.ts'
+import type { SqlClient, TransactionPluginOptions } from '../../packages/transaction/src/index.ts'
+import { sqliteDriver } from '../../packages/transaction/src/sqlite.ts'
+import { strayCheckout } from '../../packages/transaction/src/core/outside-queries.ts'
 import { SqliteHandle } from './sqlite/handle.ts'
 
 type StoreOptions = Pick<TransactionPluginOptions, 'pool' | 'sql' | 'db' | 'defaults'>
 
 /**
- * What plugins/transaction is registered with: the engine under `app.db`, or the double in its place, and the bounds that
+ * What fastify-transaction is registered with: the engine under `app.db`, or the double in its place, and the bounds that
  * engine knows.
  */
 export function sqlStore (app: FastifyInstance): StoreOptions {

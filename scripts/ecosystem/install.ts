@@ -8,7 +8,7 @@ const run = promisify(execFile)
 const root = path.join(import.meta.dirname, '..', '..')
 const folder = path.join(import.meta.dirname, 'packages')
 const modules = path.join(folder, 'node_modules')
-const plugin = path.join(root, 'plugins', 'transaction')
+const plugin = path.join(root, 'packages', 'transaction')
 
 /**
  * Installs the packages unless they are there as the lock says, then packs the plugin as `npm publish` would and
@@ -19,7 +19,7 @@ export async function install (): Promise<void> {
     console.error('Installing the plugins to be tried …')
     await run('npm', ['ci', '--workspaces=false', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: folder })
   }
-  const place = path.join(modules, '@tandem', 'transaction')
+  const place = path.join(modules, 'fastify-transaction')
   const packed = mkdtempSync(path.join(tmpdir(), 'tandem-ecosystem-'))
   try {
     // The build before packing is a script of our own, also where those of installed packages are off.

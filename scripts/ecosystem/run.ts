@@ -1,4 +1,4 @@
-// `npm run ecosystem`: tries plugins of others beside plugins/transaction, each registered before and after it.
+// `npm run ecosystem`: tries plugins of others beside packages/transaction, each registered before and after it.
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { startServer, type Server } from '../scenarios/database.ts'
@@ -12,9 +12,9 @@ import { tryOne } from './try-one.ts'
 const USAGE = `npm run ecosystem -- [--only <text of a package's name>]
   --only   tries these alone, says what each check has shown, and leaves the page as it is
   DATABASE_URL: a PostgreSQL server whose user may create databases; default: one is started for the run
-  The table goes into plugins/transaction/docs/ecosystem.md.
+  The table goes into packages/transaction/docs/ecosystem.md.
   Packages are installed into scripts/ecosystem/packages on first use.`
-const PAGE = path.join(import.meta.dirname, '..', '..', 'plugins', 'transaction', 'docs', 'ecosystem.md')
+const PAGE = path.join(import.meta.dirname, '..', '..', 'packages', 'transaction', 'docs', 'ecosystem.md')
 const LANES = 2
 const ORDERS: Order[] = ['before', 'after']
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance, FastifyRequest, FastifyServerOptions } from 'fastify'
 import type pg from 'pg'
-import type plugin from '../../plugins/transaction/index.ts'
+import type plugin from '../../packages/transaction/src/index.ts'
 import { send } from './client.ts'
 import { load } from './packages/load.ts'
 import type { Order, TestApp, Trial } from './trial.ts'
@@ -32,7 +32,7 @@ interface TestAppOptions {
 export async function openTestApp ({ trial, order, databaseUrl, admin, addRoutes }: TestAppOptions): Promise<TestApp> {
   const { default: Fastify } = await load<{ default: CreateFastify }>('fastify')
   const { default: { Pool } } = await load<{ default: typeof pg }>('pg')
-  const { default: transaction } = await load<{ default: typeof plugin }>('@tandem/transaction')
+  const { default: transaction } = await load<{ default: typeof plugin }>('fastify-transaction')
   const pool = new Pool({
     connectionString: databaseUrl,
     application_name: 'app',

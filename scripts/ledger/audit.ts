@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Db } from 'mongodb'
 import type { Client } from 'pg'
-import type { Fact, Tally } from './book.ts'
+import type { Fact, Tally } from './history.ts'
 
 const PATIENCE_MS = 120_000
 

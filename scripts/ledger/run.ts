@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { MongoClient } from 'mongodb'
 import pg from 'pg'
 import { audit, untilQuiet, type Stores } from './audit.ts'
-import { add, emptyTally, type Tally } from './book.ts'
-import { Machines, type Victim } from './machines.ts'
+import { add, emptyTally, type Tally } from './history.ts'
+import { Machines, type Victim } from './processes.ts'
 import { Writer } from './writer.ts'
 
 export interface LedgerOptions {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Fact, Outcome, Tally } from './book.ts'
+import type { Fact, Outcome, Tally } from './history.ts'
 
 interface Answer {
   outcome: Outcome

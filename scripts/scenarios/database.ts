@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { startEmbedded } from 'dev-databases'
 import pg from 'pg'
-import { SCHEMA } from './stage.ts'
+import { SCHEMA } from './fixture.ts'
 
 /** A PostgreSQL server for one run. */
 export interface Server {

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import { rawSocket, sendHttp2, sendRequest, type Told } from './client.ts'
-import { judge, type Verdict } from './judge.ts'
+import { judge, type Verdict } from './checker.ts'
 import type { Actor, Code, Scenario } from './scenario.ts'
-import { openStage, type Stage } from './stage.ts'
-import type { Subject } from './subject.ts'
+import { openStage, type Stage } from './fixture.ts'
+import type { Subject } from './system.ts'
 
 const SETTLE_MS = 1500
 const GRACE_MS = 60

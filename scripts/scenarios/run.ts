@@ -4,7 +4,7 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { startServer, type Server } from './database.ts'
 import { scenarios } from './list/index.ts'
-import { subjectFiles } from './subject.ts'
+import { subjectFiles } from './system.ts'
 import { countNotOk, markdown, writeBetweenMarkers, type Column } from './table.ts'
 import { Worker } from './worker-process.ts'
 
@@ -12,7 +12,7 @@ const USAGE =
   `npm run scenarios -- [--app ./their-plugin.ts] [--only <text of a scenario's name>] [--subject <text of a subject's name>] [--details] [--write]
   --app      also a module that exports subject: { name, register (app, pool), config, query (request, text, values) }
   --details  what clients were told and what is stored, wherever it is not ok
-  --write    puts the table into plugins/transaction/docs/scenarios.md
+  --write    puts the table into packages/transaction/docs/scenarios.md
   DATABASE_URL: a PostgreSQL server whose user may create databases; default: one is started for the run`
 const OURS = 'this plugin'
 const ROOT = path.join(import.meta.dirname, '..', '..')
@@ -48,7 +48,7 @@ async function main (): Promise<void> {
     const table = markdown(chosen, columns, versions(server))
     console.log(table)
     if (details) describe(columns)
-    if (write) writeBetweenMarkers(path.join(ROOT, 'plugins', 'transaction', 'docs', 'scenarios.md'), table)
+    if (write) writeBetweenMarkers(path.join(ROOT, 'packages', 'transaction', 'docs', 'scenarios.md'), table)
     const ours = columns.find(({ name }) => name === OURS)
     process.exitCode = ours !== undefined && countNotOk(ours) > 0 ? 1 : 0
   } finally {

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions, RouteOptions } from 'fastify'
 import type { PoolConfig } from 'pg'
 import type { Expected, Told } from './client.ts'
-import type { Rows, Wishes } from './subject.ts'
+import type { Rows, Wishes } from './system.ts'
 
 /** One thing that happens to requests with a transaction: what the routes do, and how clients act. */
 export interface Scenario {

@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import type { Verdict } from './judge.ts'
+import type { Verdict } from './checker.ts'
 import { CODES } from './scenario.ts'
 
 /** Verdicts of one subject by the scenario's name. */

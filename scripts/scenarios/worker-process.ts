@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import type { Verdict } from './judge.ts'
+import type { Verdict } from './checker.ts'
 
 /** What a worker is asked: the scenario at this place of the list. */
 export interface Question {

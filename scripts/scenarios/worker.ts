@@ -2,7 +2,7 @@
 import pg from 'pg'
 import { scenarios } from './list/index.ts'
 import { play } from './play.ts'
-import { loadSubject, type Subject } from './subject.ts'
+import { loadSubject, type Subject } from './system.ts'
 import type { Question, Reply } from './worker-process.ts'
 
 const [file = '', databaseUrl = ''] = process.argv.slice(2)

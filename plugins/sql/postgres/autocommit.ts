@@ -1,6 +1,6 @@
 import type { PoolClient, QueryConfig, QueryResult } from 'pg'
-import { TransactionError } from '../../transaction/errors.ts'
-import { isOfReplica } from '../../transaction/postgres-errors.ts'
+import { TransactionError } from '../../../packages/transaction/src/errors.ts'
+import { isOfReplica } from '../../../packages/transaction/src/postgres/errors.ts'
 import { isRead } from '../statement-text.ts'
 
 /** A statement as `pg` takes it: its text, or an object with the text. */

@@ -1,7 +1,7 @@
 import pg, { type PoolClient, type PoolConfig } from 'pg'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { PoolTimeoutError, TransactionError } from '../../transaction/errors.ts'
-import { isOfReplica } from '../../transaction/postgres-errors.ts'
+import { PoolTimeoutError, TransactionError } from '../../../packages/transaction/src/errors.ts'
+import { isOfReplica } from '../../../packages/transaction/src/postgres/errors.ts'
 import { runAutocommit, type Query } from './autocommit.ts'
 import { answers, becomesReady, destroy, isReady } from './connections.ts'
 

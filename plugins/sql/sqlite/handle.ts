@@ -15,10 +15,10 @@ import {
 } from 'drizzle-orm/sqlite-proxy'
 import type { QueryResult, QueryResultRow } from 'pg'
 import * as schema from '../../../drizzle/sqlite.ts'
-import { TransactionUsageError } from '../../transaction/errors.ts'
-import type { SqlClient } from '../../transaction/sql.ts'
-import { savepointRefusal } from '../../transaction/savepoint.ts'
-import { quiet } from '../../transaction/told.ts'
+import { TransactionUsageError } from '../../../packages/transaction/src/errors.ts'
+import type { SqlClient } from '../../../packages/transaction/src/core/sql.ts'
+import { savepointRefusal } from '../../../packages/transaction/src/sql-text/savepoint.ts'
+import { quiet } from '../../../packages/transaction/src/core/given-promises.ts'
 
 type Schema = typeof schema
 type Relations = ExtractTablesWithRelations<Schema>

@@ -1,4 +1,4 @@
-import { PoolTimeoutError } from '../../transaction/errors.ts'
+import { PoolTimeoutError } from '../../../packages/transaction/src/errors.ts'
 
 interface Waiter {
   acquire: () => void

@@ -1,0 +1,149 @@
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import type { Document } from 'mongodb'
+import { Consumer } from './consumer/consumer.ts'
+import type { ConsumerStats } from './consumer/types.ts'
+import { copyCollection } from './consumer/copy.ts'
+import { ChangeStreamError } from './errors.ts'
+import { isClusterTime, type ClusterTime } from './time.ts'
+import type { CopyReport, StreamOptions, StreamStore } from './types.ts'
+import { Waiters } from './consumer/waiters.ts'
+
+export type { ConsumerStats } from './consumer/types.ts'
+export { ChangeStreamError } from './errors.ts'
+export { postgresStore, type PostgresOptions } from './stores/postgres.ts'
+export { changeStreamSql } from './stores/schema.ts'
+export { sqliteStore, type RunTransaction } from './stores/sqlite.ts'
+export { clusterTime, isClusterTime, type ClusterTime } from './time.ts'
+export type { CopyReport, CopySource, Sql, StreamOptions, StreamStore } from './types.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** MongoDB's changes carried into SQL, each exactly once. */
+    changeStream: ChangeStreams
+  }
+}
+
+export interface ChangeStreamOptions {
+  /** `postgresStore(pool)` or `sqliteStore(transaction)`. */
+  store: StreamStore
+  /** False: follow no stream here, leave it to other processes. Default true. */
+  follow?: boolean
+  /** Changes per batch and transaction. Default 200. */
+  batchSize?: number
+  /** Milliseconds the server waits for a change before it says that there is none. Default 500. */
+  awaitTime?: number
+  /** Milliseconds after which the database ends the transaction of a consumer that went silent. Default 15000. */
+  applyTimeout?: number
+  /** Milliseconds between writes of the position while nothing happens in the collection. Default 1000. */
+  saveInterval?: number
+  /** Milliseconds a running batch may take to finish on close. Default 5000. */
+  stopTimeout?: number
+}
+
+export interface ChangeStreams {
+  /**
+   * Names a stream and what to do with its changes; before the app is ready.
+   * @throws ChangeStreamError `CHANGE_STREAM_USAGE` when it is too late, or the name is taken
+   */
+  follow: <Doc extends Document>(stream: string, options: StreamOptions<Doc>) => void
+  /** Waits up to `ms` milliseconds until everything up to a cluster time is in SQL, by whichever process. Never throws. */
+  reached: (stream: string, time: ClusterTime, ms: number) => Promise<boolean>
+  /** Copies the collection anew, also beside a running consumer, and resolves to what was repaired. */
+  resync: (stream: string) => Promise<CopyReport>
+  /** Progress per stream, from memory. */
+  stats: () => ConsumerStats[]
+}
+
+const DEFAULTS = {
+  follow: true,
+  batchSize: 200,
+  awaitTime: 500,
+  applyTimeout: 15_000,
+  saveInterval: 1000,
+  stopTimeout: 5000
+}
+type Settings = typeof DEFAULTS & { store: StreamStore }
+interface Followed {
+  options: StreamOptions
+  consumer: Consumer
+  waiters: Waiters
+}
+
+export default fp<ChangeStreamOptions>(async function changeStream (app, options) {
+  const settings = { ...DEFAULTS, ...options }
+  checkOptions(settings)
+  const streams = new Map<string, Followed>()
+  let isReady = false
+  app.decorate('changeStream', {
+    follow: (name, streamOptions) => {
+      if (isReady) {
+        throw new ChangeStreamError(
+          'CHANGE_STREAM_USAGE',
+          `changeStream.follow('${name}') came after the app was ready: name streams while plugins load`
+        )
+      }
+      if (streams.has(name)) {
+        throw new ChangeStreamError('CHANGE_STREAM_USAGE', `the stream '${name}' is followed already`)
+      }
+      streams.set(name, createFollowed(app, settings, name, streamOptions as unknown as StreamOptions))
+    },
+    reached: async (name, time, ms) => {
+      const { waiters } = getStream(streams, name)
+      return isClusterTime(time) && await waiters.wait(time, ms)
+    },
+    resync: async (name) => (await copyCollection(settings.store, name, getStream(streams, name).options)).report,
+    stats: () => [...streams.values()].map(({ consumer }) => consumer.stats)
+  })
+  app.addHook('onReady', async () => {
+    isReady = true
+    if (settings.follow) { for (const { consumer } of streams.values()) consumer.start() }
+  })
+  app.addHook('onClose', async () => {
+    await Promise.all([...streams.values()].map(({ consumer }) => consumer.stop(settings.stopTimeout)))
+  })
+}, { name: 'fastify-change-stream', fastify: '5.x' })
+
+function getStream (streams: Map<string, Followed>, name: string): Followed {
+  const stream = streams.get(name)
+  if (stream === undefined) {
+    throw new ChangeStreamError(
+      'CHANGE_STREAM_USAGE',
+      `there is no stream '${name}'; known are: ${[...streams.keys()].join(', ') || 'none'}`
+    )
+  }
+  return stream
+}
+
+function createFollowed (app: FastifyInstance, settings: Settings, name: string, stream: StreamOptions): Followed {
+  const { store } = settings
+  const waiters = new Waiters(async () => (await store.read(name))?.through)
+  const consumer = new Consumer({
+    ...settings,
+    name,
+    stream,
+    log: app.log,
+    onMoved: (time) => {
+      waiters.tell(time)
+    }
+  })
+  return { options: stream, consumer, waiters }
+}
+
+function checkOptions (settings: Settings): void {
+  if (typeof settings.store?.move !== 'function') {
+    throw new ChangeStreamError(
+      'CHANGE_STREAM_USAGE',
+      'the option store is missing: postgresStore(pool) or sqliteStore(transaction)'
+    )
+  }
+  const { batchSize, awaitTime, applyTimeout, saveInterval, stopTimeout } = settings
+  for (const [name, value] of Object.entries({ batchSize, awaitTime, applyTimeout, saveInterval, stopTimeout })) {
+    if (!Number.isSafeInteger(value) || value < 1) {
+      throw new ChangeStreamError(
+        'CHANGE_STREAM_USAGE',
+        `the option ${name} must be a whole number from 1, not ${String(value)}`
+      )
+    }
+  }
+}

@@ -1,0 +1,191 @@
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import { enqueue } from './enqueue.ts'
+import { OutboxError } from './errors.ts'
+import { Gauges } from './relay/gauges.ts'
+import { Relay, type RelayStats } from './relay/relay.ts'
+import { isTransient } from './relay/transient.ts'
+import type { Apply, NewEvent, OutboxStore, OutboxTransaction, TopicGauge } from './types.ts'
+import { Waiters } from './relay/waiters.ts'
+
+export { OutboxError } from './errors.ts'
+export { projectToMongo, replaceIfNewer, type Projected, type ProjectionOptions } from './project-to-mongo.ts'
+export { postgresStore } from './stores/postgres.ts'
+export type { RelayStats } from './relay/relay.ts'
+export { outboxSql } from './stores/schema.ts'
+export { sqliteStore, type RunTransaction } from './stores/sqlite.ts'
+export { isTransient } from './relay/transient.ts'
+export type {
+  Apply,
+  Failure,
+  NewEvent,
+  OutboxEvent,
+  OutboxStore,
+  OutboxTransaction,
+  ParkedEvent,
+  TopicGauge
+} from './types.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The transactional outbox: write events in a request's transaction, have them applied afterwards. */
+    outbox: Outbox
+  }
+}
+
+/** Options of one topic; each defaults to the plugin's option of the same name. */
+export interface TopicOptions {
+  /** Apply the events of one key strictly one after the other. For commands; state needs no order. Default false. */
+  ordered?: boolean
+  /** Events per batch. Default 100. */
+  batchSize?: number
+  /** Failed tries after which an event is parked. Default 8, which takes about two minutes. */
+  maxAttempts?: number
+  /** Milliseconds one batch may take. Default 15000. */
+  applyTimeout?: number
+}
+
+export interface OutboxOptions extends TopicOptions {
+  /** `postgresStore(pool)` or `sqliteStore(transaction)`. */
+  store: OutboxStore
+  /** False: only write events here, let other processes apply them. Default true. */
+  relay?: boolean
+  /** Milliseconds between looks at the table, for events that other processes wrote. Default 1000. */
+  pollInterval?: number
+  /** Milliseconds between measurements of the backlog; 0: never. Default 5000. */
+  measureInterval?: number
+  /** Milliseconds a running batch may take to finish on close. Default 5000. */
+  stopTimeout?: number
+  /** True for errors that mean the target is away, which count for no event. Default knows network, MongoDB and PostgreSQL. */
+  isTransient?: (error: unknown) => boolean
+}
+
+/** A topic's backlog together with what this process has done for it. */
+export type TopicStats = RelayStats & TopicGauge
+
+export interface Outbox {
+  readonly store: OutboxStore
+  /**
+   * Names the handler of a topic; before the app is ready.
+   * @throws OutboxError `OUTBOX_USAGE` when it is too late, or the topic has a handler
+   */
+  on: (topic: string, apply: Apply, options?: TopicOptions) => void
+  /**
+   * Writes an event in an open transaction; resolves to its id.
+   * @throws OutboxError `OUTBOX_NO_TRANSACTION` outside a transaction, `OUTBOX_USAGE` for an event without topic, key or JSON payload
+   */
+  enqueue: (tx: OutboxTransaction, event: NewEvent) => Promise<string>
+  /** Call after a commit: the relay of this process looks at once, instead of at its next poll. `enqueue` does it where it can. */
+  kick: (topic?: string) => void
+  /** Waits up to `ms` milliseconds until an event is applied, by whichever process; false when it is not. Never throws. */
+  applied: (id: string, ms: number) => Promise<boolean>
+  /** Backlog and progress per topic, from memory; the backlog is measured every `measureInterval`. */
+  stats: () => TopicStats[]
+}
+
+const TOPIC_DEFAULTS = { ordered: false, batchSize: 100, maxAttempts: 8, applyTimeout: 15_000 }
+const DEFAULTS = {
+  ...TOPIC_DEFAULTS,
+  relay: true,
+  pollInterval: 1000,
+  measureInterval: 5000,
+  stopTimeout: 5000,
+  isTransient
+}
+type Settings = typeof DEFAULTS & { store: OutboxStore }
+
+export default fp<OutboxOptions>(async function outbox (app, options) {
+  const settings = { ...DEFAULTS, ...options }
+  checkOptions(settings)
+  const relays = new Map<string, Relay>()
+  const waiters = new Waiters(settings.store.pending)
+  const gauges = new Gauges(settings.store)
+  let isReady = false
+  app.decorate('outbox', {
+    store: settings.store,
+    on: (topic, apply, topicOptions) => {
+      if (isReady) {
+        throw new OutboxError(
+          'OUTBOX_USAGE',
+          `outbox.on('${topic}') came after the app was ready: name handlers while plugins load`
+        )
+      }
+      if (relays.has(topic)) throw new OutboxError('OUTBOX_USAGE', `the topic '${topic}' already has a handler`)
+      relays.set(topic, createRelay(app, settings, waiters, topic, apply, topicOptions))
+    },
+    enqueue: (tx, event) => {
+      const enqueued = enqueue(settings.store, tx, event, () => relays.get(event.topic)?.kick())
+      // One that nobody awaits must not end the process; where the transaction can follow it, its failure is the transaction's.
+      enqueued.catch(() => {})
+      return typeof tx?.follow === 'function' ? tx.follow(enqueued) : enqueued
+    },
+    kick: (topic) => {
+      for (const relay of topic === undefined ? relays.values() : [relays.get(topic)]) relay?.kick()
+    },
+    applied: (id, ms) => waiters.wait(id, ms),
+    stats: () => [...relays.values()].map((relay) => ({ ...relay.stats, ...gauges.of(relay.stats.topic) }))
+  })
+  app.addHook('onReady', async () => {
+    isReady = true
+    if (settings.relay) { for (const relay of relays.values()) relay.start() }
+    if (settings.measureInterval > 0) gauges.start(settings.measureInterval)
+  })
+  app.addHook('onClose', async () => {
+    gauges.stop()
+    await Promise.all([...relays.values()].map((relay) => relay.stop(settings.stopTimeout)))
+  })
+}, { name: 'fastify-outbox', fastify: '5.x' })
+
+function createRelay (
+  app: FastifyInstance,
+  settings: Settings,
+  waiters: Waiters,
+  topic: string,
+  apply: Apply,
+  options: TopicOptions = {}
+): Relay {
+  const { store, pollInterval, isTransient } = settings
+  const { ordered, batchSize, maxAttempts, applyTimeout } = { ...settings, ...options }
+  checkNumbers({ batchSize, maxAttempts, applyTimeout })
+  return new Relay({
+    store,
+    topic,
+    apply,
+    ordered,
+    batchSize,
+    maxAttempts,
+    applyTimeout,
+    pollInterval,
+    isTransient,
+    log: app.log,
+    onApplied: (ids) => {
+      waiters.tell(ids)
+    }
+  })
+}
+
+function checkOptions (settings: Settings): void {
+  if (typeof settings.store?.work !== 'function') {
+    throw new OutboxError(
+      'OUTBOX_USAGE',
+      'the option store is missing: postgresStore(pool) or sqliteStore(transaction)'
+    )
+  }
+  const { batchSize, maxAttempts, applyTimeout, pollInterval, measureInterval, stopTimeout } = settings
+  checkNumbers({
+    batchSize,
+    maxAttempts,
+    applyTimeout,
+    pollInterval,
+    stopTimeout,
+    measureInterval: measureInterval === 0 ? 1 : measureInterval
+  })
+}
+
+function checkNumbers (numbers: Record<string, number>): void {
+  for (const [name, value] of Object.entries(numbers)) {
+    if (!Number.isSafeInteger(value) || value < 1) {
+      throw new OutboxError('OUTBOX_USAGE', `the option ${name} must be a whole number from 1, not ${String(value)}`)
+    }
+  }
+}

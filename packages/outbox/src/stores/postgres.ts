@@ -1,0 +1,163 @@
+import type { Pool, PoolClient } from 'pg'
+import { checkTable } from './schema.ts'
+import type {
+  Claim,
+  NewEvent,
+  OutboxEvent,
+  OutboxStore,
+  OutboxTransaction,
+  ParkedEvent,
+  Settlement,
+  StoredFailure,
+  TopicGauge
+} from '../types.ts'
+
+const COLUMNS = 'o.id::text AS id, o.topic, o.key, o.payload, o.attempts, o.created_at AS "createdAt"'
+/** Rows counted at most, so that a huge backlog is not scanned every few seconds. */
+const COUNTED = 100_000
+/** Rows looked through for heads of keys; unbounded, a backlog would make each claim slow. */
+const WINDOW = 1000
+
+/**
+ * The outbox in PostgreSQL.
+ * @param pool a pool of its own is best: then the relay never competes with requests for connections. It is never ended here
+ * @param options `table`: its name, default `outbox`
+ */
+export function postgresStore (pool: Pool, { table = 'outbox' }: { table?: string } = {}): OutboxStore {
+  checkTable(table)
+  return {
+    insert: (tx, event) => insert(tx, table, event),
+    work: (claim, settle) => inTransaction(pool, claim.timeout, (client) => work(client, table, claim, settle)),
+    pending: async (ids) =>
+      new Set(
+        (await pool.query<{ id: string }>(`SELECT id::text AS id FROM ${table} WHERE id = ANY($1::bigint[])`, [ids]))
+          .rows.map(({ id }) => id)
+      ),
+    measure: async () => (await pool.query<TopicGauge>(measureSql(table))).rows,
+    parked: async (limit = 1000) =>
+      (await pool.query<ParkedEvent>(
+        `SELECT ${COLUMNS}, o.parked_at AS "parkedAt", o.last_error AS "lastError" FROM ${table} AS o WHERE o.parked_at IS NOT NULL ORDER BY o.id LIMIT $1`,
+        [limit]
+      )).rows,
+    replay: async (ids) =>
+      await idsOf(
+        pool,
+        `UPDATE ${table} SET parked_at = NULL, attempts = 0, available_at = now(), last_error = NULL`,
+        ids
+      ),
+    discard: async (ids) => await idsOf(pool, `DELETE FROM ${table}`, ids)
+  }
+}
+
+async function insert (tx: OutboxTransaction, table: string, event: NewEvent): Promise<string> {
+  const { rows } = await tx.query(
+    `INSERT INTO ${table} (topic, key, payload) VALUES ($1, $2, $3) RETURNING id::text AS id`,
+    [event.topic, event.key, JSON.stringify(event.payload)]
+  )
+  return (rows[0] as { id: string }).id
+}
+
+async function idsOf (pool: Pool, verb: string, ids: string[] | 'all'): Promise<string[]> {
+  const { rows } = await pool.query<{ id: string }>(
+    `${verb} WHERE parked_at IS NOT NULL AND ($1::bigint[] IS NULL OR id = ANY($1::bigint[])) RETURNING id::text AS id`,
+    [ids === 'all' ? null : ids]
+  )
+  return rows.map(({ id }) => id)
+}
+
+async function work (
+  client: PoolClient,
+  table: string,
+  claim: Claim,
+  settle: (events: OutboxEvent[]) => Promise<Settlement>
+): Promise<number> {
+  const { rows } = await client.query<OutboxEvent>(claimSql(table, claim.ordered), [claim.topic, claim.limit])
+  if (rows.length === 0) return 0
+  const { done, failed } = await settle(rows)
+  if (done.length > 0) await client.query(`DELETE FROM ${table} WHERE id = ANY($1::bigint[])`, [done])
+  if (failed.length > 0) await mark(client, table, failed)
+  return rows.length
+}
+
+async function mark (client: PoolClient, table: string, failed: StoredFailure[]): Promise<void> {
+  await client.query(
+    `UPDATE ${table} AS o SET attempts = o.attempts + 1, last_error = f.message,
+       available_at = clock_timestamp() + least(interval '1 second' * power(2, o.attempts), interval '5 minutes'),
+       parked_at = CASE WHEN f.park THEN clock_timestamp() END
+     FROM unnest($1::bigint[], $2::text[], $3::boolean[]) AS f (id, message, park) WHERE o.id = f.id`,
+    [failed.map(({ id }) => id), failed.map(({ message }) => message), failed.map(({ park }) => park)]
+  )
+}
+
+// The lock on the rows is the lease: it ends with the session of whoever dies holding it.
+function claimSql (table: string, ordered: boolean): string {
+  const ready = "topic = $1 AND parked_at IS NULL AND available_at <= clock_timestamp() + interval '1 millisecond'"
+  if (!ordered) {
+    return `SELECT ${COLUMNS} FROM ${table} AS o WHERE ${ready} ORDER BY o.id LIMIT $2 FOR UPDATE SKIP LOCKED`
+  }
+  return `SELECT ${COLUMNS} FROM ${table} AS o
+    WHERE o.id IN (SELECT id FROM ${table} WHERE ${ready} ORDER BY id LIMIT ${WINDOW})
+      AND NOT EXISTS (SELECT FROM ${table} AS earlier WHERE earlier.topic = o.topic AND earlier.key = o.key AND earlier.id < o.id AND earlier.parked_at IS NULL)
+    ORDER BY o.id LIMIT $2 FOR UPDATE OF o SKIP LOCKED`
+}
+
+function measureSql (table: string): string {
+  return `SELECT topic, (count(*) FILTER (WHERE parked_at IS NULL))::integer AS waiting, count(parked_at)::integer AS parked,
+      coalesce(extract(epoch FROM clock_timestamp() - min(created_at) FILTER (WHERE parked_at IS NULL)) * 1000, 0)::float8 AS "oldestMs"
+    FROM (SELECT topic, parked_at, created_at FROM ${table} ORDER BY id LIMIT ${COUNTED}) AS counted GROUP BY topic`
+}
+
+/**
+ * Takes a connection. A broken one makes the next query fail; its event, unheard, would end the process. Listens before a promise
+ * could: pg may report that a session began and that it was killed from one packet.
+ */
+function connection (pool: Pool): Promise<PoolClient> {
+  return new Promise((resolve, reject) => {
+    pool.connect((error, client) => {
+      client?.on('error', ignore)
+      if (client === undefined) reject(error as Error)
+      else resolve(client)
+    })
+  })
+}
+
+/** One transaction on one connection: given back clean, or destroyed. */
+async function inTransaction<Result> (
+  pool: Pool,
+  timeout: number,
+  fn: (client: PoolClient) => Promise<Result>
+): Promise<Result> {
+  const client = await connection(pool)
+  let isUseless = false
+  try {
+    // A relay that hangs, or whose machine vanished, must not keep its rows for ever.
+    await client.query(`BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${Math.ceil(timeout)}`)
+    const result = await fn(client)
+    const { command } = await client.query('COMMIT')
+    if (command !== 'COMMIT') throw new Error('the outbox transaction was rolled back by the server')
+    return result
+  } catch (error) {
+    isUseless = refusesWrites(error) || isSilent(error) || !await rollBack(client)
+    throw error
+  } finally {
+    client.removeListener('error', ignore)
+    client.release(isUseless || client.getTransactionStatus() !== 'I')
+  }
+}
+
+/** Another session may lead to the primary; this one would refuse every event there is. */
+function refusesWrites (error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === '25006'
+}
+
+/** The statement before it was never answered: ROLLBACK would wait behind it. */
+function isSilent (error: unknown): boolean {
+  return error instanceof Error && error.message === 'Query read timeout'
+}
+
+/** False when it was not answered; what pg knows of the session is then from before. */
+function rollBack (client: PoolClient): Promise<boolean> {
+  return client.query('ROLLBACK').then(() => true, () => false)
+}
+
+function ignore (): void {}

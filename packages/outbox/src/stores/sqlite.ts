@@ -1,0 +1,139 @@
+import { checkTable } from './schema.ts'
+import type {
+  Claim,
+  OutboxEvent,
+  OutboxStore,
+  OutboxTransaction,
+  ParkedEvent,
+  Settlement,
+  TopicGauge
+} from '../types.ts'
+
+interface Row {
+  id: number | bigint
+  topic: string
+  key: string
+  payload: string
+  attempts: number
+  created_at: string
+  parked_at: string | null
+  last_error: string | null
+}
+
+/** Runs one function in a write transaction of its own; statements use `?1`, `?2`… for values. */
+export type RunTransaction = <Result>(fn: (tx: OutboxTransaction) => Promise<Result>) => Promise<Result>
+
+const NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+const COUNTED = 100_000
+const WINDOW = 1000
+
+/**
+ * The outbox in SQLite, for a database that one process has open.
+ * No lock is held while events are applied: SQLite has one writer, and a relay that dies simply finds its rows again.
+ * @param transaction runs a function in a transaction
+ * @param options `table`: its name, default `outbox`
+ */
+export function sqliteStore (transaction: RunTransaction, { table = 'outbox' }: { table?: string } = {}): OutboxStore {
+  checkTable(table)
+  const all = (text: string, values: unknown[]) =>
+    transaction(async (tx) => (await tx.query(text, values)).rows as Row[])
+  return {
+    insert: async (tx, event) => {
+      const { rows } = await tx.query(`INSERT INTO ${table} (topic, key, payload) VALUES (?1, ?2, ?3) RETURNING id`, [
+        event.topic,
+        event.key,
+        JSON.stringify(event.payload)
+      ])
+      return String((rows[0] as Row).id)
+    },
+    work: (claim, settle) => work(transaction, table, claim, settle),
+    pending: async (ids) =>
+      new Set(
+        (await all(`SELECT id FROM ${table} WHERE id IN (SELECT value FROM json_each(?1))`, [numbers(ids)])).map((
+          { id }
+        ) => String(id))
+      ),
+    measure: async () => await transaction(async (tx) => (await tx.query(measureSql(table), [])).rows as TopicGauge[]),
+    parked: async (limit = 1000) =>
+      (await all(`SELECT * FROM ${table} WHERE parked_at IS NOT NULL ORDER BY id LIMIT ?1`, [limit])).map(parkedOf),
+    replay: async (ids) =>
+      idsOf(
+        await all(
+          `UPDATE ${table} SET parked_at = NULL, attempts = 0, available_at = ${NOW}, last_error = NULL WHERE parked_at IS NOT NULL AND (?1 IS NULL OR id IN (SELECT value FROM json_each(?1))) RETURNING id`,
+          [ids === 'all' ? null : numbers(ids)]
+        )
+      ),
+    discard: async (ids) =>
+      idsOf(
+        await all(
+          `DELETE FROM ${table} WHERE parked_at IS NOT NULL AND id IN (SELECT value FROM json_each(?1)) RETURNING id`,
+          [numbers(ids)]
+        )
+      )
+  }
+}
+
+async function work (
+  transaction: RunTransaction,
+  table: string,
+  claim: Claim,
+  settle: (events: OutboxEvent[]) => Promise<Settlement>
+): Promise<number> {
+  const rows = await transaction(async (tx) =>
+    (await tx.query(claimSql(table, claim.ordered), [claim.topic, claim.limit])).rows as Row[]
+  )
+  if (rows.length === 0) return 0
+  const { done, failed } = await settle(rows.map(eventOf))
+  await transaction(async (tx) => {
+    if (done.length > 0) {
+      await tx.query(`DELETE FROM ${table} WHERE id IN (SELECT value FROM json_each(?1))`, [numbers(done)])
+    }
+    for (const { id, message, park } of failed) {
+      await tx.query(
+        `UPDATE ${table} SET last_error = ?2, parked_at = CASE WHEN ?3 THEN ${NOW} END, attempts = attempts + 1,
+           available_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', min(1 << min(attempts, 9), 300) || ' seconds') WHERE id = ?1`,
+        [Number(id), message, park ? 1 : 0]
+      )
+    }
+  })
+  return rows.length
+}
+
+function claimSql (table: string, ordered: boolean): string {
+  const ready =
+    `SELECT * FROM ${table} WHERE topic = ?1 AND parked_at IS NULL AND available_at <= ${NOW} ORDER BY id LIMIT`
+  if (!ordered) return `${ready} ?2`
+  return `SELECT * FROM (${ready} ${WINDOW}) AS o
+    WHERE NOT EXISTS (SELECT 1 FROM ${table} AS earlier WHERE earlier.topic = o.topic AND earlier.key = o.key AND earlier.id < o.id AND earlier.parked_at IS NULL)
+    ORDER BY o.id LIMIT ?2`
+}
+
+function measureSql (table: string): string {
+  return `SELECT topic, sum(parked_at IS NULL) AS waiting, count(parked_at) AS parked,
+      coalesce(max(CASE WHEN parked_at IS NULL THEN (julianday('now') - julianday(created_at)) * 86400000 END), 0) AS oldestMs
+    FROM (SELECT topic, parked_at, created_at FROM ${table} ORDER BY id LIMIT ${COUNTED}) GROUP BY topic`
+}
+
+function numbers (ids: string[]): string {
+  return JSON.stringify(ids.map(Number))
+}
+
+function idsOf (rows: Row[]): string[] {
+  return rows.map(({ id }) => String(id))
+}
+
+function eventOf (row: Row): OutboxEvent {
+  const { topic, key, attempts } = row
+  return {
+    id: String(row.id),
+    topic,
+    key,
+    payload: JSON.parse(row.payload),
+    attempts,
+    createdAt: new Date(row.created_at)
+  }
+}
+
+function parkedOf (row: Row): ParkedEvent {
+  return { ...eventOf(row), parkedAt: new Date(row.parked_at ?? 0), lastError: row.last_error ?? '' }
+}

@@ -1,0 +1,144 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { FastifyBaseLogger } from 'fastify'
+import { TransactionUsageError } from './errors.ts'
+import { sqlOnlyOptions } from './mongo/driver.ts'
+import type { Observe } from './core/observe.ts'
+import type { TransactionOptions } from './options/route-options.ts'
+import { optionMistakes } from './options/route-options.ts'
+import type { Drivers } from './http/route.ts'
+import { mayRunAgain } from './core/retry.ts'
+import { Scope } from './core/lazy-transaction.ts'
+import { Told } from './core/given-promises.ts'
+import type { Handles } from './handles.ts'
+import { Transaction } from './transaction.ts'
+import { refuseNested, watched } from './core/outside-queries.ts'
+
+/** Options of `app.transaction`. */
+export interface CallOptions extends TransactionOptions {
+  /** How logs, errors and `application_name` call this transaction. Default `app.transaction`. */
+  name?: string
+  /** Values for `SET LOCAL` in the message that begins the transaction. SQL only. */
+  settings?: Record<string, string>
+}
+
+/** What every call shares. */
+export interface CallContext {
+  drivers: Drivers
+  defaults: TransactionOptions
+  handles: Handles
+  prefix: string
+  /** Whether the detectors of strays look. Following what runs where costs every promise of the process, also of requests. */
+  isWatching: boolean
+  retryAfter: number
+  afterCommit: (callbacks: Array<() => unknown>) => void
+  observe: Observe | undefined
+  /** Told of calls that failed and that nobody awaited. Default none. */
+  log?: FastifyBaseLogger | undefined
+}
+
+/**
+ * Runs `work` in one transaction outside any request: commits when it resolves, rolls back when it throws.
+ * With `retries` it runs again after serialization failures, deadlocks and transient transaction errors.
+ */
+export function runTransaction<Result> (
+  work: (transaction: Transaction) => Promise<Result>,
+  own: CallOptions,
+  context: CallContext
+): Promise<Result> {
+  const running = run(work, own, context)
+  const promise = Told.of(running)
+  running.catch((error: unknown) => {
+    // Whoever awaits it hears of it; one that nobody awaits must neither end the process nor fail in silence.
+    setImmediate(() => {
+      if (!promise.isHeard) context.log?.error({ err: error }, 'app.transaction() failed and nobody awaited it')
+    })
+  })
+  return promise
+}
+
+async function run<Result> (
+  work: (transaction: Transaction) => Promise<Result>,
+  own: CallOptions,
+  context: CallContext
+): Promise<Result> {
+  const { name = 'app.transaction', settings, ...rest } = own
+  const { driver, options, plan } = planCall(rest, context)
+  if (settings !== undefined && driver.store === 'mongo') {
+    throw new TransactionUsageError(`${name}: settings is an option of the sql store`)
+  }
+  if (settings === undefined && driver.store === 'sql' && 'settings' in options && options.settings !== undefined) {
+    throw new TransactionUsageError(
+      `${name}: the settings of the plugin's defaults are a function of a request, and there is none here; give settings of its own, {} for none`
+    )
+  }
+  refuseNested(driver, name)
+  const startedAt = performance.now()
+  for (let attempt = 1;; attempt++) {
+    const { deadline = 0, retries = 0 } = options
+    const expiry = rejection()
+    const scope = new Scope(driver, {
+      onExpire: expiry.reject,
+      plan,
+      attempt,
+      ...(settings === undefined ? {} : { settings: () => settings }),
+      label: context.prefix + name,
+      deadline,
+      spent: performance.now() - startedAt,
+      retryAfter: context.retryAfter,
+      afterCommit: context.afterCommit,
+      observe: context.observe
+    })
+    try {
+      return await runOnce(scope, work, context, expiry.promise)
+    } catch (error) {
+      if (attempt > retries || !mayRunAgain(scope, error)) throw error
+    }
+    await sleep(Math.random() * 10 * 2 ** Math.min(attempt, 6))
+  }
+}
+
+async function runOnce<Result> (
+  scope: Scope,
+  work: (transaction: Transaction) => Promise<Result>,
+  { handles, isWatching }: CallContext,
+  expiry: Promise<never>
+): Promise<Result> {
+  const transaction = new Transaction(scope, handles)
+  let result: Result
+  try {
+    // Work that waits for something else must not keep its caller past the deadline.
+    result = await Promise.race([isWatching ? watched(scope, () => work(transaction)) : work(transaction), expiry])
+  } catch (error) {
+    await scope.settle('rollback').catch(() => {})
+    throw error
+  }
+  if (scope.doom !== undefined) throw scope.doom
+  await scope.settle('commit')
+  return result
+}
+
+function rejection (): { promise: Promise<never>; reject: (error: Error) => void } {
+  let reject: (error: Error) => void = () => {}
+  const promise = new Promise<never>((_resolve, rejectPromise) => {
+    reject = rejectPromise
+  })
+  promise.catch(() => {})
+  return { promise, reject }
+}
+
+function planCall (own: TransactionOptions, context: CallContext) {
+  const store = own.store ?? context.defaults.store ?? 'sql'
+  const options = { ...context.defaults, ...own, store }
+  const mistakes = optionMistakes(own, 'call')
+  if (store === 'mongo') {
+    mistakes.push(...sqlOnlyOptions(own).map((option) => `${option} is an option of the sql store`))
+  }
+  if (mistakes.length > 0) throw new TransactionUsageError(`app.transaction: ${mistakes.join('; ')}`)
+  const driver = context.drivers[store]
+  if (driver === undefined) {
+    throw new TransactionUsageError(
+      `app.transaction: store '${store}' needs the plugin option ${store === 'sql' ? 'pool' : 'mongo'}`
+    )
+  }
+  return { driver, options, plan: driver.plan(options) }
+}

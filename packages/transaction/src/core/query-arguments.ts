@@ -1,0 +1,40 @@
+import type { Submittable } from 'pg'
+import { TransactionUsageError } from '../errors.ts'
+
+/** True for a stream that was destroyed, as by leaving a loop, and for a cursor whose close() was called: the connection is free soon. */
+export function isBeingClosed (reader: object): boolean {
+  const { destroyed, state } = reader as { destroyed?: unknown; state?: unknown }
+  return destroyed === true || state === 'done'
+}
+
+/** What is wrong with the arguments of `query()`; a callback would never be called. */
+export function findQueryMistake ([statement, ...others]: unknown[]): string | undefined {
+  const callback: unknown = typeof statement === 'object' && statement !== null && !isSubmittable(statement)
+    ? Reflect.get(statement, 'callback')
+    : undefined
+  if ([...others, callback].some((value) => typeof value === 'function')) {
+    return 'query() takes no callback; await the promise it returns'
+  }
+  return typeof statement === 'string' || (typeof statement === 'object' && statement !== null)
+    ? undefined
+    : 'query() needs a statement: a text, or an object with text and values'
+}
+
+/** @throws TransactionUsageError for anything but a function */
+export function assertFunction (method: string, callback: unknown): void {
+  if (typeof callback !== 'function') {
+    throw new TransactionUsageError(`${method}() needs a function, not ${
+      callback instanceof Promise
+        ? 'a promise: pass the export function that makes it'
+        : callback === null
+        ? 'null'
+        : `a ${typeof callback}`
+    }`)
+  }
+}
+
+/** True for a cursor or query stream. */
+export function isSubmittable (statement: unknown): statement is Submittable {
+  return typeof statement === 'object' && statement !== null && 'submit' in statement &&
+    typeof statement.submit === 'function'
+}

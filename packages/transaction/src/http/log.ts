@@ -1,0 +1,87 @@
+import { fileURLToPath } from 'node:url'
+import type { FastifyBaseLogger, FastifyReply } from 'fastify'
+import type { TransactionRoute } from './route.ts'
+import type { Scope } from '../core/lazy-transaction.ts'
+
+/** What is known of an exchange whose transaction has ended. */
+export interface Ended {
+  readonly scope: Scope
+  readonly reply: FastifyReply
+  isLogged: boolean
+}
+
+/** Puts outcome, attempts, statements and time of the transaction on the request's log lines. */
+export function logOutcome (exchange: Ended): void {
+  const { scope, reply } = exchange
+  if (exchange.isLogged || scope.duration === 0 || reply.log.level === 'silent') return
+  exchange.isLogged = true
+  reply.log = reply.log.child({ transaction: summaryOf(exchange) })
+}
+
+/** The transaction of a streamed reply ends after the request's own log line. */
+export function logStreamOutcome (exchange: Ended, error?: unknown): void {
+  const transaction = summaryOf(exchange)
+  if (error === undefined) exchange.reply.log.info({ transaction }, 'the transaction of a streamed reply has ended')
+  else {
+    exchange.reply.log.error(
+      { transaction, err: error },
+      'the transaction of a streamed reply could not be committed'
+    )
+  }
+}
+
+/** Names the statement that made a transaction fail behind the handler's back, and no value: the store's own message may quote some. */
+export function logFailure ({ scope, reply }: Ended): void {
+  const { statement, error } = scope.transaction?.firstFailure ?? {}
+  const { code, constraint, table } = Object(error) as Record<string, unknown>
+  reply.log.error(
+    { statement, code, constraint, table },
+    'the handler went on after a failed statement; nothing was committed'
+  )
+}
+
+/** Says once per route that its handler will not run again after a conflict, and why. */
+export function logRetriesOff (
+  route: TransactionRoute,
+  why: { hook: string } | { reason: string },
+  log: FastifyBaseLogger
+): void {
+  if (route.isRetryLogged === true) return
+  route.isRetryLogged = true
+  log.warn(
+    { route: route.name, ...why },
+    'hook' in why
+      ? 'retries are off for this route: a hook uses its transaction, and only the handler is run again. Look up through app.db in hooks, or use the transaction in the handler'
+      : `retries are off for requests of this route where ${why.reason}`
+  )
+}
+
+const ownFolder = fileURLToPath(new URL('.', import.meta.url))
+
+/** The hook that is running: of the application's functions on the stack the outermost one that Fastify has called. */
+export function findHookOnStack (): string {
+  const frames = readStack()
+  const end = frames.findIndex((line) => /[/\\]fastify[/\\]lib[/\\]/.test(line))
+  const own = frames.slice(0, end === -1 ? undefined : end)
+    .filter((line) => !line.includes(ownFolder) && !line.includes('node_modules') && !line.includes('node:'))
+  const frame = own.at(-1) ?? ''
+  return /at (?:async )?(.+?) \(/.exec(frame)?.[1] ?? /[^/\\]+:\d+:\d+/.exec(frame)?.[0] ?? 'an anonymous hook'
+}
+
+function readStack (): string[] {
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 40
+  const { stack = '' } = new Error('stack')
+  Error.stackTraceLimit = stackTraceLimit
+  return stack.split('\n').slice(1)
+}
+
+function summaryOf ({ scope }: Ended): Record<string, unknown> {
+  return {
+    store: scope.driver.store,
+    outcome: scope.state,
+    attempts: scope.attempt,
+    statements: scope.statements,
+    milliseconds: Math.round(scope.duration * 100) / 100
+  }
+}

@@ -1,0 +1,93 @@
+import fp from 'fastify-plugin'
+import type { FastifyInstance, RouteOptions } from 'fastify'
+import { AfterCommit } from './plugin/after-commit.ts'
+import { createRefusal, refuseEarlierRoutes, refuseUnreadHooks } from './plugin/boot-checks.ts'
+import {
+  createDrivers,
+  createOrphans,
+  endOrphansWhenReady,
+  listenToStores,
+  refuseTransactionTimeout
+} from './plugin/drivers.ts'
+import { TransactionUsageError } from './errors.ts'
+import { addHooks, createInstance, forgetPlan, getPlan } from './plugin/instance.ts'
+import { getServerRecord } from './plugin/server-record.ts'
+import type { TransactionalDatabase } from './mongo/facade.ts'
+import { pluginMistakes } from './options/route-options.ts'
+import type { PinnedHook } from './http/pin-hook.ts'
+import type { TransactionPluginOptions } from './options/plugin-options.ts'
+import { planRoute } from './http/route.ts'
+import type { CallOptions } from './app-transaction.ts'
+import type { Handle } from './handles.ts'
+import type { Transaction } from './transaction.ts'
+
+export type { TransactionPluginOptions } from './options/plugin-options.ts'
+export type { BegunTransaction, Observation, Observe, TransactionSummary } from './core/observe.ts'
+export type { RouteTransactionOptions, TransactionOptions } from './options/route-options.ts'
+export type { ReplyAddition, ReplyCallback } from './http/before-reply.ts'
+export type { CallOptions } from './app-transaction.ts'
+export type { NamedTransaction } from './plugin/decorators.ts'
+// By star: an app that fills `TransactionTypes` could not add to a name exported one by one.
+export type * from './handles.ts'
+export type { Transaction } from './transaction.ts'
+export type { TransactionalCollection, TransactionalDatabase } from './mongo/facade.ts'
+export type { TransactionalAggregationCursor, TransactionalFindCursor } from './mongo/cursor.ts'
+export type { SqlClient, SqlDriver, SqlHandles, SqlTransaction } from './core/sql.ts'
+export * from './errors.ts'
+export type { Answer } from './error-mapping.ts'
+export { answerFor, driverErrorOf } from './error-mapping.ts'
+export { confirmedWrites } from './mongo/writes.ts'
+export { outsideTransaction } from './core/outside-queries.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** This request's transaction. Throws a sentence on a route without one. */
+    readonly transaction: Transaction
+    /** The app's SQL handle: on this request's transaction, or autocommit on a route without one. */
+    readonly db: Handle
+    /** MongoDB collections: on this request's transaction, or plain on a route without one. */
+    readonly mongo: TransactionalDatabase
+  }
+  interface FastifyInstance {
+    /** Runs a function in one transaction outside any request. */
+    transaction: <Result>(work: (transaction: Transaction) => Promise<Result>, options?: CallOptions) => Promise<Result>
+  }
+}
+
+async function transactionPlugin (app: FastifyInstance, options: TransactionPluginOptions): Promise<void> {
+  const mistakes = pluginMistakes({ ...options })
+  if (mistakes.length > 0) throw new TransactionUsageError(`transaction plugin: ${mistakes.join('; ')}`)
+  const record = getServerRecord(app)
+  const orphans = createOrphans(options, app.log)
+  const drivers = createDrivers(options, orphans)
+  const callbacks = new AfterCommit(app.log, options.closeTimeout)
+  const instance = createInstance(app, options, { drivers, callbacks })
+  refuseEarlierRoutes(app, options, instance)
+  record.isUsed = true
+
+  const planned = new Map<RouteOptions, PinnedHook>()
+  app.addHook('onRoute', function addTransaction (route) {
+    const plan = planRoute(route, {
+      instance: options.name,
+      methods: instance.methods,
+      defaults: instance.defaults,
+      drivers
+    })
+    if (plan !== undefined) planned.set(route, addHooks(route, plan, instance))
+    else if (getPlan(route.config)?.instance === instance) forgetPlan(route)
+  })
+  if (!record.isComplete) app.addHook('onRequest', createRefusal(instance))
+  app.addHook('onReady', async function checkCommitHooks () {
+    refuseUnreadHooks(planned)
+  })
+  app.addHook('onReady', async function refuseOldServer () {
+    await refuseTransactionTimeout(drivers.sql, planned.keys(), instance.defaults)
+  })
+  endOrphansWhenReady(app, orphans)
+  listenToStores(app, options)
+  app.addHook('onClose', async function drainAfterCommit () {
+    await callbacks.drain()
+  })
+}
+
+export default fp(transactionPlugin, { name: 'fastify-transaction', fastify: '5.x' })

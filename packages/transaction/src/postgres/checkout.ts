@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Pool, PoolClient } from 'pg'
+import type { OpenContext } from '../core/driver.ts'
+import { ConnectionLostError, PoolTimeoutError, TransactionClosedError } from '../errors.ts'
+import { isConnectionProblem } from './errors.ts'
+import { lateBy, within, type Patience } from '../core/with-timeout.ts'
+
+/** Times in milliseconds, `retryAfter` in seconds. */
+export interface CheckoutOptions {
+  pool: Pool
+  /**
+   * How long dead connections are replaced before the request gets 503; also how long a full pool is waited for, unless the
+   * pool has a `connectionTimeoutMillis` of its own. 0: a full pool is waited for as long as it takes.
+   */
+  checkoutTimeout: number
+  retryAfter: number
+  /** Runs the checkout where the detector of second checkouts does not see it. */
+  unwatched: <Result>(checkout: () => Result) => Result
+}
+
+/** What is listened to on a pool, for all apps that share it. */
+interface Watch {
+  listeners: Set<(error: Error) => void>
+  stop: () => void
+}
+
+const watches = new WeakMap<Pool, Watch>()
+/** Connections that have a listener already, which they keep for life. */
+const known = new WeakSet<PoolClient>()
+
+/**
+ * Keeps the end of a connection from ending the process. pg may report both its beginning and its end from one packet, before
+ * a promise of `pool.connect()` is heard and whoever waits for it can listen; so each connection keeps one deaf listener.
+ *
+ * @param onIdleLost told of idle connections that broke
+ * @returns a function that stops listening; the last app on a pool leaves no listener on it
+ */
+export function surviveLostConnections (pool: Pool, onIdleLost: (error: Error) => void): () => void {
+  const watch = watches.get(pool) ?? listen(pool)
+  watch.listeners.add(onIdleLost)
+  return function forget (): void {
+    if (!watch.listeners.delete(onIdleLost) || watch.listeners.size > 0) return
+    watches.delete(pool)
+    watch.stop()
+  }
+}
+
+function listen (pool: Pool): Watch {
+  const listeners = new Set<(error: Error) => void>()
+  const tellAll = (error: Error) => {
+    for (const listener of listeners) listener(error)
+  }
+  pool.on('error', tellAll)
+  pool.on('acquire', protect)
+  const stop = () => {
+    pool.removeListener('error', tellAll)
+    pool.removeListener('acquire', protect)
+  }
+  const watch = { listeners, stop }
+  watches.set(pool, watch)
+  return watch
+}
+
+function protect (client: PoolClient): void {
+  if (known.has(client)) return
+  known.add(client)
+  client.on('error', () => {})
+}
+
+const pauseBetweenConnections = 50
+const full = 'the pool had no connection to give in time'
+
+/**
+ * Takes a connection from the pool; while the server is away, tries again until `patience` is over. One that comes after the
+ * scope has given up, or too late, goes straight back.
+ */
+export async function checkout (
+  options: CheckoutOptions,
+  context: OpenContext,
+  patience: Patience,
+  connect = () => options.pool.connect()
+): Promise<PoolClient> {
+  const { retryAfter } = options
+  for (;;) {
+    try {
+      const client = await take(options, connect)
+      if (!context.abandoned()) return client
+      client.release()
+      throw new TransactionClosedError(context.label, 'rolled back')
+    } catch (error) {
+      if (isFull(error)) throw new PoolTimeoutError(retryAfter, error)
+      if (!isConnectionProblem(error)) throw error
+      if (context.abandoned() || patience.isOver) throw new ConnectionLostError(context.label, retryAfter, error)
+      await sleep(pauseBetweenConnections)
+    }
+  }
+}
+
+/** Waits for the pool, by its own bound where it has one. */
+async function take (
+  { pool, checkoutTimeout, unwatched }: CheckoutOptions,
+  connect: () => Promise<PoolClient>
+): Promise<PoolClient> {
+  const ownBound = connectionTimeoutOf(pool)
+  const askedAt = performance.now()
+  const connecting = unwatched(connect)
+  if (ownBound > 0) {
+    try {
+      return await connecting
+    } catch (error) {
+      // The pool's own timer fired late: connections that were given back meanwhile could not be handed on.
+      if (!isFull(error) || performance.now() - askedAt - ownBound < lateBy) throw error
+      return await unwatched(connect)
+    }
+  }
+  try {
+    return await within(checkoutTimeout, connecting, full)
+  } catch (error) {
+    connecting.then((late) => {
+      late.release()
+    }, ignore)
+    throw error
+  }
+}
+
+function connectionTimeoutOf ({ options }: { options?: { connectionTimeoutMillis?: number | undefined } }): number {
+  return options?.connectionTimeoutMillis ?? 0
+}
+
+function isFull (error: unknown): boolean {
+  return error instanceof Error && (error.message === full || /timeout exceeded/.test(error.message))
+}
+
+function ignore (): void {}

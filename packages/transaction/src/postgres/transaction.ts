@@ -1,0 +1,246 @@
+import type { PoolClient, QueryArrayConfig, QueryConfig, QueryResult, QueryResultRow, Submittable } from 'pg'
+import { refusedSettings } from './begin.ts'
+import type { OpenContext, OpenTransaction } from '../core/driver.ts'
+import { cancelStatement } from './cancel.ts'
+import {
+  OutcomeUnknownError,
+  TransactionAbortedError,
+  TransactionTimeoutError,
+  TransactionUsageError
+} from '../errors.ts'
+import { isConnectionProblem, isOfReplica, sqlState } from './errors.ts'
+import { giveBack } from './give-back.ts'
+import { statementText } from '../sql-text/statement-text.ts'
+import { within } from '../core/with-timeout.ts'
+
+type Statement = string | QueryConfig | QueryArrayConfig
+
+const endedForItsTime: Record<string, string> = { '25P03': 'idleInTransactionTimeout', '25P04': 'transactionTimeout' }
+
+interface Notice {
+  severity?: string | undefined
+  routine?: string | undefined
+  message?: string | undefined
+}
+
+interface Bounds {
+  beginTimeout: number
+  commitTimeout: number
+  resetSession?: boolean | undefined
+}
+
+/** Longest wait for a cancelled statement and for ROLLBACK before the connection is thrown away. */
+const rollbackTimeout = 1000
+
+/** A PostgreSQL transaction on the one connection it holds until commit or rollback. */
+export class PostgresTransaction implements OpenTransaction {
+  firstFailure: { statement: string; error: unknown } | undefined
+  readonly #client: PoolClient
+  readonly #context: OpenContext
+  readonly #bounds: Bounds
+  #lost: Error | undefined
+  #misuse: Error | undefined
+  #replica: unknown
+  #mayWrite = true
+  #reader: Submittable | undefined
+  /** Why a pipelined BEGIN failed, and with it every statement behind it. */
+  #beginFailure: unknown
+  #isStuck = false
+  #isAnswered = false
+  #isReleased = false
+  readonly #onError = (error: Error): void => {
+    this.#lost ??= error
+    const bound = endedForItsTime[sqlState(error) ?? '']
+    this.#context.onLost(bound === undefined ? error : new TransactionTimeoutError(this.#context.label, bound, error))
+  }
+
+  constructor (client: PoolClient, context: OpenContext, bounds: Bounds) {
+    this.#client = client
+    this.#context = context
+    this.#bounds = bounds
+    client.on('error', this.#onError)
+  }
+
+  /** Sends BEGIN with its settings. The connection is thrown away when this fails. */
+  async begin (message: string): Promise<void> {
+    this.#mayWrite = !/^BEGIN[^;]* READ ONLY/.test(message)
+    if (this.#client.pipeline) {
+      // On a pipelined connection BEGIN travels with the first statement, in one packet; that fails too when BEGIN does.
+      const { stream } = this.#client.connection
+      stream.cork()
+      process.nextTick(() => {
+        stream.uncork()
+      })
+      this.#client.query(message).catch((error: unknown) => {
+        this.#beginFailure = refusedSettings(this.#context.label, error)
+        this.#note(message, error)
+      })
+      return
+    }
+    try {
+      await within(this.#bounds.beginTimeout, this.#client.query(message), 'BEGIN was not answered in time')
+    } catch (error) {
+      this.#release(error)
+      throw error
+    }
+  }
+
+  async query<Row extends QueryResultRow> (statement: Statement, values?: unknown[]): Promise<QueryResult<Row>> {
+    if (this.#isOutside) this.#misuse ??= ended()
+    if (this.#misuse !== undefined) throw this.#misuse
+    const text = statementText(statement)
+    try {
+      const result = await this.#client.query<Row>(statement, values).finally(() => {
+        this.#isAnswered = true
+      })
+      if (this.#isOutside) throw this.#misuse = ended()
+      return result
+    } catch (error) {
+      // pg's query_timeout gives up waiting, not the statement.
+      if (error instanceof Error && error.message === 'Query read timeout') this.#isStuck = true
+      this.#note(text, error)
+      throw this.#beginFailure ?? error
+    }
+  }
+
+  /** True when the server says that no transaction is open. A pipelined BEGIN is answered with the first statement; before, its word is old. */
+  get #isOutside (): boolean {
+    return (!this.#client.pipeline || this.#isAnswered) && this.#client.getTransactionStatus() === 'I'
+  }
+
+  /** Hands a cursor or query stream to the connection; `onDone` is told when the connection is free again. */
+  submit (query: Submittable, onDone: () => void): void {
+    this.#reader = query
+    const free = () => {
+      this.#reader = undefined
+      onDone()
+    }
+    // One that nobody listens to must not end the process; whoever reads it hears of the error.
+    if ('on' in query && typeof query.on === 'function') query.on('error', ignore)
+    tellWhenDone(query, free, (error) => {
+      this.#note('a cursor or query stream', error)
+    })
+    this.#client.query(query)
+  }
+
+  closeReader (): void {
+    closeReader(this.#reader)
+  }
+
+  async commit (): Promise<void> {
+    if (this.#isOutside) this.#misuse ??= ended()
+    if (this.#misuse !== undefined) {
+      await this.rollback(undefined)
+      throw this.#misuse
+    }
+    const warnings: string[] = []
+    const onNotice = (notice: Notice) => {
+      if (isOfTheServer(notice)) warnings.push(notice.message ?? '')
+    }
+    this.#client.on('notice', onNotice)
+    let command: string
+    try {
+      const committing = this.#client.query('COMMIT')
+      command = (await within(this.#bounds.commitTimeout, committing, 'COMMIT was not answered in time')).command
+    } catch (error) {
+      throw await this.#commitError(error)
+    } finally {
+      this.#client.removeListener('notice', onNotice)
+    }
+    this.#release()
+    // COMMIT of an aborted transaction succeeds: its command tag is the only sign that nothing was stored.
+    if (command !== 'COMMIT') {
+      throw new TransactionAbortedError(this.#context.label, this.#failedStatement(), this.firstFailure?.error)
+    }
+    // A warning means that the wait for a synchronous standby was cut short: stored here, perhaps not there.
+    if (warnings.length > 0) throw new OutcomeUnknownError(this.#context.label, new Error(warnings[0]))
+  }
+
+  async rollback (running: Promise<unknown> | undefined): Promise<void> {
+    try {
+      if (this.#lost === undefined && (running !== undefined || this.#isStuck)) {
+        await cancelStatement(this.#client)
+        closeReader(this.#reader)
+        await within(rollbackTimeout, settled(running ?? Promise.resolve()), 'the running statement did not stop')
+      }
+      if (this.#lost === undefined) {
+        await within(rollbackTimeout, this.#client.query('ROLLBACK'), 'ROLLBACK was not answered in time')
+      }
+      this.#release()
+    } catch (error) {
+      this.#release(error)
+    }
+  }
+
+  #failedStatement (): string {
+    return this.firstFailure?.statement ?? 'not sent through this transaction'
+  }
+
+  #note (text: string, error: unknown): void {
+    this.firstFailure ??= { statement: text, error }
+    // A session on a replica would refuse the next write as well, also after another server has become primary.
+    if (this.#mayWrite && isOfReplica(error)) this.#replica ??= error
+  }
+
+  async #commitError (error: unknown): Promise<unknown> {
+    const isAnswered = sqlState(error) !== undefined && !isConnectionProblem(error)
+    if (isAnswered) {
+      // pg reports an error before the server is ready again; a ROLLBACK waits for that and leaves the connection clean.
+      await this.rollback(undefined)
+      return error
+    }
+    this.#release(error)
+    return new OutcomeUnknownError(this.#context.label, error)
+  }
+
+  /** The only place that gives the connection back: as it is when it is clean, thrown away when anything is in doubt. */
+  #release (error?: unknown): void {
+    if (this.#isReleased) return
+    this.#isReleased = true
+    const client = this.#client
+    client.removeListener('error', this.#onError)
+    giveBack(client, error ?? this.#lost ?? this.#replica, this.#bounds.resetSession)
+  }
+}
+
+/** A warning that no function of the application raised. */
+function isOfTheServer ({ severity, routine }: Notice): boolean {
+  return severity === 'WARNING' && routine !== 'exec_stmt_raise'
+}
+
+/** The messages of the connection that a reader handles, its last ones among them; pg calls them by name. */
+interface MessageHandlers {
+  handleReadyForQuery: (...args: unknown[]) => unknown
+  handleError: (...args: unknown[]) => unknown
+}
+
+/** A reader's own events come when the program has read everything, or never; the connection is free before. */
+function tellWhenDone (query: Submittable, onDone: () => void, onError: (error: unknown) => void): void {
+  const handlers = query as Submittable & MessageHandlers
+  const { handleReadyForQuery, handleError } = handlers
+  handlers.handleReadyForQuery = function readyForQuery (...args) {
+    onDone()
+    return Reflect.apply(handleReadyForQuery, query, args)
+  }
+  handlers.handleError = function failed (...args) {
+    onError(args[0])
+    onDone()
+    return Reflect.apply(handleError, query, args)
+  }
+}
+
+/** A cursor that nobody reads to its end would keep its connection for ever. */
+function closeReader (reader: object = {}): void {
+  if ('destroy' in reader && typeof reader.destroy === 'function') reader.destroy()
+  else if ('close' in reader && typeof reader.close === 'function') reader.close(ignore)
+}
+
+function ended (): TransactionUsageError {
+  return new TransactionUsageError(
+    'a statement ended the transaction by itself, and what it did cannot be taken back; use commit() and rollback() of the transaction'
+  )
+}
+
+const settled = (promise: Promise<unknown>): Promise<unknown> => promise.then(ignore, ignore)
+
+function ignore (): void {}

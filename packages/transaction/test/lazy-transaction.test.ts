@@ -1,0 +1,514 @@
+import { EventEmitter } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Pool } from 'pg'
+import t from 'tap'
+import { beginSql, applicationNameSql, settingsSql } from '../src/postgres/begin.ts'
+import type { Driver, OpenContext, OpenTransaction } from '../src/core/driver.ts'
+import { OutcomeUnknownError, TransactionAbortedError } from '../src/errors.ts'
+import { isConnectionProblem, isRetriable, sqlState } from '../src/postgres/errors.ts'
+import { mayRunAgain } from '../src/core/retry.ts'
+import { Scope } from '../src/core/lazy-transaction.ts'
+import type { ScopeOptions } from '../src/core/lazy-transaction-options.ts'
+import { singleStatementDriver } from '../src/postgres/single-statement.ts'
+import { refuseTransactionControl } from '../src/sql-text/statement-text.ts'
+import { within } from '../src/core/with-timeout.ts'
+import { signal } from './harness.ts'
+
+type Step = () => Promise<void>
+
+/** A driver of which each step can be held back or made to fail; it writes down what is asked of it. */
+class FakeDriver implements Driver {
+  readonly store = 'sql'
+  readonly calls: string[] = []
+  opening: Step = async () => {}
+  committing: Step = async () => {}
+  rollingBack: Step = async () => {}
+  context: OpenContext | undefined
+
+  plan (): undefined {
+    return undefined
+  }
+  isRetriable (error: unknown): boolean {
+    return error instanceof Error && error.message === 'conflict'
+  }
+
+  async open (_plan: unknown, context: OpenContext): Promise<OpenTransaction> {
+    this.calls.push('open')
+    this.context = context
+    await this.opening()
+    return {
+      firstFailure: undefined,
+      commit: async () => {
+        this.calls.push('commit')
+        await this.committing()
+      },
+      rollback: async (running) => {
+        this.calls.push(running === undefined ? 'rollback' : 'cancel, rollback')
+        await this.rollingBack()
+      }
+    }
+  }
+}
+
+function scopeOn (
+  driver: FakeDriver,
+  options: Partial<ScopeOptions<unknown>> = {}
+): { scope: Scope; committed: unknown[] } {
+  const committed: unknown[] = []
+  const afterCommit = (callbacks: Array<() => unknown>) => {
+    for (const callback of callbacks) committed.push(callback())
+  }
+  return {
+    committed,
+    scope: new Scope(driver, {
+      plan: undefined,
+      label: 'POST /x req-1',
+      attempt: 1,
+      deadline: 0,
+      spent: 0,
+      retryAfter: 1,
+      afterCommit,
+      ...options
+    })
+  }
+}
+
+const nothing = async () => {}
+const failing = (error: Error) => async () => {
+  throw error
+}
+
+t.test('idle: nothing is opened, and it settles either way', async (t) => {
+  for (const [how, state] of [['commit', 'committed'], ['rollback', 'rolled back']] as const) {
+    const driver = new FakeDriver()
+    const { scope, committed } = scopeOn(driver)
+    scope.afterCommit(() => 'ran')
+    t.equal(scope.state, 'idle')
+    await scope.settle(how)
+    t.equal(scope.state, state)
+    t.same(committed, how === 'commit' ? ['ran'] : [])
+    t.same(driver.calls, [])
+    t.equal(scope.duration, 0)
+    await t.rejects(scope.run(nothing), { code: 'TX_CLOSED' })
+    t.throws(() => {
+      scope.afterCommit(() => {})
+    }, { code: 'TX_CLOSED' })
+  }
+})
+
+t.test('statements run one at a time in the order of the calls, also behind one that failed', async (t) => {
+  const driver = new FakeDriver()
+  const { scope } = scopeOn(driver)
+  const events: string[] = []
+  const statement = (name: string, time: number) =>
+    scope.run(async () => {
+      events.push(`${name} begins`)
+      await sleep(time)
+      events.push(`${name} ends`)
+      if (name === 'b') throw new Error('b failed')
+      return name
+    })
+  const all = await Promise.allSettled([statement('a', 15), statement('b', 5), statement('c', 1)])
+  t.same(all.map(({ status }) => status), ['fulfilled', 'rejected', 'fulfilled'])
+  t.same(events, ['a begins', 'a ends', 'b begins', 'b ends', 'c begins', 'c ends'])
+  t.equal(scope.statements, 3)
+  t.equal(scope.state, 'open')
+  const late = statement('d', 5)
+  await scope.settle('commit')
+  t.equal(await late, 'd', 'a statement nobody awaited comes before the COMMIT')
+  t.same(driver.calls, ['open', 'commit'])
+  t.equal(scope.state, 'committed')
+  t.ok(scope.duration > 0)
+})
+
+t.test('it settles once, whoever asks how often', async (t) => {
+  const driver = new FakeDriver()
+  const { scope } = scopeOn(driver)
+  await scope.run(nothing)
+  const first = scope.settle('commit')
+  t.equal(scope.settle('rollback'), first)
+  await Promise.all([first, scope.settle('commit')])
+  await scope.abandon(new Error('too late'))
+  t.same(driver.calls, ['open', 'commit'])
+  t.equal(scope.state, 'committed')
+  t.equal(scope.doom, undefined)
+})
+
+t.test('a COMMIT is left alone once it has begun', async (t) => {
+  const driver = new FakeDriver()
+  const answer = signal()
+  driver.committing = () => answer.given
+  const { scope } = scopeOn(driver, {
+    deadline: 20,
+    onExpire: () => {
+      t.fail('the deadline interrupts no COMMIT')
+    }
+  })
+  await scope.run(nothing)
+  const settled = scope.settle('commit')
+  await sleep(1)
+  t.equal(scope.state, 'committing')
+  const abandoned = scope.abandon(new Error('the client went away'))
+  await t.rejects(scope.run(nothing), { code: 'TX_CLOSED' })
+  await sleep(40)
+  t.equal(scope.state, 'committing')
+  answer.give()
+  await Promise.all([settled, abandoned])
+  t.equal(scope.state, 'committed')
+})
+
+t.test('how COMMIT fails', async (t) => {
+  for (
+    const [error, state] of [[new OutcomeUnknownError('x'), 'unknown'], [
+      new TransactionAbortedError('x', 'select'),
+      'rolled back'
+    ], [new Error('conflict'), 'rolled back']] as const
+  ) {
+    const driver = new FakeDriver()
+    driver.committing = failing(error)
+    const { scope, committed } = scopeOn(driver)
+    scope.afterCommit(() => 'ran')
+    await scope.run(nothing)
+    await t.rejects(scope.settle('commit'), error)
+    t.equal(scope.state, state)
+    t.same(committed, [])
+    t.same(driver.calls, ['open', 'commit'], 'the driver has given its connection back')
+    t.equal(mayRunAgain(scope, error), error.message === 'conflict')
+  }
+})
+
+t.test('giving up while opening', async (t) => {
+  const driver = new FakeDriver()
+  const arrival = signal()
+  driver.opening = () => arrival.given
+  const { scope } = scopeOn(driver)
+  const statement = scope.run(nothing)
+  t.equal(scope.state, 'opening')
+  await scope.abandon(new Error('the client went away'))
+  await t.rejects(statement, { message: 'the client went away' }, 'at once')
+  t.equal(scope.state, 'rolled back')
+  t.equal(driver.context?.abandoned(), true)
+  arrival.give()
+  await sleep(5)
+  t.same(driver.calls, ['open', 'rollback'], 'what arrives later is handed back')
+  t.equal(scope.statements, 0, 'and nothing is sent on it')
+})
+
+t.test('a rollback while opening, and a commit that waits for the opening', async (t) => {
+  for (const how of ['rollback', 'commit'] as const) {
+    const driver = new FakeDriver()
+    const arrival = signal()
+    driver.opening = () => arrival.given
+    const { scope } = scopeOn(driver)
+    const statement = scope.run(async () => 'ran').catch((error: Error) => error.message)
+    const settled = scope.settle(how)
+    arrival.give()
+    await settled
+    t.match(await statement, how === 'commit' ? 'ran' : /rolled back/)
+    await sleep(1)
+    t.same(driver.calls, ['open', how])
+  }
+})
+
+t.test('opening fails', async (t) => {
+  const driver = new FakeDriver()
+  driver.opening = failing(new Error('no connection'))
+  const { scope } = scopeOn(driver)
+  await t.rejects(scope.run(nothing), { message: 'no connection' })
+  t.equal(scope.state, 'failed')
+  await t.rejects(scope.run(nothing), { message: 'no connection' })
+  await t.rejects(scope.settle('commit'), { message: 'no connection' }, 'a reply must not become a success')
+  t.equal(scope.state, 'failed')
+  const refused = scopeOn(new FakeDriver(), { mayOpen: () => new Error('the client has gone') }).scope
+  await t.rejects(refused.run(nothing), { message: 'the client has gone' })
+  t.equal(refused.state, 'idle')
+  const asked = scopeOn(new FakeDriver(), {
+    settings: () => {
+      throw new Error('who are you?')
+    }
+  }).scope
+  await t.rejects(asked.run(nothing), { message: 'who are you?' })
+  t.equal(asked.state, 'failed')
+})
+
+t.test('a statement is running when the scope gives up', async (t) => {
+  const driver = new FakeDriver()
+  const { scope } = scopeOn(driver)
+  const stopped = signal()
+  driver.rollingBack = async () => {
+    stopped.give()
+  }
+  const running = scope.run(async () => {
+    await stopped.given
+    throw new Error('cancelled')
+  })
+  const queued = scope.run(nothing)
+  await sleep(1)
+  t.equal(scope.isBusy, true)
+  const abandoned = scope.abandon(new Error('the client went away'))
+  t.equal(scope.state, 'rolling back')
+  await t.rejects(running, { message: 'the client went away' }, 'the reason, not its symptom')
+  await t.rejects(queued, { message: 'the client went away' })
+  await abandoned
+  t.equal(scope.isBusy, false)
+  t.same(driver.calls, ['open', 'cancel, rollback'])
+  await t.resolves(scope.settle('rollback'))
+})
+
+t.test('deadlines count what was spent before', async (t) => {
+  const driver = new FakeDriver()
+  const expired = new Promise<Error>((resolve) => {
+    const { scope } = scopeOn(driver, { deadline: 10_000, spent: 9_990, onExpire: resolve })
+    void scope.run(nothing)
+  })
+  // The timer alone must not keep a process alive, so something else has to.
+  const alive = setTimeout(() => {}, 5_000)
+  t.match(await expired, { code: 'TX_TIMEOUT', message: /deadline of 10000 ms/ })
+  clearTimeout(alive)
+  t.same(driver.calls, ['open', 'rollback'])
+})
+
+t.test('a deadline while the commit waits for a statement', async (t) => {
+  const driver = new FakeDriver()
+  const { scope } = scopeOn(driver, { deadline: 20 })
+  void scope.run(() => new Promise(() => {})).catch(() => {})
+  const alive = setTimeout(() => {}, 5_000)
+  await t.rejects(scope.settle('commit'), { code: 'TX_TIMEOUT' })
+  clearTimeout(alive)
+  t.same(driver.calls, ['open', 'cancel, rollback'])
+  t.equal(scope.state, 'rolled back')
+})
+
+t.test('a connection that is lost between statements', async (t) => {
+  const driver = new FakeDriver()
+  const { scope } = scopeOn(driver)
+  await scope.run(nothing)
+  driver.context?.onLost(new Error('gone'))
+  t.equal(scope.state, 'lost')
+  t.equal(scope.isOpen, true, 'the connection is still to be given back')
+  await t.rejects(scope.run(nothing), { code: 'TX_CONNECTION_LOST' })
+  await t.rejects(scope.settle('commit'), { code: 'TX_CONNECTION_LOST' })
+  t.same(driver.calls, ['open', 'rollback'])
+  t.equal(scope.state, 'lost')
+  driver.context?.onLost(new Error('again'))
+  t.equal(scope.state, 'lost')
+})
+
+t.test('rollback only, and misuse', async (t) => {
+  const driver = new FakeDriver()
+  const dry = scopeOn(driver)
+  dry.scope.rollbackOnly = true
+  dry.scope.afterCommit(() => 'ran')
+  await dry.scope.run(nothing)
+  await dry.scope.settle('commit')
+  t.equal(dry.scope.state, 'rolled back')
+  t.same(dry.committed, [])
+  const { scope } = scopeOn(driver)
+  await scope.run(nothing)
+  scope.refuse(new Error('past the transaction'))
+  scope.refuse(new Error('and again'))
+  await t.rejects(scope.settle('commit'), { message: 'past the transaction' })
+  t.same(driver.calls, ['open', 'rollback', 'open', 'rollback'])
+})
+
+t.test('what may run again', async (t) => {
+  const { scope } = scopeOn(new FakeDriver())
+  t.equal(mayRunAgain(scope, new Error('conflict')), true)
+  t.equal(mayRunAgain(scope, new Error('other')), false)
+  t.equal(mayRunAgain(scope, new TransactionAbortedError('x', 'select')), false, 'aborted by something else')
+  await scope.settle('commit')
+  t.equal(mayRunAgain(scope, new Error('conflict')), false)
+})
+
+t.test('BEGIN and its settings', async (t) => {
+  t.equal(beginSql({}), 'BEGIN')
+  t.equal(
+    beginSql({ isolationLevel: 'serializable', accessMode: 'read only', deferrable: true }),
+    'BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE'
+  )
+  t.equal(
+    beginSql({ statementTimeout: 5, lockTimeout: 0, transactionTimeout: 7 }),
+    'BEGIN; SET LOCAL statement_timeout = 5; SET LOCAL transaction_timeout = 7'
+  )
+  t.equal(beginSql({ transactionTimeout: 7 }, 'old'), 'BEGIN')
+  t.equal(
+    applicationNameSql(`POST /'x ${'y'.repeat(99)}`).length,
+    "; SET LOCAL application_name = ''".length + 63 + 1,
+    'cut at 63, the quote doubled'
+  )
+  t.equal(applicationNameSql('a\nö'), "; SET LOCAL application_name = 'a??'")
+  t.equal(
+    settingsSql({ role: 'a', 'app.x': "b'" }),
+    "; SELECT set_config('app.x', 'b''', true); SELECT set_config('role', 'a', true)",
+    'the role last'
+  )
+  for (const name of ['', 'a-b', 'a.b.c', '1a', 'a;b', "a'b"]) {
+    t.throws(() => settingsSql({ [name]: 'x' }), { code: 'TX_USAGE' }, name)
+  }
+})
+
+t.test('texts that control the transaction', async (t) => {
+  for (
+    const text of [
+      'begin',
+      'BEGIN;',
+      'start  transaction',
+      '; commit',
+      '\n end',
+      'abort',
+      'rollback',
+      'rollback and chain',
+      'ROLLBACK WORK',
+      '/* a */ -- b\n commit',
+      "prepare transaction 'x'",
+      "commit prepared 'x'",
+      "rollback prepared 'x'"
+    ]
+  ) {
+    t.throws(
+      () => {
+        refuseTransactionControl(text)
+      },
+      { code: 'TX_USAGE' },
+      text
+    )
+  }
+  for (
+    const text of [
+      'savepoint a',
+      'release a',
+      'rollback to a',
+      'rollback to savepoint a',
+      'rollback transaction to a',
+      'select 1 -- commit',
+      'prepare x as select 1',
+      'commitments',
+      'select begin from t',
+      'do $$ begin end $$',
+      '-- commit\nselect 1',
+      ''
+    ]
+  ) {
+    t.doesNotThrow(() => {
+      refuseTransactionControl(text)
+    }, text)
+  }
+})
+
+t.test('texts of which a later statement controls the transaction', async (t) => {
+  for (
+    const text of [
+      'select 1; commit',
+      'select 1;\n-- so\nROLLBACK',
+      "insert into t values ('x'); end;",
+      'select 1;; abort',
+      '/* a /* b */ c */ commit',
+      '-- a\rcommit',
+      'select $1; commit',
+      'select a$1$; commit; select b$1$',
+      "select E'\\\\'; commit",
+      "select 'a\\'; commit --'",
+      'select "a""; b"; commit',
+      "select u&'\\'; commit",
+      'create function begin() returns int language sql as $$ select 1 $$; end',
+      'create table t (begin atomic); end',
+      'create trigger begin before insert on t execute function f(); end',
+      'create domain begin atomic; end',
+      'create procedure p() begin atomic end; end',
+      'select case when a then b end; end',
+      'set session characteristics as transaction read only'
+    ]
+  ) {
+    t.throws(
+      () => {
+        refuseTransactionControl(text)
+      },
+      { code: 'TX_USAGE' },
+      text
+    )
+  }
+  for (
+    const text of [
+      'select 1; rollback to a',
+      "select '; commit'",
+      'do $$ begin perform 1; end $$',
+      'do $x$ begin; commit; end $x$; select 1',
+      'select 1; -- commit\n select 2',
+      "select 'it''s; commit'",
+      "select E'a\\'; commit'",
+      "select E'a' -- so\n 'b\\'; commit'",
+      'select $ä1$; commit $$ $ä1$',
+      '/* ; /* commit */ ; commit */ select 1',
+      'set transaction read only; set local role x',
+      'create or replace function f() returns int begin atomic; select case when a then b end; end; select 1',
+      'create trigger t after insert on x begin insert into y values (1); end; select 1',
+      "select 'never closed; commit"
+    ]
+  ) {
+    t.doesNotThrow(() => {
+      refuseTransactionControl(text)
+    }, text)
+  }
+})
+
+t.test('errors of PostgreSQL and of the network', async (t) => {
+  const fault = (code: string, severity?: string) =>
+    Object.assign(new Error('x'), severity === undefined ? { code } : { code, severity })
+  t.equal(sqlState(new Error('wrapped', { cause: fault('23505', 'ERROR') })), '23505')
+  t.equal(sqlState(fault('EPIPE')), undefined, 'EPIPE looks like one')
+  for (const code of ['08006', '57P01', '57P03', '53300']) {
+    t.equal(isConnectionProblem(fault(code, 'FATAL')), true, code)
+  }
+  for (const code of ['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH']) {
+    t.equal(isConnectionProblem(fault(code)), true, code)
+  }
+  t.equal(isConnectionProblem(new Error('Connection terminated unexpectedly')), true)
+  for (const error of [fault('23505', 'ERROR'), fault('28P01', 'FATAL'), new Error('anything'), 'text']) {
+    t.equal(isConnectionProblem(error), false)
+  }
+  t.equal(isRetriable(fault('40001', 'ERROR')), true)
+  t.equal(isRetriable(fault('40P01', 'ERROR')), true)
+  t.equal(isRetriable(fault('23505', 'ERROR')), false)
+})
+
+t.test("a single statement's connection that dies is given to nobody else", async (t) => {
+  const released: unknown[] = []
+  for (
+    const [error, expected] of [[
+      Object.assign(new Error('terminating'), { code: '57P01', severity: 'FATAL' }),
+      'thrown away'
+    ], [Object.assign(new Error('duplicate'), { code: '23505', severity: 'ERROR' }), 'kept']] as const
+  ) {
+    const client = Object.assign(new EventEmitter(), {
+      query: async () => {
+        throw error
+      },
+      getTransactionStatus: () => 'I',
+      release: (reason?: unknown) => {
+        released.push(reason instanceof Error || reason === true ? 'thrown away' : 'kept')
+      }
+    })
+    const driver = singleStatementDriver({
+      pool: { connect: async () => client } as unknown as Pool,
+      checkoutTimeout: 10,
+      retryAfter: 1,
+      unwatched: (work) => work()
+    })
+    const statement = await driver.open(undefined, {
+      label: 'x',
+      settings: undefined,
+      abandoned: () => false,
+      onLost: () => {}
+    })
+    await t.rejects(statement.query('insert'), expected === 'kept' ? error : { code: 'TX_OUTCOME_UNKNOWN' })
+    await statement.rollback(undefined)
+    t.same(released.splice(0), [expected], 'once')
+  }
+})
+
+t.test('within', async (t) => {
+  t.equal(await within(1000, Promise.resolve('in time'), 'late'), 'in time')
+  await t.rejects(within(5, new Promise(() => {}), 'late'), { message: 'late' })
+  await t.rejects(within(1000, Promise.reject(new Error('own')), 'late'), { message: 'own' })
+  t.equal(await within(0, sleep(5, 'unbounded'), 'late'), 'unbounded')
+})

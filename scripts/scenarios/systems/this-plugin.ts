@@ -1,0 +1,36 @@
+import type { FastifyRequest } from 'fastify'
+import transaction from '../../../packages/transaction/src/index.ts'
+import type { Handle } from '../../../packages/transaction/src/index.ts'
+import type { SqlHandles } from '../../../packages/transaction/src/core/sql.ts'
+import type { Subject } from '../system.ts'
+
+interface Queries {
+  query: (text: string, values?: unknown[]) => Promise<unknown>
+}
+
+/** `request.db`: the pool, or the transaction's client. */
+function handles (pool: Queries): SqlHandles<Handle> {
+  return { autocommit: pool, bind: (client: Queries) => client } as unknown as SqlHandles<Handle>
+}
+
+/** The plugin as its README shows it; the default options, except what the scenario wishes for. */
+export const subject: Subject = {
+  name: 'this plugin',
+  register: (app, pool, { resetSession = false }) =>
+    app.register(transaction, {
+      pool,
+      db: handles(pool),
+      ...(resetSession && { resetSession })
+    }),
+  config: { config: { transaction: true } },
+  retried: { config: { transaction: { isolationLevel: 'serializable', retries: 5 } } },
+  // What the compiler refuses is written here on purpose: settings that are a promise.
+  tenant: (find) => ({
+    config: {
+      transaction: { settings: (async (request: FastifyRequest) => ({ 'app.tenant': await find(request) })) as never }
+    }
+  }),
+  handle: (request) => request.db as unknown as Queries,
+  commit: (request) => request.transaction.commit(),
+  query: (request, text, values = []) => request.transaction.query(text, values)
+}
