@@ -18,7 +18,20 @@ module.exports = {
       comment: 'The service imports what a package exports, never a file of it.',
       severity: 'error',
       from: { pathNot: '^packages/' },
-      to: { path: '^packages/[^/]+/src/', dependencyTypes: ['local'] }
+      to: { path: '^packages/[^/]+/src/', dependencyTypes: ['local'], dependencyTypesNot: ['aliased-workspace'] }
+    },
+    {
+      name: 'transaction-core-knows-no-store',
+      comment: 'A transaction\'s life is the same in every store, and outside of HTTP.',
+      severity: 'error',
+      from: { path: '^packages/transaction/src/core/' },
+      to: { path: '^packages/transaction/src/(http|payload|plugin|postgres|mongo|options/plugin)' }
+    },
+    {
+      name: 'transaction-stores-know-no-http',
+      severity: 'error',
+      from: { path: '^packages/transaction/src/(postgres|mongo|sql-text)/' },
+      to: { path: '^packages/transaction/src/(http|payload|plugin)/' }
     },
     {
       name: 'production-starts-no-database',

@@ -3,9 +3,9 @@ import fp from 'fastify-plugin'
 import type { Database } from '../drizzle/index.ts'
 import { mongoDatabase, mongoInstance } from './mongo/index.ts'
 import { sqlStore } from './sql/store.ts'
-import transaction, { type Observe, type TransactionPluginOptions } from '../packages/transaction/src/index.ts'
+import transaction, { type Observe, type TransactionPluginOptions } from 'fastify-transaction'
 
-declare module '../packages/transaction/src/handles.ts' {
+declare module 'fastify-transaction' {
   interface TransactionTypes {
     /** `request.db` is the service's Drizzle handle. */
     db: Database
@@ -34,7 +34,7 @@ export default fp(async function registerTransaction (app) {
     detectStrays: config.NODE_ENV !== 'production',
     observe: combineObservers(observers)
   })
-}, { name: 'transactions', dependencies: ['config', 'tracing', 'sql', 'mongo', 'idempotency'], fastify: '5.x' })
+}, { name: 'transaction', dependencies: ['config', 'tracing', 'sql', 'mongo', 'idempotency'], fastify: '5.x' })
 
 function combineObservers (observers: Observe[]): Observe {
   return (begun) => {

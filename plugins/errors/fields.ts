@@ -1,6 +1,6 @@
 import type { ConstraintProblem } from '../../drizzle/constraints.ts'
 import type { ProblemError } from '../../schemas/problem.ts'
-import { driverErrorOf } from '../../packages/transaction/src/error-mapping.ts'
+import { driverErrorOf } from 'fastify-transaction'
 
 type Constraints = Readonly<Record<string, ConstraintProblem>>
 type Fault = Error & Record<string, unknown>

@@ -1,7 +1,7 @@
 import type { FastifyError } from 'fastify'
 import type { ConstraintProblem } from '../../drizzle/constraints.ts'
 import type { Problem, ProblemError } from '../../schemas/problem.ts'
-import { answerFor } from '../../packages/transaction/src/error-mapping.ts'
+import { answerFor } from 'fastify-transaction'
 import { CATALOG, isProblemType, typeOfStatus, type ProblemType } from './catalog.ts'
 import { findFields } from './fields.ts'
 import { MAX_ERRORS, validationErrors } from './validation.ts'

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { answerFor, driverErrorOf } from '../../packages/transaction/src/error-mapping.ts'
+import { answerFor, driverErrorOf } from 'fastify-transaction'
 
 type Fields = Record<string, unknown>
 type ErrorFields = Fields & { type: string; message: string; stack: string }

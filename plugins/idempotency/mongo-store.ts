@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { Binary, type Collection } from 'mongodb'
-import { clusterTime } from '../../packages/change-stream/src/index.ts'
+import { clusterTime } from 'fastify-change-stream'
 import { mongoToken } from '../read-your-writes/token.ts'
 import { mongoDatabase } from '../mongo/index.ts'
 import type { KeyedRequest } from './request.ts'

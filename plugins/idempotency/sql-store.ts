@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { Transaction } from '../../packages/transaction/src/index.ts'
+import type { Transaction } from 'fastify-transaction'
 import type { KeyedRequest } from './request.ts'
 import type { KeyStore, KnownKey, StoredAnswer } from './store.ts'
 

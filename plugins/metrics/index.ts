@@ -47,4 +47,4 @@ export default fp(async function metrics (app) {
     text: async () => `${await registry.metrics()}\n${await processRegistry().metrics()}`,
     problems: problems.latest
   })
-}, { name: 'metrics', dependencies: ['config', 'errors', 'sql', 'mongo', 'transactions', 'health'], fastify: '5.x' })
+}, { name: 'metrics', dependencies: ['config', 'errors', 'sql', 'mongo', 'transaction', 'health'], fastify: '5.x' })

@@ -1,4 +1,4 @@
-import type { Sql } from '../../packages/change-stream/src/index.ts'
+import type { Sql } from 'fastify-change-stream'
 import { toRow, type PostFields, type PostRow } from './post-row.ts'
 import { deleteRows, isSame, readRows, upsertRows } from './posts-table.ts'
 

@@ -1,4 +1,4 @@
-import type { Sql } from '../../packages/change-stream/src/index.ts'
+import type { Sql } from 'fastify-change-stream'
 import type { PostRow } from './post-row.ts'
 
 /** A row as the driver reads it. */

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { ChangeStreamDocument, Document, ObjectId } from 'mongodb'
-import type { StreamOptions } from '../../packages/change-stream/src/index.ts'
+import type { StreamOptions } from 'fastify-change-stream'
 import { mongoDatabase } from '../mongo/index.ts'
 import { copyPosts } from './copy-posts.ts'
 import { toRow, type PostFields, type PostRow } from './post-row.ts'

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import pg from 'pg'
-import * as streams from '../../packages/change-stream/src/index.ts'
-import * as outbox from '../../packages/outbox/src/index.ts'
+import * as streams from 'fastify-change-stream'
+import * as outbox from 'fastify-outbox'
 import type { SqliteReadWritePool } from '../sql/sqlite/read-write-pool.ts'
 
 /** One statement; `$1`, `$2`… stand for the values, on both engines. */

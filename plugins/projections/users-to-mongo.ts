@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { mongoDatabase } from '../mongo/index.ts'
-import { projectToMongo, type Apply, type Projected } from '../../packages/outbox/src/index.ts'
+import { projectToMongo, type Apply, type Projected } from 'fastify-outbox'
 
 /** What the triggers on `users` write into the outbox. */
 export interface UserEvent {

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
-import { clusterTime } from '../../packages/change-stream/src/index.ts'
-import type { ReplyAddition, Transaction } from '../../packages/transaction/src/index.ts'
+import { clusterTime } from 'fastify-change-stream'
+import type { ReplyAddition, Transaction } from 'fastify-transaction'
 import { preferredWait } from './prefer.ts'
 import { mongoToken, parseTokens, sqlToken, type Wanted } from './token.ts'
 
@@ -52,7 +52,7 @@ export default fp(async function consistency (app) {
     if (app.sqlite === undefined) route.preSerialization = [...[route.preSerialization ?? []].flat(), noteVersion]
     route.onSend = [announce, ...[route.onSend ?? []].flat()]
   })
-}, { name: 'consistency', dependencies: ['transactions', 'projections'], fastify: '5.x' })
+}, { name: 'read-your-writes', dependencies: ['transaction', 'projections'], fastify: '5.x' })
 
 /** The same rule as plugins/transaction.ts: on for unsafe methods. A single statement is committed before it could be announced. */
 function isTransactional ({ config }: RouteOptions): boolean {

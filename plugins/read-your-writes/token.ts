@@ -1,4 +1,4 @@
-import { isClusterTime, type ClusterTime } from '../../packages/change-stream/src/index.ts'
+import { isClusterTime, type ClusterTime } from 'fastify-change-stream'
 
 /** What a reader wants to see: writes of each store, named by how far its projection must have come. */
 export interface Wanted {

@@ -1,10 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import { asDatabase } from '../../drizzle/index.ts'
-import { doubleDriver } from '../../packages/transaction/src/double.ts'
-import { drizzleHandles } from '../../packages/transaction/src/drizzle.ts'
-import type { SqlClient, TransactionPluginOptions } from '../../packages/transaction/src/index.ts'
-import { sqliteDriver } from '../../packages/transaction/src/sqlite.ts'
-import { strayCheckout } from '../../packages/transaction/src/core/outside-queries.ts'
+import { doubleDriver } from 'fastify-transaction/double'
+import { drizzleHandles } from 'fastify-transaction/drizzle'
+import { findCheckoutRefusal, SavepointQueue, type SqlClient, type TransactionPluginOptions } from 'fastify-transaction'
+import { sqliteDriver } from 'fastify-transaction/sqlite'
 import { SqliteHandle } from './sqlite/handle.ts'
 
 type StoreOptions = Pick<TransactionPluginOptions, 'pool' | 'sql' | 'db' | 'defaults'>
@@ -17,7 +16,7 @@ export function sqlStore (app: FastifyInstance): StoreOptions {
   const { config } = app
   const defaults = { deadline: config.HANDLER_TIMEOUT_MS }
   const { sqlite } = app
-  if (sqlite !== undefined && config.NODE_ENV !== 'production') sqlite.refuse = () => strayCheckout(sqlite)
+  if (sqlite !== undefined && config.NODE_ENV !== 'production') sqlite.refuse = () => findCheckoutRefusal(sqlite)
   if (sqlite !== undefined) return { sql: sqliteDriver(sqlite), db: { autocommit: app.db, bind: bindSqlite }, defaults }
   if (!app.hasDecorator('pg')) return { sql: doubleDriver(), db: { autocommit: app.db, bind: () => app.db }, defaults }
   return {
@@ -37,5 +36,5 @@ export function sqlStore (app: FastifyInstance): StoreOptions {
 }
 
 function bindSqlite (client: SqlClient) {
-  return asDatabase(new SqliteHandle(client, { count: 0 }))
+  return asDatabase(SqliteHandle.on(new SavepointQueue(client)))
 }

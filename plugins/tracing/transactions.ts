@@ -1,4 +1,4 @@
-import type { Observe } from '../../packages/transaction/src/index.ts'
+import type { Observe } from 'fastify-transaction'
 import type { Tracing } from './sdk.ts'
 
 /** Observes transactions with a span each, from the first statement to the end; the spans of its statements are inside. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance, FastifyRequest, FastifyServerOptions } from 'fastify'
 import type pg from 'pg'
-import type plugin from '../../packages/transaction/src/index.ts'
+import type plugin from 'fastify-transaction'
 import { send } from './client.ts'
 import { load } from './packages/load.ts'
 import type { Order, TestApp, Trial } from './trial.ts'

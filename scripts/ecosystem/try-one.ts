@@ -2,6 +2,7 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Order, Result } from './trial.ts'
+import { TYPESCRIPT_ARGS } from '../typescript.ts'
 
 const LIMIT_MS = 90_000
 const worker = fileURLToPath(new URL('worker.ts', import.meta.url))
@@ -9,7 +10,7 @@ const worker = fileURLToPath(new URL('worker.ts', import.meta.url))
 /** Tries one plugin in one order, in a process of its own: a crash or a hang is a result. */
 export async function tryOne (name: string, order: Order, databaseUrl: string): Promise<Result[]> {
   const child = fork(worker, [name, order, databaseUrl], {
-    execArgv: ['--import', 'tsx', '--no-deprecation'],
+    execArgv: [...TYPESCRIPT_ARGS, '--no-deprecation'],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc']
   })
   let said = ''

@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Verdict } from './checker.ts'
+import { TYPESCRIPT_ARGS } from '../typescript.ts'
 
 /** What a worker is asked: the scenario at this place of the list. */
 export interface Question {
@@ -36,7 +37,7 @@ export class Worker {
     if (this.#isOver) throw new Error('the run is over')
     if (this.#child !== undefined) return
     const child = fork(fileURLToPath(new URL('./worker.ts', import.meta.url)), this.#arguments, {
-      execArgv: ['--import', 'tsx'],
+      execArgv: TYPESCRIPT_ARGS,
       stdio: ['ignore', 'ignore', 'pipe', 'ipc']
     })
     this.#child = child

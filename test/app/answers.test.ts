@@ -1,5 +1,5 @@
 import t from 'tap'
-import { answerFor, driverErrorOf } from '../../packages/transaction/src/error-mapping.ts'
+import { answerFor, driverErrorOf } from 'fastify-transaction'
 
 function fault (properties: Record<string, unknown>, message = 'a message', cause?: unknown): Error {
   return Object.assign(new Error(message, cause === undefined ? undefined : { cause }), properties)

@@ -1,7 +1,7 @@
 import type { FastifyInstance, preHandlerAsyncHookHandler } from 'fastify'
 import t from 'tap'
 import type { App } from '../../app.ts'
-import { outsideTransaction } from '../../packages/transaction/src/index.ts'
+import { outsideTransaction } from 'fastify-transaction'
 import { build } from '../helper.ts'
 
 /** Takes the only stored answer away; what is returned stores it again, as the request would whose answer it is. */

@@ -2,8 +2,8 @@
 import type { AddressInfo, Socket } from 'node:net'
 import pg from 'pg'
 import t, { type Test } from 'tap'
-import * as streams from '../../packages/change-stream/src/index.ts'
-import * as outbox from '../../packages/outbox/src/index.ts'
+import * as streams from 'fastify-change-stream'
+import * as outbox from 'fastify-outbox'
 import { listenOn } from '../process.ts'
 
 function message (type: string, body: Buffer): Buffer {

@@ -5,7 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import t, { type Test } from 'tap'
 import type { App } from '../../app.ts'
 import { mongoDatabase } from '../../plugins/mongo/index.ts'
-import { outsideTransaction } from '../../packages/transaction/src/index.ts'
+import { outsideTransaction } from 'fastify-transaction'
 import { build } from '../helper.ts'
 
 type Work = (request: FastifyRequest) => Promise<unknown>

@@ -4,7 +4,7 @@ import type { Test } from 'tap'
 import config, { readSettings } from '../../plugins/config.ts'
 import sql from '../../plugins/sql/index.ts'
 import { sqlStore } from '../../plugins/sql/store.ts'
-import transaction from '../../packages/transaction/src/index.ts'
+import transaction from 'fastify-transaction'
 import type { Settings } from '../../schemas/settings.ts'
 
 /** A line of the log. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import t from 'tap'
-import { answerFor } from '../../packages/transaction/src/error-mapping.ts'
+import { answerFor } from 'fastify-transaction'
 import { until } from '../helper.ts'
 import { failure, fileApp, never, openApp, otherProgram } from './sqlite-app.ts'
 

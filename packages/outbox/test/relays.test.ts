@@ -8,12 +8,12 @@ import type { Apply } from '../src/index.ts'
 import { until } from '../../../test/stores.ts'
 import { appWith, collector, event, makeDue, many, onPostgres, publish, readRow, rowsLeft, type Given } from './app.ts'
 
-/** Starts outbox-holder.ts and waits until it holds the event with that key. */
+/** Starts holder.ts and waits until it holds the event with that key. */
 async function startHolder (t: Test, url: string, topic: string): Promise<ReturnType<typeof spawn>> {
   const child = spawn(process.execPath, [
     '--import',
     'tsx',
-    path.join(import.meta.dirname, 'outbox-holder.ts'),
+    path.join(import.meta.dirname, 'holder.ts'),
     url,
     topic
   ], { stdio: ['ignore', 'pipe', 'inherit'] })

@@ -37,7 +37,9 @@ export * from './errors.ts'
 export type { Answer } from './error-mapping.ts'
 export { answerFor, driverErrorOf } from './error-mapping.ts'
 export { confirmedWrites } from './mongo/writes.ts'
-export { outsideTransaction } from './core/outside-queries.ts'
+export { outsideTransaction, findCheckoutRefusal } from './core/outside-queries.ts'
+export { isReplicaError } from './postgres/errors.ts'
+export { SavepointQueue } from './savepoints.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {

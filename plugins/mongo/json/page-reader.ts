@@ -1,6 +1,6 @@
 import type { Static, TObject, TSchema } from '@sinclair/typebox'
 import { Long, MongoError, MongoNetworkError, ObjectId, type Document } from 'mongodb'
-import type { TransactionalDatabase } from '../../../packages/transaction/src/mongo/facade.ts'
+import type { TransactionalDatabase } from 'fastify-transaction'
 import { compileBatch } from './bson-json.ts'
 import type { Page } from '../../paging/page.ts'
 

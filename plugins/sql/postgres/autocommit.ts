@@ -1,6 +1,5 @@
 import type { PoolClient, QueryConfig, QueryResult } from 'pg'
-import { TransactionError } from '../../../packages/transaction/src/errors.ts'
-import { isOfReplica } from '../../../packages/transaction/src/postgres/errors.ts'
+import { TransactionError, isReplicaError } from 'fastify-transaction'
 import { isRead } from '../statement-text.ts'
 
 /** A statement as `pg` takes it: its text, or an object with the text. */
@@ -50,7 +49,7 @@ async function runOn (
   try {
     return await client.query(statement, values)
   } catch (error) {
-    if (isOfReplica(error)) replica = error
+    if (isReplicaError(error)) replica = error
     throw late ?? error
   } finally {
     clearTimeout(timer)

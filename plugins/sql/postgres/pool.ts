@@ -1,7 +1,6 @@
 import pg, { type PoolClient, type PoolConfig } from 'pg'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { PoolTimeoutError, TransactionError } from '../../../packages/transaction/src/errors.ts'
-import { isOfReplica } from '../../../packages/transaction/src/postgres/errors.ts'
+import { PoolTimeoutError, TransactionError, isReplicaError } from 'fastify-transaction'
 import { runAutocommit, type Query } from './autocommit.ts'
 import { answers, becomesReady, destroy, isReady } from './connections.ts'
 
@@ -139,7 +138,7 @@ export class Pool extends pg.Pool {
     this.#isClosingBroken = true
     const idle = Array.from({ length: Math.max(this.#free, 0) }, () => super.connect())
     // A replica answers pings; its other sessions would serve old rows to reads until a write finds them.
-    const isUseless = isOfReplica(reason)
+    const isUseless = isReplicaError(reason)
     await Promise.allSettled(idle.map(async (checkout) => {
       const client = await checkout
       if (!isUseless && await answers(client)) this.#keep(client, client.release)

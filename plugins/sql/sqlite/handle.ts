@@ -1,8 +1,6 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import {
   createTableRelationsHelpers,
   extractTablesRelationalConfig,
-  sql,
   type ExtractTablesWithRelations,
   type SQL
 } from 'drizzle-orm'
@@ -15,10 +13,7 @@ import {
 } from 'drizzle-orm/sqlite-proxy'
 import type { QueryResult, QueryResultRow } from 'pg'
 import * as schema from '../../../drizzle/sqlite.ts'
-import { TransactionUsageError } from '../../../packages/transaction/src/errors.ts'
-import type { SqlClient } from '../../../packages/transaction/src/core/sql.ts'
-import { savepointRefusal } from '../../../packages/transaction/src/sql-text/savepoint.ts'
-import { quiet } from '../../../packages/transaction/src/core/given-promises.ts'
+import { TransactionUsageError, type SavepointQueue, type SqlClient } from 'fastify-transaction'
 
 type Schema = typeof schema
 type Relations = ExtractTablesWithRelations<Schema>
@@ -28,9 +23,6 @@ type PrepareArguments = Parameters<SQLiteRemoteSession<Schema, Relations>['prepa
 const dialect = new SQLiteAsyncDialect()
 const { tables, tableNamesMap } = extractTablesRelationalConfig<Relations>(schema, createTableRelationsHelpers)
 const relational = { schema: tables, fullSchema: schema, tableNamesMap }
-
-/** The handles whose savepoint callback is running: a call that could only wait for itself is refused. */
-const running = new AsyncLocalStorage<ReadonlySet<SqliteHandle>>()
 
 /** Sends Drizzle's statements through a client: rows as arrays where Drizzle maps them, as objects where it does not. */
 class ClientSession extends SQLiteRemoteSession<Schema, Relations> {
@@ -64,14 +56,13 @@ function callback (client: SqlClient, rowMode: 'array' | undefined): AsyncRemote
 export class SqliteHandle extends BaseSQLiteDatabase<'async', unknown, Schema, Relations> {
   /** Where its statements go: the pool, or a transaction. */
   readonly $client: SqlClient
-  readonly #savepoints: { count: number } | undefined
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #savepoints: SavepointQueue | undefined
 
   /**
    * @param client where statements go
-   * @param savepoints so far, which names the next one; undefined for a handle outside any transaction
+   * @param savepoints those of a handle on a transaction; undefined for a handle outside any
    */
-  constructor (client: SqlClient, savepoints?: { count: number }) {
+  constructor (client: SqlClient, savepoints?: SavepointQueue) {
     super('async', dialect, new ClientSession(client), relational)
     this.$client = client
     this.#savepoints = savepoints
@@ -84,14 +75,8 @@ export class SqliteHandle extends BaseSQLiteDatabase<'async', unknown, Schema, R
     return this.$client.query<Row>(text, params)
   }
 
-  /** A savepoint. Siblings run one after the other: on one connection, parallel savepoints would end each other. */
-  override transaction<Result> (work: (tx: never) => Promise<Result>, config: object = {}): Promise<Result> {
-    const turn = this.#inTurn(work, config)
-    return this.$client.follow?.(turn, { mustEnd: true }) ?? quiet(turn)
-  }
-
-  #inTurn<Result> (work: (tx: never) => Promise<Result>, config: object): Promise<Result> {
-    const outer = running.getStore()
+  /** A savepoint. */
+  override transaction<Result> (work: (tx: never) => Promise<Result>, config?: object): Promise<Result> {
     if (this.#savepoints === undefined) {
       return Promise.reject(
         new TransactionUsageError(
@@ -99,29 +84,11 @@ export class SqliteHandle extends BaseSQLiteDatabase<'async', unknown, Schema, R
         )
       )
     }
-    if (outer?.has(this) === true) {
-      return Promise.reject(
-        new TransactionUsageError(
-          'a savepoint inside a savepoint must be opened on the handle that the outer callback was given'
-        )
-      )
-    }
-    const refusal = savepointRefusal(config)
-    if (refusal !== undefined) return Promise.reject(refusal)
-    const handle = new SqliteHandle(this.$client, this.#savepoints)
-    const name = sql.identifier(`savepoint_${++this.#savepoints.count}`)
-    const savepoint = this.#last.then(async () => {
-      await this.execute(sql`savepoint ${name}`)
-      try {
-        const result = await running.run(new Set([...outer ?? [], this]), work, handle as never)
-        await this.execute(sql`release savepoint ${name}`)
-        return result
-      } catch (error) {
-        await this.execute(sql`rollback to savepoint ${name}`)
-        throw error
-      }
-    })
-    this.#last = savepoint.catch(() => {})
-    return savepoint
+    return this.#savepoints.run((inner) => work(SqliteHandle.on(inner) as never), config)
+  }
+
+  /** A handle on a transaction, or on a savepoint of one. */
+  static on (savepoints: SavepointQueue): SqliteHandle {
+    return new SqliteHandle(savepoints.client, savepoints)
   }
 }

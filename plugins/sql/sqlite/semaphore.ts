@@ -1,4 +1,4 @@
-import { PoolTimeoutError } from '../../../packages/transaction/src/errors.ts'
+import { PoolTimeoutError } from 'fastify-transaction'
 
 interface Waiter {
   acquire: () => void

@@ -1,7 +1,6 @@
 import type { FastifyRequest } from 'fastify'
-import transaction from '../../../packages/transaction/src/index.ts'
-import type { Handle } from '../../../packages/transaction/src/index.ts'
-import type { SqlHandles } from '../../../packages/transaction/src/core/sql.ts'
+import transaction from 'fastify-transaction'
+import type { Handle, SqlHandles } from 'fastify-transaction'
 import type { Subject } from '../system.ts'
 
 interface Queries {

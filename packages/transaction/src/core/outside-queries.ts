@@ -76,7 +76,7 @@ export function outsideTransaction<Result> (work: () => Result): Result {
  *
  * @param pool whose connection; another pool's transaction is no reason
  */
-export function strayCheckout (pool: object): Error | undefined {
+export function findCheckoutRefusal (pool: object): Error | undefined {
   const holder = holderOf(pool)
   if (holder === undefined) return undefined
   return new TransactionUsageError(
@@ -113,7 +113,7 @@ function wrapConnect (pool: Pool): PoolWatch {
   const connect = pool.connect.bind(pool) as (callback?: (...args: unknown[]) => void) => Promise<PoolClient>
   const watch: PoolWatch = { apps: 0, restore }
   function connectOutsideTransactions (callback?: (...args: unknown[]) => void): Promise<PoolClient> | undefined {
-    const error = watch.apps > 0 ? strayCheckout(pool) : undefined
+    const error = watch.apps > 0 ? findCheckoutRefusal(pool) : undefined
     if (error === undefined) return connect(callback)
     if (callback === undefined) return Promise.reject(error)
     callback(error)

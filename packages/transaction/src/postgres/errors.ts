@@ -23,7 +23,7 @@ export function isConnectionProblem (error: unknown): boolean {
 }
 
 /** True when the server refuses writes: it is a replica. Another connection may lead to the primary. */
-export function isOfReplica (error: unknown): error is Error {
+export function isReplicaError (error: unknown): error is Error {
   return sqlState(error) === '25006'
 }
 

@@ -6,7 +6,7 @@ import { checkout } from './checkout.ts'
 import { OutcomeUnknownError, TransactionUsageError } from '../errors.ts'
 import { giveBack } from './give-back.ts'
 import type { TransactionOptions } from '../options/route-options.ts'
-import { isConnectionProblem, isOfReplica, isRetriable } from './errors.ts'
+import { isConnectionProblem, isReplicaError, isRetriable } from './errors.ts'
 import type { SqlDriver, SqlTransaction, Statement } from '../core/sql.ts'
 import { statementText } from '../sql-text/statement-text.ts'
 import { Patience, within } from '../core/with-timeout.ts'
@@ -77,7 +77,7 @@ class SingleStatement implements SqlTransaction {
     } catch (error) {
       const isLost = isConnectionProblem(error)
       // The error of a dying connection may come before its end does: nobody else must get it, nor one to a replica.
-      this.#release((isLost || isOfReplica(error)) && error instanceof Error ? error : undefined)
+      this.#release((isLost || isReplicaError(error)) && error instanceof Error ? error : undefined)
       const failure = isLost ? new OutcomeUnknownError(this.#context.label, error) : error
       this.firstFailure = { statement: text, error: failure }
       throw failure

@@ -8,7 +8,7 @@ import {
   TransactionTimeoutError,
   TransactionUsageError
 } from '../errors.ts'
-import { isConnectionProblem, isOfReplica, sqlState } from './errors.ts'
+import { isConnectionProblem, isReplicaError, sqlState } from './errors.ts'
 import { giveBack } from './give-back.ts'
 import { statementText } from '../sql-text/statement-text.ts'
 import { within } from '../core/with-timeout.ts'
@@ -179,7 +179,7 @@ export class PostgresTransaction implements OpenTransaction {
   #note (text: string, error: unknown): void {
     this.firstFailure ??= { statement: text, error }
     // A session on a replica would refuse the next write as well, also after another server has become primary.
-    if (this.#mayWrite && isOfReplica(error)) this.#replica ??= error
+    if (this.#mayWrite && isReplicaError(error)) this.#replica ??= error
   }
 
   async #commitError (error: unknown): Promise<unknown> {
