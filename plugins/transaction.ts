@@ -31,7 +31,7 @@ export default fp(async function registerTransaction (app) {
     ...mongoOptions(app),
     applicationName: 'tandem',
     methods: ['POST', 'PUT', 'PATCH', 'DELETE'],
-    detectStrays: config.NODE_ENV !== 'production',
+    detectOutsideQueries: config.NODE_ENV !== 'production',
     observe: combineObservers(observers)
   })
 }, { name: 'transaction', dependencies: ['config', 'tracing', 'sql', 'mongo', 'idempotency'], fastify: '5.x' })

@@ -1,6 +1,6 @@
 import type { ConstraintProblem } from '../../drizzle/constraints.ts'
 import type { ProblemError } from '../../schemas/problem.ts'
-import { driverErrorOf } from 'fastify-transaction'
+import { getDriverError } from 'fastify-transaction'
 
 type Constraints = Readonly<Record<string, ConstraintProblem>>
 type Fault = Error & Record<string, unknown>
@@ -25,7 +25,7 @@ export interface Fields {
  * @returns entries for `errors`; none when the fields cannot be told, or when it is about the resource as a whole
  */
 export function findFields (error: unknown, constraints: Constraints): Fields {
-  const fault = driverErrorOf(error)
+  const fault = getDriverError(error)
   if (fault === undefined) return { errors: [] }
   const known = getNames(fault).map((name) => constraints[name]).find((problem) => problem !== undefined)
   if (known === undefined) return { errors: ruleErrors(fault) }

@@ -1,7 +1,7 @@
 import type { FastifyError } from 'fastify'
 import type { ConstraintProblem } from '../../drizzle/constraints.ts'
 import type { Problem, ProblemError } from '../../schemas/problem.ts'
-import { answerFor } from 'fastify-transaction'
+import { mapError } from 'fastify-transaction'
 import { CATALOG, isProblemType, typeOfStatus, type ProblemType } from './catalog.ts'
 import { findFields } from './fields.ts'
 import { MAX_ERRORS, validationErrors } from './validation.ts'
@@ -68,7 +68,7 @@ function toParts (error: unknown, constraints: Record<string, ConstraintProblem>
   if (known.validation !== undefined) return invalidParts(known.validation, known.validationContext)
   const byCode = BY_CODE[known.code ?? '']
   if (byCode !== undefined) return byCode
-  const answer = answerFor(error)
+  const answer = mapError(error)
   if (answer === undefined) return statedParts(known)
   const { errors, detail } = findFields(error, constraints)
   const type = isProblemType(answer.type) ? answer.type : typeOfStatus(answer.status)

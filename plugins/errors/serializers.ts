@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { answerFor, driverErrorOf } from 'fastify-transaction'
+import { mapError, getDriverError } from 'fastify-transaction'
 
 type Fields = Record<string, unknown>
 type ErrorFields = Fields & { type: string; message: string; stack: string }
@@ -48,7 +48,7 @@ function serializeError (error: unknown): ErrorFields {
     return { type: typeof error, message: 'something that is not an Error was thrown', stack: '' }
   }
   const known = error as Error & Fields
-  const driver = driverErrorOf(error)
+  const driver = getDriverError(error)
   const hidden = hiddenMessage(known)
   const cause = hidden === undefined && error.cause instanceof Error ? { cause: serializeError(error.cause) } : {}
   return {
@@ -64,7 +64,7 @@ function serializeError (error: unknown): ErrorFields {
 function hiddenMessage (error: Error & Fields): string | undefined {
   if (error.validation !== undefined) return 'the request does not match its schema'
   if (error instanceof SyntaxError || String(error.code).startsWith('FST_ERR_CTP')) return 'the body cannot be read'
-  const answer = answerFor(error)
+  const answer = mapError(error)
   return answer === undefined ? undefined : `database: ${answer.type}`
 }
 

@@ -16,13 +16,13 @@ const KEPT = [
 ]
 
 /** The status that will be sent; a fetch Response brings its own. */
-export function statusOf (reply: FastifyReply, payload: unknown): number {
+export function getStatus (reply: FastifyReply, payload: unknown): number {
   return payload instanceof Response ? payload.status : reply.statusCode
 }
 
 /** An answer as a store keeps it; undefined for one that is streamed. */
-export function answerOf (request: FastifyRequest, reply: FastifyReply, payload: unknown): StoredAnswer | undefined {
-  const body = bodyOf(payload)
+export function getAnswer (request: FastifyRequest, reply: FastifyReply, payload: unknown): StoredAnswer | undefined {
+  const body = getBody(payload)
   if (body === undefined) return undefined
   const headers: Record<string, string> = {}
   for (const name of KEPT) {
@@ -47,7 +47,7 @@ export function replay (
   )
 }
 
-function bodyOf (payload: unknown): string | Buffer | undefined {
+function getBody (payload: unknown): string | Buffer | undefined {
   if (payload === undefined || payload === null) return ''
   if (typeof payload === 'string') return payload.includes('\0') ? Buffer.from(payload) : payload
   if (!Buffer.isBuffer(payload)) return undefined

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RouteO
 import fp from 'fastify-plugin'
 import { Keyed, type Handler } from './keyed.ts'
 import { KEY_SCHEMA } from './request.ts'
-import { sweepKeys } from './sql-store.ts'
+import { deleteExpiredKeys } from './sql-store.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -26,17 +26,17 @@ const SWEEP_EVERY_MS = 10 * 60 * 1000
 export default fp(async function idempotency (app) {
   const keys = new Keyed(app)
   app.addHook('onRoute', function takeKeys (route) {
-    const mode = modeOf(route)
+    const mode = getMode(route)
     if (mode === false) return
     if (isReadOnly(route)) return refuseKeys(app, route)
     route.schema = { ...route.schema, headers: headersSchema(route, mode) }
     route.handler = keys.wrap(route.handler as Handler)
     route.onSend = [...[route.onSend ?? []].flat(), keys.saveAnswer]
   })
-  if (!app.offline) sweepRegularly(app)
+  if (!app.offline) deleteRegularly(app)
 }, { name: 'idempotency', dependencies: ['config', 'errors', 'sql', 'mongo'], fastify: '5.x' })
 
-function modeOf ({ config, method, url }: RouteOptions): boolean | 'required' {
+function getMode ({ config, method, url }: RouteOptions): boolean | 'required' {
   const methods = [method].flat() as HTTPMethods[]
   const mode = config?.idempotency ?? methods.every((name) => name === 'POST')
   const isUnsafe = methods.some((name) => ['POST', 'PUT', 'PATCH', 'DELETE'].includes(name))
@@ -87,11 +87,11 @@ function headersSchema ({ schema }: RouteOptions, mode: true | 'required'): obje
   }
 }
 
-function sweepRegularly (app: FastifyInstance): void {
+function deleteRegularly (app: FastifyInstance): void {
   // Not all instances at the same moment; twice is harmless.
   const every = SWEEP_EVERY_MS * (0.75 + Math.random() / 2)
   const timer = setInterval(() => {
-    sweepKeys(app).catch((error: unknown) => {
+    deleteExpiredKeys(app).catch((error: unknown) => {
       app.log.warn({ err: error }, 'idempotency keys could not be swept')
     })
   }, every).unref()

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
 import { CATALOG } from '../errors/catalog.ts'
-import { answerOf, replay, statusOf } from './answer.ts'
+import { getAnswer, replay, getStatus } from './answer.ts'
 import { mongoKeyStore } from './mongo-store.ts'
 import { keyedRequest, type KeyedRequest } from './request.ts'
 import { sqlKeyStore } from './sql-store.ts'
@@ -62,7 +62,7 @@ export class Keyed {
   ): Promise<unknown> {
     // An earlier attempt of the handler may have claimed the key; a refusal of this claim is no answer to keep.
     this.#claimed.delete(request)
-    const known = await this.#storeOf(request).claim(request, keyed, new Date(Date.now() + LIFETIME_MS))
+    const known = await this.#getStore(request).claim(request, keyed, new Date(Date.now() + LIFETIME_MS))
     if (known === 'running') throw this.#refusal('running')
     if (known !== 'new' && known.fingerprint !== keyed.fingerprint) throw this.#refusal('other')
     if (known !== 'new') {
@@ -79,15 +79,15 @@ export class Keyed {
   /** Keeps the answer of work that is committed: in its transaction, or after it where the handler called commit(), errors too. */
   async #keep (keyed: KeyedRequest, request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<void> {
     const { transaction } = request
-    const answer = answerOf(request, reply, payload)
+    const answer = getAnswer(request, reply, payload)
     if (transaction.settled !== undefined) {
       // A handler need not wait for its commit() or rollback(). Where that has failed, the commit hook answers with the error.
       await transaction.settled.catch(ignore)
       if (transaction.hasCommitted && answer !== undefined) await this.#complete(keyed, request, answer)
       return
     }
-    if (transaction.isRollbackOnly || statusOf(reply, payload) >= 400) return
-    if (answer !== undefined) return await this.#storeOf(request).save(request, keyed, answer).catch(leaveToCommit)
+    if (transaction.isRollbackOnly || getStatus(reply, payload) >= 400) return
+    if (answer !== undefined) return await this.#getStore(request).save(request, keyed, answer).catch(leaveToCommit)
     if (payload instanceof Readable) payload.destroy()
     const toDo = 'set config.idempotency to false on this route'
     throw new TypeError(`${keyed.route} streams its answer, which cannot be kept for an Idempotency-Key; ${toDo}`)
@@ -96,13 +96,13 @@ export class Keyed {
   /** The work is stored, so the reply goes out in any case; without this answer a repeat gets `answer-unknown`. */
   async #complete (keyed: KeyedRequest, request: FastifyRequest, answer: StoredAnswer): Promise<void> {
     try {
-      await this.#storeOf(request).complete(keyed, answer)
+      await this.#getStore(request).complete(keyed, answer)
     } catch (error) {
       request.log.warn({ err: error }, 'the answer to committed work could not be kept for its Idempotency-Key')
     }
   }
 
-  #storeOf ({ transaction }: FastifyRequest): KeyStore {
+  #getStore ({ transaction }: FastifyRequest): KeyStore {
     return this.#stores[transaction.store]
   }
 

@@ -34,7 +34,7 @@ export function mongoKeyStore (app: FastifyInstance): KeyStore {
       try {
         // A document that is past its time and not yet removed is taken over; a younger one is a duplicate.
         await request.mongo.collection<KeyDocument>(COLLECTION).updateOne(
-          { _id: idOf(keyed), expires_at: { $lte: now } },
+          { _id: getId(keyed), expires_at: { $lte: now } },
           { $set: { fingerprint: keyed.fingerprint, created_at: now, expires_at: expiresAt }, $unset: { answer: '' } },
           { upsert: true }
         )
@@ -46,17 +46,20 @@ export function mongoKeyStore (app: FastifyInstance): KeyStore {
     },
 
     async save (request, keyed, answer) {
-      const { matchedCount } = await request.mongo.collection<KeyDocument>(COLLECTION).updateOne({ _id: idOf(keyed) }, {
-        $set: { answer }
-      })
+      const { matchedCount } = await request.mongo.collection<KeyDocument>(COLLECTION).updateOne(
+        { _id: getId(keyed) },
+        {
+          $set: { answer }
+        }
+      )
       if (matchedCount !== 1) {
         throw new Error(`the handler of ${keyed.route} has removed its own document of ${COLLECTION}`)
       }
     },
 
     async complete (keyed, answer) {
-      await keysOf(app).updateOne(
-        { _id: idOf(keyed), fingerprint: keyed.fingerprint, answer: { $exists: false } },
+      await getKeys(app).updateOne(
+        { _id: getId(keyed), fingerprint: keyed.fingerprint, answer: { $exists: false } },
         { $set: { answer } },
         { writeConcern: { w: 'majority', wtimeoutMS: COMPLETE_WITHIN_MS }, maxTimeMS: COMPLETE_WITHIN_MS }
       )
@@ -64,11 +67,11 @@ export function mongoKeyStore (app: FastifyInstance): KeyStore {
   }
 }
 
-function idOf ({ key, route }: KeyedRequest): string {
+function getId ({ key, route }: KeyedRequest): string {
   return `${route} ${key}`
 }
 
-function keysOf (app: FastifyInstance): Collection<KeyDocument> {
+function getKeys (app: FastifyInstance): Collection<KeyDocument> {
   return mongoDatabase(app).collection<KeyDocument>(COLLECTION)
 }
 
@@ -76,7 +79,7 @@ function keysOf (app: FastifyInstance): Collection<KeyDocument> {
 async function find (app: FastifyInstance, keyed: KeyedRequest): Promise<KnownKey | undefined> {
   const session = app.mongo.client.startSession()
   try {
-    const document = await keysOf(app).findOne({ _id: idOf(keyed), expires_at: { $gt: new Date() } }, {
+    const document = await getKeys(app).findOne({ _id: getId(keyed), expires_at: { $gt: new Date() } }, {
       session,
       readConcern: { level: 'majority' }
     })

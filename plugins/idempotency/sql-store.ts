@@ -84,10 +84,10 @@ async function find (
     'SELECT fingerprint, status, headers, body FROM idempotency_keys WHERE key = $1 AND route = $2 AND expires_at > $3',
     [key, route, now]
   )
-  return row && { fingerprint: row.fingerprint, answer: answerOf(row) }
+  return row && { fingerprint: row.fingerprint, answer: getAnswer(row) }
 }
 
-function answerOf ({ status, headers: stored, body }: Row): StoredAnswer | undefined {
+function getAnswer ({ status, headers: stored, body }: Row): StoredAnswer | undefined {
   if (status === null) return undefined
   const { [ENCODING]: encoding, ...headers } = typeof stored === 'string'
     ? JSON.parse(stored) as StoredAnswer['headers']
@@ -102,7 +102,7 @@ function parameters ({ key, route, fingerprint }: KeyedRequest, { status, header
 }
 
 /** Deletes keys whose time is over; resolves to their number. */
-export async function sweepKeys (app: FastifyInstance): Promise<number> {
+export async function deleteExpiredKeys (app: FastifyInstance): Promise<number> {
   for (let swept = 0;;) {
     const { rowCount } = await app.transaction((tx) =>
       tx.query(

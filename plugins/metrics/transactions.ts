@@ -82,13 +82,13 @@ function measureOpen (open: Record<Store, Set<{ since: number }>>, registry: Reg
     labelNames: ['store'],
     registers: [registry],
     collect () {
-      measure(this, ageOfOldest)
+      measure(this, getOldestAge)
     }
   })
 }
 
 // Sets keep the order of insertion, so the first entry is the oldest.
-function ageOfOldest (entries: Set<{ since: number }>): number {
+function getOldestAge (entries: Set<{ since: number }>): number {
   const [oldest] = entries
   return oldest === undefined ? 0 : (performance.now() - oldest.since) / 1000
 }

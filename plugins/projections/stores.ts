@@ -51,7 +51,7 @@ export function openStores (app: FastifyInstance): Stores {
 
 function sqliteStores (pool: SqliteReadWritePool): Stores {
   async function transaction<Result> (fn: (tx: Sql) => Promise<Result>): Promise<Result> {
-    const session = await pool.begin({ readOnly: false, abandoned: () => false })
+    const session = await pool.begin({ readOnly: false, isAborted: () => false })
     const result = await fn(session).catch(async (error: unknown) => {
       // SQLite may have rolled back by itself, as it does on a full disk; the connection is given back all the same.
       await session.end('rollback').catch(() => {})

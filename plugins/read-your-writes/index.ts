@@ -150,11 +150,11 @@ async function complete (
   const { server } = request
   const wanted = getWrites(request, transaction)
   if (wanted === undefined) return undefined
-  if (wanted.sql.length > 0 && server.hasDecorator('outbox')) server.outbox.kick()
+  if (wanted.sql.length > 0 && server.hasDecorator('outbox')) server.outbox.wake()
   const seconds = preferredWait(request.headers.prefer)
   const wait = seconds === undefined ? unaskedWait(request, reply) : seconds * 1000
   const isThere = wait !== undefined && await server.awaitProjections(wanted, wait)
-  const isHalf = agrees(request) && reply.statusCode === 201 && !isThere
+  const isHalf = isCrossStore(request) && reply.statusCode === 201 && !isThere
   return {
     ...(isHalf ? { status: 202 } : {}),
     headers: {
@@ -166,7 +166,7 @@ async function complete (
 
 // A repeat comes when the event is applied, most likely: then the first 202 has become a 201.
 function unaskedWait (request: FastifyRequest, reply: FastifyReply): number | undefined {
-  return agrees(request) && isRepeat(reply) ? REPEAT_WAIT_MS : undefined
+  return isCrossStore(request) && isRepeat(reply) ? REPEAT_WAIT_MS : undefined
 }
 
 function isRepeat (reply: FastifyReply): boolean {
@@ -188,9 +188,9 @@ function getWrites (request: FastifyRequest, transaction: Transaction): Wanted |
 }
 
 /** A route that makes truth in both stores has created only half of it until the event is applied. */
-function agrees ({ routeOptions }: FastifyRequest): boolean {
+function isCrossStore ({ routeOptions }: FastifyRequest): boolean {
   const { transaction } = routeOptions.config
-  return typeof transaction === 'object' && transaction.agree === 'outbox'
+  return typeof transaction === 'object' && transaction.crossStore === 'outbox'
 }
 
 // On the request and not in a WeakMap, whose entries make each garbage collection longer.

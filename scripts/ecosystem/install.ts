@@ -41,7 +41,7 @@ function tell (error: Error & { stdout?: string; stderr?: string }): never {
 }
 
 /** The version that is installed. Throws where package.json of packages/ does not name the package. */
-export function versionOf (name: string): string {
+export function getVersion (name: string): string {
   const { dependencies } = manifest(path.join(folder, 'package.json'))
   if (dependencies?.[name] === undefined) {
     throw new Error(`scripts/ecosystem/packages/package.json does not name ${name}: add it there`)

@@ -3,8 +3,8 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { startServer, type Server } from '../scenarios/database.ts'
 import { writeBetweenMarkers } from '../scenarios/table.ts'
-import { install, versionOf } from './install.ts'
-import { faultsOf, markdown, type Row } from './table.ts'
+import { install, getVersion } from './install.ts'
+import { getFaults, markdown, type Row } from './table.ts'
 import type { Order, Trial } from './trial.ts'
 import { loadTrials } from './trials.ts'
 import { tryOne } from './try-one.ts'
@@ -31,11 +31,11 @@ async function main (): Promise<void> {
   try {
     const rows = await tryAll(trials, server)
     if (only !== '') report(rows)
-    const versions = ['fastify', 'pg'].map((name) => `${name} ${versionOf(name)}`)
+    const versions = ['fastify', 'pg'].map((name) => `${name} ${getVersion(name)}`)
     const table = markdown(rows, [`PostgreSQL ${server.version}`, ...versions].join(', '))
     console.log(table)
     if (only === '') writeBetweenMarkers(PAGE, table, 'ecosystem')
-    const faults = rows.flatMap(faultsOf)
+    const faults = rows.flatMap(getFaults)
     for (const fault of faults) console.error(`${fault.package} ${fault.order}, ${fault.name}: ${fault.detail}`)
     process.exitCode = faults.length === 0 ? 0 : 1
   } finally {
@@ -43,10 +43,10 @@ async function main (): Promise<void> {
   }
 }
 
-/** Two at a time, each lane in a database of its own. */
+/** Two at a time, each in a database of its own. */
 async function tryAll (trials: Trial[], server: Server): Promise<Row[]> {
   const rows = trials.map((trial): Row => {
-    return { trial, version: versionOf(trial.package), results: { before: [], after: [] } }
+    return { trial, version: getVersion(trial.package), results: { before: [], after: [] } }
   })
   const waiting = rows.flatMap((row) => ORDERS.map((order) => ({ row, order })))
   await Promise.all(Array.from({ length: LANES }, async () => {

@@ -16,7 +16,7 @@ export interface Fault {
 }
 
 /** The checks that make the command fail. An explanation that is no longer needed is one of them. */
-export function faultsOf ({ trial, results }: Row): Fault[] {
+export function getFaults ({ trial, results }: Row): Fault[] {
   const found: Fault[] = []
   for (const order of ['before', 'after'] as const) {
     const own = { package: trial.package, order }

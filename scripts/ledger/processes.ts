@@ -15,7 +15,7 @@ const ROOT = path.join(import.meta.dirname, '..', '..')
 const PATIENCE_MS = 120_000
 
 /** Both databases in a folder of their own, and processes of the service on them; each of them can be killed and started again. */
-export class Machines {
+export class Processes {
   readonly #dataDir: string
   readonly #ports: number[]
   readonly #command: string[]
@@ -30,18 +30,18 @@ export class Machines {
   }
 
   /** Starts everything; resolves when the services answer. Without a compiled server, server.ts is run. */
-  static async start (dataDir: string, instances: number, server?: string): Promise<Machines> {
+  static async start (dataDir: string, instances: number, server?: string): Promise<Processes> {
     mkdirSync(dataDir, { recursive: true })
-    const machines = new Machines(
+    const processes = new Processes(
       dataDir,
       await freePorts(instances),
       server === undefined ? [...TYPESCRIPT_ARGS, path.join(ROOT, 'server.ts')] : [server]
     )
-    await machines.startDatabases()
-    await migrate(machines.postgres)
-    machines.#services = machines.#ports.map((port) => machines.#spawn(port))
-    await machines.untilReady()
-    return machines
+    await processes.startDatabases()
+    await migrate(processes.postgres)
+    processes.#services = processes.#ports.map((port) => processes.#spawn(port))
+    await processes.untilReady()
+    return processes
   }
 
   get postgres (): string {

@@ -3,7 +3,7 @@ import { MongoClient } from 'mongodb'
 import pg from 'pg'
 import { audit, untilQuiet, type Stores } from './audit.ts'
 import { add, emptyTally, type Tally } from './history.ts'
-import { Machines, type Victim } from './processes.ts'
+import { Processes, type Victim } from './processes.ts'
 import { Writer } from './writer.ts'
 
 export interface LedgerOptions {
@@ -40,11 +40,11 @@ export async function runLedger (options: LedgerOptions): Promise<LedgerResult> 
   const { dataDir, victims, instances = 2, server, say = () => {} } = options
   const tally = () => ({ ...emptyTally(), rounds: 0 })
   const result: LedgerResult = { tallies: { service: tally(), postgres: tally(), mongod: tally() }, catchUp: [] }
-  const machines = await Machines.start(dataDir, instances, server)
+  const processes = await Processes.start(dataDir, instances, server)
   try {
     for (const [round, victim] of victims.entries()) {
       const part = emptyTally()
-      const caughtUp = await runRound(machines, `r${round}x`, victim, part, options)
+      const caughtUp = await runRound(processes, `r${round}x`, victim, part, options)
       add(result.tallies[victim], part)
       result.tallies[victim].rounds++
       result.catchUp.push(caughtUp)
@@ -57,40 +57,40 @@ export async function runLedger (options: LedgerOptions): Promise<LedgerResult> 
       )
     }
   } finally {
-    await machines.stop()
+    await processes.stop()
   }
   return result
 }
 
 async function runRound (
-  machines: Machines,
+  processes: Processes,
   prefix: string,
   victim: Victim,
   tally: Tally,
   options: LedgerOptions
 ): Promise<number> {
   const { writers: count = 6, writing = 1500, away = 100 + Math.random() * 600, say = () => {} } = options
-  const writers = Array.from({ length: count }, (_, at) => new Writer(machines.urls, `${prefix}w${at}`, tally))
+  const writers = Array.from({ length: count }, (_, at) => new Writer(processes.urls, `${prefix}w${at}`, tally))
   const stop = new AbortController()
   const written = Promise.all(writers.map((writer) => writer.run(stop.signal)))
   await sleep(Math.random() * writing * 0.8)
-  const revive = await machines.kill(victim)
+  const revive = await processes.kill(victim)
   await sleep(away)
   await revive()
   await sleep(writing * 0.2 + Math.random() * writing * 0.2)
   stop.abort()
   await written
-  await machines.untilReady()
-  return await withStores(machines, async (stores) => {
+  await processes.untilReady()
+  return await withStores(processes, async (stores) => {
     const caughtUp = await untilQuiet(stores, prefix)
     await audit(stores, prefix, writers.flatMap(({ facts }) => facts), tally, say)
     return caughtUp
   })
 }
 
-async function withStores<Result> (machines: Machines, work: (stores: Stores) => Promise<Result>): Promise<Result> {
-  const sql = new pg.Client({ connectionString: machines.postgres })
-  const mongo = new MongoClient(machines.mongodb)
+async function withStores<Result> (processes: Processes, work: (stores: Stores) => Promise<Result>): Promise<Result> {
+  const sql = new pg.Client({ connectionString: processes.postgres })
+  const mongo = new MongoClient(processes.mongodb)
   try {
     await Promise.all([sql.connect(), mongo.connect()])
     return await work({ sql, mongo: mongo.db('ledger') })

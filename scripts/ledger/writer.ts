@@ -17,7 +17,7 @@ interface Send {
 const TIMEOUT_MS = 30_000
 const SETTLE_TRIES = 20
 
-/** One client: writes at random about things of its own, one after the other, and keeps the book. */
+/** One client: writes at random about things of its own, one after the other, and keeps a history. */
 export class Writer {
   readonly facts: Fact[] = []
   readonly #urls: string[]

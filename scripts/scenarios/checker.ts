@@ -1,8 +1,8 @@
-import type { Told } from './client.ts'
+import type { Reported } from './client.ts'
 import { CODES, type Code } from './scenario.ts'
-import type { Witness } from './fixture.ts'
+import type { Recorder } from './fixture.ts'
 
-/** What one scenario did with one subject. */
+/** What one scenario did with one system. */
 export interface Verdict {
   /** What was wrong, in the order of the table; empty: nothing. */
   codes: Code[]
@@ -14,30 +14,30 @@ export interface Verdict {
 
 /** All that was seen. */
 export interface Evidence {
-  told: Told[]
+  reported: Reported[]
   /** Ids that are stored in the end. */
   stored: number[]
-  witness: Witness
+  recorder: Recorder
   /** Found while the scenario ran and while it settled. */
   noted: Set<Code>
 }
 
 /** Compares what clients were told with what is stored. */
-export function judge ({ told, stored, witness, noted }: Evidence): Verdict {
+export function check ({ reported, stored, recorder, noted }: Evidence): Verdict {
   const codes = new Set(noted)
-  for (const answer of told) for (const code of judgeAnswer(answer, new Set(stored))) codes.add(code)
-  if (!codes.has('LIE') && isBeforeCommit(told, witness)) codes.add('O')
+  for (const answer of reported) for (const code of checkAnswer(answer, new Set(stored))) codes.add(code)
+  if (!codes.has('LIE') && isBeforeCommit(reported, recorder)) codes.add('O')
   // A crash, a lie or a leak says more than the status that came with it.
   if (codes.size > 1) codes.delete('E')
-  const words = told.map(({ status, milliseconds }) => `${status} after ${Math.round(milliseconds)} ms`)
+  const words = reported.map(({ status, milliseconds }) => `${status} after ${Math.round(milliseconds)} ms`)
   return {
     codes: (Object.keys(CODES) as Code[]).filter((code) => codes.has(code)),
-    detail: `told ${words.join(', ') || 'nothing'}; stored ${stored.join() || 'nothing'}`
+    detail: `reported ${words.join(', ') || 'nothing'}; stored ${stored.join() || 'nothing'}`
   }
 }
 
-function* judgeAnswer (
-  { status, text, headers = {}, milliseconds, expected }: Told,
+function* checkAnswer (
+  { status, text, headers = {}, milliseconds, expected }: Reported,
   stored: Set<number>
 ): Generator<Code> {
   const { writes = [], late = [], answers, mayStore = false, without = [], within = 5000 } = expected
@@ -51,12 +51,14 @@ function* judgeAnswer (
   if (!isSuccess && without.some((name) => headers[name] !== undefined)) yield 'E'
 }
 
-/** The n-th success must not leave before the n-th COMMIT is answered, if that one ever is: a subject may commit without saying COMMIT. */
-function isBeforeCommit (told: Told[], { firstBytes, commits: all }: Witness): boolean {
-  if (told.some(({ status, expected }) => status !== 'none' && status < 400 && (expected.writes ?? []).length === 0)) {
+/** The n-th success must not leave before the n-th COMMIT is answered, if that one ever is: a system may commit without saying COMMIT. */
+function isBeforeCommit (reported: Reported[], { firstBytes, commits: all }: Recorder): boolean {
+  if (
+    reported.some(({ status, expected }) => status !== 'none' && status < 400 && (expected.writes ?? []).length === 0)
+  ) {
     return false
   }
   const successes = firstBytes.filter(({ head }) => Number(head) < 400)
   return successes.some(({ commits }, at) => commits <= at && all > at) &&
-    told.some(({ expected }) => (expected.writes ?? []).length > 0)
+    reported.some(({ expected }) => (expected.writes ?? []).length > 0)
 }

@@ -21,8 +21,8 @@ export interface Expected {
   within?: number
 }
 
-/** What a client was told: a status, or `none` when it left, was cut off or had to wait too long. */
-export interface Told {
+/** What a client saw of a reply: a status, or `none` when it left, was cut off or had to wait too long. */
+export interface Reported {
   status: number | 'none'
   text: string
   headers?: IncomingHttpHeaders
@@ -33,20 +33,20 @@ export interface Told {
 /** How much longer than allowed an answer is waited for. */
 const PATIENCE_MS = 1000
 
-/** Sends a request over a socket of its own. `told` never rejects. */
+/** Sends a request over a socket of its own. `reported` never rejects. */
 export function sendRequest (
   origin: string,
   method: string,
   path: string,
   expected: Expected
-): { told: Promise<Told>; destroy: () => void } {
+): { reported: Promise<Reported>; destroy: () => void } {
   const hasBody = !['GET', 'HEAD'].includes(method)
   const body = hasBody ? '{"some":"body"}' : ''
   const headers = hasBody ? { 'content-type': 'application/json', 'content-length': body.length } : {}
   const request = httpRequest(origin + path, { method, agent: false, headers })
   const start = performance.now()
-  const told = new Promise<Told>((resolve) => {
-    const end = (status: Told['status'], text = '', headers: IncomingHttpHeaders = {}): void => {
+  const reported = new Promise<Reported>((resolve) => {
+    const end = (status: Reported['status'], text = '', headers: IncomingHttpHeaders = {}): void => {
       resolve({ status, text, headers, milliseconds: performance.now() - start, expected })
     }
     request.setTimeout((expected.within ?? 5000) + PATIENCE_MS, () => {
@@ -68,25 +68,25 @@ export function sendRequest (
   })
   request.end(body)
   return {
-    told,
+    reported,
     destroy: () => {
       request.destroy()
     }
   }
 }
 
-/** Sends a POST over an HTTP/2 session of its own. `told` never rejects; `reset` takes the request back as a browser does that goes elsewhere. */
+/** Sends a POST over an HTTP/2 session of its own. `reported` never rejects; `reset` takes the request back as a browser does that goes elsewhere. */
 export function sendHttp2 (
   origin: string,
   path: string,
   expected: Expected
-): { told: Promise<Told>; reset: () => void } {
+): { reported: Promise<Reported>; reset: () => void } {
   const session = connectHttp2(origin)
   session.on('error', () => {/* the stream tells */})
   const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/json' })
   const start = performance.now()
-  const told = new Promise<Told>((resolve) => {
-    let status: Told['status'] = 'none'
+  const reported = new Promise<Reported>((resolve) => {
+    let status: Reported['status'] = 'none'
     let text = ''
     stream.setEncoding('utf8').setTimeout((expected.within ?? 5000) + PATIENCE_MS, () => {
       stream.close(constants.NGHTTP2_CANCEL)
@@ -107,14 +107,14 @@ export function sendHttp2 (
   })
   stream.end('{"some":"body"}')
   return {
-    told,
+    reported,
     reset: () => {
       stream.close(constants.NGHTTP2_CANCEL)
     }
   }
 }
 
-/** A socket that says what it is told to say. */
+/** A socket that sends the bytes it is given. */
 export function rawSocket (
   origin: string,
   bytes: string

@@ -8,8 +8,8 @@ import Fastify, {
   type RouteOptions
 } from 'fastify'
 import pg from 'pg'
-import type { Scenario, Scene, Step } from './scenario.ts'
-import type { Rows, Subject } from './system.ts'
+import type { Scenario, Fixture, Step } from './scenario.ts'
+import type { Rows, System } from './system.ts'
 
 const TABLES = ['item', 'parent', 'child', 'doctor', 'slow']
 
@@ -23,8 +23,8 @@ export const SCHEMA = `
   create function nap() returns trigger language plpgsql as 'begin perform pg_sleep(new.milliseconds / 1000.0); return null; end';
   create constraint trigger nap after insert on slow deferrable initially deferred for each row execute function nap();`
 
-/** Counted while the app runs, without a listener that would keep a subject alive. */
-export interface Witness {
+/** Counted while the app runs, without a listener that would keep the process alive. */
+export interface Recorder {
   /** COMMITs that the server has answered as such. */
   commits: number
   /** Connections handed out by the pool. */
@@ -37,24 +37,24 @@ export interface Witness {
   disconnected: number
 }
 
-/** An app with one subject and the routes of one scenario, listening, on empty tables. */
-export interface Stage {
+/** An app with one system and the routes of one scenario, listening, on empty tables. */
+export interface Setup {
   app: FastifyInstance
   pool: pg.Pool
   admin: pg.Pool
   origin: string
-  witness: Witness
-  step: Scene['step']
+  recorder: Recorder
+  step: Fixture['step']
   end: () => Promise<void>
 }
 
 /** Sets a scenario up. */
-export async function openStage (
-  subject: Subject,
+export async function openSetup (
+  system: System,
   scenario: Scenario,
   admin: pg.Pool,
   databaseUrl: string
-): Promise<Stage> {
+): Promise<Setup> {
   // What a process that crashed has left may still hold locks.
   await admin.query(
     'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name <> $1 and pid <> pg_backend_pid()',
@@ -68,29 +68,29 @@ export async function openStage (
     connectionTimeoutMillis: 3000,
     ...scenario.pool
   })
-  const witness: Witness = { commits: 0, checkouts: 0, firstBytes: [], closed: 0, disconnected: 0 }
-  const clients = watchPool(pool, witness)
+  const recorder: Recorder = { commits: 0, checkouts: 0, firstBytes: [], closed: 0, disconnected: 0 }
+  const clients = watchPool(pool, recorder)
   const protocol = scenario.isHttp2 === true ? { http2: true } : {}
   const app = Fastify({ forceCloseConnections: true, ...scenario.server, ...protocol } as FastifyServerOptions)
-  watchReplies(app, witness)
+  watchReplies(app, recorder)
   const step = steps()
-  const registered = subject.register(app, pool, scenario.wishes ?? {})
+  const registered = system.register(app, pool, scenario.wishes ?? {})
   if (scenario.isUnawaited !== true) await registered
-  const scene = createScene(subject, app, step)
-  scenario.routes(scene)
-  scene.route(async (request) => (await scene.query(request, 'select 1')).rows, { url: '/next' })
+  const fixture = createFixture(system, app, step)
+  scenario.routes(fixture)
+  fixture.route(async (request) => (await fixture.query(request, 'select 1')).rows, { url: '/next' })
   const origin = await app.listen({ host: '127.0.0.1', port: 0 })
-  return { app, pool, admin, origin, witness, step, end: () => endStage(app, pool, clients) }
+  return { app, pool, admin, origin, recorder, step, end: () => endSetup(app, pool, clients) }
 }
 
-type Handle = ReturnType<NonNullable<Subject['handle']>>
+type Handle = ReturnType<NonNullable<System['handle']>>
 
-function getHandle (subject: Subject, request: FastifyRequest): Handle {
-  return subject.handle?.(request) ?? { query: (text, own) => subject.query(request, text, own) }
+function getHandle (system: System, request: FastifyRequest): Handle {
+  return system.handle?.(request) ?? { query: (text, own) => system.query(request, text, own) }
 }
 
-function createScene (subject: Subject, app: FastifyInstance, step: Scene['step']): Scene {
-  const query = (...[request, text]: Parameters<Scene['query']>): Promise<Rows> => subject.query(request, text, [])
+function createFixture (system: System, app: FastifyInstance, step: Fixture['step']): Fixture {
+  const query = (...[request, text]: Parameters<Fixture['query']>): Promise<Rows> => system.query(request, text, [])
   const add = (
     own: Partial<RouteOptions>,
     handler: RouteOptions['handler'],
@@ -103,24 +103,24 @@ function createScene (subject: Subject, app: FastifyInstance, step: Scene['step'
     query,
     step,
     handle (request) {
-      const handle = getHandle(subject, request)
+      const handle = getHandle(system, request)
       return { insert: (id) => handle.query('insert into item values ($1)', [id]) }
     },
-    commit: (request) => subject.commit?.(request) ?? query(request, 'commit'),
+    commit: (request) => system.commit?.(request) ?? query(request, 'commit'),
     tenantRoute (tenant, handler) {
-      if (subject.tenant !== undefined) return add(subject.tenant(tenant), handler)
-      add(subject.config ?? {}, async (request, reply) => {
-        await subject.query(request, "select set_config('app.tenant', $1, true)", [await tenant(request)])
+      if (system.tenant !== undefined) return add(system.tenant(tenant), handler)
+      add(system.config ?? {}, async (request, reply) => {
+        await system.query(request, "select set_config('app.tenant', $1, true)", [await tenant(request)])
         return await handler(request, reply)
       })
     },
-    insert: (request, id) => subject.query(request, 'insert into item values ($1)', [id]),
+    insert: (request, id) => system.query(request, 'insert into item values ($1)', [id]),
     route: (handler, options) => {
-      add(subject.config ?? {}, handler, options)
+      add(system.config ?? {}, handler, options)
     },
     retriedRoute: (handler, options) => {
-      if (subject.retried !== undefined) return add(subject.retried, handler, options)
-      add(subject.config ?? {}, async (request, reply) => {
+      if (system.retried !== undefined) return add(system.retried, handler, options)
+      add(system.config ?? {}, async (request, reply) => {
         await query(request, 'set transaction isolation level serializable')
         return await handler(request, reply)
       }, options)
@@ -129,26 +129,26 @@ function createScene (subject: Subject, app: FastifyInstance, step: Scene['step'
   }
 }
 
-function watchPool (pool: pg.Pool, witness: Witness): Set<pg.PoolClient> {
+function watchPool (pool: pg.Pool, recorder: Recorder): Set<pg.PoolClient> {
   const clients = new Set<pg.PoolClient>()
   pool.on('acquire', () => {
-    witness.checkouts++
+    recorder.checkouts++
   })
   pool.on('connect', (client) => {
     clients.add(client)
     const { connection } = client as unknown as { connection: EventEmitter }
     connection.prependListener('commandComplete', ({ text }: { text: string }) => {
-      if (text === 'COMMIT') witness.commits++
+      if (text === 'COMMIT') recorder.commits++
     })
   })
   return clients
 }
 
 /** Every request has a socket of its own, so what is written to it first is the head of its reply. */
-function watchReplies (app: FastifyInstance, witness: Witness): void {
+function watchReplies (app: FastifyInstance, recorder: Recorder): void {
   app.server.on('connection', (socket: Socket) => {
     socket.on('close', () => {
-      witness.disconnected++
+      recorder.disconnected++
     })
     const write = socket.write.bind(socket) as (...args: unknown[]) => boolean
     let isFirst = true
@@ -157,7 +157,7 @@ function watchReplies (app: FastifyInstance, witness: Witness): void {
         const head = String(args[0]).slice(9, 12)
         if (isFirst && head !== '100') {
           isFirst = false
-          witness.firstBytes.push({ head, commits: witness.commits })
+          recorder.firstBytes.push({ head, commits: recorder.commits })
         }
         return write(...args)
       }
@@ -165,12 +165,12 @@ function watchReplies (app: FastifyInstance, witness: Witness): void {
   })
   app.server.on('request', (_, response: EventEmitter) => {
     response.on('close', () => {
-      witness.closed++
+      recorder.closed++
     })
   })
 }
 
-function steps (): Scene['step'] {
+function steps (): Fixture['step'] {
   const known = new Map<string, Step>()
   return function step (name) {
     const existing = known.get(name)
@@ -189,7 +189,7 @@ function steps (): Scene['step'] {
 }
 
 /** Ends an app even if it would never end by itself: a leaked connection keeps a pool from ending. */
-async function endStage (app: FastifyInstance, pool: pg.Pool, clients: Set<pg.PoolClient>): Promise<void> {
+async function endSetup (app: FastifyInstance, pool: pg.Pool, clients: Set<pg.PoolClient>): Promise<void> {
   const ignore = (): void => {/* the verdict is given */}
   pool.on('error', ignore)
   for (const client of clients) client.on('error', ignore)

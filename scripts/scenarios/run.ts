@@ -4,13 +4,13 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { startServer, type Server } from './database.ts'
 import { scenarios } from './list/index.ts'
-import { subjectFiles } from './system.ts'
+import { systemFiles } from './system.ts'
 import { countNotOk, markdown, writeBetweenMarkers, type Column } from './table.ts'
 import { Worker } from './worker-process.ts'
 
 const USAGE =
-  `npm run scenarios -- [--app ./their-plugin.ts] [--only <text of a scenario's name>] [--subject <text of a subject's name>] [--details] [--write]
-  --app      also a module that exports subject: { name, register (app, pool), config, query (request, text, values) }
+  `npm run scenarios -- [--app ./their-plugin.ts] [--only <text of a scenario's name>] [--system <text of a system's name>] [--details] [--write]
+  --app      also a module that exports system: { name, register (app, pool), config, query (request, text, values) }
   --details  what clients were told and what is stored, wherever it is not ok
   --write    puts the table into packages/transaction/docs/scenarios.md
   DATABASE_URL: a PostgreSQL server whose user may create databases; default: one is started for the run`
@@ -22,14 +22,14 @@ async function main (): Promise<void> {
     options: {
       app: { type: 'string', multiple: true, default: [] },
       only: { type: 'string', default: '' },
-      subject: { type: 'string', default: '' },
+      system: { type: 'string', default: '' },
       details: { type: 'boolean', default: false },
       write: { type: 'boolean', default: false }
     }
   })
-  const { app, only, subject, details, write } = values
-  if (write && [only, subject, ...app].some((text) => text !== '')) {
-    throw new RangeError('--write wants the whole table: leave out --app, --only and --subject')
+  const { app, only, system, details, write } = values
+  if (write && [only, system, ...app].some((text) => text !== '')) {
+    throw new RangeError('--write wants the whole table: leave out --app, --only and --system')
   }
   const chosen = scenarios.filter(({ name }) => name.includes(only)).map(({ name }) => name)
   if (chosen.length === 0) throw new RangeError(`no scenario's name contains ${only}`)
@@ -40,10 +40,10 @@ async function main (): Promise<void> {
   })
   const workers: Worker[] = []
   try {
-    for (const file of subjectFiles(app)) workers.push(new Worker(file, await server.create()))
+    for (const file of systemFiles(app)) workers.push(new Worker(file, await server.create()))
     await Promise.all(workers.map((worker) => worker.start()))
-    const wanted = workers.filter(({ name }) => name.includes(subject))
-    if (wanted.length === 0) throw new RangeError(`no subject's name contains ${subject}`)
+    const wanted = workers.filter(({ name }) => name.includes(system))
+    if (wanted.length === 0) throw new RangeError(`no system's name contains ${system}`)
     const columns = await Promise.all(wanted.map((worker) => column(worker, chosen)))
     const table = markdown(chosen, columns, versions(server))
     console.log(table)

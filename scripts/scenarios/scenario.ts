@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions, RouteOptions } from 'fastify'
 import type { PoolConfig } from 'pg'
-import type { Expected, Told } from './client.ts'
+import type { Expected, Reported } from './client.ts'
 import type { Rows, Wishes } from './system.ts'
 
 /** One thing that happens to requests with a transaction: what the routes do, and how clients act. */
@@ -11,18 +11,18 @@ export interface Scenario {
   server?: FastifyServerOptions
   /** Speaks HTTP/2. Default false. */
   isHttp2?: boolean
-  /** The subject is registered without waiting for it. Default false. */
+  /** The system is registered without waiting for it. Default false. */
   isUnawaited?: boolean
   /** True where refusing to start, with a sentence, is right too. Default false. */
   mayRefuse?: boolean
-  /** What the app wants of the subject beside transactions. Default nothing. */
+  /** What the app wants of the system beside transactions. Default nothing. */
   wishes?: Wishes
   /** Options of the pool. Default: five connections, three seconds of waiting for one. */
   pool?: PoolConfig
   /** Adds the routes. */
-  routes: (scene: Scene) => void
+  routes: (fixture: Fixture) => void
   /** What the clients do. Default: one POST with a JSON body to `/`, of which this is expected. */
-  act: Expected | ((actor: Actor) => Promise<unknown>)
+  act: Expected | ((client: Client) => Promise<unknown>)
   /** True where no connection is needed, or none while the clients act. Default false. */
   needsNoConnection?: boolean
 }
@@ -30,12 +30,12 @@ export interface Scenario {
 type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown
 
 /** What routes are made with. */
-export interface Scene {
+export interface Fixture {
   /** The app, for its hooks and error handlers. */
   app: FastifyInstance
-  /** Adds a route with the subject's options; by default POST to `/`. */
+  /** Adds a route with the system's options; by default POST to `/`. */
   route: (handler: Handler, options?: Partial<RouteOptions>) => void
-  /** The same, serializable and run again after a conflict where the subject can do that. */
+  /** The same, serializable and run again after a conflict where the system can do that. */
   retriedRoute: (handler: Handler, options?: Partial<RouteOptions>) => void
   /** A route of a tenant, who is known to `app.tenant` in its statements. */
   tenantRoute: (tenant: (request: FastifyRequest) => Promise<string>, handler: Handler) => void
@@ -61,7 +61,7 @@ export interface Step {
 
 /** A request on its way. */
 export interface Sent {
-  told: Promise<Told>
+  reported: Promise<Reported>
   abort: () => Promise<void>
 }
 
@@ -74,11 +74,11 @@ export interface RawSocket {
 }
 
 /** What clients act with. */
-export interface Actor extends Pick<Scene, 'step'> {
+export interface Client extends Pick<Fixture, 'step'> {
   /** Sends a request over a socket of its own; every method but GET and HEAD carries a JSON body. */
   send: (method: string, path: string, expected: Expected) => Sent
   /** Sends a POST by HTTP/2; `reset` takes it back, and resolves when the server knows. */
-  sendHttp2: (path: string, expected: Expected) => { told: Promise<Told>; reset: () => Promise<void> }
+  sendHttp2: (path: string, expected: Expected) => { reported: Promise<Reported>; reset: () => Promise<void> }
   /** Opens a socket and writes bytes to it. */
   raw: (bytes: string) => RawSocket
   /** Waits until something is true, for at most five seconds or as said. */

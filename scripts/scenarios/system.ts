@@ -14,8 +14,8 @@ export interface Wishes {
   resetSession?: boolean
 }
 
-/** A way to give each request a transaction. A module for `--app` exports one as `subject`. */
-export interface Subject {
+/** A way to give each request a transaction. A module for `--app` exports one as `system`. */
+export interface System {
   /** Head of its column. */
   name: string
   /**
@@ -54,26 +54,26 @@ function callersFolder (): string {
   return process.env['INIT_CWD'] ?? process.cwd()
 }
 
-/** Files of the subjects: ours first, then the foreign ones of `--app`. */
-export function subjectFiles (apps: string[]): string[] {
+/** Files of the systems: ours first, then the foreign ones of `--app`. */
+export function systemFiles (apps: string[]): string[] {
   return [...BUILT_IN.map((url) => fileURLToPath(url)), ...apps.map((file) => path.resolve(callersFolder(), file))]
 }
 
-/** Loads a subject. Rejects with one line when the module cannot be loaded or exports none. */
-export async function loadSubject (file: string): Promise<Subject> {
+/** Loads a system. Rejects with one line when the module cannot be loaded or exports none. */
+export async function loadSystem (file: string): Promise<System> {
   const loaded = await import(pathToFileURL(file).href).catch((error: unknown) => {
     const reason = error instanceof Error ? error.message : String(error)
-    throw new Error(`${nameOf(file)} cannot be loaded: ${reason.replace(/ imported from .*/, '')}`)
-  }) as { subject?: Partial<Subject> }
-  const { subject } = loaded
+    throw new Error(`${getName(file)} cannot be loaded: ${reason.replace(/ imported from .*/, '')}`)
+  }) as { system?: Partial<System> }
+  const { system } = loaded
   if (
-    typeof subject?.name === 'string' && typeof subject.register === 'function' && typeof subject.query === 'function'
-  ) return subject as Subject
+    typeof system?.name === 'string' && typeof system.register === 'function' && typeof system.query === 'function'
+  ) return system as System
   throw new Error(
-    `${nameOf(file)} must export subject: { name, register (app, pool), config, query (request, text, values) }`
+    `${getName(file)} must export system: { name, register (app, pool), config, query (request, text, values) }`
   )
 }
 
-function nameOf (file: string): string {
+function getName (file: string): string {
   return path.relative(callersFolder(), file)
 }

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import type { Verdict } from './checker.ts'
 import { CODES } from './scenario.ts'
 
-/** Verdicts of one subject by the scenario's name. */
+/** Verdicts of one system by the scenario's name. */
 export interface Column {
   name: string
   verdicts: Map<string, Verdict>
@@ -22,7 +22,7 @@ export function markdown (names: string[], columns: Column[], versions: string):
   const row = (...cells: string[]): string => `| ${cells.join(' | ')} |`
   const rows = names.map((name) => row(name, ...columns.map(({ verdicts }) => cell(verdicts.get(name)))))
   return [
-    `${names.length} scenarios over real sockets, on ${versions}. \`ok\`: the client was told what is stored, and nothing was left behind.`,
+    `${names.length} scenarios over real sockets, on ${versions}. \`ok\`: the client was reported what is stored, and nothing was left behind.`,
     '',
     row('scenario', ...columns.map(({ name }) => name)),
     row('---', ...columns.map(() => '---')),

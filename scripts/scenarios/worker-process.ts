@@ -9,30 +9,30 @@ export interface Question {
   at: number
 }
 
-/** What a worker says: its subject's name once it is ready, then a verdict for each question; or why it cannot. */
+/** What a worker says: its system's name once it is ready, then a verdict for each question; or why it cannot. */
 export type Reply = { name: string } | { verdict: Verdict } | { refused: string }
 
 const LIMIT_MS = 30_000
 const CRASHED: Verdict = { codes: ['X'], detail: 'the process ended' }
 const HUNG: Verdict = { codes: ['K'], detail: `no end within ${LIMIT_MS / 1000} s` }
 
-/** A process with one subject. A crash or a hang is a verdict, and the next scenario gets a new process. */
+/** A process with one system. A crash or a hang is a verdict, and the next scenario gets a new process. */
 export class Worker {
   readonly #arguments: [file: string, databaseUrl: string]
   #child: ChildProcess | undefined
   #isOver = false
-  /** The subject's name. */
+  /** The system's name. */
   name = ''
 
   /**
-   * @param file the subject's module
+   * @param file the system's module
    * @param databaseUrl a database of this worker's own, with the tables of the scenarios
    */
   constructor (file: string, databaseUrl: string) {
     this.#arguments = [file, databaseUrl]
   }
 
-  /** Starts the process unless it runs. Rejects with one line when the subject cannot be loaded. */
+  /** Starts the process unless it runs. Rejects with one line when the system cannot be loaded. */
   async start (): Promise<void> {
     if (this.#isOver) throw new Error('the run is over')
     if (this.#child !== undefined) return

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { answerFor, driverErrorOf } from 'fastify-transaction'
+import { mapError, getDriverError } from 'fastify-transaction'
 
 function fault (properties: Record<string, unknown>, message = 'a message', cause?: unknown): Error {
   return Object.assign(new Error(message, cause === undefined ? undefined : { cause }), properties)
@@ -11,7 +11,7 @@ const sqlite = (extendedCode: string) =>
   fault({ name: 'LibsqlError', code: extendedCode.split('_').slice(0, 2).join('_'), extendedCode })
 
 function meaning (error: unknown): string {
-  const answer = answerFor(error)
+  const answer = mapError(error)
   return answer === undefined
     ? 'none'
     : `${answer.status} ${answer.type}${answer.retryAfter === undefined ? '' : ' retry'}`
@@ -158,16 +158,16 @@ t.test('what is no database error has no answer', async (t) => {
       { code: '23505', severity: 'ERROR' }
     ]
   ) {
-    t.equal(answerFor(error), undefined)
+    t.equal(mapError(error), undefined)
   }
 })
 
 t.test('the error of the driver is found inside wrappers', async (t) => {
   const inner = sql('23505')
-  t.equal(driverErrorOf(fault({ query: 'insert …' }, 'Failed query', inner)), inner)
-  t.equal(driverErrorOf(new Error('outer', { cause: new Error('inner', { cause: inner }) })), inner)
-  t.equal(driverErrorOf(new Error('nothing')), undefined)
+  t.equal(getDriverError(fault({ query: 'insert …' }, 'Failed query', inner)), inner)
+  t.equal(getDriverError(new Error('outer', { cause: new Error('inner', { cause: inner }) })), inner)
+  t.equal(getDriverError(new Error('nothing')), undefined)
   const circular = new Error('circular')
   circular.cause = circular
-  t.equal(answerFor(circular), undefined, 'and a circle of causes ends')
+  t.equal(mapError(circular), undefined, 'and a circle of causes ends')
 })

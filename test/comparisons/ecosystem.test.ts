@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { commonChecks } from '../../scripts/ecosystem/common.ts'
-import { faultsOf, markdown } from '../../scripts/ecosystem/table.ts'
+import { getFaults, markdown } from '../../scripts/ecosystem/table.ts'
 import type { Result, Trial } from '../../scripts/ecosystem/trial.ts'
 import { loadTrials } from '../../scripts/ecosystem/trials.ts'
 
@@ -33,19 +33,19 @@ t.test('at least thirty plugins, each once, installed by the lock, with checks o
 })
 
 t.test('a check that is wrong and not explained is a fault, and so is an explanation that nothing needs', async (t) => {
-  t.same(faultsOf(row([right], [right])), [])
-  t.match(faultsOf(row([right, wrong], [right])), [{
+  t.same(getFaults(row([right], [right])), [])
+  t.match(getFaults(row([right, wrong], [right])), [{
     package: 'a-plugin',
     order: 'before',
     name: '304',
     detail: 'a reason'
   }])
-  t.same(faultsOf(row([right], [wrong], { explained: { 304: 'it answers so' } })), [])
-  t.match(faultsOf(row([right], [right], { explained: { 304: 'it answers so' } })), [{
+  t.same(getFaults(row([right], [wrong], { explained: { 304: 'it answers so' } })), [])
+  t.match(getFaults(row([right], [right], { explained: { 304: 'it answers so' } })), [{
     name: '304',
     detail: /take the explanation away/
   }])
-  t.match(faultsOf(row([], [right])), [{ order: 'before', name: 'nothing was checked' }])
+  t.match(getFaults(row([], [right])), [{ order: 'before', name: 'nothing was checked' }])
 })
 
 t.test('the table says what is right, what is not, and what a user must know', async (t) => {

@@ -1,11 +1,11 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
-import type { Expected, Told } from '../../scripts/scenarios/client.ts'
+import type { Expected, Reported } from '../../scripts/scenarios/client.ts'
 import { startServer, type Server } from '../../scripts/scenarios/database.ts'
-import { judge, type Verdict } from '../../scripts/scenarios/checker.ts'
+import { check, type Verdict } from '../../scripts/scenarios/checker.ts'
 import { scenarios } from '../../scripts/scenarios/list/index.ts'
-import { loadSubject, subjectFiles } from '../../scripts/scenarios/system.ts'
+import { loadSystem, systemFiles } from '../../scripts/scenarios/system.ts'
 import { markdown, writeBetweenMarkers } from '../../scripts/scenarios/table.ts'
 import { Worker } from '../../scripts/scenarios/worker-process.ts'
 import { readRun } from '../databases/run.ts'
@@ -35,23 +35,24 @@ t.test('each scenario has a name of its own', async (t) => {
 })
 
 t.test('what clients were told is compared with what is stored', async (t) => {
-  const witness = { commits: 1, checkouts: 1, closed: 1, disconnected: 0, firstBytes: [{ head: '200', commits: 1 }] }
-  const verdict = (status: Told['status'], stored: number[], expected: Expected, milliseconds = 1) =>
-    judge({ told: [{ status, text: 'body', milliseconds, expected }], stored, witness, noted: new Set() }).codes.join(
-      ' '
-    )
+  const recorder = { commits: 1, checkouts: 1, closed: 1, disconnected: 0, firstBytes: [{ head: '200', commits: 1 }] }
+  const verdict = (status: Reported['status'], stored: number[], expected: Expected, milliseconds = 1) =>
+    check({ reported: [{ status, text: 'body', milliseconds, expected }], stored, recorder, noted: new Set() }).codes
+      .join(
+        ' '
+      )
   t.equal(verdict(200, [1], { writes: [1], answers: [200], text: 'body' }), '')
   t.equal(verdict(404, [], { writes: [1] }), '')
   t.equal(verdict(200, [1], { writes: [1, 2] }), 'LIE', 'a half is not everything')
   t.equal(verdict(404, [1], { writes: [1] }), 'P')
   t.equal(verdict('none', [1], { writes: [1] }), 'P')
   t.equal(verdict('none', [1], { writes: [1], mayStore: true }), '')
-  t.equal(verdict(500, [1], { writes: [1], mayStore: true }), 'P', 'an error was told')
+  t.equal(verdict(500, [1], { writes: [1], mayStore: true }), 'P', 'an error was reported')
   t.equal(verdict(200, [1, 2], { writes: [1], late: [2] }), 'LATE')
   t.equal(verdict(200, [1], { writes: [1], within: 100 }, 200), 'S')
   t.equal(verdict(500, [], { writes: [1], answers: [503] }), 'E')
   t.equal(verdict(200, [1], { writes: [1], text: 'another' }), 'E')
-  const lost: Told = {
+  const lost: Reported = {
     status: 500,
     text: '',
     headers: { location: '/items/1' },
@@ -59,16 +60,16 @@ t.test('what clients were told is compared with what is stored', async (t) => {
     expected: { writes: [1], without: ['location'] }
   }
   t.same(
-    judge({ told: [lost], stored: [], witness, noted: new Set() }).codes,
+    check({ reported: [lost], stored: [], recorder, noted: new Set() }).codes,
     ['E'],
     'the error carries a header of the reply that was taken back'
   )
-  witness.firstBytes = [{ head: '200', commits: 0 }]
+  recorder.firstBytes = [{ head: '200', commits: 0 }]
   t.equal(verdict(200, [1], { writes: [1] }), 'O')
 })
 
-t.test('subjects are told apart', async (t) => {
-  const [ours = '', transact = ''] = subjectFiles([])
+t.test('systems are told apart', async (t) => {
+  const [ours = '', transact = ''] = systemFiles([])
   for (const [file, expected] of [[ours, ['', '', '']], [transact, ['P', 'LIE', 'LATE']]] as const) {
     const played = await worker(t, file)
     const found = []
@@ -87,7 +88,7 @@ t.test('a module of your own, whose crash is a verdict and not the end', async (
   const file = path.join(folder, 'own.mjs')
   writeFileSync(
     file,
-    `export const subject = {
+    `export const system = {
     name: 'own',
     register (app, pool) { app.decorate('pool', pool) },
     query (request, text, values) {
@@ -106,7 +107,7 @@ t.test('an app that does not start is a verdict where refusing is right', async 
   const file = path.join(folder, 'refusing.mjs')
   writeFileSync(
     file,
-    "export const subject = { name: 'refusing', register () { throw new Error('no route') }, query () {} }"
+    "export const system = { name: 'refusing', register () { throw new Error('no route') }, query () {} }"
   )
   const at = scenarios.findIndex(({ mayRefuse }) => mayRefuse === true)
   t.same(await (await worker(t, file)).play(at), {
@@ -117,20 +118,20 @@ t.test('an app that does not start is a verdict where refusing is right', async 
 })
 
 t.test('a scenario over HTTP/2 is told apart as well', async (t) => {
-  const [ours = '', transact = ''] = subjectFiles([])
+  const [ours = '', transact = ''] = systemFiles([])
   const name = 'HTTP/2: the request is reset after its first statement'
   t.equal(await codes(await worker(t, ours), name), '')
   t.equal(await codes(await worker(t, transact), name), 'P')
 })
 
-t.test('a module that is no subject is refused in one line', async (t) => {
+t.test('a module that is no system is refused in one line', async (t) => {
   const file = path.join(folder, 'half.mjs')
-  writeFileSync(file, 'export const subject = { name: 1 }')
-  await t.rejects(loadSubject(file), { message: /half\.mjs must export subject: .*$/ })
-  await t.rejects(loadSubject(path.join(folder, 'none.mjs')), { message: /none\.mjs cannot be loaded: [^\n]*$/ })
+  writeFileSync(file, 'export const system = { name: 1 }')
+  await t.rejects(loadSystem(file), { message: /half\.mjs must export system: .*$/ })
+  await t.rejects(loadSystem(path.join(folder, 'none.mjs')), { message: /none\.mjs cannot be loaded: [^\n]*$/ })
   writeFileSync(
     file,
-    "export const subject = { name: 'half', register () { throw new Error('wrong option') }, query () {} }"
+    "export const system = { name: 'half', register () { throw new Error('wrong option') }, query () {} }"
   )
   await t.rejects(codes(await worker(t, file), '204'), { message: 'half, 204: the app does not start: wrong option' })
 })

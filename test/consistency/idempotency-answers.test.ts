@@ -1,7 +1,7 @@
 // What of a first answer a repeat gets: bytes as they were, 202 or what became of it; and routes that only read.
 import t from 'tap'
 import { build, until } from '../helper.ts'
-import { newKey, onEachStore, senderOf, storeOne } from './idempotency-app.ts'
+import { newKey, onEachStore, createSender, storeOne } from './idempotency-app.ts'
 
 const BYTES = {
   '/bytes': Buffer.from([0x25, 0x50, 0x44, 0x46, 0xff, 0xfe, 0x80, 0x41]),
@@ -62,7 +62,7 @@ for (const [name, settings] of Object.entries({ PostgreSQL: {}, SQLite: { DATABA
           isAsked = true
           await waiting
         })
-        app.post('/members', { config: { transaction: { agree: 'outbox' } } }, async (request, reply) => {
+        app.post('/members', { config: { transaction: { crossStore: 'outbox' } } }, async (request, reply) => {
           await storeOne(request)
           request.announceEvent(
             await app.outbox.enqueue(request.transaction, { topic: 'profiles', key: '1', payload: {} })
@@ -72,7 +72,7 @@ for (const [name, settings] of Object.entries({ PostgreSQL: {}, SQLite: { DATABA
         })
       }
     })
-    const [send, key] = [senderOf(app), newKey()]
+    const [send, key] = [createSender(app), newKey()]
     const first = await send('/members', key)
     t.match(first, { status: 202, headers: { location: '/members/1' } })
     const token = { 'consistency-token': first.headers['consistency-token'] as string }
@@ -117,7 +117,7 @@ t.test('a POST that only reads says that it takes no key', async (t) => {
         )
       }
     })
-    const send = senderOf(app)
+    const send = createSender(app)
     t.match(await send('/search', newKey()), {
       status: 400,
       body: { type: '/docs/problems#bad-request', detail: /only reads and takes no Idempotency-Key/ }
@@ -152,7 +152,7 @@ t.test('a swallowed conflict is run again, with a key as without', async (t) => 
       })
     }
   })
-  const [send, key] = [senderOf(app), newKey()]
+  const [send, key] = [createSender(app), newKey()]
   t.match(await send('/swallows', key), { status: 201, body: { run: 2 }, isReplay: false })
   t.match(await send('/swallows', key), { status: 201, body: { run: 2 }, isReplay: true })
 })

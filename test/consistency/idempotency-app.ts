@@ -61,14 +61,14 @@ export function onEachStore (
       if (name === 'SQLite') await migrate(file)
       const app = await build(t, {
         settings: { PROJECTIONS: false, ...settings, ...(name === 'SQLite' ? { DATABASE_URL: file } : {}) },
-        plugins: routesOf(handlers, store)
+        plugins: getRoutes(handlers, store)
       })
-      await run(t, { name, app, send: senderOf(app), count: () => countStored(app, store) })
+      await run(t, { name, app, send: createSender(app), count: () => countStored(app, store) })
     })
   }
 }
 
-function routesOf (handlers: Record<string, Handler>, store: 'sql' | 'mongo'): NonNullable<BuildOptions['plugins']> {
+function getRoutes (handlers: Record<string, Handler>, store: 'sql' | 'mongo'): NonNullable<BuildOptions['plugins']> {
   return async (app) => {
     for (const [url, handler] of Object.entries(handlers)) {
       app.post(url, { config: { transaction: { store } } }, handler)
@@ -77,7 +77,7 @@ function routesOf (handlers: Record<string, Handler>, store: 'sql' | 'mongo'): N
 }
 
 /** Posts an empty object under a key. */
-export function senderOf (app: App): Keyed['send'] {
+export function createSender (app: App): Keyed['send'] {
   return async (url, key, headers = {}) => {
     const reply = await app.inject({
       method: 'POST',

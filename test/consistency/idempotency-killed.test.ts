@@ -7,7 +7,7 @@ import { migrate } from '../../drizzle/migrate.ts'
 import { readRun } from '../databases/run.ts'
 import { newFolder } from '../folder.ts'
 import { build, databases } from '../helper.ts'
-import { countStored, newKey, senderOf, storeOne } from './idempotency-app.ts'
+import { countStored, newKey, createSender, storeOne } from './idempotency-app.ts'
 
 /** Posts under a key to a process that stores the work and is killed before it answers. */
 async function storeAndDie (t: Test, url: string, key: string, settings: Record<string, string>): Promise<void> {
@@ -56,7 +56,7 @@ for (const [name, store] of [['PostgreSQL', 'sql'], ['SQLite', 'sql'], ['MongoDB
         })
       }
     })
-    const send = senderOf(app)
+    const send = createSender(app)
     t.equal(await countStored(app, store), 1)
     for (let n = 0; n < 2; n++) {
       t.match(await send(`/${store}`, key), { status: 409, body: { type: '/docs/problems#answer-unknown' } })

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Type } from '@sinclair/typebox'
 import t, { type Test } from 'tap'
 import type { App, BuildOptions } from '../../app.ts'
-import { sweepKeys } from '../../plugins/idempotency/sql-store.ts'
+import { deleteExpiredKeys } from '../../plugins/idempotency/sql-store.ts'
 import { mongoDatabase } from '../../plugins/mongo/index.ts'
 import { newFolder } from '../folder.ts'
 import { build } from '../helper.ts'
@@ -141,7 +141,7 @@ t.test('PostgreSQL', async (t) => {
     t.ok((await readKeys(app)).find((row) => row.key === key).expires_at > Date.now() + 23 * 3600_000, 'for 24 hours')
     await app.pg.query("UPDATE idempotency_keys SET expires_at = now() - interval '1 second' WHERE key = $1", [key])
     const { length } = await readKeys(app)
-    t.equal(await sweepKeys(app), 1)
+    t.equal(await deleteExpiredKeys(app), 1)
     t.equal((await readKeys(app)).length, length - 1)
     t.equal(first.status, 201)
   })
@@ -257,7 +257,7 @@ t.test('SQLite', async (t) => {
     await app.sqlite?.query("UPDATE idempotency_keys SET expires_at = '2000-01-01T00:00:00.000Z' WHERE key = $1", [key])
     t.match(await post(app, '/users', newUser(), key), { status: 201, headers: { 'idempotency-replayed': undefined } })
     await app.sqlite?.query("UPDATE idempotency_keys SET expires_at = '2000-01-01T00:00:00.000Z' WHERE key = $1", [key])
-    t.equal(await sweepKeys(app), 1)
+    t.equal(await deleteExpiredKeys(app), 1)
   })
 })
 

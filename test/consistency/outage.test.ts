@@ -143,7 +143,7 @@ const members: BuildOptions = {
       })
     )
     app.post('/members', {
-      config: { transaction: { agree: 'outbox' } },
+      config: { transaction: { crossStore: 'outbox' } },
       schema: {
         body: Type.Object({ email: Type.String(), name: Type.String(), handle: Type.String(), bio: Type.String() }),
         response: { 201: MemberSchema, 202: MemberSchema }

@@ -47,8 +47,8 @@ t.test('a database that is closed during a transaction ends the transaction, not
   const pool = new SqliteReadWritePool({ path: path.join(newFolder(t), 'app.db'), readers: 1, ...limits })
   await pool.query('create table t (v)')
   const [first, second] = [
-    await pool.begin({ readOnly: false, abandoned: () => false }),
-    await pool.begin({ readOnly: true, abandoned: () => false })
+    await pool.begin({ readOnly: false, isAborted: () => false }),
+    await pool.begin({ readOnly: true, isAborted: () => false })
   ]
   await first.query('insert into t values (1)')
   pool.close()

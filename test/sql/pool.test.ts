@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import type { PoolClient } from 'pg'
 import t, { type Test } from 'tap'
-import { answerFor } from 'fastify-transaction'
+import { mapError } from 'fastify-transaction'
 import type { Settings } from '../../schemas/settings.ts'
 import { databases, until } from '../helper.ts'
 import { Proxy } from '../proxy.ts'
@@ -84,7 +84,7 @@ t.test('pool_timeout and the bound of the queue', async (t) => {
     const holder = await pool.connect()
     const error = await failure(pool.query('select 1'))
     t.match(error, { code: 'TX_POOL_TIMEOUT' })
-    t.same(answerFor(error), { status: 503, type: 'pool-exhausted', retryAfter: 1 })
+    t.same(mapError(error), { status: 503, type: 'pool-exhausted', retryAfter: 1 })
     t.equal(pool.waitingCount, 0)
     holder.release()
     t.equal((await pool.query('select 1')).rowCount, 1)
@@ -317,7 +317,7 @@ t.test('faults of the network', async (t) => {
     const { pool, proxy } = await proxied(t)
     proxy.refuse()
     const error = await failure(pool.query('select 1'))
-    t.match(answerFor(error), { status: 503, type: 'database-unavailable' })
+    t.match(mapError(error), { status: 503, type: 'database-unavailable' })
     const second = Promise.race([pool.query('select 1').catch(() => 'refused'), sleep(2000, 'still waiting')])
     t.equal(await second, 'refused')
     proxy.accept()
@@ -327,7 +327,7 @@ t.test('faults of the network', async (t) => {
   t.test('a server that accepts no connection in time: 503', async (t) => {
     const { pool, proxy } = await proxied(t, { DATABASE_POOL_TIMEOUT_MS: 1000 })
     proxy.pause()
-    t.match(answerFor(await failure(pool.connect())), { status: 503, type: 'database-unavailable' })
+    t.match(mapError(await failure(pool.connect())), { status: 503, type: 'database-unavailable' })
     proxy.resume()
     t.ok(await until(() => answers(pool)), 'and it works again')
   })
@@ -339,7 +339,7 @@ t.test('faults of the network', async (t) => {
     client.release()
     proxy.pause()
     const error = await failure(pool.query('select 1'))
-    t.match(answerFor(error), { status: 504, type: 'database-timeout' })
+    t.match(mapError(error), { status: 504, type: 'database-timeout' })
     t.equal(pool.totalCount, 0)
     proxy.resume()
     t.not(await getPid(pool), pid)

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import t from 'tap'
-import { answerFor } from 'fastify-transaction'
+import { mapError } from 'fastify-transaction'
 import { until } from '../helper.ts'
 import { failure, fileApp, never, openApp, otherProgram } from './sqlite-app.ts'
 
@@ -13,8 +13,8 @@ t.test('pragmas of every connection', async (t) => {
   t.test('a file: the writer and each reader', async (t) => {
     const { pool } = await fileApp(t, { DATABASE_POOL_SIZE: 3 })
     await pool.query('create table t (v)')
-    const writer = await pool.begin({ readOnly: false, abandoned: never })
-    const readers = await Promise.all([1, 2, 3].map(() => pool.begin({ readOnly: true, abandoned: never })))
+    const writer = await pool.begin({ readOnly: false, isAborted: never })
+    const readers = await Promise.all([1, 2, 3].map(() => pool.begin({ readOnly: true, isAborted: never })))
     for (const session of [writer, ...readers]) {
       const query = session.query.bind(session)
       for (const [pragma, value] of Object.entries({ ...wanted, journal_mode: 'wal' })) {
@@ -30,7 +30,7 @@ t.test('pragmas of every connection', async (t) => {
     for (const [pragma, value] of Object.entries(wanted)) {
       t.equal(await ask(pool.query.bind(pool), pragma), value, pragma)
     }
-    const holder = await pool.begin({ readOnly: false, abandoned: never })
+    const holder = await pool.begin({ readOnly: false, isAborted: never })
     const [read, write] = [pool.query('select 1 as one'), pool.query('create table t (v)')]
     t.equal(pool.counts.reads.waiting, 2, 'everything else queues behind a transaction')
     await holder.end('commit')
@@ -42,7 +42,7 @@ t.test('pragmas of every connection', async (t) => {
   t.test('foreign keys hold', async (t) => {
     const { pool } = await openApp(t, ':memory:')
     const error = await failure(pool.query("insert into orders (user_id, total) values (1, '0.00')"))
-    t.match(answerFor(error), { status: 409, type: 'reference' })
+    t.match(mapError(error), { status: 409, type: 'reference' })
   })
 })
 
@@ -50,9 +50,9 @@ t.test('waiting', async (t) => {
   t.test('writers take turns in the order they came', async (t) => {
     const { pool } = await fileApp(t)
     await pool.query('create table turns (id integer primary key, who)')
-    const holder = await pool.begin({ readOnly: false, abandoned: never })
+    const holder = await pool.begin({ readOnly: false, isAborted: never })
     const writers = Array.from({ length: 20 }, async (_, who) => {
-      const session = await pool.begin({ readOnly: false, abandoned: never })
+      const session = await pool.begin({ readOnly: false, isAborted: never })
       await session.query('insert into turns (who) values ($1)', [who])
       await sleep(1)
       await session.end('commit')
@@ -66,7 +66,7 @@ t.test('waiting', async (t) => {
   t.test('a reader that stays does not hold up a writer, and sees one state', async (t) => {
     const { pool } = await fileApp(t)
     await pool.query('create table t (v)')
-    const reader = await pool.begin({ readOnly: true, abandoned: never })
+    const reader = await pool.begin({ readOnly: true, isAborted: never })
     const count = async () => (await reader.query<{ n: number }>('select count(*) as n from t')).rows[0]?.n
     t.equal(await count(), 0)
     await pool.query('insert into t values (1)')
@@ -79,28 +79,28 @@ t.test('waiting', async (t) => {
 
   t.test('a wait ends after the pool timeout, or at once when too many wait', async (t) => {
     const { pool } = await fileApp(t, { DATABASE_POOL_TIMEOUT_MS: 200, DATABASE_POOL_MAX_WAITING: 1 })
-    const holder = await pool.begin({ readOnly: false, abandoned: never })
+    const holder = await pool.begin({ readOnly: false, isAborted: never })
     const waiting = failure(pool.query('create table t (v)'))
-    t.match(answerFor(await failure(pool.query('create table u (v)'))), {
+    t.match(mapError(await failure(pool.query('create table u (v)'))), {
       status: 503,
       type: 'pool-exhausted',
       retryAfter: 1
     })
     t.equal(pool.counts.writes.waiting, 1)
-    t.match(answerFor(await waiting), { status: 503, type: 'pool-exhausted' })
+    t.match(mapError(await waiting), { status: 503, type: 'pool-exhausted' })
     await holder.end('commit')
     t.equal((await pool.query('select * from sqlite_master')).rowCount, 0)
   })
 
   t.test('who has given up is passed over', async (t) => {
     const { pool } = await fileApp(t)
-    const holder = await pool.begin({ readOnly: false, abandoned: never })
+    const holder = await pool.begin({ readOnly: false, isAborted: never })
     let gaveUp = false
-    const abandoned = failure(pool.begin({ readOnly: false, abandoned: () => gaveUp }))
-    const next = pool.begin({ readOnly: false, abandoned: never })
+    const isAborted = failure(pool.begin({ readOnly: false, isAborted: () => gaveUp }))
+    const next = pool.begin({ readOnly: false, isAborted: never })
     gaveUp = true
     await holder.end('commit')
-    t.match(await abandoned, { code: 'TX_POOL_TIMEOUT' })
+    t.match(await isAborted, { code: 'TX_POOL_TIMEOUT' })
     await (await next).end('rollback')
     t.same(pool.counts.writes, { open: 1, idle: 1, waiting: 0 })
   })
@@ -135,17 +135,17 @@ t.test('a lock that another process holds', async (t) => {
     await pool.query('create table t (v)')
     const other = await otherProgram(t, file)
     await other.run('begin immediate')
-    t.match(answerFor(await failure(pool.query('insert into t values (1)'))), {
+    t.match(mapError(await failure(pool.query('insert into t values (1)'))), {
       status: 503,
       type: 'lock-timeout',
       retryAfter: 1
     })
-    t.match(answerFor(await failure(pool.begin({ readOnly: false, abandoned: never }))), {
+    t.match(mapError(await failure(pool.begin({ readOnly: false, isAborted: never }))), {
       status: 503,
       type: 'lock-timeout'
     })
     await other.run('commit')
-    const session = await pool.begin({ readOnly: false, abandoned: never })
+    const session = await pool.begin({ readOnly: false, isAborted: never })
     await session.query('insert into t values (1)')
     await session.end('commit')
     t.equal((await pool.query('select * from t')).rowCount, 1)
@@ -184,11 +184,11 @@ t.test('values', async (t) => {
     quoted: '$1'
   }])
   for (const refused of ['nul\0', NaN, Infinity, 2n ** 63n, new Date(NaN), Symbol('x')]) {
-    t.match(answerFor(await failure(kept('x', refused))), { status: 422, type: 'value-refused' }, inspect(refused))
+    t.match(mapError(await failure(kept('x', refused))), { status: 422, type: 'value-refused' }, inspect(refused))
   }
-  t.match(answerFor(await failure(pool.query("insert into users (email, name) values ('a@b.c', '')"))), { status: 422 })
+  t.match(mapError(await failure(pool.query("insert into users (email, name) values ('a@b.c', '')"))), { status: 422 })
   await pool.query("insert into users (email, name) values ('a@b.c', 'A')")
-  t.match(answerFor(await failure(pool.query("insert into users (email, name) values ('a@b.c', 'A')"))), {
+  t.match(mapError(await failure(pool.query("insert into users (email, name) values ('a@b.c', 'A')"))), {
     status: 409,
     type: 'duplicate'
   })
@@ -210,7 +210,7 @@ t.test('F38 a full disk: 503, nothing half, and the service goes on', async (t) 
     await request.transaction.query('insert into t values (zeroblob(100000))')
     return {}
   })
-  app.setErrorHandler((error, _request, reply) => reply.code(answerFor(error)?.status ?? 500).send())
+  app.setErrorHandler((error, _request, reply) => reply.code(mapError(error)?.status ?? 500).send())
   t.equal((await app.inject({ method: 'POST', url: '/' })).statusCode, 503)
   t.equal((await pool.query('select * from t')).rowCount, 0)
   t.equal((await pool.query('insert into t values (1)')).rowCount, 1, 'on a new connection, without the limit')

@@ -19,7 +19,7 @@ export function isHistoryLost (error: unknown): boolean {
 }
 
 /** Name and code of an error, for the log: messages of drivers may hold values. */
-export function nameOf (error: unknown): string {
+export function getName (error: unknown): string {
   if (!(error instanceof Error)) return 'unknown'
   return 'code' in error && (typeof error.code === 'string' || typeof error.code === 'number')
     ? `${error.name} ${error.code}`

@@ -17,7 +17,7 @@ export function isClusterTime (text: string): boolean {
 }
 
 /** The moment a cluster time names, to the second. */
-export function dateOf (time: ClusterTime): Date {
+export function toDate (time: ClusterTime): Date {
   return new Date(Number.parseInt(time.slice(0, 8), 16) * 1000)
 }
 
@@ -30,24 +30,24 @@ export function before (time: ClusterTime): ClusterTime {
  * The cluster time inside a resume token; undefined for a token that does not look as expected.
  * The format is not documented: used only to know sooner that a quiet stream is current.
  */
-function timeOfToken (token: ResumeToken): ClusterTime | undefined {
+function getTokenTime (token: ResumeToken): ClusterTime | undefined {
   const data = (token as { _data?: unknown } | null | undefined)?._data
   return typeof data === 'string' ? /^82([0-9a-f]{16})/i.exec(data)?.[1]?.toLowerCase() : undefined
 }
 
 /** What is known when the server says "nothing up to here": changes of that very moment may still come. */
 export function quietUntil (token: ResumeToken): ClusterTime | undefined {
-  const time = timeOfToken(token)
+  const time = getTokenTime(token)
   return time && before(time)
 }
 
 /** The cluster time of a change. */
-export function timeOf (change: ChangeStreamDocument): ClusterTime | undefined {
-  return change.clusterTime === undefined ? timeOfToken(change._id) : clusterTime(change.clusterTime)
+export function getClusterTime (change: ChangeStreamDocument): ClusterTime | undefined {
+  return change.clusterTime === undefined ? getTokenTime(change._id) : clusterTime(change.clusterTime)
 }
 
 /** When a change was made, as `Date.now()` would have said there; to the second before MongoDB 6.0. */
-export function wallTimeOf (change: ChangeStreamDocument): number {
+export function getWallTime (change: ChangeStreamDocument): number {
   if ('wallTime' in change && change.wallTime instanceof Date) return change.wallTime.getTime()
   return change.clusterTime === undefined ? Date.now() : change.clusterTime.getHighBitsUnsigned() * 1000
 }

@@ -76,7 +76,7 @@ export interface Outbox {
    */
   enqueue: (tx: OutboxTransaction, event: NewEvent) => Promise<string>
   /** Call after a commit: the relay of this process looks at once, instead of at its next poll. `enqueue` does it where it can. */
-  kick: (topic?: string) => void
+  wake: (topic?: string) => void
   /** Waits up to `ms` milliseconds until an event is applied, by whichever process; false when it is not. Never throws. */
   applied: (id: string, ms: number) => Promise<boolean>
   /** Backlog and progress per topic, from memory; the backlog is measured every `measureInterval`. */
@@ -114,13 +114,13 @@ export default fp<OutboxOptions>(async function outbox (app, options) {
       relays.set(topic, createRelay(app, settings, waiters, topic, apply, topicOptions))
     },
     enqueue: (tx, event) => {
-      const enqueued = enqueue(settings.store, tx, event, () => relays.get(event.topic)?.kick())
+      const enqueued = enqueue(settings.store, tx, event, () => relays.get(event.topic)?.wake())
       // One that nobody awaits must not end the process; where the transaction can follow it, its failure is the transaction's.
       enqueued.catch(() => {})
       return typeof tx?.follow === 'function' ? tx.follow(enqueued) : enqueued
     },
-    kick: (topic) => {
-      for (const relay of topic === undefined ? relays.values() : [relays.get(topic)]) relay?.kick()
+    wake: (topic) => {
+      for (const relay of topic === undefined ? relays.values() : [relays.get(topic)]) relay?.wake()
     },
     applied: (id, ms) => waiters.wait(id, ms),
     stats: () => [...relays.values()].map((relay) => ({ ...relay.stats, ...gauges.of(relay.stats.topic) }))

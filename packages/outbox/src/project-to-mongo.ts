@@ -21,7 +21,7 @@ export interface ProjectionOptions<Id, Payload> {
  * so that a late older event cannot bring it back: leave tombstones out when reading, and expire them with a TTL index on `_deleted_at`.
  */
 export function projectToMongo<Id, Payload = unknown> (options: ProjectionOptions<Id, Payload>): Apply {
-  const { collection, id = keyOf, version = idOf, document } = options
+  const { collection, id = getKey, version = getId, document } = options
   return async function applyProjection (events) {
     const newest = new Map<string, OutboxEvent<Payload>>()
     for (const event of events as Array<OutboxEvent<Payload>>) {
@@ -62,7 +62,7 @@ export function replaceIfNewer<Id> (
 
 // One refused document is the fault of the events about it; anything else concerns all.
 function blame<Payload> (error: unknown, written: Array<OutboxEvent<Payload>>, events: OutboxEvent[]): Failure[] {
-  const refused = writeErrorsOf(error)
+  const refused = getWriteErrors(error)
   if (refused === undefined) throw error
   const keys = new Map(refused.map(({ index, errmsg }) => [written[index]?.key, errmsg]))
   return events.filter(({ key }) => keys.has(key)).map(({ id, key }) => ({
@@ -71,16 +71,16 @@ function blame<Payload> (error: unknown, written: Array<OutboxEvent<Payload>>, e
   }))
 }
 
-function writeErrorsOf (error: unknown): Array<{ index: number; errmsg?: string }> | undefined {
+function getWriteErrors (error: unknown): Array<{ index: number; errmsg?: string }> | undefined {
   if (!(error instanceof Error) || !('writeErrors' in error)) return undefined
   const found = Array.isArray(error.writeErrors) ? error.writeErrors : [error.writeErrors]
   return found.length > 0 ? found as Array<{ index: number; errmsg?: string }> : undefined
 }
 
-function keyOf<Id> (event: OutboxEvent): Id {
+function getKey<Id> (event: OutboxEvent): Id {
   return event.key as Id
 }
 
-function idOf (event: OutboxEvent): number {
+function getId (event: OutboxEvent): number {
   return Number(event.id)
 }

@@ -18,7 +18,7 @@ t.test('PostgreSQL', async (t) => {
     })
     const ids = await publish(app, pool, many(10))
     const poison = String(ids[3])
-    app.outbox.kick()
+    app.outbox.wake()
     await until('the other nine are applied', () => keys.length === 9)
     for (let attempts = 1; attempts < 3; attempts++) {
       await until(`attempt ${attempts}`, async () => (await readRow(pool, poison)).attempts >= attempts)
@@ -45,7 +45,7 @@ t.test('PostgreSQL', async (t) => {
 
     isCured = true
     t.same(await app.outbox.store.replay('all'), [poison])
-    app.outbox.kick()
+    app.outbox.wake()
     t.equal(await app.outbox.applied(poison, 5000), true)
     t.same(keys.sort(), ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
 
@@ -69,7 +69,7 @@ t.test('PostgreSQL', async (t) => {
       }
     })
     const ids = await publish(app, pool, many(5))
-    app.outbox.kick()
+    app.outbox.wake()
     await until('four are applied', () => keys.length === 4)
     await until('one is marked', async () => (await readRow(pool, ids[2]))?.attempts === 1)
     t.equal((await readRow(pool, ids[2])).last_error, 'Error: refused')
@@ -82,7 +82,7 @@ t.test('PostgreSQL', async (t) => {
       topics: { things: async (events) => events.map(({ id }) => ({ id, error: 'never', park: true })) }
     })
     const [id] = await publish(app, pool, [event('a')])
-    app.outbox.kick()
+    app.outbox.wake()
     await until('parked', async () => (await readRow(pool, id)).parked_at !== null)
     t.match(await readRow(pool, id), { attempts: 1, last_error: 'never' })
     await app.close()
@@ -103,7 +103,7 @@ t.test('PostgreSQL', async (t) => {
       }
     })
     const ids = await publish(app, pool, [...many(3), event('o', {}, 'others')])
-    app.outbox.kick()
+    app.outbox.wake()
     await until('it backs off', () => app.outbox.stats()[0]?.state === 'backing off')
     await until('the other topic is applied', () => other.keys.length === 1)
     await sleep(300)
@@ -136,7 +136,7 @@ t.test('PostgreSQL', async (t) => {
       }
     })
     const [id] = await publish(app, pool, [event('a')])
-    app.outbox.kick()
+    app.outbox.wake()
     t.equal(await app.outbox.applied(String(id), 5000), true)
     t.match(app.outbox.stats()[0], { failed: 0, applied: 1 })
     await app.close()
@@ -158,7 +158,7 @@ t.test('PostgreSQL', async (t) => {
       }
     })
     const ids = await publish(app, pool, many(4))
-    app.outbox.kick()
+    app.outbox.wake()
     await until('three are applied', () => keys.length === 3)
     await until('one is marked', async () => (await readRow(pool, ids[1]))?.attempts >= 1)
     t.match(await readRow(pool, ids[1]), { last_error: /apply took longer than 100 ms/ })

@@ -49,9 +49,9 @@ t.test('PostgreSQL', async (t) => {
     const [id] = await publish(writer.app, pool, [event('held')])
     const holder = await startHolder(t, url, 'things')
     const { app } = await appWith(t, store, { topics: { things: apply } })
-    app.outbox.kick()
+    app.outbox.wake()
     const [free] = await publish(app, pool, [event('free')])
-    app.outbox.kick()
+    app.outbox.wake()
     t.equal(await app.outbox.applied(String(free), 5000), true, 'others flow past what it holds')
     t.equal(await app.outbox.applied(String(id), 300), false, 'held by the other process')
     t.same(keys, ['free'])
@@ -76,7 +76,7 @@ t.test('PostgreSQL', async (t) => {
       }
     })
     const [id] = await publish(app, pool, [event('a')])
-    app.outbox.kick()
+    app.outbox.wake()
     t.equal(await app.outbox.applied(String(id), 5000), true)
     t.same(seen, ['a', 'a'])
     t.match(lines.find(({ level }) => level === 40), { msg: /away/ })
@@ -133,7 +133,7 @@ t.test('PostgreSQL', async (t) => {
       }
     })
     await publish(app, pool, many(3))
-    app.outbox.kick()
+    app.outbox.wake()
     await until('it runs', () => isRunning)
     await app.close()
     t.ok(isApplied)
@@ -153,7 +153,7 @@ t.test('PostgreSQL', async (t) => {
       }
     })
     const [id] = await publish(app, pool, [event('a')])
-    app.outbox.kick()
+    app.outbox.wake()
     await until('it hangs', () => isRunning)
     await app.close()
     t.match(await readRow(pool, id), { attempts: 0, parked_at: null })

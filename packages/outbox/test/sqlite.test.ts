@@ -27,7 +27,7 @@ t.test('SQLite', async (t) => {
       }),
       { message: 'rolled back' }
     )
-    app.outbox.kick()
+    app.outbox.wake()
     t.equal(await app.outbox.applied(String(ids[9]), 5000), true)
     await until('nine are applied', () => keys.length === 9)
     await until('the bad one is tried again and parked', async () => {

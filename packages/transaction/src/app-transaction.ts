@@ -6,9 +6,9 @@ import type { Observe } from './core/observe.ts'
 import type { TransactionOptions } from './options/route-options.ts'
 import { optionMistakes } from './options/route-options.ts'
 import type { Drivers } from './http/route.ts'
-import { mayRunAgain } from './core/retry.ts'
-import { Scope } from './core/lazy-transaction.ts'
-import { Told } from './core/given-promises.ts'
+import { canRunAgain } from './core/retry.ts'
+import { LazyTransaction } from './core/lazy-transaction.ts'
+import { WatchedPromise } from './core/given-promises.ts'
 import type { Handles } from './handles.ts'
 import { Transaction } from './transaction.ts'
 import { refuseNested, watched } from './core/outside-queries.ts'
@@ -27,12 +27,12 @@ export interface CallContext {
   defaults: TransactionOptions
   handles: Handles
   prefix: string
-  /** Whether the detectors of strays look. Following what runs where costs every promise of the process, also of requests. */
+  /** Whether outside queries are detected. Following what runs where costs every promise of the process, also of requests. */
   isWatching: boolean
   retryAfter: number
   afterCommit: (callbacks: Array<() => unknown>) => void
   observe: Observe | undefined
-  /** Told of calls that failed and that nobody awaited. Default none. */
+  /** WatchedPromise of calls that failed and that nobody awaited. Default none. */
   log?: FastifyBaseLogger | undefined
 }
 
@@ -46,11 +46,11 @@ export function runTransaction<Result> (
   context: CallContext
 ): Promise<Result> {
   const running = run(work, own, context)
-  const promise = Told.of(running)
+  const promise = WatchedPromise.of(running)
   running.catch((error: unknown) => {
     // Whoever awaits it hears of it; one that nobody awaits must neither end the process nor fail in silence.
     setImmediate(() => {
-      if (!promise.isHeard) context.log?.error({ err: error }, 'app.transaction() failed and nobody awaited it')
+      if (!promise.isAwaited) context.log?.error({ err: error }, 'app.transaction() failed and nobody awaited it')
     })
   })
   return promise
@@ -76,7 +76,7 @@ async function run<Result> (
   for (let attempt = 1;; attempt++) {
     const { deadline = 0, retries = 0 } = options
     const expiry = rejection()
-    const scope = new Scope(driver, {
+    const tx = new LazyTransaction(driver, {
       onExpire: expiry.reject,
       plan,
       attempt,
@@ -89,31 +89,31 @@ async function run<Result> (
       observe: context.observe
     })
     try {
-      return await runOnce(scope, work, context, expiry.promise)
+      return await runOnce(tx, work, context, expiry.promise)
     } catch (error) {
-      if (attempt > retries || !mayRunAgain(scope, error)) throw error
+      if (attempt > retries || !canRunAgain(tx, error)) throw error
     }
     await sleep(Math.random() * 10 * 2 ** Math.min(attempt, 6))
   }
 }
 
 async function runOnce<Result> (
-  scope: Scope,
+  tx: LazyTransaction,
   work: (transaction: Transaction) => Promise<Result>,
   { handles, isWatching }: CallContext,
   expiry: Promise<never>
 ): Promise<Result> {
-  const transaction = new Transaction(scope, handles)
+  const transaction = new Transaction(tx, handles)
   let result: Result
   try {
     // Work that waits for something else must not keep its caller past the deadline.
-    result = await Promise.race([isWatching ? watched(scope, () => work(transaction)) : work(transaction), expiry])
+    result = await Promise.race([isWatching ? watched(tx, () => work(transaction)) : work(transaction), expiry])
   } catch (error) {
-    await scope.settle('rollback').catch(() => {})
+    await tx.settle('rollback').catch(() => {})
     throw error
   }
-  if (scope.doom !== undefined) throw scope.doom
-  await scope.settle('commit')
+  if (tx.abortReason !== undefined) throw tx.abortReason
+  await tx.settle('commit')
   return result
 }
 

@@ -1,7 +1,7 @@
 import { isUnanswered } from './mongo/errors.ts'
 
 /** What a database, driver or transaction error means to a client: an HTTP status and the slug of a problem type. */
-export interface Answer {
+export interface MappedError {
   status: number
   type: string
   /** Seconds after which the same request may succeed. */
@@ -10,21 +10,21 @@ export interface Answer {
 
 type Fault = Error & Record<string, unknown>
 
-const DUPLICATE: Answer = { status: 409, type: 'duplicate' }
-const REFERENCE: Answer = { status: 409, type: 'reference' }
-const VALUE: Answer = { status: 422, type: 'value-refused' }
-const DOCUMENT: Answer = { status: 422, type: 'document-refused' }
-const CONFLICT: Answer = { status: 503, type: 'write-conflict', retryAfter: 1 }
-const LOCKED: Answer = { status: 503, type: 'lock-timeout', retryAfter: 1 }
-const SLOW: Answer = { status: 504, type: 'database-timeout' }
-const EXHAUSTED: Answer = { status: 503, type: 'pool-exhausted', retryAfter: 1 }
-const UNAVAILABLE: Answer = { status: 503, type: 'database-unavailable', retryAfter: 1 }
-const RESOURCES: Answer = { status: 503, type: 'out-of-resources', retryAfter: 5 }
-const UNKNOWN: Answer = { status: 500, type: 'outcome-unknown' }
-const TOO_LARGE: Answer = { status: 413, type: 'document-too-large' }
-const INTERNAL: Answer = { status: 500, type: 'internal' }
+const DUPLICATE: MappedError = { status: 409, type: 'duplicate' }
+const REFERENCE: MappedError = { status: 409, type: 'reference' }
+const VALUE: MappedError = { status: 422, type: 'value-refused' }
+const DOCUMENT: MappedError = { status: 422, type: 'document-refused' }
+const CONFLICT: MappedError = { status: 503, type: 'write-conflict', retryAfter: 1 }
+const LOCKED: MappedError = { status: 503, type: 'lock-timeout', retryAfter: 1 }
+const SLOW: MappedError = { status: 504, type: 'database-timeout' }
+const EXHAUSTED: MappedError = { status: 503, type: 'pool-exhausted', retryAfter: 1 }
+const UNAVAILABLE: MappedError = { status: 503, type: 'database-unavailable', retryAfter: 1 }
+const RESOURCES: MappedError = { status: 503, type: 'out-of-resources', retryAfter: 5 }
+const UNKNOWN: MappedError = { status: 500, type: 'outcome-unknown' }
+const TOO_LARGE: MappedError = { status: 413, type: 'document-too-large' }
+const INTERNAL: MappedError = { status: 500, type: 'internal' }
 
-const TRANSACTION: Record<string, Answer> = {
+const TRANSACTION: Record<string, MappedError> = {
   TX_CLOSED: INTERNAL,
   TX_CLIENT_GONE: { status: 499, type: 'client-error' },
   TX_ABORTED: INTERNAL,
@@ -37,7 +37,7 @@ const TRANSACTION: Record<string, Answer> = {
 }
 
 // The longest matching beginning of the SQLSTATE wins.
-const SQLSTATE: Record<string, Answer> = {
+const SQLSTATE: Record<string, MappedError> = {
   '08': UNAVAILABLE,
   22: VALUE,
   23: VALUE,
@@ -62,7 +62,7 @@ const SQLSTATE: Record<string, Answer> = {
   58: RESOURCES
 }
 
-const SQLITE: Record<string, Answer> = {
+const SQLITE: Record<string, MappedError> = {
   SQLITE_CONSTRAINT: VALUE,
   SQLITE_CONSTRAINT_UNIQUE: DUPLICATE,
   SQLITE_CONSTRAINT_PRIMARYKEY: DUPLICATE,
@@ -81,7 +81,7 @@ const SQLITE: Record<string, Answer> = {
   CLIENT_CLOSED: UNAVAILABLE
 }
 
-const MONGO: ReadonlyArray<[Answer, number[]]> = [
+const MONGO: ReadonlyArray<[MappedError, number[]]> = [
   [DUPLICATE, [11000, 11001]],
   [DOCUMENT, [121]],
   [CONFLICT, [112, 117, 244, 251]],
@@ -108,7 +108,7 @@ const NETWORK = new Set([
   'EAI_AGAIN'
 ])
 // node-postgres throws these without a code.
-const PG_MESSAGES: ReadonlyArray<[RegExp, Answer]> = [
+const PG_MESSAGES: ReadonlyArray<[RegExp, MappedError]> = [
   [/^timeout exceeded when trying to connect$/, EXHAUSTED],
   [/^Query read timeout$/, SLOW],
   [
@@ -122,7 +122,7 @@ const PG_MESSAGES: ReadonlyArray<[RegExp, Answer]> = [
  * @param error anything that was thrown
  * @returns status, problem type and Retry-After in seconds; undefined when the error is none of these
  */
-export function answerFor (error: unknown): Answer | undefined {
+export function mapError (error: unknown): MappedError | undefined {
   for (const fault of chain(error)) {
     const answer = ownAnswer(fault) ?? sqlAnswer(fault) ?? sqliteAnswer(fault) ?? mongoAnswer(fault)
     if (answer !== undefined) return answer
@@ -135,7 +135,7 @@ export function answerFor (error: unknown): Answer | undefined {
  * @param error anything that was thrown
  * @returns the error of the driver, or undefined
  */
-export function driverErrorOf (error: unknown): Fault | undefined {
+export function getDriverError (error: unknown): Fault | undefined {
   return chain(error).find((fault) => isSqlError(fault) || sqliteAnswer(fault) !== undefined || isMongoError(fault))
 }
 
@@ -145,7 +145,7 @@ function chain (error: unknown): Fault[] {
   return found
 }
 
-function ownAnswer (fault: Fault): Answer | undefined {
+function ownAnswer (fault: Fault): MappedError | undefined {
   return typeof fault.code === 'string' ? TRANSACTION[fault.code] : undefined
 }
 
@@ -154,14 +154,14 @@ function isSqlError (fault: Fault): fault is Fault & { code: string } {
   return typeof fault.severity === 'string' && typeof fault.code === 'string' && /^[0-9A-Z]{5}$/.test(fault.code)
 }
 
-function sqlAnswer (fault: Fault): Answer | undefined {
+function sqlAnswer (fault: Fault): MappedError | undefined {
   if (!isSqlError(fault)) return undefined
   // A protocol error inside a session is our bug (too many parameters); as FATAL it is a refused connection.
   if (fault.code === '08P01' && fault.severity === 'ERROR') return INTERNAL
   return SQLSTATE[fault.code] ?? SQLSTATE[fault.code.slice(0, 3)] ?? SQLSTATE[fault.code.slice(0, 2)] ?? INTERNAL
 }
 
-function sqliteAnswer (fault: Fault): Answer | undefined {
+function sqliteAnswer (fault: Fault): MappedError | undefined {
   if (!/^(Libsql|Sqlite)\w*Error$/.test(fault.name) || typeof fault.code !== 'string') return undefined
   const extended = typeof fault.extendedCode === 'string' ? SQLITE[fault.extendedCode] : undefined
   const main = fault.code.split('_').slice(0, 2).join('_')
@@ -178,7 +178,7 @@ function hasLabel (fault: Fault, label: string): boolean {
     : fault.errorLabelSet instanceof Set && fault.errorLabelSet.has(label)
 }
 
-function mongoAnswer (fault: Fault): Answer | undefined {
+function mongoAnswer (fault: Fault): MappedError | undefined {
   if (!isMongoError(fault)) return isOversized(fault) ? TOO_LARGE : undefined
   // Before the codes: a write concern that failed because a server shut down says nothing against the write.
   if (hasLabel(fault, 'UnknownTransactionCommitResult') || fault.name === 'MongoWriteConcernError') return UNKNOWN
@@ -200,7 +200,7 @@ function isOversized (fault: Fault): boolean {
 }
 
 // Causes are followed only through database wrappers: a refused call to another service is not ours to explain.
-function connectionAnswer (error: unknown): Answer | undefined {
+function connectionAnswer (error: unknown): MappedError | undefined {
   const [first, second] = chain(error)
   if (first === undefined) return undefined
   const wrapped = 'query' in first || String(first.code).startsWith('TX_')

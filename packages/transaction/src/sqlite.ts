@@ -17,9 +17,9 @@ export interface SqliteSession {
 export interface SqliteConnections {
   /**
    * Begins a transaction, IMMEDIATE unless it is read only, when the turn comes.
-   * `abandoned` turns true when nobody waits for it any more.
+   * `isAborted` turns true when nobody waits for it any more.
    */
-  begin: (options: { readOnly: boolean; abandoned: () => boolean }) => Promise<SqliteSession>
+  begin: (options: { readOnly: boolean; isAborted: () => boolean }) => Promise<SqliteSession>
 }
 
 interface SqlitePlan {
@@ -50,7 +50,7 @@ export function sqliteDriver (connections: SqliteConnections): SqlDriver {
     plan: planSqlite,
     async open (plan, context) {
       const { readOnly } = plan as SqlitePlan
-      const session = await outsideTransaction(() => connections.begin({ readOnly, abandoned: context.abandoned }))
+      const session = await outsideTransaction(() => connections.begin({ readOnly, isAborted: context.isAborted }))
       return new SqliteTransaction(session, context)
     },
     // A transaction that writes holds the only lock from its beginning: there is nobody to conflict with.

@@ -2,7 +2,7 @@ import type { ClientSession } from 'mongodb'
 import type { QueryResult, QueryResultRow, Submittable } from 'pg'
 import { assertFunction, findQueryMistake, isBeingClosed, isSubmittable } from './core/query-arguments.ts'
 import type { Handle, Handles } from './handles.ts'
-import type { Scope } from './core/lazy-transaction.ts'
+import type { LazyTransaction } from './core/lazy-transaction.ts'
 import type { State } from './core/state.ts'
 import type { SqlClient, SqlTransaction, Statement } from './core/sql.ts'
 import { readerText, statementText, transactionControlIn } from './sql-text/statement-text.ts'
@@ -15,10 +15,10 @@ import type { ReplyCallback } from './http/before-reply.ts'
 
 /** `request.transaction`, and what `app.transaction` hands to its function. */
 export class Transaction {
-  readonly #scope: Scope
+  readonly #tx: LazyTransaction
   readonly #handles: Handles
   readonly #isStream: boolean
-  readonly #agrees: boolean
+  readonly #isCrossStore: boolean
   readonly #replyCallbacks: ReplyCallback[] = []
   #db: Handle | undefined
   /** The cursor or query stream that is open, or about to be. */
@@ -27,49 +27,49 @@ export class Transaction {
 
   /** Made by the plugin, once per attempt. */
   constructor (
-    scope: Scope,
+    tx: LazyTransaction,
     handles: Handles,
-    options: { stream?: boolean | undefined; agree?: 'outbox' | undefined } = {}
+    options: { stream?: boolean | undefined; crossStore?: 'outbox' | undefined } = {}
   ) {
-    this.#scope = scope
+    this.#tx = tx
     this.#handles = handles
     this.#isStream = options.stream === true
-    this.#agrees = options.agree !== undefined
+    this.#isCrossStore = options.crossStore !== undefined
   }
 
   /** The store this transaction lives in. */
   get store (): 'sql' | 'mongo' {
-    return this.#scope.driver.store
+    return this.#tx.driver.store
   }
 
   /** idle, opening, open, committing, committed, rolling back, rolled back, failed, lost or unknown. */
   get state (): State {
-    return this.#scope.state
+    return this.#tx.state
   }
 
   /** Which run of the handler this is, from 1; more than 1 only with `retries`. */
   get attempt (): number {
-    return this.#scope.attempt
+    return this.#tx.attempt
   }
 
   /** The end that has been asked for, by `commit()`, `rollback()`, the deadline or the reply; undefined before. Rejects where a commit fails. */
   get settled (): Promise<void> | undefined {
-    return this.#scope.settled
+    return this.#tx.settled
   }
 
   /** True once the store has confirmed a COMMIT with at least one statement in it. */
   get hasCommitted (): boolean {
-    return this.#scope.state === 'committed' && this.#scope.statements > 0
+    return this.#tx.state === 'committed' && this.#tx.statements > 0
   }
 
   /** True after `setRollbackOnly()`. */
   get isRollbackOnly (): boolean {
-    return this.#scope.rollbackOnly
+    return this.#tx.rollbackOnly
   }
 
   /** MongoDB: the cluster time of the commit, undefined before it. For causally consistent reads elsewhere. */
   get operationTime (): ClientSession['operationTime'] {
-    const { transaction } = this.#scope
+    const { transaction } = this.#tx
     return transaction instanceof MongoTransaction ? transaction.operationTime : undefined
   }
 
@@ -77,7 +77,7 @@ export class Transaction {
   get db (): Handle {
     if (this.store !== 'sql') {
       throw new TransactionUsageError(
-        `the transaction of ${this.#scope.label} lives in MongoDB; read SQL through app.db, or declare store: 'sql'`
+        `the transaction of ${this.#tx.label} lives in MongoDB; read SQL through app.db, or declare store: 'sql'`
       )
     }
     const { db } = this.#handles
@@ -93,10 +93,12 @@ export class Transaction {
   get mongo (): TransactionalDatabase {
     const { mongo } = this.#handles
     if (mongo === undefined) throw new TransactionUsageError('the plugin was registered without the mongo option')
-    if (this.store === 'mongo') return this.#mongo ??= bindDatabase(mongo, this.#scope as Scope<MongoTransaction>)
-    if (this.#agrees) return this.#mongo ??= readOnlyDatabase(mongo)
+    if (this.store === 'mongo') {
+      return this.#mongo ??= bindDatabase(mongo, this.#tx as LazyTransaction<MongoTransaction>)
+    }
+    if (this.#isCrossStore) return this.#mongo ??= readOnlyDatabase(mongo)
     throw new TransactionUsageError(
-      `the transaction of ${this.#scope.label} lives in SQL; read MongoDB through app.mongo.db, declare store: 'mongo', or agree: 'outbox' where both must change`
+      `the transaction of ${this.#tx.label} lives in SQL; read MongoDB through app.mongo.db, declare store: 'mongo', or crossStore: 'outbox' where both must change`
     )
   }
 
@@ -114,7 +116,7 @@ export class Transaction {
     const [statement, values] = args as [Parameters<SqlClient['query']>[0] | Submittable, unknown[] | undefined]
     const mistake = this.store === 'sql'
       ? findQueryMistake(args)
-      : `the transaction of ${this.#scope.label} lives in MongoDB and takes no SQL`
+      : `the transaction of ${this.#tx.label} lives in MongoDB and takes no SQL`
     if (mistake !== undefined) return this.follow(Promise.reject(new TransactionUsageError(mistake)))
     return isSubmittable(statement) ? this.#submit(statement) : this.#query(statement, values)
   }
@@ -124,13 +126,13 @@ export class Transaction {
    * when nobody listens, and when it fails then, the transaction does.
    */
   follow<Result> (work: Promise<Result>, options?: FollowOptions): Promise<Result> {
-    return this.#scope.follow(work, options)
+    return this.#tx.follow(work, options)
   }
 
   /** Runs `callback` after the COMMIT, in the order of registration; its errors are logged, never answered. Not run after a rollback. */
   afterCommit (callback: () => unknown): void {
     assertFunction('afterCommit', callback)
-    this.#scope.afterCommit(callback)
+    this.#tx.afterCommit(callback)
   }
 
   /**
@@ -143,14 +145,14 @@ export class Transaction {
     this.#replyCallbacks.push(callback)
   }
 
-  /** What `beforeReply` was given; for the gate. */
+  /** What `beforeReply` was given; for the commit hook. */
   get replyCallbacks (): readonly ReplyCallback[] {
     return this.#replyCallbacks
   }
 
   /** The reply keeps its status, and everything is rolled back: for dry runs. */
   setRollbackOnly (): void {
-    this.#scope.rollbackOnly = true
+    this.#tx.rollbackOnly = true
   }
 
   /** Commits now, before the reply. What fails afterwards can no longer be taken back. One that nobody awaits and that fails makes the reply fail. */
@@ -160,15 +162,15 @@ export class Transaction {
 
   /** Rolls back now; the reply keeps its status. */
   rollback (): Promise<void> {
-    return quiet(this.#scope.settle('rollback'))
+    return quiet(this.#tx.settle('rollback'))
   }
 
   async #commit (): Promise<void> {
-    const scope = this.#scope
-    await scope.settle('commit')
-    if (scope.doom !== undefined) throw scope.doom
+    const tx = this.#tx
+    await tx.settle('commit')
+    if (tx.abortReason !== undefined) throw tx.abortReason
     // Something else had settled it before.
-    if (scope.state !== 'committed' && !scope.rollbackOnly) throw new TransactionClosedError(scope.label, scope.state)
+    if (tx.state !== 'committed' && !tx.rollbackOnly) throw new TransactionClosedError(tx.label, tx.state)
   }
 
   get #client (): SqlClient {
@@ -182,7 +184,7 @@ export class Transaction {
   #query<Row extends QueryResultRow> (statement: Statement, values: unknown[] | undefined): Promise<QueryResult<Row>> {
     const refusal = this.#refusal(statementText(statement))
     if (refusal !== undefined) return this.follow(Promise.reject(refusal))
-    return (this.#scope as Scope<SqlTransaction>).run((transaction) => transaction.query<Row>(statement, values))
+    return (this.#tx as LazyTransaction<SqlTransaction>).run((transaction) => transaction.query<Row>(statement, values))
   }
 
   /** Why a text may not be sent now. */
@@ -205,14 +207,14 @@ export class Transaction {
     this.#reader = query
     return this.follow(
       new Promise((resolve, reject) => {
-        ;(this.#scope as Scope<SqlTransaction>).run((transaction) =>
+        ;(this.#tx as LazyTransaction<SqlTransaction>).run((transaction) =>
           new Promise<void>((done, fail) => {
             if (transaction.submit === undefined) {
               return fail(new TransactionUsageError('this SQL store has no cursors'))
             }
             // The reply that came meanwhile does not need it any more, and COMMIT would wait for it.
-            if (this.#scope.settled !== undefined) {
-              return fail(new TransactionClosedError(this.#scope.label, 'being settled'))
+            if (this.#tx.settled !== undefined) {
+              return fail(new TransactionClosedError(this.#tx.label, 'being settled'))
             }
             transaction.submit(query, () => {
               this.#reader = undefined

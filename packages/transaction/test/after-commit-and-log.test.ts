@@ -1,6 +1,6 @@
 // What comes after the transaction: callbacks, and what the log tells about it.
 import t from 'tap'
-import { database, logLines, signal, stage, test, transactional, until, type Database } from './harness.ts'
+import { database, logLines, signal, setup, test, transactional, until, type Database } from './harness.ts'
 import { insert } from './statements.ts'
 
 let db: Database
@@ -12,7 +12,7 @@ test('after-commit callbacks', async (t) => {
   const { lines, logger } = logLines()
   const events: string[] = []
   const slow = signal()
-  const { send, app, pool } = await stage(t, {
+  const { send, app, pool } = await setup(t, {
     database: db,
     fastify: { logger },
     routes: (app, pool) => {
@@ -71,7 +71,7 @@ test('after-commit callbacks', async (t) => {
 
 test('the log line of the request tells about its transaction', async (t) => {
   const { lines, logger } = logLines()
-  const { send, pool } = await stage(t, {
+  const { send, pool } = await setup(t, {
     database: db,
     fastify: { logger },
     pool: { max: 1 },

@@ -1,6 +1,6 @@
 // Transactions outside a request.
 import t from 'tap'
-import { database, logLines, signal, stage, test, type Database } from './harness.ts'
+import { database, logLines, signal, setup, test, type Database } from './harness.ts'
 import { setting } from './statements.ts'
 
 let db: Database
@@ -10,7 +10,7 @@ t.before(async () => {
 
 test('app.transaction', async (t) => {
   const { lines, logger } = logLines()
-  const { app, pool } = await stage(t, {
+  const { app, pool } = await setup(t, {
     database: db,
     fastify: { logger },
     plugin: (pool) => ({ pool, applicationName: 'shop' }),

@@ -7,7 +7,7 @@ import {
   logLines,
   recordStatements,
   signal,
-  stage,
+  setup,
   test,
   transactional,
   until,
@@ -23,7 +23,7 @@ const insert = (request: FastifyRequest, id: number) =>
 
 test('beforeReply runs between COMMIT and first byte, and adds status and headers', async (t) => {
   const events: string[] = []
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     routes: (app, pool) => {
       recordStatements(pool, events)
@@ -54,7 +54,7 @@ test('beforeReply runs between COMMIT and first byte, and adds status and header
 
 test('beforeReply does not run when nothing was committed', async (t) => {
   let runs = 0
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     routes: (app) => {
       const add = (request: FastifyRequest) => {
@@ -105,7 +105,7 @@ test('beforeReply does not run when nothing was committed', async (t) => {
 
 test('a callback that fails is logged and changes nothing; the others run', async (t) => {
   const { lines, logger } = logLines()
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     fastify: { logger },
     routes: (app) => {
@@ -129,7 +129,7 @@ test('a callback that fails is logged and changes nothing; the others run', asyn
 
 test('while a callback is waited for, a second reply and a client that leaves change nothing', async (t) => {
   let { given, give } = signal()
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     routes: (app) => {
       app.post('/twice', transactional, async (request, reply) => {
@@ -170,7 +170,7 @@ test('while a callback is waited for, a second reply and a client that leaves ch
 
 test('a handler that runs again: only what its last run has added', async (t) => {
   let runs = 0
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     routes: (app) => {
       app.post('/', { config: { transaction: { isolationLevel: 'serializable', retries: 2 } } }, async (request) => {
@@ -193,7 +193,7 @@ test('a handler that runs again: only what its last run has added', async (t) =>
 })
 
 test('after an explicit commit, and before a stream', async (t) => {
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     routes: (app) => {
       const add = (request: FastifyRequest) => {
@@ -219,7 +219,7 @@ test('after an explicit commit, and before a stream', async (t) => {
 
 test('a callback that never ends does not keep the reply beyond the deadline', async (t) => {
   const { lines, logger } = logLines()
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     fastify: { logger },
     routes: (app) => {
@@ -260,7 +260,7 @@ test('headers that decide how a reply is read cannot be added once it is stored'
     { status: '201' },
     { status: 1000 }
   ]
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     routes: (app) => {
       for (const [id, addition] of additions.entries()) {

@@ -54,7 +54,7 @@ test('what a route must not say refuses to boot, naming route and option', async
     [{ deferrable: true, accessMode: 'read only' }, /deferrable needs/],
     [{ clientAbort: 'ignore' }, /clientAbort must be one of/],
     [{ settings: { role: 'x' } }, /settings must be a function/],
-    [{ agree: 'hope' }, /agree must be one of/],
+    [{ crossStore: 'hope' }, /crossStore must be one of/],
     [{ store: 'redis' }, /store must be one of/],
     [{ store: 'mongo' }, /store 'mongo' needs the plugin option mongo/],
     [{ store: 'mongo', lockTimeout: 5 }, /lockTimeout is an option of the sql store/],

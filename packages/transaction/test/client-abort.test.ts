@@ -8,7 +8,7 @@ import {
   logLines,
   recordStatements,
   signal,
-  stage,
+  setup,
   test,
   transactional,
   until,
@@ -34,7 +34,7 @@ test('F31 a client that goes away takes the work with it', async (t) => {
   const steps: Record<string, ReturnType<typeof signal>> = {}
   const step = (name: string) => steps[name] ??= signal()
   const { lines, logger } = logLines()
-  const { send, pool } = await stage(t, {
+  const { send, pool } = await setup(t, {
     database: db,
     fastify: { logger },
     routes: (app) => {
@@ -92,7 +92,7 @@ test('F31 a client that goes away takes the work with it', async (t) => {
 test('F31 a client that goes away while it is queued for a connection', async (t) => {
   const free = signal()
   const statements: string[] = []
-  const { send, pool } = await stage(t, {
+  const { send, pool } = await setup(t, {
     database: db,
     pool: { max: 1 },
     routes: (app, pool) => {
@@ -135,7 +135,7 @@ test('F31 a client that goes away while it is queued for a connection', async (t
 })
 
 test('F31 a client that goes away during a statement, and during COMMIT', async (t) => {
-  const { send, pool } = await stage(t, {
+  const { send, pool } = await setup(t, {
     database: db,
     pool: { max: 1 },
     routes: (app) => {
@@ -177,7 +177,7 @@ test("clientAbort: 'continue' stores what the client did not wait for", async (t
     waiting++
     return gone.given
   }
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     fastify: { logger },
     routes: (app) => {

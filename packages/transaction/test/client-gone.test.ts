@@ -5,7 +5,7 @@ import { connect as connectHttp2 } from 'node:http2'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import t, { type Test } from 'tap'
-import { database, signal, stage, test, until, type Database, type Stage } from './harness.ts'
+import { database, signal, setup, test, until, type Database, type Setup } from './harness.ts'
 import { failOnCrash, openSession, post } from './truth.ts'
 import { insert } from './statements.ts'
 
@@ -48,11 +48,11 @@ function addRoutes (app: FastifyInstance, clientAbort: 'rollback' | 'continue'):
   }
 }
 
-const bytesOf = (path: string) =>
+const getBytes = (path: string) =>
   `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`
 const slow = 'GET /slow HTTP/1.1\r\nHost: x\r\n\r\n'
 
-async function open ({ origin }: Stage): Promise<Socket> {
+async function open ({ origin }: Setup): Promise<Socket> {
   const socket = connect(Number(new URL(origin).port), '127.0.0.1')
   socket.on('error', () => {})
   await once(socket, 'connect')
@@ -60,7 +60,7 @@ async function open ({ origin }: Stage): Promise<Socket> {
 }
 
 /** All paths of a client abort; `leave` sends the request, waits for its handler and goes away. */
-async function leaveEverywhere (t: Test, running: Stage, leave: (path: string) => Promise<void>): Promise<void> {
+async function leaveEverywhere (t: Test, running: Setup, leave: (path: string) => Promise<void>): Promise<void> {
   for (const clientAbort of ['rollback', 'continue'] as const) {
     for (const name of Object.keys(endings)) {
       for (const moment of moments) {
@@ -103,10 +103,10 @@ function routes (app: FastifyInstance): void {
 
 test('K4 a client that leaves while its reply is queued behind another is noticed', async (t) => {
   failOnCrash(t)
-  const running = await stage(t, { database: db, routes })
+  const running = await setup(t, { database: db, routes })
   await leaveEverywhere(t, running, async (path) => {
     const socket = await open(running)
-    socket.write(slow + bytesOf(path))
+    socket.write(slow + getBytes(path))
     await gate.arrived.given
     socket.destroy()
   })
@@ -114,12 +114,12 @@ test('K4 a client that leaves while its reply is queued behind another is notice
 
 test('K4 a client that has had replies on its connection, and one that closes its half', async (t) => {
   failOnCrash(t)
-  const running = await stage(t, { database: db, routes })
+  const running = await setup(t, { database: db, routes })
   await leaveEverywhere(t, running, async (path) => {
     const socket = await open(running)
-    socket.write(bytesOf('/after-the-test'))
+    socket.write(getBytes('/after-the-test'))
     await once(socket, 'data')
-    socket.write(bytesOf(path))
+    socket.write(getBytes(path))
     await gate.arrived.given
     if (path.includes('nothing')) socket.end()
     else socket.destroy()
@@ -128,7 +128,7 @@ test('K4 a client that has had replies on its connection, and one that closes it
 
 test('K4 an HTTP/2 stream that is reset, and a session that breaks', async (t) => {
   failOnCrash(t)
-  const running = await stage(t, { database: db, fastify: { http2: true } as object, routes })
+  const running = await setup(t, { database: db, fastify: { http2: true } as object, routes })
   const session = openSession(t, running.origin)
   await leaveEverywhere(t, running, async (path) => {
     const { reset } = post(session, path)
@@ -147,7 +147,7 @@ test('K4 an HTTP/2 stream that is reset, and a session that breaks', async (t) =
 test('K4 twenty requests of one connection that is cut leave the pool to others', async (t) => {
   failOnCrash(t)
   let begun = 0
-  const running = await stage(t, {
+  const running = await setup(t, {
     database: db,
     routes: (app) => {
       routes(app)
@@ -165,7 +165,7 @@ test('K4 twenty requests of one connection that is cut leave the pool to others'
     begun = 0
     const socket = await open(running)
     const other = await open(running)
-    socket.write(behind + Array.from({ length: 20 }, (_, id) => bytesOf(`/many/${id}`)).join(''))
+    socket.write(behind + Array.from({ length: 20 }, (_, id) => getBytes(`/many/${id}`)).join(''))
     other.write(slow)
     t.ok(await until(() => begun === 20 && running.pool.idleCount === 0))
     socket.destroy()
@@ -185,7 +185,7 @@ test('K4 a client that leaves before its handler, and in the middle of a body th
   failOnCrash(t)
   const hook = signal()
   let reached = 0
-  const running = await stage(t, {
+  const running = await setup(t, {
     database: db,
     routes: (app) => {
       app.addContentTypeParser('application/x-raw', (_request, payload, done) => {
@@ -217,7 +217,7 @@ test('K4 a client that leaves before its handler, and in the middle of a body th
   raw.destroy()
   t.ok(await until(() => running.pool.idleCount === running.pool.totalCount))
   const early = await open(running)
-  early.write(bytesOf('/hook'))
+  early.write(getBytes('/hook'))
   t.ok(await until(() => reached === 1))
   early.destroy()
   await sleep(20)

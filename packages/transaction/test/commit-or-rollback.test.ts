@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
-import { database, recordStatements, stage, test, transactional, type Database } from './harness.ts'
+import { database, recordStatements, setup, test, transactional, type Database } from './harness.ts'
 import { insert } from './statements.ts'
 
 let db: Database
@@ -11,7 +11,7 @@ t.before(async () => {
 })
 
 test('F27 a reply that is no success, or never came to be, stores nothing', async (t) => {
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     routes: (app) => {
       app.setNotFoundHandler((_request, reply) => reply.code(404).send({ nothing: 'here' }))
@@ -61,7 +61,7 @@ test('F27 a reply that is no success, or never came to be, stores nothing', asyn
 
 test('a success commits before its first byte', async (t) => {
   const events: string[] = []
-  const { send, app } = await stage(t, {
+  const { send, app } = await setup(t, {
     database: db,
     routes: (app, pool) => {
       recordStatements(pool, events)
@@ -129,7 +129,7 @@ test('what fails between handler and first byte rolls back', async (t) => {
     await insert(request, 1)
     return { id: 'no number' }
   }
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     routes: (app) => {
       const strict = {
@@ -189,7 +189,7 @@ test('what fails between handler and first byte rolls back', async (t) => {
 })
 
 test('the status that is sent decides', async (t) => {
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     routes: (app) => {
       const forgiving = {

@@ -1,7 +1,7 @@
 // Who holds a connection and for how long.
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { database, sendTo, signal, stage, test, transactional, until, type Database } from './harness.ts'
+import { database, sendTo, signal, setup, test, transactional, until, type Database } from './harness.ts'
 import { insert } from './statements.ts'
 
 let db: Database
@@ -10,7 +10,7 @@ t.before(async () => {
 })
 
 test('no connection is taken without a statement', async (t) => {
-  const { send, pool } = await stage(t, {
+  const { send, pool } = await setup(t, {
     database: db,
     routes: (app) => {
       const body = { body: { type: 'object', required: ['id'], properties: { id: { type: 'integer' } } } }
@@ -44,7 +44,7 @@ test('no connection is taken without a statement', async (t) => {
 
 test('an exhausted pool is 503 and says when to come back', async (t) => {
   const free = signal()
-  const { send, pool } = await stage(t, {
+  const { send, pool } = await setup(t, {
     database: db,
     pool: { max: 1 },
     plugin: (pool) => ({ pool, retryAfter: 7 }),
@@ -87,7 +87,7 @@ test('an exhausted pool is 503 and says when to come back', async (t) => {
 })
 
 test('a second checkout inside a transaction is refused', async (t) => {
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     pool: { max: 1 },
     routes: (app, pool) => {
@@ -136,7 +136,7 @@ test('a second checkout inside a transaction is refused', async (t) => {
 })
 
 test('slow clients hold no connection', async (t) => {
-  const { origin, pool, send } = await stage(t, {
+  const { origin, pool, send } = await setup(t, {
     database: db,
     routes: (app) => {
       app.post('/upload', transactional, async (request) => {
@@ -192,7 +192,7 @@ test('slow clients hold no connection', async (t) => {
 })
 
 test('closing the app lets open transactions end', async (t) => {
-  const { app, send } = await stage(t, {
+  const { app, send } = await setup(t, {
     database: db,
     fastify: { forceCloseConnections: false },
     routes: (app) => {

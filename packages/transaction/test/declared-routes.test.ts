@@ -4,7 +4,7 @@ import fp from 'fastify-plugin'
 import pg from 'pg'
 import t from 'tap'
 import transaction from '../src/index.ts'
-import { database, stage, test, transactional, type Database } from './harness.ts'
+import { database, setup, test, transactional, type Database } from './harness.ts'
 import { plainDb, plainHandles } from './statements.ts'
 
 let db: Database
@@ -214,7 +214,7 @@ for (const order of ['before', 'after'] as const) {
       const spy = fp(async (app: FastifyInstance) => {
         app.addHook('onRoute', onRoute)
       })
-      const { send } = await stage(t, {
+      const { send } = await setup(t, {
         database: db,
         plugin: (pool) => ({ pool, db: plainHandles(pool) }),
         before: async (app) => {
@@ -245,7 +245,7 @@ for (const order of ['before', 'after'] as const) {
 }
 
 test('every way to add a route gives it its transaction', async (t) => {
-  const { app, send } = await stage(t, {
+  const { app, send } = await setup(t, {
     database: db,
     fastify: { exposeHeadRoutes: true },
     plugin: (pool) => ({ pool, db: plainHandles(pool) }),

@@ -1,7 +1,7 @@
 // What bounds a request where nobody said anything, and what an idle transaction leaves behind.
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
-import { database, stage, test, transactional, until, type Database, type StageOptions } from './harness.ts'
+import { database, setup, test, transactional, until, type Database, type SetupOptions } from './harness.ts'
 import { insert } from './statements.ts'
 
 let db: Database
@@ -13,12 +13,12 @@ type Described = Record<string, { deadline?: number; streamIdleTimeout?: number 
 
 /** What OpenAPI would say about the transactions of an app's routes. */
 async function describe (
-  t: Parameters<typeof stage>[0],
-  plugin: NonNullable<StageOptions['plugin']>,
+  t: Parameters<typeof setup>[0],
+  plugin: NonNullable<SetupOptions['plugin']>,
   routes: (app: FastifyInstance) => void
 ): Promise<Described> {
   const described: Described = {}
-  await stage(t, {
+  await setup(t, {
     database: db,
     plugin,
     routes: (app) => {
@@ -62,7 +62,7 @@ test('a request has a deadline of fifteen seconds unless somebody says otherwise
 
 test('however a request ends whose transaction never began, no timer of it is left', async (t) => {
   const required = { body: { type: 'object', required: ['must'] } }
-  const { app, send } = await stage(t, {
+  const { app, send } = await setup(t, {
     database: db,
     routes: (app) => {
       app.addHook('preValidation', async (request, reply) => {
@@ -139,7 +139,7 @@ test('however a request ends whose transaction never began, no timer of it is le
 })
 
 /** The timers of fifteen seconds that are running: deadlines. */
-function countDeadlines (t: Parameters<typeof stage>[0]): Set<NodeJS.Timeout> {
+function countDeadlines (t: Parameters<typeof setup>[0]): Set<NodeJS.Timeout> {
   const running = new Set<NodeJS.Timeout>()
   const { setTimeout, clearTimeout } = globalThis
   Object.assign(globalThis, {

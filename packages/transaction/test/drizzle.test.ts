@@ -7,7 +7,7 @@ import type pg from 'pg'
 import t, { type Test } from 'tap'
 import { drizzleHandles } from '../src/drizzle.ts'
 import type { SqlHandles } from '../src/index.ts'
-import { database, recordStatements, signal, stage, test, transactional, type Database } from './harness.ts'
+import { database, recordStatements, signal, setup, test, transactional, type Database } from './harness.ts'
 
 const parent = pgTable('parent', { id: integer().primaryKey() })
 const child = pgTable('child', { id: integer().primaryKey(), parentId: integer('parent_id') })
@@ -30,10 +30,10 @@ let db: Database
 t.before(async () => {
   db = await database(t)
 })
-const handleOf = (request: FastifyRequest) => request.db as unknown as Db
+const getHandle = (request: FastifyRequest) => request.db as unknown as Db
 
 const drizzleStage = (t: Test, routes: (app: FastifyInstance, pool: pg.Pool) => unknown) =>
-  stage(t, {
+  setup(t, {
     database: db,
     plugin: (pool) => ({
       pool,
@@ -47,7 +47,7 @@ const drizzleStage = (t: Test, routes: (app: FastifyInstance, pool: pg.Pool) => 
 test('request.db is the Drizzle handle of the transaction', async (t) => {
   const { send } = await drizzleStage(t, (app) => {
     const work = async (request: FastifyRequest) => {
-      const tx = handleOf(request)
+      const tx = getHandle(request)
       await tx.insert(parent).values({ id: 1 })
       await tx.insert(child).values([{ id: 1, parentId: 1 }, { id: 2, parentId: 1 }])
       await tx.insert(doctor).values({ id: 1, onCall: true })
@@ -58,7 +58,7 @@ test('request.db is the Drizzle handle of the transaction', async (t) => {
         casing: await tx.select().from(doctor).where(eq(doctor.onCall, true)),
         returning: await tx.insert(item).values({ id: 2 }).returning({ id: item.id }),
         prepared: await tx.select().from(item).orderBy(item.id).prepare('items').execute(),
-        same: tx === handleOf(request)
+        same: tx === getHandle(request)
       }
     }
     app.post('/works', transactional, work)
@@ -66,7 +66,7 @@ test('request.db is the Drizzle handle of the transaction', async (t) => {
       await work(request)
       throw new Error('no')
     })
-    app.get('/without', async (request) => await handleOf(request).select().from(child))
+    app.get('/without', async (request) => await getHandle(request).select().from(child))
   })
   const expected = {
     relational: { id: 1, children: [{ id: 1, parentId: 1 }, { id: 2, parentId: 1 }] },
@@ -94,7 +94,7 @@ test('db.transaction inside is a savepoint', async (t) => {
     const add = (tx: Pick<Db, 'insert'>, id: number) => tx.insert(item).values({ id })
     const post = (path: string, work: (tx: Db, request: FastifyRequest) => Promise<unknown>) => {
       app.post(path, transactional, async (request) => {
-        await work(handleOf(request), request)
+        await work(getHandle(request), request)
         return {}
       })
     }
@@ -192,13 +192,13 @@ test('db.transaction inside is a savepoint', async (t) => {
 test('mistakes with savepoints are refused, and the first error is the one that is told', async (t) => {
   const { app, send } = await drizzleStage(t, (app) => {
     app.post('/waits-for-itself', transactional, async (request) => {
-      const tx = handleOf(request)
+      const tx = getHandle(request)
       await tx.transaction(async () => {
         await tx.transaction(async () => {})
       })
     })
     app.post('/deep', transactional, async (request) => {
-      const tx = handleOf(request)
+      const tx = getHandle(request)
       await tx.transaction(async (inner) => {
         await inner.transaction(async () => {
           await tx.transaction(async () => {})
@@ -206,14 +206,14 @@ test('mistakes with savepoints are refused, and the first error is the one that 
       })
     })
     app.post('/ended-inside', transactional, async (request) => {
-      await handleOf(request).transaction(async (inner) => {
+      await getHandle(request).transaction(async (inner) => {
         await inner.insert(item).values({ id: 1 })
         await request.transaction.rollback()
         throw Object.assign(new Error('what went wrong first'), { statusCode: 418 })
       })
     })
     app.post('/late', transactional, async (request) => {
-      const tx = handleOf(request)
+      const tx = getHandle(request)
       await request.transaction.commit()
       await tx.insert(item).values({ id: 2 })
     })

@@ -1,7 +1,7 @@
 // On a route with a transaction the handles mean that transaction in every hook, wherever the hook was added.
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import t from 'tap'
-import { database, logLines, stage, test, transactional, until, type Database } from './harness.ts'
+import { database, logLines, setup, test, transactional, until, type Database } from './harness.ts'
 import { conflict, insert, plainDb, type PlainDb, plainHandles } from './statements.ts'
 
 let db: Database
@@ -99,7 +99,7 @@ for (const place of places) {
         const add = (app: FastifyInstance) => {
           app.addHook(name as 'onRequest', hook as () => void)
         }
-        const { send } = await stage(t, {
+        const { send } = await setup(t, {
           database: db,
           plugin: (pool) => ({ pool, db: plainHandles(pool) }),
           before: (app) => {
@@ -133,7 +133,7 @@ for (const place of places) {
 }
 
 test('error handlers write in the transaction', async (t) => {
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     plugin: (pool) => ({ pool, db: plainHandles(pool) }),
     routes: (app) => {
@@ -167,7 +167,7 @@ test('error handlers write in the transaction', async (t) => {
 })
 
 test('what has nothing to store costs nothing', async (t) => {
-  const { send, pool } = await stage(t, {
+  const { send, pool } = await setup(t, {
     database: db,
     plugin: (pool) => ({ pool, db: plainHandles(pool) }),
     routes: (app) => {
@@ -210,7 +210,7 @@ test('a hook that uses the transaction switches retries off, and is named once',
   const { lines, logger } = logLines()
   const runs: string[] = []
   const retried = { config: { transaction: { retries: 2 } } } as const
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     fastify: { logger },
     plugin: (pool) => ({ pool, db: plainHandles(pool) }),
@@ -252,7 +252,7 @@ test('a hook that uses the transaction switches retries off, and is named once',
 
 test('after the reply nothing begins any more', async (t) => {
   const refused: unknown[] = []
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     plugin: (pool) => ({ pool, db: plainHandles(pool) }),
     routes: (app) => {

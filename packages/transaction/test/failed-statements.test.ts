@@ -1,7 +1,7 @@
 // A statement that fails, COMMIT included, never becomes a success.
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { database, logLines, stage, test, transactional, type Database } from './harness.ts'
+import { database, logLines, setup, test, transactional, type Database } from './harness.ts'
 import { insert } from './statements.ts'
 
 let db: Database
@@ -11,7 +11,7 @@ t.before(async () => {
 
 test('F25 a failed statement whose error was swallowed never becomes a success', async (t) => {
   const { lines, logger } = logLines()
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     fastify: { logger },
     routes: (app) => {
@@ -57,7 +57,7 @@ test('F25 a failed statement whose error was swallowed never becomes a success',
 })
 
 test('F26 COMMIT fails: one release, and nobody else is touched', async (t) => {
-  const { send, pool } = await stage(t, {
+  const { send, pool } = await setup(t, {
     database: db,
     pool: { max: 1 },
     routes: (app) => {
@@ -88,7 +88,7 @@ test('F26 COMMIT fails: one release, and nobody else is touched', async (t) => {
 })
 
 test('F26 COMMIT fails while the handler goes on and an onError hook takes its time', async (t) => {
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     routes: (app) => {
       app.addHook('onError', async () => {

@@ -3,14 +3,14 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import t, { type Test } from 'tap'
 import type { RouteTransactionOptions, TransactionPluginOptions } from '../src/index.ts'
 import { Proxy } from '../../../test/proxy.ts'
-import { database, logLines, signal, stage, test, transactional, until, type Stage, type Database } from './harness.ts'
+import { database, logLines, signal, setup, test, transactional, until, type Setup, type Database } from './harness.ts'
 
 let db: Database
 t.before(async () => {
   db = await database(t)
 })
 const insert = (request: FastifyRequest, id: number) => request.transaction.query('insert into item values ($1)', [id])
-const pidOf = async (request: FastifyRequest) =>
+const getPid = async (request: FastifyRequest) =>
   (await request.transaction.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]?.pid
 const kill = (pid: number | undefined) => db.admin.query('select pg_terminate_backend($1)', [pid])
 const isRunning = async (text: string) =>
@@ -26,11 +26,11 @@ const killRunning = async (text: string) => {
   )
 }
 
-interface Faulty extends Stage {
+interface Faulty extends Setup {
   proxy: Proxy
 }
 
-/** A stage whose pool reaches the server through a proxy. */
+/** A setup whose pool reaches the server through a proxy. */
 async function behindProxy (
   t: Test,
   routes: (app: FastifyInstance, proxy: Proxy) => unknown,
@@ -39,7 +39,7 @@ async function behindProxy (
 ): Promise<Faulty> {
   const proxy = await Proxy.start(db.url)
   t.teardown(() => proxy.close())
-  const opened = await stage(t, {
+  const opened = await setup(t, {
     database: db,
     pool: { connectionString: proxy.through(db.url), max, connectionTimeoutMillis: 1000 },
     plugin: (pool) => ({ pool, checkoutTimeout: 10_000, beginTimeout: 150, commitTimeout: 5000, ...plugin }),
@@ -49,14 +49,14 @@ async function behindProxy (
 }
 
 /** Opens so many connections at once, which are idle afterwards. */
-async function warm ({ pool }: Stage, count: number): Promise<void> {
+async function warm ({ pool }: Setup, count: number): Promise<void> {
   const clients = await Promise.all(Array.from({ length: count }, () => pool.connect()))
   for (const client of clients) client.release()
 }
 
 test('a killed backend harms its own request only', async (t) => {
   const { lines, logger } = logLines()
-  const stageOfTest = await stage(t, {
+  const stageOfTest = await setup(t, {
     database: db,
     fastify: { logger },
     routes: (app) => {
@@ -67,14 +67,14 @@ test('a killed backend harms its own request only', async (t) => {
       })
       app.post('/between', transactional, async (request) => {
         await insert(request, 1)
-        await kill(await pidOf(request))
+        await kill(await getPid(request))
         await until(() => request.transaction.state === 'lost')
         await insert(request, 2)
         return {}
       })
       app.post('/at-the-end', transactional, async (request) => {
         await insert(request, 1)
-        await kill(await pidOf(request))
+        await kill(await getPid(request))
         await until(() => request.transaction.state === 'lost')
         return {}
       })
@@ -257,7 +257,7 @@ test('a COMMIT that comes back with a warning', async (t) => {
     create constraint trigger warn after insert on parent deferrable initially deferred for each row execute function warn()`
   )
   let sent = 0
-  const { send, pool } = await stage(t, {
+  const { send, pool } = await setup(t, {
     database: db,
     routes: (app) => {
       app.post(
@@ -347,7 +347,7 @@ test("'statement' on a connection that goes silent", async (t) => {
     { defaults: { deadline: 400 } },
     1
   )
-  await warm({ pool } as Stage, 1)
+  await warm({ pool } as Setup, 1)
   t.match(await send('POST', '/silent'), { status: 504 })
   t.ok(await until(() => pool.totalCount === 0), 'a silent connection is thrown away')
   proxy.resume()
@@ -361,7 +361,7 @@ test('an observer sees each transaction end, whatever ends it', async (t) => {
   const { logger, lines } = logLines()
   const seen: unknown[] = []
   const entered = signal()
-  const { send, app } = await stage(t, {
+  const { send, app } = await setup(t, {
     database: db,
     fastify: { logger },
     plugin: (pool) => ({
@@ -396,7 +396,7 @@ test('an observer sees each transaction end, whatever ends it', async (t) => {
         return {}
       })
       app.post('/lost', transactional, async (request) => {
-        await kill(await pidOf(request))
+        await kill(await getPid(request))
         await until(() => request.transaction.state === 'lost')
         return {}
       })
@@ -427,7 +427,7 @@ test('an observer sees each transaction end, whatever ends it', async (t) => {
 test('whatever an observer does, the work runs once and its result counts', async (t) => {
   const { logger, lines } = logLines()
   let around: (work: () => unknown) => unknown = (work) => work()
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     fastify: { logger },
     plugin: (pool) => ({

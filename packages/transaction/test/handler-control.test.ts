@@ -1,6 +1,6 @@
 // The handler that commits or rolls back by itself, openly or hidden in a statement.
 import t from 'tap'
-import { database, stage, test, transactional, until, type Database } from './harness.ts'
+import { database, setup, test, transactional, until, type Database } from './harness.ts'
 import { insert } from './statements.ts'
 
 let db: Database
@@ -10,7 +10,7 @@ t.before(async () => {
 
 test('the handler may settle by itself', async (t) => {
   let commitError: unknown
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     routes: (app) => {
       app.post('/commit', transactional, async (request, reply) => {
@@ -130,7 +130,7 @@ test('a text that hides transaction control is refused before any of it is sent'
     "do $a$ begin null; end $a$; prepare transaction 'x'",
     'create function f() returns int begin atomic select 1; end; end'
   ]
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     routes: (app) => {
       app.post('/send', transactional, async (request) => {

@@ -55,10 +55,10 @@ export function test (name: string, body: (t: Test) => Promise<void>): void {
   })
 }
 
-/** What every stage's pool is made with; transaction-pipeline.test.ts adds to it. */
+/** What every setup's pool is made with; transaction-pipeline.test.ts adds to it. */
 export const poolDefaults: pg.PoolConfig = { max: 5, application_name: 'app', connectionTimeoutMillis: 3000 }
 
-export interface StageOptions {
+export interface SetupOptions {
   database: Database
   pool?: pg.PoolConfig
   fastify?: FastifyServerOptions
@@ -68,7 +68,7 @@ export interface StageOptions {
   routes: (app: FastifyInstance, pool: pg.Pool) => unknown
 }
 
-export interface Stage {
+export interface Setup {
   app: FastifyInstance
   pool: pg.Pool
   origin: string
@@ -79,7 +79,7 @@ export interface Stage {
  * A bare Fastify with only the plugin, listening, on empty tables. When the test ends nothing may be checked out, waiting or
  * idle in a transaction, every checkout must have been given back exactly once, and the next request must work.
  */
-export async function stage (t: Test, options: StageOptions): Promise<Stage> {
+export async function setup (t: Test, options: SetupOptions): Promise<Setup> {
   const { admin, url } = options.database
   await admin.query('truncate item, parent, child, doctor, slow')
   const pool = new pg.Pool({ ...poolDefaults, connectionString: url, ...options.pool })

@@ -32,7 +32,7 @@ export function sendTo (origin: string): Send {
         })
         response.on('error', reject)
         response.on('end', () => {
-          resolve(answerOf(response.statusCode ?? 0, response.headers, Buffer.concat(chunks).toString()))
+          resolve(getAnswer(response.statusCode ?? 0, response.headers, Buffer.concat(chunks).toString()))
         })
       })
     })
@@ -47,7 +47,7 @@ export function sendTo (origin: string): Send {
   }
 }
 
-function answerOf (status: number, headers: IncomingHttpHeaders, text: string): Answer {
+function getAnswer (status: number, headers: IncomingHttpHeaders, text: string): Answer {
   const isJson = headers['content-type']?.includes('json') === true && text !== '' &&
     headers['content-encoding'] === undefined
   return { status, headers, text, json: isJson ? JSON.parse(text) as Record<string, unknown> : {} }

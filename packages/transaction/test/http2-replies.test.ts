@@ -1,9 +1,9 @@
-// Replies over HTTP/2: what is told to the client, and how long a slow one may hold a transaction.
+// Replies over HTTP/2: what the client is told, and how long a slow one may hold a transaction.
 import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { database, stage, test, transactional, until, type Database } from './harness.ts'
+import { database, setup, test, transactional, until, type Database } from './harness.ts'
 import { failOnCrash, isTruth, openSession, post } from './truth.ts'
 import { insert } from './statements.ts'
 
@@ -22,7 +22,7 @@ test('replies of all sizes decide over HTTP/2 as over HTTP/1.1, and nothing warn
     warnings.push(warning)
   }
   process.on('warning', warn)
-  const { origin } = await stage(t, {
+  const { origin } = await setup(t, {
     database: db,
     fastify: http2,
     routes: (app) => {
@@ -74,9 +74,9 @@ test('replies of all sizes decide over HTTP/2 as over HTTP/1.1, and nothing warn
       ['/added', 202, 2]
     ] as const
   ) {
-    const told = await post(session, path).told
-    t.match({ ...told, length: told.text.length }, { status, length }, path)
-    await isTruth(t, db, told, path)
+    const reported = await post(session, path).reported
+    t.match({ ...reported, length: reported.text.length }, { status, length }, path)
+    await isTruth(t, db, reported, path)
   }
   process.off('warning', warn)
   t.same(warnings, [])
@@ -84,7 +84,7 @@ test('replies of all sizes decide over HTTP/2 as over HTTP/1.1, and nothing warn
 
 test('a stream that fails after its first byte does not look complete', async (t) => {
   failOnCrash(t)
-  const { origin } = await stage(t, {
+  const { origin } = await setup(t, {
     database: db,
     fastify: http2,
     routes: (app) => {
@@ -98,12 +98,12 @@ test('a stream that fails after its first byte does not look complete', async (t
       })
     }
   })
-  t.match(await post(openSession(t, origin), '/').told, { status: /^reset/ })
+  t.match(await post(openSession(t, origin), '/').reported, { status: /^reset/ })
 })
 
 test('a client that takes nothing of a streamed reply is given up, whatever else its session receives', async (t) => {
   failOnCrash(t)
-  const { origin, pool } = await stage(t, {
+  const { origin, pool } = await setup(t, {
     database: db,
     fastify: http2,
     routes: (app) => {
@@ -145,7 +145,7 @@ test('a client that takes nothing of a streamed reply is given up, whatever else
   clearInterval(talk)
   stalled.reset()
   t.match(
-    await post(session, '/slow-rows').told,
+    await post(session, '/slow-rows').reported,
     { status: 200, text: '0 1 2 3 4 5 6 7 8 9 ' },
     'one that comes slowly is not idle'
   )

@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import t from 'tap'
-import { afterTime, Patience, within } from '../src/core/with-timeout.ts'
-import { database, signal, stage, test, transactional, until, type Database } from './harness.ts'
+import { afterTime, Patience, withTimeout } from '../src/core/with-timeout.ts'
+import { database, signal, setup, test, transactional, until, type Database } from './harness.ts'
 import { insert } from './statements.ts'
 
 let db: Database
@@ -20,7 +20,7 @@ t.test('an answer that has arrived wins over a timer that fires late', async (t)
   for (const busy of [30, 300]) {
     const client = new pg.Client({ connectionString: db.url, application_name: 'test' })
     await client.connect()
-    const answer = within(10, client.query('select 1 as n'), 'late')
+    const answer = withTimeout(10, client.query('select 1 as n'), 'late')
     beBusy(busy)
     t.match(await answer, { rows: [{ n: 1 }] }, `busy for ${busy} ms`)
     await client.end()
@@ -34,14 +34,14 @@ t.test('an answer that takes several turns wins as well', async (t) => {
     for (let turn = 0; turn < 5; turn++) await client.query('select 1')
     return 'answered'
   }
-  const answer = within(20, several(), 'late')
+  const answer = withTimeout(20, several(), 'late')
   beBusy(400)
   t.equal(await answer, 'answered', 'a timer that is late waits once more for as long as it was late')
   await client.end()
 })
 
 t.test('silence is still judged, and a wait can be called off', async (t) => {
-  const silence = within(10, new Promise(() => {}), 'late')
+  const silence = withTimeout(10, new Promise(() => {}), 'late')
   beBusy(100)
   await t.rejects(silence, { message: 'late' })
   const { stop } = afterTime(1, () => {
@@ -73,7 +73,7 @@ t.test('patience: a busy process gets as much again as it was late, once', async
 })
 
 test('BEGIN, COMMIT and the deadline of a process that was busy', async (t) => {
-  const { app, send } = await stage(t, {
+  const { app, send } = await setup(t, {
     database: db,
     plugin: (pool) => ({ pool, beginTimeout: 100, commitTimeout: 100, checkoutTimeout: 200 }),
     routes: (app, pool) => {

@@ -6,12 +6,12 @@ import { beginSql, applicationNameSql, settingsSql } from '../src/postgres/begin
 import type { Driver, OpenContext, OpenTransaction } from '../src/core/driver.ts'
 import { OutcomeUnknownError, TransactionAbortedError } from '../src/errors.ts'
 import { isConnectionProblem, isRetriable, sqlState } from '../src/postgres/errors.ts'
-import { mayRunAgain } from '../src/core/retry.ts'
-import { Scope } from '../src/core/lazy-transaction.ts'
-import type { ScopeOptions } from '../src/core/lazy-transaction-options.ts'
+import { canRunAgain } from '../src/core/retry.ts'
+import { LazyTransaction } from '../src/core/lazy-transaction.ts'
+import type { LazyTransactionOptions } from '../src/core/lazy-transaction-options.ts'
 import { singleStatementDriver } from '../src/postgres/single-statement.ts'
 import { refuseTransactionControl } from '../src/sql-text/statement-text.ts'
-import { within } from '../src/core/with-timeout.ts'
+import { withTimeout } from '../src/core/with-timeout.ts'
 import { signal } from './harness.ts'
 
 type Step = () => Promise<void>
@@ -50,17 +50,17 @@ class FakeDriver implements Driver {
   }
 }
 
-function scopeOn (
+function lazyOn (
   driver: FakeDriver,
-  options: Partial<ScopeOptions<unknown>> = {}
-): { scope: Scope; committed: unknown[] } {
+  options: Partial<LazyTransactionOptions<unknown>> = {}
+): { tx: LazyTransaction; committed: unknown[] } {
   const committed: unknown[] = []
   const afterCommit = (callbacks: Array<() => unknown>) => {
     for (const callback of callbacks) committed.push(callback())
   }
   return {
     committed,
-    scope: new Scope(driver, {
+    tx: new LazyTransaction(driver, {
       plan: undefined,
       label: 'POST /x req-1',
       attempt: 1,
@@ -81,27 +81,27 @@ const failing = (error: Error) => async () => {
 t.test('idle: nothing is opened, and it settles either way', async (t) => {
   for (const [how, state] of [['commit', 'committed'], ['rollback', 'rolled back']] as const) {
     const driver = new FakeDriver()
-    const { scope, committed } = scopeOn(driver)
-    scope.afterCommit(() => 'ran')
-    t.equal(scope.state, 'idle')
-    await scope.settle(how)
-    t.equal(scope.state, state)
+    const { tx, committed } = lazyOn(driver)
+    tx.afterCommit(() => 'ran')
+    t.equal(tx.state, 'idle')
+    await tx.settle(how)
+    t.equal(tx.state, state)
     t.same(committed, how === 'commit' ? ['ran'] : [])
     t.same(driver.calls, [])
-    t.equal(scope.duration, 0)
-    await t.rejects(scope.run(nothing), { code: 'TX_CLOSED' })
+    t.equal(tx.duration, 0)
+    await t.rejects(tx.run(nothing), { code: 'TX_CLOSED' })
     t.throws(() => {
-      scope.afterCommit(() => {})
+      tx.afterCommit(() => {})
     }, { code: 'TX_CLOSED' })
   }
 })
 
 t.test('statements run one at a time in the order of the calls, also behind one that failed', async (t) => {
   const driver = new FakeDriver()
-  const { scope } = scopeOn(driver)
+  const { tx } = lazyOn(driver)
   const events: string[] = []
   const statement = (name: string, time: number) =>
-    scope.run(async () => {
+    tx.run(async () => {
       events.push(`${name} begins`)
       await sleep(time)
       events.push(`${name} ends`)
@@ -111,50 +111,50 @@ t.test('statements run one at a time in the order of the calls, also behind one 
   const all = await Promise.allSettled([statement('a', 15), statement('b', 5), statement('c', 1)])
   t.same(all.map(({ status }) => status), ['fulfilled', 'rejected', 'fulfilled'])
   t.same(events, ['a begins', 'a ends', 'b begins', 'b ends', 'c begins', 'c ends'])
-  t.equal(scope.statements, 3)
-  t.equal(scope.state, 'open')
+  t.equal(tx.statements, 3)
+  t.equal(tx.state, 'open')
   const late = statement('d', 5)
-  await scope.settle('commit')
+  await tx.settle('commit')
   t.equal(await late, 'd', 'a statement nobody awaited comes before the COMMIT')
   t.same(driver.calls, ['open', 'commit'])
-  t.equal(scope.state, 'committed')
-  t.ok(scope.duration > 0)
+  t.equal(tx.state, 'committed')
+  t.ok(tx.duration > 0)
 })
 
 t.test('it settles once, whoever asks how often', async (t) => {
   const driver = new FakeDriver()
-  const { scope } = scopeOn(driver)
-  await scope.run(nothing)
-  const first = scope.settle('commit')
-  t.equal(scope.settle('rollback'), first)
-  await Promise.all([first, scope.settle('commit')])
-  await scope.abandon(new Error('too late'))
+  const { tx } = lazyOn(driver)
+  await tx.run(nothing)
+  const first = tx.settle('commit')
+  t.equal(tx.settle('rollback'), first)
+  await Promise.all([first, tx.settle('commit')])
+  await tx.abort(new Error('too late'))
   t.same(driver.calls, ['open', 'commit'])
-  t.equal(scope.state, 'committed')
-  t.equal(scope.doom, undefined)
+  t.equal(tx.state, 'committed')
+  t.equal(tx.abortReason, undefined)
 })
 
 t.test('a COMMIT is left alone once it has begun', async (t) => {
   const driver = new FakeDriver()
   const answer = signal()
   driver.committing = () => answer.given
-  const { scope } = scopeOn(driver, {
+  const { tx } = lazyOn(driver, {
     deadline: 20,
     onExpire: () => {
       t.fail('the deadline interrupts no COMMIT')
     }
   })
-  await scope.run(nothing)
-  const settled = scope.settle('commit')
+  await tx.run(nothing)
+  const settled = tx.settle('commit')
   await sleep(1)
-  t.equal(scope.state, 'committing')
-  const abandoned = scope.abandon(new Error('the client went away'))
-  await t.rejects(scope.run(nothing), { code: 'TX_CLOSED' })
+  t.equal(tx.state, 'committing')
+  const aborted = tx.abort(new Error('the client went away'))
+  await t.rejects(tx.run(nothing), { code: 'TX_CLOSED' })
   await sleep(40)
-  t.equal(scope.state, 'committing')
+  t.equal(tx.state, 'committing')
   answer.give()
-  await Promise.all([settled, abandoned])
-  t.equal(scope.state, 'committed')
+  await Promise.all([settled, aborted])
+  t.equal(tx.state, 'committed')
 })
 
 t.test('how COMMIT fails', async (t) => {
@@ -166,14 +166,14 @@ t.test('how COMMIT fails', async (t) => {
   ) {
     const driver = new FakeDriver()
     driver.committing = failing(error)
-    const { scope, committed } = scopeOn(driver)
-    scope.afterCommit(() => 'ran')
-    await scope.run(nothing)
-    await t.rejects(scope.settle('commit'), error)
-    t.equal(scope.state, state)
+    const { tx, committed } = lazyOn(driver)
+    tx.afterCommit(() => 'ran')
+    await tx.run(nothing)
+    await t.rejects(tx.settle('commit'), error)
+    t.equal(tx.state, state)
     t.same(committed, [])
     t.same(driver.calls, ['open', 'commit'], 'the driver has given its connection back')
-    t.equal(mayRunAgain(scope, error), error.message === 'conflict')
+    t.equal(canRunAgain(tx, error), error.message === 'conflict')
   }
 })
 
@@ -181,17 +181,17 @@ t.test('giving up while opening', async (t) => {
   const driver = new FakeDriver()
   const arrival = signal()
   driver.opening = () => arrival.given
-  const { scope } = scopeOn(driver)
-  const statement = scope.run(nothing)
-  t.equal(scope.state, 'opening')
-  await scope.abandon(new Error('the client went away'))
+  const { tx } = lazyOn(driver)
+  const statement = tx.run(nothing)
+  t.equal(tx.state, 'opening')
+  await tx.abort(new Error('the client went away'))
   await t.rejects(statement, { message: 'the client went away' }, 'at once')
-  t.equal(scope.state, 'rolled back')
-  t.equal(driver.context?.abandoned(), true)
+  t.equal(tx.state, 'rolled back')
+  t.equal(driver.context?.isAborted(), true)
   arrival.give()
   await sleep(5)
   t.same(driver.calls, ['open', 'rollback'], 'what arrives later is handed back')
-  t.equal(scope.statements, 0, 'and nothing is sent on it')
+  t.equal(tx.statements, 0, 'and nothing is sent on it')
 })
 
 t.test('a rollback while opening, and a commit that waits for the opening', async (t) => {
@@ -199,9 +199,9 @@ t.test('a rollback while opening, and a commit that waits for the opening', asyn
     const driver = new FakeDriver()
     const arrival = signal()
     driver.opening = () => arrival.given
-    const { scope } = scopeOn(driver)
-    const statement = scope.run(async () => 'ran').catch((error: Error) => error.message)
-    const settled = scope.settle(how)
+    const { tx } = lazyOn(driver)
+    const statement = tx.run(async () => 'ran').catch((error: Error) => error.message)
+    const settled = tx.settle(how)
     arrival.give()
     await settled
     t.match(await statement, how === 'commit' ? 'ran' : /rolled back/)
@@ -213,53 +213,53 @@ t.test('a rollback while opening, and a commit that waits for the opening', asyn
 t.test('opening fails', async (t) => {
   const driver = new FakeDriver()
   driver.opening = failing(new Error('no connection'))
-  const { scope } = scopeOn(driver)
-  await t.rejects(scope.run(nothing), { message: 'no connection' })
-  t.equal(scope.state, 'failed')
-  await t.rejects(scope.run(nothing), { message: 'no connection' })
-  await t.rejects(scope.settle('commit'), { message: 'no connection' }, 'a reply must not become a success')
-  t.equal(scope.state, 'failed')
-  const refused = scopeOn(new FakeDriver(), { mayOpen: () => new Error('the client has gone') }).scope
+  const { tx } = lazyOn(driver)
+  await t.rejects(tx.run(nothing), { message: 'no connection' })
+  t.equal(tx.state, 'failed')
+  await t.rejects(tx.run(nothing), { message: 'no connection' })
+  await t.rejects(tx.settle('commit'), { message: 'no connection' }, 'a reply must not become a success')
+  t.equal(tx.state, 'failed')
+  const refused = lazyOn(new FakeDriver(), { canBegin: () => new Error('the client has gone') }).tx
   await t.rejects(refused.run(nothing), { message: 'the client has gone' })
   t.equal(refused.state, 'idle')
-  const asked = scopeOn(new FakeDriver(), {
+  const asked = lazyOn(new FakeDriver(), {
     settings: () => {
       throw new Error('who are you?')
     }
-  }).scope
+  }).tx
   await t.rejects(asked.run(nothing), { message: 'who are you?' })
   t.equal(asked.state, 'failed')
 })
 
-t.test('a statement is running when the scope gives up', async (t) => {
+t.test('a statement is running when the tx gives up', async (t) => {
   const driver = new FakeDriver()
-  const { scope } = scopeOn(driver)
+  const { tx } = lazyOn(driver)
   const stopped = signal()
   driver.rollingBack = async () => {
     stopped.give()
   }
-  const running = scope.run(async () => {
+  const running = tx.run(async () => {
     await stopped.given
     throw new Error('cancelled')
   })
-  const queued = scope.run(nothing)
+  const queued = tx.run(nothing)
   await sleep(1)
-  t.equal(scope.isBusy, true)
-  const abandoned = scope.abandon(new Error('the client went away'))
-  t.equal(scope.state, 'rolling back')
+  t.equal(tx.isBusy, true)
+  const aborted = tx.abort(new Error('the client went away'))
+  t.equal(tx.state, 'rolling back')
   await t.rejects(running, { message: 'the client went away' }, 'the reason, not its symptom')
   await t.rejects(queued, { message: 'the client went away' })
-  await abandoned
-  t.equal(scope.isBusy, false)
+  await aborted
+  t.equal(tx.isBusy, false)
   t.same(driver.calls, ['open', 'cancel, rollback'])
-  await t.resolves(scope.settle('rollback'))
+  await t.resolves(tx.settle('rollback'))
 })
 
 t.test('deadlines count what was spent before', async (t) => {
   const driver = new FakeDriver()
   const expired = new Promise<Error>((resolve) => {
-    const { scope } = scopeOn(driver, { deadline: 10_000, spent: 9_990, onExpire: resolve })
-    void scope.run(nothing)
+    const { tx } = lazyOn(driver, { deadline: 10_000, spent: 9_990, onExpire: resolve })
+    void tx.run(nothing)
   })
   // The timer alone must not keep a process alive, so something else has to.
   const alive = setTimeout(() => {}, 5_000)
@@ -270,54 +270,54 @@ t.test('deadlines count what was spent before', async (t) => {
 
 t.test('a deadline while the commit waits for a statement', async (t) => {
   const driver = new FakeDriver()
-  const { scope } = scopeOn(driver, { deadline: 20 })
-  void scope.run(() => new Promise(() => {})).catch(() => {})
+  const { tx } = lazyOn(driver, { deadline: 20 })
+  void tx.run(() => new Promise(() => {})).catch(() => {})
   const alive = setTimeout(() => {}, 5_000)
-  await t.rejects(scope.settle('commit'), { code: 'TX_TIMEOUT' })
+  await t.rejects(tx.settle('commit'), { code: 'TX_TIMEOUT' })
   clearTimeout(alive)
   t.same(driver.calls, ['open', 'cancel, rollback'])
-  t.equal(scope.state, 'rolled back')
+  t.equal(tx.state, 'rolled back')
 })
 
 t.test('a connection that is lost between statements', async (t) => {
   const driver = new FakeDriver()
-  const { scope } = scopeOn(driver)
-  await scope.run(nothing)
+  const { tx } = lazyOn(driver)
+  await tx.run(nothing)
   driver.context?.onLost(new Error('gone'))
-  t.equal(scope.state, 'lost')
-  t.equal(scope.isOpen, true, 'the connection is still to be given back')
-  await t.rejects(scope.run(nothing), { code: 'TX_CONNECTION_LOST' })
-  await t.rejects(scope.settle('commit'), { code: 'TX_CONNECTION_LOST' })
+  t.equal(tx.state, 'lost')
+  t.equal(tx.isOpen, true, 'the connection is still to be given back')
+  await t.rejects(tx.run(nothing), { code: 'TX_CONNECTION_LOST' })
+  await t.rejects(tx.settle('commit'), { code: 'TX_CONNECTION_LOST' })
   t.same(driver.calls, ['open', 'rollback'])
-  t.equal(scope.state, 'lost')
+  t.equal(tx.state, 'lost')
   driver.context?.onLost(new Error('again'))
-  t.equal(scope.state, 'lost')
+  t.equal(tx.state, 'lost')
 })
 
 t.test('rollback only, and misuse', async (t) => {
   const driver = new FakeDriver()
-  const dry = scopeOn(driver)
-  dry.scope.rollbackOnly = true
-  dry.scope.afterCommit(() => 'ran')
-  await dry.scope.run(nothing)
-  await dry.scope.settle('commit')
-  t.equal(dry.scope.state, 'rolled back')
+  const dry = lazyOn(driver)
+  dry.tx.rollbackOnly = true
+  dry.tx.afterCommit(() => 'ran')
+  await dry.tx.run(nothing)
+  await dry.tx.settle('commit')
+  t.equal(dry.tx.state, 'rolled back')
   t.same(dry.committed, [])
-  const { scope } = scopeOn(driver)
-  await scope.run(nothing)
-  scope.refuse(new Error('past the transaction'))
-  scope.refuse(new Error('and again'))
-  await t.rejects(scope.settle('commit'), { message: 'past the transaction' })
+  const { tx } = lazyOn(driver)
+  await tx.run(nothing)
+  tx.refuse(new Error('past the transaction'))
+  tx.refuse(new Error('and again'))
+  await t.rejects(tx.settle('commit'), { message: 'past the transaction' })
   t.same(driver.calls, ['open', 'rollback', 'open', 'rollback'])
 })
 
 t.test('what may run again', async (t) => {
-  const { scope } = scopeOn(new FakeDriver())
-  t.equal(mayRunAgain(scope, new Error('conflict')), true)
-  t.equal(mayRunAgain(scope, new Error('other')), false)
-  t.equal(mayRunAgain(scope, new TransactionAbortedError('x', 'select')), false, 'aborted by something else')
-  await scope.settle('commit')
-  t.equal(mayRunAgain(scope, new Error('conflict')), false)
+  const { tx } = lazyOn(new FakeDriver())
+  t.equal(canRunAgain(tx, new Error('conflict')), true)
+  t.equal(canRunAgain(tx, new Error('other')), false)
+  t.equal(canRunAgain(tx, new TransactionAbortedError('x', 'select')), false, 'aborted by something else')
+  await tx.settle('commit')
+  t.equal(canRunAgain(tx, new Error('conflict')), false)
 })
 
 t.test('BEGIN and its settings', async (t) => {
@@ -497,7 +497,7 @@ t.test("a single statement's connection that dies is given to nobody else", asyn
     const statement = await driver.open(undefined, {
       label: 'x',
       settings: undefined,
-      abandoned: () => false,
+      isAborted: () => false,
       onLost: () => {}
     })
     await t.rejects(statement.query('insert'), expected === 'kept' ? error : { code: 'TX_OUTCOME_UNKNOWN' })
@@ -507,8 +507,8 @@ t.test("a single statement's connection that dies is given to nobody else", asyn
 })
 
 t.test('within', async (t) => {
-  t.equal(await within(1000, Promise.resolve('in time'), 'late'), 'in time')
-  await t.rejects(within(5, new Promise(() => {}), 'late'), { message: 'late' })
-  await t.rejects(within(1000, Promise.reject(new Error('own')), 'late'), { message: 'own' })
-  t.equal(await within(0, sleep(5, 'unbounded'), 'late'), 'unbounded')
+  t.equal(await withTimeout(1000, Promise.resolve('in time'), 'late'), 'in time')
+  await t.rejects(withTimeout(5, new Promise(() => {}), 'late'), { message: 'late' })
+  await t.rejects(withTimeout(1000, Promise.reject(new Error('own')), 'late'), { message: 'own' })
+  t.equal(await withTimeout(0, sleep(5, 'unbounded'), 'late'), 'unbounded')
 })

@@ -14,7 +14,7 @@ t.before(async () => {
 
 const handler = async () => ({})
 const billed = { config: { transaction: { name: 'billing' } } } as const
-const billingOf = (request: FastifyRequest) =>
+const getBilling = (request: FastifyRequest) =>
   (request as FastifyRequest & { billing: NamedTransaction<PlainDb> }).billing
 
 interface Pools {
@@ -72,7 +72,7 @@ test('two databases in one app', async (t) => {
         states: [
           request.routeOptions.config.transaction === true
             ? request.transaction.state
-            : billingOf(request).transaction.state
+            : getBilling(request).transaction.state
         ]
       }
     }
@@ -82,7 +82,7 @@ test('two databases in one app', async (t) => {
       return await reply.code(status).send({ states })
     })
     const bill = async (request: FastifyRequest) => {
-      await billingOf(request).db.query('insert into item values (2)')
+      await getBilling(request).db.query('insert into item values (2)')
     }
     app.post('/second', billed, async (request, reply) => {
       await bill(request)
@@ -90,8 +90,8 @@ test('two databases in one app', async (t) => {
       return await reply.code(status).send({ states })
     })
     app.put('/by-method', async (request, reply) => {
-      await billingOf(request).db.query('insert into item values (6)')
-      return await reply.code(409).send({ states: [billingOf(request).transaction.state] })
+      await getBilling(request).db.query('insert into item values (6)')
+      return await reply.code(409).send({ states: [getBilling(request).transaction.state] })
     })
     for (const [url, database] of [['/first', first], ['/second', second]] as const) {
       t.match((await app.inject({ method: 'POST', url: `${url}?status=409` })).json(), { states: ['open'] }, url)
@@ -121,8 +121,13 @@ test('two databases in one app', async (t) => {
 
 test('the other database inside a transaction of one', async (t) => {
   await withApp(t, async (app, { pool, other }) => {
-    await app.register(transaction, { pool, db: plainHandles(pool), detectStrays: true })
-    await app.register(transaction, { pool: other, db: plainHandles(other), name: 'billing', detectStrays: true })
+    await app.register(transaction, { pool, db: plainHandles(pool), detectOutsideQueries: true })
+    await app.register(transaction, {
+      pool: other,
+      db: plainHandles(other),
+      name: 'billing',
+      detectOutsideQueries: true
+    })
     const says = async (work: () => unknown) => {
       try {
         await work()
@@ -134,15 +139,15 @@ test('the other database inside a transaction of one', async (t) => {
     app.post(
       '/other-transaction',
       transactional,
-      async (request) => ({ says: await says(() => billingOf(request).transaction) })
+      async (request) => ({ says: await says(() => getBilling(request).transaction) })
     )
     app.post(
       '/undeclared',
       async (request) => ({
-        says: [await says(() => billingOf(request).transaction), await says(() => request.transaction)]
+        says: [await says(() => getBilling(request).transaction), await says(() => request.transaction)]
       })
     )
-    app.post('/other-mongo', transactional, async (request) => ({ says: await says(() => billingOf(request).mongo) }))
+    app.post('/other-mongo', transactional, async (request) => ({ says: await says(() => getBilling(request).mongo) }))
     const ask = async (url: string) => (await app.inject({ method: 'POST', url })).json<{ says: unknown }>().says
     t.match(
       await ask('/other-transaction'),

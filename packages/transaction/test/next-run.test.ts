@@ -2,7 +2,7 @@
 import { PassThrough } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
-import { database, logLines, signal, stage, test, until, type Database } from './harness.ts'
+import { database, logLines, signal, setup, test, until, type Database } from './harness.ts'
 import { conflict, insert } from './statements.ts'
 
 let db: Database
@@ -29,7 +29,7 @@ class Session {
 }
 
 test('what a run has changed is as before', async (t) => {
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     routes: (app) => {
       app.decorateRequest('list', null as unknown as string[])
@@ -86,7 +86,7 @@ test('what cannot be repeated is not run again, and the log says so', async (t) 
     await insert(request, 1)
     await request.transaction.query(conflict)
   }
-  const { origin, send } = await stage(t, {
+  const { origin, send } = await setup(t, {
     database: db,
     fastify: { logger },
     routes: (app) => {
@@ -179,7 +179,7 @@ function wrapSend (reply: FastifyReply): void {
 
 test("Fastify's handlerTimeout holds over all runs", async (t) => {
   const waits = [signal(), signal()]
-  const { send, app } = await stage(t, {
+  const { send, app } = await setup(t, {
     database: db,
     routes: (app) => {
       const options = { config: { transaction: { retries: 20 } }, handlerTimeout: 150 } as const
@@ -220,7 +220,7 @@ test('a deadline and a client that leaves hold over all runs', async (t) => {
   const runs: Record<string, number> = {}
   const late: unknown[] = []
   const [begun, gone, done] = [signal(), signal(), signal()]
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     routes: (app) => {
       const lose = async (request: FastifyRequest) => {
@@ -266,7 +266,7 @@ test('a deadline and a client that leaves hold over all runs', async (t) => {
 })
 
 test('a raw response that a lost run has kept cannot answer for the next', async (t) => {
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     routes: (app) => {
       for (const when of ['idle', 'open']) {
@@ -312,7 +312,7 @@ test('a raw response that a lost run has kept cannot answer for the next', async
 test('hooks and the log see the last run; what it throws is handled as ever', async (t) => {
   const { lines, logger } = logLines()
   const seen: unknown[] = []
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     fastify: { logger },
     routes: (app) => {

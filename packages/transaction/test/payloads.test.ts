@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createGzip } from 'node:zlib'
 import type { FastifyReply } from 'fastify'
 import t from 'tap'
-import { database, logLines, signal, stage, test, transactional, until, type Database } from './harness.ts'
+import { database, logLines, signal, setup, test, transactional, until, type Database } from './harness.ts'
 import { ask, failOnCrash, isTruth, openSession, post, reaches } from './truth.ts'
 import { insert } from './statements.ts'
 
@@ -125,7 +125,7 @@ const payloads: Record<string, [(reply: FastifyReply) => unknown, number | strin
 
 test('K9 streams and Responses decide like a plain reply', async (t) => {
   failOnCrash(t)
-  const running = await stage(t, {
+  const running = await setup(t, {
     database: db,
     routes: (app) => {
       for (const [index, [payload]] of Object.values(payloads).entries()) {
@@ -137,17 +137,17 @@ test('K9 streams and Responses decide like a plain reply', async (t) => {
     }
   })
   for (const [index, [name, [, status, text]]] of Object.entries(payloads).entries()) {
-    const told = await ask(running, 'POST', `/${index}`)
-    t.equal(told.status, status, name)
-    if (text !== undefined) t.equal(told.text, text, `${name}: the whole text`)
-    if (status !== 'ECONNRESET') await isTruth(t, db, told, name)
+    const reported = await ask(running, 'POST', `/${index}`)
+    t.equal(reported.status, status, name)
+    if (text !== undefined) t.equal(reported.text, text, `${name}: the whole text`)
+    if (status !== 'ECONNRESET') await isTruth(t, db, reported, name)
     await db.admin.query('truncate item')
   }
 })
 
 test('K8 a stream may fail while COMMIT or ROLLBACK runs, and while a beforeReply callback is waited for', async (t) => {
   failOnCrash(t)
-  const running = await stage(t, {
+  const running = await setup(t, {
     database: db,
     routes: (app) => {
       const failing = (stream: Readable | Stream, when: Promise<unknown>) => {
@@ -199,9 +199,9 @@ test('K8 a stream may fail while COMMIT or ROLLBACK runs, and while a beforeRepl
       )
       await db.admin.query('truncate item, slow')
     }
-    const told = await ask(running, 'POST', `/${kind}/rollback`)
-    t.ok(Number(told.status) >= 400, `${kind}, rollback`)
-    await isTruth(t, db, told, `${kind}, rollback`)
+    const reported = await ask(running, 'POST', `/${kind}/rollback`)
+    t.ok(Number(reported.status) >= 400, `${kind}, rollback`)
+    await isTruth(t, db, reported, `${kind}, rollback`)
   }
 })
 
@@ -220,7 +220,7 @@ if (process.platform === 'linux') {
   test('K11 the stream of a reply that is not sent is closed', async (t) => {
     failOnCrash(t)
     const file = () => createReadStream(import.meta.filename)
-    const running = await stage(t, {
+    const running = await setup(t, {
       database: db,
       routes: (app) => {
         app.post('/commit-fails', transactional, async (request) => {
@@ -272,12 +272,12 @@ if (process.platform === 'linux') {
         ['HEAD', '/head', 200]
       ] as const
     ) {
-      const told = await ask(running, method, path)
-      t.equal(told.status, status, path)
+      const reported = await ask(running, method, path)
+      t.equal(reported.status, status, path)
       if (path === '/twice-the-same') {
-        t.ok(told.text.includes('every byte of this line'), 'a stream that is sent twice arrives')
+        t.ok(reported.text.includes('every byte of this line'), 'a stream that is sent twice arrives')
       }
-      await isTruth(t, db, told, path)
+      await isTruth(t, db, reported, path)
       await db.admin.query('truncate slow')
     }
     t.ok(
@@ -290,7 +290,7 @@ if (process.platform === 'linux') {
 test('K9 HEAD, 204 and 304 have no body, and wait for none', async (t) => {
   failOnCrash(t)
   for (const strict of [false, true]) {
-    const running = await stage(t, {
+    const running = await setup(t, {
       database: db,
       fastify: { http: { rejectNonStandardBodyWrites: strict } } as object,
       routes: (app) => {
@@ -349,11 +349,11 @@ test('K9 HEAD, 204 and 304 have no body, and wait for none', async (t) => {
         ['POST', '/304-web', 304]
       ] as const
     ) {
-      const told = await ask(running, method, path)
-      t.equal(told.status, status, `${method} ${path}`)
-      t.equal(told.text, '')
-      if (length !== undefined) t.equal(told.headers['content-length'], length)
-      await isTruth(t, db, told, `${method} ${path}`)
+      const reported = await ask(running, method, path)
+      t.equal(reported.status, status, `${method} ${path}`)
+      t.equal(reported.text, '')
+      if (length !== undefined) t.equal(reported.headers['content-length'], length)
+      await isTruth(t, db, reported, `${method} ${path}`)
     }
   }
 })
@@ -388,7 +388,7 @@ test('K9 a trailer that fails is left out; the reply goes on', async (t) => {
     nothing: () => null
   }
   for (const http2 of [false, true]) {
-    const running = await stage(t, {
+    const running = await setup(t, {
       database: db,
       fastify: { logger, ...(http2 ? { http2 } : {}) } as object,
       routes: (app) => {
@@ -406,11 +406,11 @@ test('K9 a trailer that fails is left out; the reply goes on', async (t) => {
     })
     for (const kind of Object.keys(trailers)) {
       for (const name of Object.keys(bodies)) {
-        const told = http2
-          ? await post(openSession(t, running.origin), `/${kind}/${name}`).told
+        const reported = http2
+          ? await post(openSession(t, running.origin), `/${kind}/${name}`).reported
           : await ask(running, 'POST', `/${kind}/${name}`)
-        t.equal(told.status, 200, `${kind}, ${name}, HTTP/${http2 ? 2 : 1}`)
-        await isTruth(t, db, told, kind)
+        t.equal(reported.status, 200, `${kind}, ${name}, HTTP/${http2 ? 2 : 1}`)
+        await isTruth(t, db, reported, kind)
       }
     }
   }

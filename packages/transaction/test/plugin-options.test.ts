@@ -35,7 +35,7 @@ t.test('unknown names refuse and name the nearest known one', async (t) => {
   const wrong: Array<[Record<string, unknown>, RegExp]> = [
     [{ method: ['POST'] }, /method is not an option; did you mean methods\?/],
     [{ default: {} }, /did you mean defaults\?/],
-    [{ detectStray: true }, /did you mean detectStrays\?/],
+    [{ detectStray: true }, /did you mean detectOutsideQueries\?/],
     [{ retires: 3 }, /retires is not an option of the plugin but of routes; write defaults: \{ retries \}/],
     [{ isolation: 'serializable' }, /write defaults: \{ isolationLevel \}/],
     [
@@ -72,7 +72,7 @@ t.test('wrong types', async (t) => {
     [{ methods: ['post'] }, /methods must be a list/],
     [{ defaults: [] }, /defaults must be an object/],
     [{ defaults: { retires: 1 } }, /defaults: retires is not an option; did you mean retries/],
-    [{ detectStrays: 'no' }, /detectStrays must be true or false/],
+    [{ detectOutsideQueries: 'no' }, /detectOutsideQueries must be true or false/],
     [{ resetSession: 1 }, /resetSession must be true or false/],
     [{ applicationName: 7 }, /applicationName must be a text/],
     [{ observe: {} }, /observe must be a function/],
@@ -92,7 +92,7 @@ t.test('wrong types', async (t) => {
       bodyTimeout: 0,
       closeTimeout: 0,
       resetSession: true,
-      detectStrays: false,
+      detectOutsideQueries: false,
       applicationName: '',
       observe: () => undefined,
       methods: []

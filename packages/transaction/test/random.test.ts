@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
 import type { RouteTransactionOptions } from '../src/index.ts'
-import { database, stage, test, type Answer, type Send, type Database } from './harness.ts'
+import { database, setup, test, type Answer, type Send, type Database } from './harness.ts'
 
 const seed = Number(process.env['TRANSACTION_SEED'] ?? 20)
 const rounds = Number(process.env['TRANSACTION_ROUNDS'] ?? 3)
@@ -202,8 +202,8 @@ function verdict (plan: Plan, account: Account, answer: Answer | undefined, stor
   const all = JSON.stringify(account.rows)
   const found = JSON.stringify(stored)
   const isAllOrNothing = found === '[]' || found === all
-  const told = answer === undefined ? 'no answer' : `${answer.status} ${String(answer.json['code'] ?? '')}`
-  const wrong = `${told}, but of ${all} there is ${found}: ${JSON.stringify(plan)}`
+  const reported = answer === undefined ? 'no answer' : `${answer.status} ${String(answer.json['code'] ?? '')}`
+  const wrong = `${reported}, but of ${all} there is ${found}: ${JSON.stringify(plan)}`
   if (!isAllOrNothing) return wrong
   if (account.committed) return found === all ? undefined : wrong
   if (account.isDry && found !== '[]') return wrong
@@ -234,8 +234,8 @@ async function runAll (
 }
 
 test(`a ledger under ${rounds} rounds of ${requestsPerRound} random requests, seed ${seed}`, async (t) => {
-  const accountOf = new Map<number, Account>()
-  const { send, pool } = await stage(t, {
+  const getAccount = new Map<number, Account>()
+  const { send, pool } = await setup(t, {
     database: db,
     pool: { max: 8, options: '-c deadlock_timeout=20ms' },
     plugin: (pool) => ({ pool, defaults: { lockTimeout: 1000 } }),
@@ -243,7 +243,7 @@ test(`a ledger under ${rounds} rounds of ${requestsPerRound} random requests, se
       function begin (request: FastifyRequest): { plan: Plan; account: Account } {
         const plan = request.body as Plan
         const account = { rows: [], attempts: request.transaction.attempt, isDry: false, committed: false }
-        accountOf.set(plan.id, account)
+        getAccount.set(plan.id, account)
         return { plan, account }
       }
       for (const [name, options] of Object.entries(routes)) {
@@ -285,7 +285,7 @@ test(`a ledger under ${rounds} rounds of ${requestsPerRound} random requests, se
   const stored = new Map(rows.map(({ request, seqs }) => [request, seqs]))
   const nobody: Account = { rows: [], attempts: 0, isDry: false, committed: false }
   const wrong = plans.map((plan) =>
-    verdict(plan, accountOf.get(plan.id) ?? nobody, answers.get(plan.id), stored.get(plan.id) ?? [])
+    verdict(plan, getAccount.get(plan.id) ?? nobody, answers.get(plan.id), stored.get(plan.id) ?? [])
   ).filter((sentence) => sentence !== undefined)
   t.same(wrong, [], 'every success is stored once and whole, nothing else is')
   const sums = await db.admin.query<{ moved: number; balance: number }>(
@@ -299,11 +299,11 @@ test(`a ledger under ${rounds} rounds of ${requestsPerRound} random requests, se
   t.ok(count((answer) => answer?.status === 504) > 0, 'some pass their deadline')
   t.ok(count((answer) => answer !== undefined && answer.status === 500) > 0, 'some fail')
   t.ok(count((answer) => answer === undefined) > 0, 'some leave')
-  t.ok([...accountOf.values()].some(({ attempts }) => attempts > 1), 'some run again')
+  t.ok([...getAccount.values()].some(({ attempts }) => attempts > 1), 'some run again')
   const codes = new Map<string, number>()
   for (const answer of all) {
-    const told = answer === undefined ? 'no answer' : `${answer.status} ${String(answer.json['code'] ?? '')}`.trim()
-    codes.set(told, (codes.get(told) ?? 0) + 1)
+    const reported = answer === undefined ? 'no answer' : `${answer.status} ${String(answer.json['code'] ?? '')}`.trim()
+    codes.set(reported, (codes.get(reported) ?? 0) + 1)
   }
-  t.comment([...codes].map(([told, times]) => `${times} × ${told}`).join(', '))
+  t.comment([...codes].map(([reported, times]) => `${times} × ${reported}`).join(', '))
 })

@@ -3,7 +3,7 @@ import { PassThrough, Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
-import { database, logLines, stage, test, transactional, until, type Database } from './harness.ts'
+import { database, logLines, setup, test, transactional, until, type Database } from './harness.ts'
 import { ask, failOnCrash, isTruth, openSession, post, reaches } from './truth.ts'
 import { insert } from './statements.ts'
 
@@ -104,7 +104,7 @@ for (const http2 of [false, true]) {
         )
         : {})
     }
-    const running = await stage(t, {
+    const running = await setup(t, {
       database: db,
       fastify: (http2 ? { http2 } : {}) as object,
       routes: (app) => {
@@ -133,10 +133,12 @@ for (const http2 of [false, true]) {
     for (const [index, name] of Object.keys(all).entries()) {
       for (const kind of ['value', 'reply', 'before']) {
         const path = `/${kind}/${index}`
-        const told = http2 ? await post(openSession(t, running.origin), path).told : await ask(running, 'POST', path)
-        t.equal(told.status, 500, `${name}, ${kind}`)
-        t.match(told.text, /TX_USAGE/)
-        await isTruth(t, db, told, `${name}, ${kind}`)
+        const reported = http2
+          ? await post(openSession(t, running.origin), path).reported
+          : await ask(running, 'POST', path)
+        t.equal(reported.status, 500, `${name}, ${kind}`)
+        t.match(reported.text, /TX_USAGE/)
+        await isTruth(t, db, reported, `${name}, ${kind}`)
       }
     }
   })
@@ -185,7 +187,7 @@ test('K8 nothing is written by hand over a transaction that failed', async (t) =
       return { fine: true }
     }
   }
-  const running = await stage(t, {
+  const running = await setup(t, {
     database: db,
     routes: (app) => {
       app.addHook('onError', async () => {
@@ -197,9 +199,9 @@ test('K8 nothing is written by hand over a transaction that failed', async (t) =
     }
   })
   for (const [index, name] of Object.keys(handlers).entries()) {
-    const told = await ask(running, 'POST', `/${index}`)
-    t.ok(Number(told.status) >= 500, `${name}: ${told.status}`)
-    await isTruth(t, db, told, name)
+    const reported = await ask(running, 'POST', `/${index}`)
+    t.ok(Number(reported.status) >= 500, `${name}: ${reported.status}`)
+    await isTruth(t, db, reported, name)
   }
 })
 
@@ -227,7 +229,7 @@ test('K8 a reply that is on its way is the one that arrives', async (t) => {
     }
   }
   for (const http2 of [false, true]) {
-    const running = await stage(t, {
+    const running = await setup(t, {
       database: db,
       fastify: (http2 ? { http2 } : {}) as object,
       routes: (app) => {
@@ -265,10 +267,12 @@ test('K8 a reply that is on its way is the one that arrives', async (t) => {
     for (const name of Object.keys(late)) {
       for (const [moment, status] of [['commit', 200], ['callback', 200], ['rollback', 409]] as const) {
         const path = `/${moment}/${name}`
-        const told = http2 ? await post(openSession(t, running.origin), path).told : await ask(running, 'POST', path)
-        t.equal(told.status, status, `${name} during ${moment}, HTTP/${http2 ? 2 : 1}`)
-        t.notOk(told.text.includes('by hand'), told.text)
-        await isTruth(t, db, told, path)
+        const reported = http2
+          ? await post(openSession(t, running.origin), path).reported
+          : await ask(running, 'POST', path)
+        t.equal(reported.status, status, `${name} during ${moment}, HTTP/${http2 ? 2 : 1}`)
+        t.notOk(reported.text.includes('by hand'), reported.text)
+        await isTruth(t, db, reported, path)
         await db.admin.query('truncate slow')
       }
     }
@@ -278,7 +282,7 @@ test('K8 a reply that is on its way is the one that arrives', async (t) => {
 test('K9 a reply that was hijacked before the first statement begins nothing and keeps nothing', async (t) => {
   failOnCrash(t)
   const { lines, logger } = logLines()
-  const running = await stage(t, {
+  const running = await setup(t, {
     database: db,
     fastify: { logger },
     routes: (app) => {
@@ -317,7 +321,7 @@ test('K9 a reply that was hijacked before the first statement begins nothing and
 
 test('early hints may be sent, and an error may be written by hand', async (t) => {
   failOnCrash(t)
-  const running = await stage(t, {
+  const running = await setup(t, {
     database: db,
     routes: (app) => {
       app.post('/hints', transactional, async (request, reply) => {
@@ -348,9 +352,9 @@ test('early hints may be sent, and an error may be written by hand', async (t) =
     }
   })
   for (const [path, status] of [['/hints', 200], ['/continue', 409], ['/error', 418]] as const) {
-    const told = await ask(running, 'POST', path)
-    t.equal(told.status, status)
-    await isTruth(t, db, told, path)
+    const reported = await ask(running, 'POST', path)
+    t.equal(reported.status, status)
+    await isTruth(t, db, reported, path)
   }
   t.equal((await ask(running, 'POST', '/rolled-back')).text, 'by hand', 'who has rolled back answers as it likes')
 })

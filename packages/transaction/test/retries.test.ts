@@ -1,7 +1,7 @@
 // A transaction that lost against another one runs its handler again.
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
-import { database, signal, stage, test, type Database } from './harness.ts'
+import { database, signal, setup, test, type Database } from './harness.ts'
 import { insert } from './statements.ts'
 
 let db: Database
@@ -27,7 +27,7 @@ test('serialization failures and deadlocks run the handler again', async (t) => 
     await transaction.query('update doctor set on_call = false where id = $1', [me])
     return { left: 1 }
   }
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     routes: (app) => {
       app.post('/returns', skew, async (request, reply) => {
@@ -81,7 +81,7 @@ test('retries end, and what may not run again does not', async (t) => {
   const runs: Record<string, number> = {}
   const conflict = "do $$ begin raise exception 'conflict' using errcode = '40001'; end $$"
   const retried = (retries: number) => ({ config: { transaction: { retries } } })
-  const { send, app } = await stage(t, {
+  const { send, app } = await setup(t, {
     database: db,
     routes: (app) => {
       app.addHook('preHandler', async (request) => {

@@ -2,7 +2,7 @@
 import type { RouteOptions } from 'fastify'
 import t from 'tap'
 import { ConnectionLostError, type RouteTransactionOptions } from '../src/index.ts'
-import { database, stage, test, transactional, until, type Database } from './harness.ts'
+import { database, setup, test, transactional, until, type Database } from './harness.ts'
 import { setting } from './statements.ts'
 
 let db: Database
@@ -11,7 +11,7 @@ t.before(async () => {
 })
 
 test('who gets a transaction', async (t) => {
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     plugin: (pool) => ({ pool, methods: ['POST', 'DELETE'] }),
     routes: (app) => {
@@ -53,7 +53,7 @@ test('who gets a transaction', async (t) => {
 
 test('what PostgreSQL is told', async (t) => {
   const begun: string[] = []
-  const { app, send, pool } = await stage(t, {
+  const { app, send, pool } = await setup(t, {
     database: db,
     plugin: (pool) => ({ pool, applicationName: 'shop', defaults: { lockTimeout: 1500 } }),
     routes: (app, pool) => {
@@ -160,7 +160,7 @@ test('what PostgreSQL is told', async (t) => {
 test('a server that was away at boot is asked for transaction_timeout with each BEGIN', async (t) => {
   const refused = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
   for (const away of [refused, new Error('timeout expired'), new ConnectionLostError('boot', 1)]) {
-    const { send } = await stage(t, {
+    const { send } = await setup(t, {
       database: db,
       plugin: (pool) => {
         const query = pool.query.bind(pool)
@@ -183,7 +183,7 @@ test('a server that was away at boot is asked for transaction_timeout with each 
 })
 
 test('the bounds of PostgreSQL end what is too slow', async (t) => {
-  const { send, pool } = await stage(t, {
+  const { send, pool } = await setup(t, {
     database: db,
     routes: (app) => {
       const within = (options: RouteTransactionOptions) => ({ config: { transaction: options } })
@@ -247,7 +247,7 @@ test('settings: who asks decides what the database shows', async (t) => {
   t.teardown(async () => {
     await db.admin.query('drop table note; drop role visitor')
   })
-  const { app, send, pool } = await stage(t, {
+  const { app, send, pool } = await setup(t, {
     database: db,
     plugin: (pool) => ({
       pool,
@@ -353,7 +353,7 @@ test('settings that are no settings refuse before anything is sent', async (t) =
     role: [{ role: 'no_such_role' }, /SQLSTATE 22023/]
   }
   const begun: string[] = []
-  const { app, send } = await stage(t, {
+  const { app, send } = await setup(t, {
     database: db,
     plugin: (pool) => {
       pool.on('acquire', () => {
@@ -410,7 +410,7 @@ test('settings that are no settings refuse before anything is sent', async (t) =
 
 test('every fact a route declares is in its schema', async (t) => {
   const described: Record<string, unknown> = {}
-  await stage(t, {
+  await setup(t, {
     database: db,
     plugin: (pool) => ({ pool, defaults: { lockTimeout: 5 } }),
     routes: (app) => {

@@ -8,7 +8,7 @@ import {
   logLines,
   poolDefaults,
   signal,
-  stage,
+  setup,
   test,
   transactional,
   until,
@@ -25,7 +25,7 @@ const newPool = () => new pg.Pool({ ...poolDefaults, connectionString: db.url, a
 
 test('a full pool without a bound of its own is waited for as long as checkoutTimeout', async (t) => {
   const free = signal()
-  const { send, pool } = await stage(t, {
+  const { send, pool } = await setup(t, {
     database: db,
     pool: { max: 1, connectionTimeoutMillis: 0 },
     plugin: (pool) => ({ pool, checkoutTimeout: 100, retryAfter: 7 }),
@@ -64,7 +64,7 @@ test('a full pool without a bound of its own is waited for as long as checkoutTi
 
 test('closing is bounded although an after-commit callback never ends', async (t) => {
   const { lines, logger } = logLines()
-  const { app, send } = await stage(t, {
+  const { app, send } = await setup(t, {
     database: db,
     fastify: { logger },
     plugin: (pool) => ({ pool, closeTimeout: 50 }),
@@ -95,7 +95,7 @@ test('many apps on one pool leave nothing on it', async (t) => {
   const before = ['error', 'acquire'].map((event) => pool.listenerCount(event))
   const apps = Array.from({ length: 15 }, () => Fastify())
   const [lastApp = Fastify(), ...others] = apps
-  for (const app of apps) await app.register(transaction, { pool, detectStrays: true })
+  for (const app of apps) await app.register(transaction, { pool, detectOutsideQueries: true })
   for (const app of apps) {
     await app.transaction(async (tx) => {
       await tx.query('select 1')
@@ -129,11 +129,11 @@ test('many apps on one pool leave nothing on it', async (t) => {
 
 test('only the own pool of a transaction is watched', async (t) => {
   const other = newPool()
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     routes: async (app, pool) => {
       const beside = Fastify()
-      await beside.register(transaction, { pool: other, detectStrays: true })
+      await beside.register(transaction, { pool: other, detectOutsideQueries: true })
       app.addHook('onClose', () => beside.close())
       app.post('/reads-other', transactional, async (request) => {
         await insert(request, 1)
@@ -170,7 +170,7 @@ test('only the own pool of a transaction is watched', async (t) => {
 test('resetSession: what a request set for its session is met by no other', async (t) => {
   await db.admin.query('create role low nologin; grant low to current_user')
   const statement = { config: { transaction: 'statement' }, schema: { response: { 200: {} } } } as const
-  const { send, pool } = await stage(t, {
+  const { send, pool } = await setup(t, {
     database: db,
     pool: { max: 1 },
     plugin: (pool) => ({ pool, resetSession: true }),
@@ -229,7 +229,7 @@ test('resetSession: what a request set for its session is met by no other', asyn
 })
 
 test('resetSession: a connection that cannot be reset is thrown away', async (t) => {
-  const { send, pool } = await stage(t, {
+  const { send, pool } = await setup(t, {
     database: db,
     pool: { max: 1 },
     plugin: (pool) => ({ pool, resetSession: true }),

@@ -1,7 +1,7 @@
 // Routes that send one statement without a transaction around it.
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { database, recordStatements, signal, stage, test, transactional, until, type Database } from './harness.ts'
+import { database, recordStatements, signal, setup, test, transactional, until, type Database } from './harness.ts'
 
 let db: Database
 t.before(async () => {
@@ -11,7 +11,7 @@ t.before(async () => {
 test("'statement': one statement that commits by itself", async (t) => {
   const statements: string[] = []
   const free = signal()
-  const { send, pool } = await stage(t, {
+  const { send, pool } = await setup(t, {
     database: db,
     pool: { max: 1 },
     plugin: (pool) => ({ pool, defaults: { deadline: 2000 } }),

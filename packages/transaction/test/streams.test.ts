@@ -5,7 +5,7 @@ import QueryStream from 'pg-query-stream'
 import type { FastifyRequest } from 'fastify'
 import type { Submittable } from 'pg'
 import t, { type Test } from 'tap'
-import { database, logLines, poolDefaults, stage, test, transactional, until, type Database } from './harness.ts'
+import { database, logLines, poolDefaults, setup, test, transactional, until, type Database } from './harness.ts'
 import { insert } from './statements.ts'
 
 let db: Database
@@ -17,7 +17,7 @@ interface Cursor extends Submittable {
   read: (rows: number) => Promise<Array<{ n: number }>>
   close: () => Promise<void>
 }
-const cursorOf = (text: string) => new QueryStream(text).cursor as Cursor
+const getCursor = (text: string) => new QueryStream(text).cursor as Cursor
 
 test('streamed replies', async (t) => {
   const chunks = (...texts: string[]) => Readable.from(texts)
@@ -79,7 +79,7 @@ test('streamed replies', async (t) => {
     '/objects': () => Readable.from([{ an: 'object' }, { another: 1 }]),
     '/fails-after': () => failing('one ')
   }
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     routes: (app) => {
       for (const [path, payload] of Object.entries(payloads)) {
@@ -179,7 +179,7 @@ async function readsWhileOpen (t: Test): Promise<void> {
     for await (const { n } of source) yield `${n}\n`
   }
   const states: string[] = []
-  const { send, pool } = await stage(t, {
+  const { send, pool } = await setup(t, {
     database: db,
     fastify: { logger },
     pool: { max: 1 },
@@ -192,7 +192,7 @@ async function readsWhileOpen (t: Test): Promise<void> {
         return Readable.from(json(await request.transaction.query(new QueryStream(text))))
       })
       app.get('/cursor', options, async (request) => {
-        const cursor = await request.transaction.query(cursorOf(text))
+        const cursor = await request.transaction.query(getCursor(text))
         const some = await cursor.read(10)
         await cursor.close()
         await request.transaction.query('select 1')
@@ -200,7 +200,7 @@ async function readsWhileOpen (t: Test): Promise<void> {
         return some
       })
       app.get('/open-cursor', options, async (request) => {
-        const cursor = await request.transaction.query(cursorOf(text))
+        const cursor = await request.transaction.query(getCursor(text))
         return Readable.from((await cursor.read(10)).map(({ n }) => `${n}\n`))
       })
       app.get(
@@ -293,7 +293,7 @@ async function readsWhileOpen (t: Test): Promise<void> {
 }
 
 async function closesReaders (t: Test): Promise<void> {
-  const { send, pool } = await stage(t, {
+  const { send, pool } = await setup(t, {
     database: db,
     pool: { max: 1 },
     routes: (app) => {
@@ -309,14 +309,14 @@ async function closesReaders (t: Test): Promise<void> {
         '/in-part': async (request) => {
           for await (const row of await request.transaction.query(new QueryStream(numbers(20_000)))) return row
         },
-        '/cursor': async (request) => await (await request.transaction.query(cursorOf(numbers(100)))).read(5),
+        '/cursor': async (request) => await (await request.transaction.query(getCursor(numbers(100)))).read(5),
         '/cursor-busy': async (request) => {
-          void (await request.transaction.query(cursorOf(numbers(20_000)))).read(20_000)
+          void (await request.transaction.query(getCursor(numbers(20_000)))).read(20_000)
         },
-        '/cursor-read': async (request) => await (await request.transaction.query(cursorOf(numbers(3)))).read(5),
+        '/cursor-read': async (request) => await (await request.transaction.query(getCursor(numbers(3)))).read(5),
         '/two-in-turn': async (request) => {
-          await (await request.transaction.query(cursorOf(numbers(3)))).read(5)
-          await (await request.transaction.query(cursorOf(numbers(3)))).read(1)
+          await (await request.transaction.query(getCursor(numbers(3)))).read(5)
+          await (await request.transaction.query(getCursor(numbers(3)))).read(1)
         },
         '/read-then-statement': async (request) => {
           const rows: unknown[] = []
@@ -328,7 +328,7 @@ async function closesReaders (t: Test): Promise<void> {
           return (await request.transaction.query('select 1 as n')).rows
         },
         '/not-awaited': async (request) => {
-          void request.transaction.query(cursorOf(numbers(100)))
+          void request.transaction.query(getCursor(numbers(100)))
         },
         '/committed': async (request) => {
           await request.transaction.query(new QueryStream(numbers(20_000)))
@@ -340,7 +340,7 @@ async function closesReaders (t: Test): Promise<void> {
           await request.transaction.rollback()
         },
         '/fails': async (request) => {
-          await request.transaction.query(cursorOf(numbers(20_000)))
+          await request.transaction.query(getCursor(numbers(20_000)))
           throw new Error('with an open cursor')
         }
       }
@@ -349,17 +349,17 @@ async function closesReaders (t: Test): Promise<void> {
       }
       const refused: Record<string, (request: FastifyRequest) => Promise<unknown>> = {
         '/statement': async (request) => await request.transaction.query('select 1'),
-        '/second': async (request) => await request.transaction.query(cursorOf(numbers(1))),
+        '/second': async (request) => await request.transaction.query(getCursor(numbers(1))),
         '/read-later': async (request) => await request.transaction.query({ text: 'select 1', values: [] })
       }
       for (const [path, work] of Object.entries(refused)) {
         app.get(`/refused${path}`, options, async (request) => {
-          const cursor = await request.transaction.query(cursorOf(numbers(100)))
+          const cursor = await request.transaction.query(getCursor(numbers(100)))
           await cursor.read(1)
           return await work(request)
         })
       }
-      app.get('/control', options, async (request) => await request.transaction.query(cursorOf('commit')))
+      app.get('/control', options, async (request) => await request.transaction.query(getCursor('commit')))
       app.get('/broken', options, async (request) => {
         await request.transaction.query(new QueryStream('select no_such_column'))
         return {}
@@ -400,7 +400,7 @@ async function closesReaders (t: Test): Promise<void> {
 }
 
 async function refusesCursors (t: Test): Promise<void> {
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     routes: (app) => {
       app.get(

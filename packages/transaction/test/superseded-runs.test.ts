@@ -1,7 +1,7 @@
 // Once the next run of a handler has begun, nothing that an earlier one still does counts.
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
 import t from 'tap'
-import { database, signal, stage, test, type Database } from './harness.ts'
+import { database, signal, setup, test, type Database } from './harness.ts'
 import { commitConflict, conflict, insert, plainDb, type PlainDb, plainHandles } from './statements.ts'
 
 let db: Database
@@ -95,7 +95,7 @@ const styles: Record<string, RouteHandlerMethod> = {
 }
 
 test('however a handler ends the runs that lose, the last one answers', async (t) => {
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     routes: (app) => {
       for (const [name, handler] of Object.entries(styles)) {
@@ -212,7 +212,7 @@ test('code of a run that lost reaches nobody', async (t) => {
     string,
     { begun: ReturnType<typeof signal>; done: ReturnType<typeof signal>; outcome?: unknown }
   > = {}
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     plugin: (pool) => ({ pool, db: plainHandles(pool) }),
     routes: (app) => {

@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib'
 import { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 import t from 'tap'
-import { database, stage, test, transactional, type Database } from './harness.ts'
+import { database, setup, test, transactional, type Database } from './harness.ts'
 import { failOnCrash, openSession, post, reaches } from './truth.ts'
 import { insert } from './statements.ts'
 
@@ -62,7 +62,7 @@ for (const http2 of [false, true]) {
     await db.admin.query(
       `drop trigger if exists refuse on slow; create constraint trigger refuse after insert on slow deferrable initially deferred for each row when (new.milliseconds < 0) execute function refuse()`
     )
-    const { origin, send } = await stage(t, {
+    const { origin, send } = await setup(t, {
       database: db,
       fastify: (http2 ? { http2 } : {}) as object,
       before: (app) => {
@@ -101,11 +101,12 @@ for (const http2 of [false, true]) {
         })
       }
     })
-    const ask = async (path: string) => http2 ? await post(openSession(t, origin), path).told : await send('POST', path)
+    const ask = async (path: string) =>
+      http2 ? await post(openSession(t, origin), path).reported : await send('POST', path)
     for (const [index, [name, [, status]]] of Object.entries(ways).entries()) {
       for (const kind of Object.keys(bodies)) {
-        const { headers, text, ...told } = await ask(`/${index}/${kind}`)
-        t.equal(told.status, status, `${name}, ${kind}`)
+        const { headers, text, ...reported } = await ask(`/${index}/${kind}`)
+        t.equal(reported.status, status, `${name}, ${kind}`)
         t.same(lost.filter((header) => headers[header] !== undefined), [], 'nothing of the lost reply')
         t.same(headers['set-cookie'], ['session=1'], 'cookies of the hooks before the handler stay')
         t.match(headers, {
@@ -132,7 +133,7 @@ for (const http2 of [false, true]) {
 
 test('K11 the reason phrase of a lost success is not sent', async (t) => {
   failOnCrash(t)
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     routes: (app) => {
       app.post('/', {

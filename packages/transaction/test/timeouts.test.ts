@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { database, stage, test, transactional, until, type Database } from './harness.ts'
+import { database, setup, test, transactional, until, type Database } from './harness.ts'
 import { insert } from './statements.ts'
 
 let db: Database
@@ -11,7 +11,7 @@ t.before(async () => {
 })
 
 test('F34 deadlines', async (t) => {
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     routes: (app) => {
       const options = { config: { transaction: { deadline: 120 } } }
@@ -115,7 +115,7 @@ test('F34 deadlines', async (t) => {
 })
 
 test("Fastify's own timeouts", async (t) => {
-  const { send, pool } = await stage(t, {
+  const { send, pool } = await setup(t, {
     database: db,
     routes: (app) => {
       // With a parsed body Fastify's handlerTimeout does not fire; see the README.
@@ -153,7 +153,7 @@ test("Fastify's own timeouts", async (t) => {
 })
 
 test('connectionTimeout ends a handler that never does', async (t) => {
-  const { send, pool } = await stage(t, {
+  const { send, pool } = await setup(t, {
     database: db,
     fastify: { connectionTimeout: 400 },
     routes: (app) => {

@@ -2,10 +2,10 @@ import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream } f
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FastifyRequest } from 'fastify'
 import type { Test } from 'tap'
-import { until, type Database, type Stage } from './harness.ts'
+import { until, type Database, type Setup } from './harness.ts'
 
-/** What a client was told: a status, or the code of the error that broke the connection. */
-export interface Told {
+/** What a client saw of a reply: a status, or the code of the error that broke the connection. */
+export interface WatchedPromise {
   status: number | string
   headers: Record<string, unknown>
   text: string
@@ -23,7 +23,7 @@ export function failOnCrash (t: Test): void {
 }
 
 /** Sends a request and tells how it ended; a connection that breaks is an answer too. */
-export async function ask ({ send }: Pick<Stage, 'send'>, method: string, path: string): Promise<Told> {
+export async function ask ({ send }: Pick<Setup, 'send'>, method: string, path: string): Promise<WatchedPromise> {
   return await send(method, path).catch((error: { code?: string }) => ({
     status: error.code ?? 'broken',
     headers: {},
@@ -32,10 +32,10 @@ export async function ask ({ send }: Pick<Stage, 'send'>, method: string, path: 
 }
 
 /** A complete 2xx or 3xx means stored; any other answer, and a broken connection before anything was promised, means nothing. */
-export async function isTruth (t: Test, db: Database, told: Told, name: string): Promise<void> {
-  const isSuccess = typeof told.status === 'number' && told.status < 400
+export async function isTruth (t: Test, db: Database, reported: WatchedPromise, name: string): Promise<void> {
+  const isSuccess = typeof reported.status === 'number' && reported.status < 400
   const isStored = async () => ((await db.ids()).length > 0) === isSuccess
-  t.ok(await until(isStored, 1000), `${name}: ${told.status} is the truth`)
+  t.ok(await until(isStored, 1000), `${name}: ${reported.status} is the truth`)
   await db.admin.query('truncate item, child, parent')
 }
 
@@ -49,29 +49,31 @@ export function openSession (t: Test, origin: string): ClientHttp2Session {
   return session
 }
 
-/** Begins a POST over HTTP/2. `told` is settled when the stream has closed: with a status only where the reply is complete. */
+/** Begins a POST over HTTP/2. `reported` is settled when the stream has closed: with a status only where the reply is complete. */
 export function post (
   session: ClientHttp2Session,
   path: string
-): { stream: ClientHttp2Stream; told: Promise<Told>; reset: () => void } {
+): { stream: ClientHttp2Stream; reported: Promise<WatchedPromise>; reset: () => void } {
   const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/json' })
-  const told: Told = { status: 'broken', headers: {}, text: '' }
+  const reported: WatchedPromise = { status: 'broken', headers: {}, text: '' }
   stream.on('response', (headers) => {
-    Object.assign(told, { status: headers[':status'], headers })
+    Object.assign(reported, { status: headers[':status'], headers })
   })
   stream.on('data', (chunk: Buffer) => {
-    told.text += chunk.toString()
+    reported.text += chunk.toString()
   })
   stream.on('error', () => {})
-  const closed = new Promise<Told>((resolve) => {
+  const closed = new Promise<WatchedPromise>((resolve) => {
     stream.on('close', () => {
-      resolve(stream.rstCode === constants.NGHTTP2_NO_ERROR ? told : { ...told, status: `reset ${stream.rstCode}` })
+      resolve(
+        stream.rstCode === constants.NGHTTP2_NO_ERROR ? reported : { ...reported, status: `reset ${stream.rstCode}` }
+      )
     })
   })
   stream.end('{}')
   return {
     stream,
-    told: closed,
+    reported: closed,
     reset: () => {
       stream.close(constants.NGHTTP2_CANCEL)
     }

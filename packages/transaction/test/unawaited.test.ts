@@ -6,8 +6,8 @@ import type { FastifyRequest } from 'fastify'
 import t from 'tap'
 import outbox, { outboxSql, postgresStore } from '../../outbox/src/index.ts'
 import { drizzleHandles } from '../src/drizzle.ts'
-import { Told } from '../src/core/given-promises.ts'
-import { database, logLines, stage, test, transactional, until, type Database } from './harness.ts'
+import { WatchedPromise } from '../src/core/given-promises.ts'
+import { database, logLines, setup, test, transactional, until, type Database } from './harness.ts'
 import { insert } from './statements.ts'
 
 let db: Database
@@ -17,7 +17,7 @@ t.before(async () => {
 
 const item = pgTable('item', { id: integer().primaryKey() })
 type Handle = ReturnType<typeof drizzle>
-const handleOf = (request: FastifyRequest) => request.db as unknown as Handle
+const getHandle = (request: FastifyRequest) => request.db as unknown as Handle
 const orphan = 'insert into child values (1, 99)'
 const mistake = async (): Promise<never> => {
   throw new Error('a mistake in the callback')
@@ -61,25 +61,25 @@ test('a failure that nobody awaits is the reply', async (t) => {
       void request.transaction.query({ submit () {}, text: 'select 1' } as never)
     },
     '/drizzle': (request) => {
-      void handleOf(request).insert(item).values({ id: 1 }).execute()
+      void getHandle(request).insert(item).values({ id: 1 }).execute()
     },
     '/drizzle-then': (request) => {
-      void handleOf(request).transaction(mistake)
+      void getHandle(request).transaction(mistake)
     },
     '/drizzle-config': (request) => {
-      void (handleOf(request).transaction as (...args: unknown[]) => unknown)(async () => {}, {
+      void (getHandle(request).transaction as (...args: unknown[]) => unknown)(async () => {}, {
         isolationLevel: 'serializable'
       })
     },
     '/drizzle-runs': (request) => {
-      void handleOf(request).transaction(async (tx) => {
+      void getHandle(request).transaction(async (tx) => {
         await tx.insert(item).values({ id: 5 })
         await sleep(200)
         await tx.insert(item).values({ id: 6 })
       })
     }
   }
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     plugin: (pool) => ({ pool, db: drizzleHandles(drizzle(pool)) }),
     routes: (app) => {
@@ -119,7 +119,7 @@ test('a failure that nobody awaits is the reply', async (t) => {
 test('app.transaction that nobody awaits is logged', async (t) => {
   const unheard = unheardRejections()
   const { lines, logger } = logLines()
-  const { app } = await stage(t, { database: db, fastify: { logger }, routes: () => {} })
+  const { app } = await setup(t, { database: db, fastify: { logger }, routes: () => {} })
   const failures = () => lines.filter((line) => line['msg'] === 'app.transaction() failed and nobody awaited it').length
   void app.transaction(mistake)
   void app.transaction(mistake, { retries: 99 })
@@ -133,7 +133,7 @@ test('app.transaction that nobody awaits is logged', async (t) => {
 test('outbox.enqueue that nobody awaits', async (t) => {
   const unheard = unheardRejections()
   await db.admin.query(outboxSql('postgres'))
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     routes: async (app, pool) => {
       await app.register(outbox, { store: postgresStore(pool), relay: false, measureInterval: 0 })
@@ -163,11 +163,11 @@ test('outbox.enqueue that nobody awaits', async (t) => {
 })
 
 test('what is no function is refused where it is given', async (t) => {
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     routes: (app) => {
       const given: Record<string, unknown> = {
-        text: 'kick',
+        text: 'wake',
         promise: Promise.resolve(),
         nothing: undefined,
         object: {}
@@ -195,10 +195,16 @@ test('what is no function is refused where it is given', async (t) => {
 })
 
 t.test('a promise knows whether somebody listens', async (t) => {
-  const [awaited, caught, ignored, combined] = [1, 2, 3, 4].map((id) => Told.of(Promise.reject(new Error(String(id)))))
+  const [awaited, caught, ignored, combined] = [1, 2, 3, 4].map((id) =>
+    WatchedPromise.of(Promise.reject(new Error(String(id))))
+  )
   await t.rejects(async () => await awaited, { message: '1' })
   caught?.catch(() => {})
   await Promise.allSettled([combined])
-  t.same([awaited, caught, ignored, combined].map((told) => told?.isHeard), [true, true, false, true])
-  t.equal(Told.of(Promise.resolve(1)).then(() => {}).constructor, Promise, 'what is made of it is a plain promise')
+  t.same([awaited, caught, ignored, combined].map((told) => told?.isAwaited), [true, true, false, true])
+  t.equal(
+    WatchedPromise.of(Promise.resolve(1)).then(() => {}).constructor,
+    Promise,
+    'what is made of it is a plain promise'
+  )
 })

@@ -2,8 +2,8 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 import t, { type Test } from 'tap'
-import { database, stage, test, transactional, type Database, type Stage } from './harness.ts'
-import { ask, failOnCrash, isTruth, openSession, post, type Told } from './truth.ts'
+import { database, setup, test, transactional, type Database, type Setup } from './harness.ts'
+import { ask, failOnCrash, isTruth, openSession, post, type WatchedPromise } from './truth.ts'
 import { insert } from './statements.ts'
 
 let db: Database
@@ -98,13 +98,13 @@ const acts: Record<string, [Act, number, number?]> = {
 
 async function sendAll (
   t: Test,
-  talk: (stage: Stage, path: string) => Promise<Told>,
+  talk: (setup: Setup, path: string) => Promise<WatchedPromise>,
   column: 1 | 2,
   http2: boolean
 ): Promise<void> {
   failOnCrash(t)
   turn = 0
-  const running = await stage(t, {
+  const running = await setup(t, {
     database: db,
     fastify: http2 ? { http2: true } as object : {},
     routes: (app) => {
@@ -117,9 +117,9 @@ async function sendAll (
     }
   })
   for (const [index, [name, act]] of Object.entries(acts).entries()) {
-    const told = await talk(running, `/${index}`)
-    t.equal(told.status, act[column] ?? act[1], name)
-    await isTruth(t, db, told, name)
+    const reported = await talk(running, `/${index}`)
+    t.equal(reported.status, act[column] ?? act[1], name)
+    await isTruth(t, db, reported, name)
   }
 }
 
@@ -133,7 +133,7 @@ test('K10 what Node refuses is refused before the COMMIT, over HTTP/2', async (t
     warnings.push(warning)
   }
   process.on('warning', warn)
-  await sendAll(t, ({ origin }, path) => post(openSession(t, origin), path).told, 2, true)
+  await sendAll(t, ({ origin }, path) => post(openSession(t, origin), path).reported, 2, true)
   process.off('warning', warn)
   t.same(
     warnings.filter(({ message }) => !message.includes('connection')),

@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
-import { database, logLines, stage, test, transactional, type Database } from './harness.ts'
+import { database, logLines, setup, test, transactional, type Database } from './harness.ts'
 import { insert } from './statements.ts'
 
 let db: Database
@@ -13,7 +13,7 @@ t.before(async () => {
 })
 
 test('replies sent in unusual ways', async (t) => {
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     routes: (app) => {
       const slowHook = {
@@ -116,7 +116,7 @@ test('what beforeReply adds can neither deny nor break the reply', async (t) => 
   const wrong = [{ status: 500 }, { status: 404 }, { status: 99 }, { headers: { 'x-bad': 'two\nlines' } }, {
     headers: { 'x bad': 'a blank' }
   }]
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     fastify: { logger },
     routes: (app) => {
@@ -139,7 +139,7 @@ test('what beforeReply adds can neither deny nor break the reply', async (t) => 
 })
 
 test('an error that Fastify writes past every hook cannot overtake a COMMIT', async (t) => {
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     routes: (app) => {
       const failing = {
@@ -168,7 +168,7 @@ test('an error that Fastify writes past every hook cannot overtake a COMMIT', as
 })
 
 test('F35 hijack and raw replies are refused while the transaction is open', async (t) => {
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     routes: (app) => {
       app.post('/hijack', transactional, async (request, reply) => {
@@ -239,7 +239,7 @@ test('F35 hijack and raw replies are refused while the transaction is open', asy
 })
 
 test('F35 streams piped to the raw reply are refused while the transaction is open', async (t) => {
-  const { send } = await stage(t, {
+  const { send } = await setup(t, {
     database: db,
     routes: (app) => {
       app.post('/pipe', transactional, async (request, reply) => {

@@ -41,14 +41,14 @@ export class SqliteConnectionPool {
   /**
    * Takes a connection with a first statement, which is tried again while another process holds the lock. Give it back with `give`.
    *
-   * @param abandoned true once the caller has given up
+   * @param isAborted true once the caller has given up
    * @throws the driver's SQLITE_BUSY when the lock was not free in time, PoolTimeoutError when this process was too busy
    */
   async take<Result> (
     first: (connection: SqliteConnection) => Result,
-    abandoned = never
+    isAborted = never
   ): Promise<{ connection: SqliteConnection; result: Result }> {
-    await this.#semaphore.acquire(abandoned)
+    await this.#semaphore.acquire(isAborted)
     const until = performance.now() + this.#limits.timeout
     for (let pause = 1;; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
       let connection: SqliteConnection | undefined
@@ -56,7 +56,7 @@ export class SqliteConnectionPool {
         connection = this.#connection()
         return { connection, result: first(connection) }
       } catch (error) {
-        const isLate = performance.now() >= until || abandoned() || this.#isClosed
+        const isLate = performance.now() >= until || isAborted() || this.#isClosed
         if (isLate || !getSqliteCode(error).startsWith('SQLITE_BUSY')) {
           this.give(connection)
           throw error

@@ -11,7 +11,7 @@ function toClient (pool: SqliteReadWritePool): SqliteClient {
   return {
     execute: (statement) => run(pool, statement),
     transaction: async () => {
-      const session = await pool.begin({ readOnly: false, abandoned: () => false })
+      const session = await pool.begin({ readOnly: false, isAborted: () => false })
       let isOver = false
       return {
         execute: (statement) => run(session, statement),

@@ -18,7 +18,7 @@ export interface SqliteOptions extends PoolLimits {
 export interface BeginOptions {
   readOnly: boolean
   /** True once nobody waits for the transaction any more. */
-  abandoned: () => boolean
+  isAborted: () => boolean
 }
 
 /**
@@ -52,12 +52,12 @@ export class SqliteReadWritePool {
   }
 
   /** Begins a transaction, which holds its connection until it ends. */
-  async begin ({ readOnly, abandoned }: BeginOptions): Promise<SqliteSession> {
+  async begin ({ readOnly, isAborted }: BeginOptions): Promise<SqliteSession> {
     this.#assertAllowed()
     const pool = readOnly ? this.#reads : this.#writes
     const { connection } = await pool.take((taken) => {
       taken.begin(readOnly)
-    }, abandoned)
+    }, isAborted)
     return new SqliteSession(pool, connection)
   }
 

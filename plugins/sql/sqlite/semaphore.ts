@@ -3,7 +3,7 @@ import { PoolTimeoutError } from 'fastify-transaction'
 interface Waiter {
   acquire: () => void
   reject: (error: Error) => void
-  abandoned: () => boolean
+  isAborted: () => boolean
 }
 
 const RETRY_AFTER_S = 1
@@ -31,10 +31,10 @@ export class Semaphore {
   /**
    * Waits for a permit, which `release` gives back.
    *
-   * @param abandoned asked when a permit is free: true passes over a caller that has given up
+   * @param isAborted asked when a permit is free: true passes over a caller that has given up
    * @throws PoolTimeoutError when the wait is too long, or too many wait already
    */
-  async acquire (abandoned: () => boolean = () => false): Promise<void> {
+  async acquire (isAborted: () => boolean = () => false): Promise<void> {
     if (this.#free > 0) {
       this.#free--
       return
@@ -49,7 +49,7 @@ export class Semaphore {
         settle()
       }
       const waiter: Waiter = {
-        abandoned,
+        isAborted,
         acquire: () => {
           end(resolve)
         },
@@ -69,7 +69,7 @@ export class Semaphore {
   /** Gives the permit to the next in line. */
   release (): void {
     for (const waiter of this.#waiters) {
-      if (!waiter.abandoned()) return waiter.acquire()
+      if (!waiter.isAborted()) return waiter.acquire()
       waiter.reject(new PoolTimeoutError(RETRY_AFTER_S))
     }
     this.#free++

@@ -22,7 +22,7 @@ const CONFLICT = "do $$ begin raise exception 'could not serialize access' using
 /** Made from Zod once it is loaded. */
 const schemas: { body: unknown; response: unknown } = { body: undefined, response: undefined }
 
-async function sizeOf (request: FastifyRequest): Promise<number> {
+async function getSize (request: FastifyRequest): Promise<number> {
   const part = await (request as Multipart).file()
   return part === undefined ? 0 : (await part.toBuffer()).length
 }
@@ -40,12 +40,12 @@ export const trials: Trial[] = [
     register: async (app) => app.register(await loadPlugin('@fastify/multipart')),
     routes: (app) => {
       app.post('/upload', async (request, reply) => {
-        await insert(request, await sizeOf(request))
+        await insert(request, await getSize(request))
         reply.code(201)
         return {}
       })
       app.post('/refused-upload', async (request, reply) => {
-        await insert(request, await sizeOf(request))
+        await insert(request, await getSize(request))
         reply.code(409)
         return {}
       })
@@ -54,7 +54,7 @@ export const trials: Trial[] = [
         return {}
       })
       app.post('/retried-upload', { config: { transaction: { retries: 2 } } }, async (request) => {
-        await insert(request, await sizeOf(request))
+        await insert(request, await getSize(request))
         if (request.transaction.attempt === 1) await request.transaction.query(CONFLICT)
         return {}
       })

@@ -7,19 +7,19 @@ const wrote = { writes: [1] }
 function leaves (name: string, method: 'GET' | 'POST', rest: () => unknown): Scenario {
   return {
     name,
-    routes: (scene) => {
-      scene.route(async (request) => {
-        await scene.insert(request, 1)
-        scene.step('inserted').reached()
-        await scene.step('gone').wait
+    routes: (fixture) => {
+      fixture.route(async (request) => {
+        await fixture.insert(request, 1)
+        fixture.step('inserted').reached()
+        await fixture.step('gone').wait
         return await rest()
       }, { method })
     },
-    act: async (actor) => {
-      const sent = actor.send(method, '/', wrote)
-      await actor.step('inserted').wait
+    act: async (client) => {
+      const sent = client.send(method, '/', wrote)
+      await client.step('inserted').wait
       await sent.abort()
-      actor.step('gone').reached()
+      client.step('gone').reached()
     }
   }
 }
@@ -29,13 +29,13 @@ function cutOff (method: 'GET' | 'POST'): Scenario {
   return {
     name: `the handler never ends, connectionTimeout (${method === 'GET' ? 'no body' : 'body'})`,
     server: { connectionTimeout: 300 },
-    routes: (scene) => {
-      scene.route(async (request) => {
-        await scene.insert(request, 1)
+    routes: (fixture) => {
+      fixture.route(async (request) => {
+        await fixture.insert(request, 1)
         await new Promise(() => {})
       }, { method })
     },
-    act: (actor) => actor.send(method, '/', wrote).told
+    act: (client) => client.send(method, '/', wrote).reported
   }
 }
 
@@ -43,29 +43,29 @@ const never = (): Promise<never> => new Promise(() => {})
 const GET_SLOW = 'GET /slow HTTP/1.1\r\nhost: scenarios\r\n\r\n'
 const POST = 'POST / HTTP/1.1\r\nhost: scenarios\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}'
 
-/** A reply that waits behind another one on its socket is never told that the socket is gone. */
+/** A reply that waits behind another one on its socket never hears that the socket is gone. */
 function pipelines (name: string, rest: () => unknown): Scenario {
   return {
     name,
-    routes: (scene) => {
-      scene.app.get('/slow', async () => {
+    routes: (fixture) => {
+      fixture.app.get('/slow', async () => {
         await sleep(2500)
         return {}
       })
-      scene.route(async (request) => {
-        await scene.insert(request, 1)
-        scene.step('inserted').reached()
-        await scene.step('gone').wait
+      fixture.route(async (request) => {
+        await fixture.insert(request, 1)
+        fixture.step('inserted').reached()
+        await fixture.step('gone').wait
         return await rest()
       })
     },
-    act: async (actor) => {
-      const socket = actor.raw(GET_SLOW + POST)
-      await actor.step('inserted').wait
+    act: async (client) => {
+      const socket = client.raw(GET_SLOW + POST)
+      await client.step('inserted').wait
       await socket.leave()
-      actor.step('gone').reached()
-      if (!await actor.until(() => actor.pool().checkedOut === 0, 1500)) actor.note('K')
-      if ((await actor.look('select id from item')).length > 0) actor.note('P')
+      client.step('gone').reached()
+      if (!await client.until(() => client.pool().checkedOut === 0, 1500)) client.note('K')
+      if ((await client.look('select id from item')).length > 0) client.note('P')
     }
   }
 }
@@ -80,26 +80,26 @@ function resets (name: string, isBefore: boolean): Scenario {
   return {
     name,
     isHttp2: true,
-    routes: (scene) => {
-      scene.route(async (request) => {
-        if (!isBefore) await scene.insert(request, 1)
-        scene.step('running').reached()
-        await scene.step('gone').wait
+    routes: (fixture) => {
+      fixture.route(async (request) => {
+        if (!isBefore) await fixture.insert(request, 1)
+        fixture.step('running').reached()
+        await fixture.step('gone').wait
         if (isBefore) {
-          await scene.insert(request, 1).finally(() => {
-            scene.step('tried').reached()
+          await fixture.insert(request, 1).finally(() => {
+            fixture.step('tried').reached()
           })
         }
         return {}
       })
     },
-    act: async (actor) => {
-      const sent = actor.sendHttp2('/', wrote)
-      await actor.step('running').wait
+    act: async (client) => {
+      const sent = client.sendHttp2('/', wrote)
+      await client.step('running').wait
       await sent.reset()
-      actor.step('gone').reached()
-      if (isBefore) await actor.step('tried').wait
-      await actor.until(() => actor.pool().checkedOut === 0, 1500)
+      client.step('gone').reached()
+      if (isBefore) await client.step('tried').wait
+      await client.until(() => client.pool().checkedOut === 0, 1500)
     }
   }
 }
@@ -120,55 +120,55 @@ export const clients: Scenario[] = [
   cutOff('POST'),
   {
     name: 'the client leaves during a statement of 3 s',
-    routes: (scene) => {
-      scene.route(async (request) => {
-        await scene.insert(request, 1)
-        await scene.query(request, 'select pg_sleep(3)')
+    routes: (fixture) => {
+      fixture.route(async (request) => {
+        await fixture.insert(request, 1)
+        await fixture.query(request, 'select pg_sleep(3)')
         return {}
       })
     },
-    act: async (actor) => {
-      const sent = actor.send('POST', '/', wrote)
-      await actor.until(() => actor.isRunning('pg_sleep(3)'))
+    act: async (client) => {
+      const sent = client.send('POST', '/', wrote)
+      await client.until(() => client.isRunning('pg_sleep(3)'))
       await sent.abort()
     }
   },
   {
     name: 'the client leaves while its request waits for a connection',
     pool: { max: 1 },
-    routes: (scene) => {
-      scene.route(async (request) => {
-        await scene.insert(request, 1)
-        await scene.step('free').wait
+    routes: (fixture) => {
+      fixture.route(async (request) => {
+        await fixture.insert(request, 1)
+        await fixture.step('free').wait
         return {}
       }, { url: '/holds' })
-      scene.route(async (request) => {
-        await scene.insert(request, 2)
+      fixture.route(async (request) => {
+        await fixture.insert(request, 2)
         return {}
       }, { url: '/waits' })
     },
-    act: async (actor) => {
-      const holder = actor.send('POST', '/holds', { ...wrote, answers: [200] })
-      await actor.until(() => actor.pool().checkedOut === 1)
-      const waiter = actor.send('POST', '/waits', { writes: [2] })
-      await actor.until(() => actor.pool().waiting === 1)
+    act: async (client) => {
+      const holder = client.send('POST', '/holds', { ...wrote, answers: [200] })
+      await client.until(() => client.pool().checkedOut === 1)
+      const waiter = client.send('POST', '/waits', { writes: [2] })
+      await client.until(() => client.pool().waiting === 1)
       await waiter.abort()
-      actor.step('free').reached()
-      await holder.told
+      client.step('free').reached()
+      await holder.reported
     }
   },
   {
     name: 'the client leaves during COMMIT',
-    routes: (scene) => {
-      scene.route(async (request) => {
-        await scene.insert(request, 1)
-        await scene.query(request, 'insert into slow values (1, 400)')
+    routes: (fixture) => {
+      fixture.route(async (request) => {
+        await fixture.insert(request, 1)
+        await fixture.query(request, 'insert into slow values (1, 400)')
         return {}
       })
     },
-    act: async (actor) => {
-      const sent = actor.send('POST', '/', { ...wrote, mayStore: true })
-      await actor.until(() => actor.isRunning('commit'))
+    act: async (client) => {
+      const sent = client.send('POST', '/', { ...wrote, mayStore: true })
+      await client.until(() => client.isRunning('commit'))
       await sent.abort()
     }
   },

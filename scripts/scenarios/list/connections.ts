@@ -1,26 +1,26 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Actor, Scenario } from '../scenario.ts'
+import type { Client, Scenario } from '../scenario.ts'
 
 const wrote = { writes: [1] }
 
 /** The database ends a session while its request does something. */
-function killed (name: string, statement: string, victim: Parameters<Actor['kill']>): Scenario {
+function killed (name: string, statement: string, victim: Parameters<Client['kill']>): Scenario {
   return {
     name,
-    routes: (scene) => {
-      scene.route(async (request) => {
-        await scene.insert(request, 1)
-        if (statement !== '') await scene.query(request, statement)
-        else await scene.step('killed').wait
-        await scene.insert(request, 2)
+    routes: (fixture) => {
+      fixture.route(async (request) => {
+        await fixture.insert(request, 1)
+        if (statement !== '') await fixture.query(request, statement)
+        else await fixture.step('killed').wait
+        await fixture.insert(request, 2)
         return {}
       })
     },
-    act: async (actor) => {
-      const sent = actor.send('POST', '/', { writes: [1, 2] })
-      await actor.kill(...victim)
-      actor.step('killed').reached()
-      await sent.told
+    act: async (client) => {
+      const sent = client.send('POST', '/', { writes: [1, 2] })
+      await client.kill(...victim)
+      client.step('killed').reached()
+      await sent.reported
     }
   }
 }
@@ -31,17 +31,17 @@ const killings: Scenario[] = [
   killed('the database ends the session in COMMIT', 'insert into slow values (1, 60000)', ['active', 'commit']),
   {
     name: 'the database ends a session that nobody uses',
-    routes: (scene) => {
-      scene.route(async (request) => {
-        await scene.insert(request, 1)
+    routes: (fixture) => {
+      fixture.route(async (request) => {
+        await fixture.insert(request, 1)
         return {}
       })
     },
-    act: async (actor) => {
-      await actor.send('POST', '/', { ...wrote, answers: [200] }).told
-      await actor.kill('idle')
-      await actor.look('truncate item')
-      await actor.send('POST', '/', { ...wrote, answers: [200] }).told
+    act: async (client) => {
+      await client.send('POST', '/', { ...wrote, answers: [200] }).reported
+      await client.kill('idle')
+      await client.look('truncate item')
+      await client.send('POST', '/', { ...wrote, answers: [200] }).reported
     }
   }
 ]
@@ -55,15 +55,15 @@ function block (milliseconds: number): void {
 function busy (name: string, milliseconds: number, isInCommit: boolean): Scenario {
   return {
     name,
-    act: async (actor) => {
+    act: async (client) => {
       // A connection that is there, so that the first statement is sent at once.
-      await actor.send('POST', '/first', {}).told
-      await actor.send('POST', '/', { ...wrote, answers: [200], within: 15_000 }).told
+      await client.send('POST', '/first', {}).reported
+      await client.send('POST', '/', { ...wrote, answers: [200], within: 15_000 }).reported
     },
-    routes: (scene) => {
-      scene.route(async (request) => (await scene.query(request, 'select 1')).rows, { url: '/first' })
-      scene.route(async (request, reply) => {
-        const stored = scene.insert(request, 1)
+    routes: (fixture) => {
+      fixture.route(async (request) => (await fixture.query(request, 'select 1')).rows, { url: '/first' })
+      fixture.route(async (request, reply) => {
+        const stored = fixture.insert(request, 1)
         if (!isInCommit) {
           setImmediate(() => {
             block(milliseconds)
@@ -90,20 +90,20 @@ const bounds: Scenario[] = [
   {
     name: 'a full pool that has no timeout: everybody is answered',
     pool: { max: 1, connectionTimeoutMillis: 0 },
-    routes: (scene) => {
-      scene.route(async (request) => {
-        await scene.insert(request, 1)
+    routes: (fixture) => {
+      fixture.route(async (request) => {
+        await fixture.insert(request, 1)
         await new Promise(() => {})
       }, { url: '/holds' })
-      scene.route(async (request) => {
-        await scene.insert(request, 2)
+      fixture.route(async (request) => {
+        await fixture.insert(request, 2)
         return {}
       }, { url: '/waits' })
     },
-    act: async (actor) => {
-      const holder = actor.send('POST', '/holds', { ...wrote, within: 16_500 })
-      await actor.until(() => actor.pool().checkedOut === 1)
-      await Promise.all([holder.told, actor.send('POST', '/waits', { writes: [2], within: 16_500 }).told])
+    act: async (client) => {
+      const holder = client.send('POST', '/holds', { ...wrote, within: 16_500 })
+      await client.until(() => client.pool().checkedOut === 1)
+      await Promise.all([holder.reported, client.send('POST', '/waits', { writes: [2], within: 16_500 }).reported])
     }
   }
 ]
@@ -114,29 +114,29 @@ const sessions: Scenario[] = [
     name: 'SET in one request is met by the next one',
     pool: { max: 1 },
     wishes: { resetSession: true },
-    routes: (scene) => {
-      scene.route(async (request) => (await scene.query(request, "set app.tenant = 'red'")).rows, { url: '/sets' })
-      scene.route(
+    routes: (fixture) => {
+      fixture.route(async (request) => (await fixture.query(request, "set app.tenant = 'red'")).rows, { url: '/sets' })
+      fixture.route(
         async (request) =>
-          (await scene.query(
+          (await fixture.query(
             request,
             "select 'tenant: ' || coalesce(current_setting('app.tenant', true), '') as tenant"
           )).rows,
         { url: '/reads' }
       )
     },
-    act: async (actor) => {
-      await actor.send('POST', '/sets', { answers: [200] }).told
-      await actor.send('POST', '/reads', { answers: [200], text: '"tenant: "' }).told
+    act: async (client) => {
+      await client.send('POST', '/sets', { answers: [200] }).reported
+      await client.send('POST', '/reads', { answers: [200], text: '"tenant: "' }).reported
     }
   },
   {
     name: 'the tenant of row-level security is found out asynchronously',
     act: { text: 'red' },
-    routes: (scene) => {
-      scene.tenantRoute(
+    routes: (fixture) => {
+      fixture.tenantRoute(
         async () => 'red',
-        async (request) => (await scene.query(request, "select current_setting('app.tenant', true) as tenant")).rows
+        async (request) => (await fixture.query(request, "select current_setting('app.tenant', true) as tenant")).rows
       )
     }
   }
@@ -151,22 +151,22 @@ export const connections: Scenario[] = [
     name: 'a handler without a statement takes no connection',
     act: { answers: [200] },
     needsNoConnection: true,
-    routes: (scene) => {
-      scene.route(async () => ({}))
+    routes: (fixture) => {
+      fixture.route(async () => ({}))
     }
   },
   {
     name: 'a slow upload holds no connection',
-    routes: (scene) => {
-      scene.route(async (request) => {
-        await scene.insert(request, 1)
+    routes: (fixture) => {
+      fixture.route(async (request) => {
+        await fixture.insert(request, 1)
         return {}
       })
     },
-    act: async (actor) => {
-      const upload = actor.raw(`${UPLOAD}content-length: 9\r\n\r\n{"a":`)
+    act: async (client) => {
+      const upload = client.raw(`${UPLOAD}content-length: 9\r\n\r\n{"a":`)
       await sleep(100)
-      if (actor.pool().checkedOut > 0) actor.note('C')
+      if (client.pool().checkedOut > 0) client.note('C')
       upload.write('"b"}')
       await upload.first
       upload.destroy()
@@ -174,47 +174,47 @@ export const connections: Scenario[] = [
   },
   {
     name: 'a slow reader of 40 MB holds no connection',
-    routes: (scene) => {
-      scene.route(async (request) => {
-        await scene.insert(request, 1)
+    routes: (fixture) => {
+      fixture.route(async (request) => {
+        await fixture.insert(request, 1)
         return Buffer.alloc(40_000_000, 'x')
       })
     },
-    act: async (actor) => {
-      const reader = actor.raw(`${UPLOAD}content-length: 2\r\n\r\n{}`)
+    act: async (client) => {
+      const reader = client.raw(`${UPLOAD}content-length: 2\r\n\r\n{}`)
       await reader.first
-      if (!await actor.until(() => actor.pool().checkedOut === 0)) actor.note('C')
+      if (!await client.until(() => client.pool().checkedOut === 0)) client.note('C')
       reader.destroy()
     }
   },
   {
     name: 'no connection is free: 503, not 500',
     pool: { max: 1, connectionTimeoutMillis: 300 },
-    routes: (scene) => {
-      scene.route(async (request) => {
-        await scene.insert(request, 1)
-        await scene.step('free').wait
+    routes: (fixture) => {
+      fixture.route(async (request) => {
+        await fixture.insert(request, 1)
+        await fixture.step('free').wait
         return {}
       }, { url: '/holds' })
-      scene.route(async (request) => await scene.insert(request, 2), { url: '/waits' })
+      fixture.route(async (request) => await fixture.insert(request, 2), { url: '/waits' })
     },
-    act: async (actor) => {
-      const holder = actor.send('POST', '/holds', { ...wrote, answers: [200] })
-      await actor.until(() => actor.pool().checkedOut === 1)
-      await actor.send('POST', '/waits', { writes: [2], answers: [503] }).told
-      actor.step('free').reached()
-      await holder.told
+    act: async (client) => {
+      const holder = client.send('POST', '/holds', { ...wrote, answers: [200] })
+      await client.until(() => client.pool().checkedOut === 1)
+      await client.send('POST', '/waits', { writes: [2], answers: [503] }).reported
+      client.step('free').reached()
+      await holder.reported
     }
   },
   {
     name: 'the app is closed while a transaction is open',
     server: { forceCloseConnections: false },
-    routes: (scene) => {
-      scene.route(async (request) => {
-        await scene.insert(request, 1)
-        scene.close().catch(() => {})
+    routes: (fixture) => {
+      fixture.route(async (request) => {
+        await fixture.insert(request, 1)
+        fixture.close().catch(() => {})
         await sleep(100)
-        await scene.insert(request, 2)
+        await fixture.insert(request, 2)
         return {}
       })
     },

@@ -1,11 +1,11 @@
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
-import type { Scenario, Scene } from '../scenario.ts'
+import type { Scenario, Fixture } from '../scenario.ts'
 
 const wrote = { writes: [1] }
 const CONFLICT = "do $$ begin raise exception 'could not serialize access' using errcode = '40001'; end $$"
-type Handle = ReturnType<Scene['handle']>
+type Handle = ReturnType<Fixture['handle']>
 type HookName = 'onRequest' | 'preValidation'
-type Work = (scene: Scene, items: Handle, request: FastifyRequest, run: number) => Promise<unknown>
+type Work = (fixture: Fixture, items: Handle, request: FastifyRequest, run: number) => Promise<unknown>
 
 /** A hook of the app, for the scenario's own routes alone. */
 function addHook (app: FastifyInstance, name: HookName, hook: (request: FastifyRequest) => Promise<unknown>): void {
@@ -18,9 +18,9 @@ function writesIn (name: HookName): Scenario {
   return {
     name: `a write in an ${name} hook of the app, then 409`.replace('an pre', 'a pre'),
     act: { ...wrote, answers: [409] },
-    routes: (scene) => {
-      addHook(scene.app, name, (request) => scene.handle(request).insert(1))
-      scene.route(async (_, reply) => await reply.code(409).send({}))
+    routes: (fixture) => {
+      addHook(fixture.app, name, (request) => fixture.handle(request).insert(1))
+      fixture.route(async (_, reply) => await reply.code(409).send({}))
     }
   }
 }
@@ -30,13 +30,13 @@ function withRepository (name: string, act: Scenario['act'], handler: Work): Sce
   return {
     name,
     act,
-    routes: (scene) => {
+    routes: (fixture) => {
       const repositories = new WeakMap<FastifyRequest, Handle>()
-      addHook(scene.app, 'onRequest', async (request) => {
-        repositories.set(request, scene.handle(request))
+      addHook(fixture.app, 'onRequest', async (request) => {
+        repositories.set(request, fixture.handle(request))
       })
       let runs = 0
-      scene.retriedRoute((request) => handler(scene, repositories.get(request) as Handle, request, ++runs))
+      fixture.retriedRoute((request) => handler(fixture, repositories.get(request) as Handle, request, ++runs))
     }
   }
 }
@@ -52,40 +52,40 @@ export const hooks: Scenario[] = [
   withRepository(
     'a repository made in an onRequest hook, and a conflict',
     wrote,
-    async (scene, items, request, run) => {
+    async (fixture, items, request, run) => {
       await items.insert(1)
-      if (run === 1) await scene.query(request, CONFLICT)
+      if (run === 1) await fixture.query(request, CONFLICT)
       return {}
     }
   ),
   {
     name: 'an error handler writes after a validation that failed',
     act: { ...wrote, answers: [400] },
-    routes: (scene) => {
-      scene.app.setErrorHandler(async (_, request, reply) => {
-        await scene.handle(request).insert(1)
+    routes: (fixture) => {
+      fixture.app.setErrorHandler(async (_, request, reply) => {
+        await fixture.handle(request).insert(1)
         return await reply.code(400).send({})
       })
-      scene.route(() => ({}), { schema: { body: { type: 'object', required: ['absent'] } } })
+      fixture.route(() => ({}), { schema: { body: { type: 'object', required: ['absent'] } } })
     }
   }
 ]
 
 /** Does the work of a route with and without success, by a handle that would commit by itself outside a transaction. */
-function addBoth (scene: Scene): void {
-  scene.route(async (request) => {
-    await scene.handle(request).insert(1)
+function addBoth (fixture: Fixture): void {
+  fixture.route(async (request) => {
+    await fixture.handle(request).insert(1)
     return {}
   }, { url: '/stores' })
-  scene.route(async (request) => {
-    await scene.handle(request).insert(2)
+  fixture.route(async (request) => {
+    await fixture.handle(request).insert(2)
     throw new Error('no')
   }, { url: '/throws' })
 }
 
-const both: Scenario['act'] = async (actor) => {
-  await actor.send('POST', '/stores', { writes: [1], answers: [200] }).told
-  await actor.send('POST', '/throws', { writes: [2], answers: [500] }).told
+const both: Scenario['act'] = async (client) => {
+  await client.send('POST', '/stores', { writes: [1], answers: [200] }).reported
+  await client.send('POST', '/throws', { writes: [2], answers: [500] }).reported
 }
 
 /** Another plugin, registered later, that puts its own hook where the route's was. */
@@ -94,11 +94,11 @@ function overwrites (assign: (route: RouteOptions) => void, name: string): Scena
     name: `an onRoute hook of another plugin assigns route.${name}`,
     mayRefuse: true,
     act: both,
-    routes: (scene) => {
-      scene.app.addHook('onRoute', (route) => {
+    routes: (fixture) => {
+      fixture.app.addHook('onRoute', (route) => {
         if (route.url !== '/next') assign(route)
       })
-      addBoth(scene)
+      addBoth(fixture)
     }
   }
 }

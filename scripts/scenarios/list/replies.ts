@@ -1,20 +1,20 @@
-import type { Scenario, Scene } from '../scenario.ts'
+import type { Scenario, Fixture } from '../scenario.ts'
 
 const wrote = { writes: [1] }
 
 /** What a handler that has written one row then does. */
 function writes (
   name: string,
-  rest: Parameters<Scene['route']>[0],
+  rest: Parameters<Fixture['route']>[0],
   act: Scenario['act'] = wrote,
-  options: Parameters<Scene['route']>[1] = {}
+  options: Parameters<Fixture['route']>[1] = {}
 ): Scenario {
   return {
     name,
     act,
-    routes: (scene) => {
-      scene.route(async (request, reply) => {
-        await scene.insert(request, 1)
+    routes: (fixture) => {
+      fixture.route(async (request, reply) => {
+        await fixture.insert(request, 1)
         return await rest(request, reply)
       }, options)
     }
@@ -37,13 +37,15 @@ export const replies: Scenario[] = [
   {
     name: '200 by a callback handler',
     act: { ...wrote, answers: [200] },
-    routes: (scene) => {
-      scene.route((request, reply) => {
-        scene.insert(request, 1).then(() => reply.send({}), (error: unknown) => reply.send(error))
+    routes: (fixture) => {
+      fixture.route((request, reply) => {
+        fixture.insert(request, 1).then(() => reply.send({}), (error: unknown) => reply.send(error))
       })
     }
   },
-  writes('HEAD', () => ({}), (actor) => actor.send('HEAD', '/', { ...wrote, answers: [200] }).told, { method: 'GET' }),
+  writes('HEAD', () => ({}), (client) => client.send('HEAD', '/', { ...wrote, answers: [200] }).reported, {
+    method: 'GET'
+  }),
   writes('404 by reply.code(404).send()', (_, reply) => reply.code(404).send({}), { ...wrote, answers: [404] }),
   writes('404 by reply.code(404) and a value', (_, reply) => {
     reply.code(404)

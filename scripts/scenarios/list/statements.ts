@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
-import type { Actor, Scenario, Scene } from '../scenario.ts'
+import type { Client, Scenario, Fixture } from '../scenario.ts'
 
-type Request = Parameters<Parameters<Scene['route']>[0]>[0]
+type Request = Parameters<Parameters<Fixture['route']>[0]>[0]
 
 const FAILING = 'select 1 / 0'
 
@@ -11,10 +11,10 @@ export const failing: Scenario[] = [
   {
     name: 'a failed statement whose error is swallowed',
     act: { writes: [1] },
-    routes: (scene) => {
-      scene.route(async (request) => {
-        await scene.insert(request, 1)
-        await scene.query(request, FAILING).catch(() => {})
+    routes: (fixture) => {
+      fixture.route(async (request) => {
+        await fixture.insert(request, 1)
+        await fixture.query(request, FAILING).catch(() => {})
         return {}
       })
     }
@@ -22,10 +22,10 @@ export const failing: Scenario[] = [
   {
     name: 'a failed statement that nobody awaits',
     act: { writes: [1] },
-    routes: (scene) => {
-      scene.route(async (request) => {
-        await scene.insert(request, 1)
-        scene.query(request, FAILING).catch(() => {})
+    routes: (fixture) => {
+      fixture.route(async (request) => {
+        await fixture.insert(request, 1)
+        fixture.query(request, FAILING).catch(() => {})
         return {}
       })
     }
@@ -33,10 +33,10 @@ export const failing: Scenario[] = [
   {
     name: 'Promise.all with one failure',
     act: { writes: [1, 2, 3], answers: [500] },
-    routes: (scene) => {
-      scene.route(async (request) => {
-        await scene.insert(request, 1)
-        await Promise.all([scene.insert(request, 2), scene.query(request, FAILING), scene.insert(request, 3)])
+    routes: (fixture) => {
+      fixture.route(async (request) => {
+        await fixture.insert(request, 1)
+        await Promise.all([fixture.insert(request, 2), fixture.query(request, FAILING), fixture.insert(request, 3)])
         return {}
       })
     }
@@ -44,12 +44,12 @@ export const failing: Scenario[] = [
   {
     name: 'a savepoint rolled back',
     act: { writes: [1, 2], answers: [200] },
-    routes: (scene) => {
-      scene.route(async (request) => {
-        await scene.insert(request, 1)
-        await scene.query(request, 'savepoint inner_part')
-        await scene.query(request, FAILING).catch(() => scene.query(request, 'rollback to savepoint inner_part'))
-        await scene.insert(request, 2)
+    routes: (fixture) => {
+      fixture.route(async (request) => {
+        await fixture.insert(request, 1)
+        await fixture.query(request, 'savepoint inner_part')
+        await fixture.query(request, FAILING).catch(() => fixture.query(request, 'rollback to savepoint inner_part'))
+        await fixture.insert(request, 2)
         return {}
       })
     }
@@ -57,10 +57,10 @@ export const failing: Scenario[] = [
   {
     name: 'COMMIT fails (deferred foreign key)',
     act: { writes: [1] },
-    routes: (scene) => {
-      scene.route(async (request) => {
-        await scene.insert(request, 1)
-        await scene.query(request, 'insert into child values (1, 99)')
+    routes: (fixture) => {
+      fixture.route(async (request) => {
+        await fixture.insert(request, 1)
+        await fixture.query(request, 'insert into child values (1, 99)')
         return {}
       })
     }
@@ -68,10 +68,10 @@ export const failing: Scenario[] = [
   {
     name: 'COMMIT fails: the error does not carry the headers of the 201',
     act: { writes: [1], without: ['location', 'content-encoding', 'set-cookie', 'etag'] },
-    routes: (scene) => {
-      scene.route(async (request, reply) => {
-        await scene.insert(request, 1)
-        await scene.query(request, 'insert into child values (1, 99)')
+    routes: (fixture) => {
+      fixture.route(async (request, reply) => {
+        await fixture.insert(request, 1)
+        await fixture.query(request, 'insert into child values (1, 99)')
         const body = gzipSync('{}')
         reply.code(201).headers({
           location: '/items/1',
@@ -86,11 +86,11 @@ export const failing: Scenario[] = [
   {
     name: 'COMMIT is sent by hand, fails, and nobody awaits it',
     act: { writes: [1] },
-    routes: (scene) => {
-      scene.route(async (request) => {
-        await scene.insert(request, 1)
-        await scene.query(request, 'insert into child values (1, 99)')
-        void scene.commit(request)
+    routes: (fixture) => {
+      fixture.route(async (request) => {
+        await fixture.insert(request, 1)
+        await fixture.query(request, 'insert into child values (1, 99)')
+        void fixture.commit(request)
         return {}
       })
     }
@@ -101,65 +101,65 @@ export const failing: Scenario[] = [
 const othersWaiting: Scenario = {
   name: 'COMMIT fails while others wait for the connection',
   pool: { max: 1 },
-  routes: (scene) => {
-    scene.route(async (request) => {
-      await scene.query(request, 'insert into child values (1, 99)')
-      await scene.insert(request, 1)
-      await scene.step('queued').wait
+  routes: (fixture) => {
+    fixture.route(async (request) => {
+      await fixture.query(request, 'insert into child values (1, 99)')
+      await fixture.insert(request, 1)
+      await fixture.step('queued').wait
       return {}
     }, { url: '/a' })
-    scene.route(async (request) => {
-      await scene.insert(request, 2)
+    fixture.route(async (request) => {
+      await fixture.insert(request, 2)
       await sleep(200)
       throw new Error('no')
     }, { url: '/b' })
-    scene.route(async (request) => {
-      await scene.insert(request, 3)
+    fixture.route(async (request) => {
+      await fixture.insert(request, 3)
       return {}
     }, { url: '/c' })
   },
-  act: async (actor) => {
-    const a = actor.send('POST', '/a', { writes: [1] })
-    await actor.until(() => actor.pool().checkedOut === 1)
-    const b = actor.send('POST', '/b', { writes: [2], answers: [500] })
-    await actor.until(() => actor.pool().waiting === 1)
-    const c = actor.send('POST', '/c', { writes: [3], answers: [200] })
-    await actor.until(() => actor.pool().waiting === 2)
-    actor.step('queued').reached()
-    await Promise.all([a.told, b.told, c.told])
+  act: async (client) => {
+    const a = client.send('POST', '/a', { writes: [1] })
+    await client.until(() => client.pool().checkedOut === 1)
+    const b = client.send('POST', '/b', { writes: [2], answers: [500] })
+    await client.until(() => client.pool().waiting === 1)
+    const c = client.send('POST', '/c', { writes: [3], answers: [200] })
+    await client.until(() => client.pool().waiting === 2)
+    client.step('queued').reached()
+    await Promise.all([a.reported, b.reported, c.reported])
   }
 }
 
 /** Both requests read before either writes; a second run of a handler finds its partner long there. */
-function meeting (scene: Scene): () => Promise<unknown> {
+function meeting (fixture: Fixture): () => Promise<unknown> {
   let arrived = 0
   return function meet () {
-    if (++arrived === 2) scene.step('both').reached()
-    return scene.step('both').wait
+    if (++arrived === 2) fixture.step('both').reached()
+    return fixture.step('both').wait
   }
 }
 
 function bothWays (
   name: string,
-  handle: (scene: Scene, request: Request, own: number, meet: () => Promise<unknown>) => Promise<unknown>,
-  check: (actor: Actor) => Promise<unknown>
+  handle: (fixture: Fixture, request: Request, own: number, meet: () => Promise<unknown>) => Promise<unknown>,
+  check: (client: Client) => Promise<unknown>
 ): Scenario {
   return {
     name,
-    routes: (scene) => {
-      const meet = meeting(scene)
+    routes: (fixture) => {
+      const meet = meeting(fixture)
       for (const own of [1, 2]) {
-        scene.retriedRoute(async (request) => {
-          await handle(scene, request, own, meet)
-          await scene.insert(request, own)
+        fixture.retriedRoute(async (request) => {
+          await handle(fixture, request, own, meet)
+          await fixture.insert(request, own)
           return {}
         }, { url: `/${own}` })
       }
     },
-    act: async (actor) => {
-      await actor.look('insert into doctor values (1, true), (2, true) returning id')
-      await Promise.all([1, 2].map((own) => actor.send('POST', `/${own}`, { writes: [own], answers: [200] }).told))
-      await check(actor)
+    act: async (client) => {
+      await client.look('insert into doctor values (1, true), (2, true) returning id')
+      await Promise.all([1, 2].map((own) => client.send('POST', `/${own}`, { writes: [own], answers: [200] }).reported))
+      await check(client)
     }
   }
 }
@@ -167,16 +167,16 @@ function bothWays (
 /** Two requests in each other's way. */
 export const conflicts: Scenario[] = [
   othersWaiting,
-  bothWays('write skew, serializable: the second one runs again', async (scene, request, own, meet) => {
-    const { rows } = await scene.query(request, 'select id from doctor where on_call')
+  bothWays('write skew, serializable: the second one runs again', async (fixture, request, own, meet) => {
+    const { rows } = await fixture.query(request, 'select id from doctor where on_call')
     await meet()
-    if (rows.length === 2) await scene.query(request, `update doctor set on_call = false where id = ${own}`)
-  }, async (actor) => {
-    if ((await actor.look('select id from doctor where on_call')).length === 0) actor.note('LIE')
+    if (rows.length === 2) await fixture.query(request, `update doctor set on_call = false where id = ${own}`)
+  }, async (client) => {
+    if ((await client.look('select id from doctor where on_call')).length === 0) client.note('LIE')
   }),
-  bothWays('deadlock: the victim runs again', async (scene, request, own, meet) => {
-    await scene.query(request, `update doctor set on_call = false where id = ${own}`)
+  bothWays('deadlock: the victim runs again', async (fixture, request, own, meet) => {
+    await fixture.query(request, `update doctor set on_call = false where id = ${own}`)
     await meet()
-    await scene.query(request, `update doctor set on_call = false where id = ${3 - own}`)
+    await fixture.query(request, `update doctor set on_call = false where id = ${3 - own}`)
   }, async () => {})
 ]

@@ -1,19 +1,19 @@
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Scenario, Scene } from '../scenario.ts'
+import type { Scenario, Fixture } from '../scenario.ts'
 import type { Expected } from '../client.ts'
 
 type Body = ConstructorParameters<typeof Response>[0]
 
 const wrote = { writes: [1], text: 'one two' }
 
-function streams (name: string, payload: Parameters<Scene['route']>[0], expected: Expected = wrote): Scenario {
+function streams (name: string, payload: Parameters<Fixture['route']>[0], expected: Expected = wrote): Scenario {
   return {
     name,
     act: expected,
-    routes: (scene) => {
-      scene.route(async (request, reply) => {
-        await scene.insert(request, 1)
+    routes: (fixture) => {
+      fixture.route(async (request, reply) => {
+        await fixture.insert(request, 1)
         return await payload(request, reply)
       })
     }
@@ -51,7 +51,7 @@ function foreignResponse (status: number): object {
 }
 
 /** Writes to the socket from a listener, where nobody catches what it throws. */
-function writesFromListener (_: unknown, reply: Parameters<Parameters<Scene['route']>[0]>[1]): typeof reply {
+function writesFromListener (_: unknown, reply: Parameters<Parameters<Fixture['route']>[0]>[1]): typeof reply {
   const source = Readable.from(['one ', 'two'])
   source.on('data', (chunk: string) => {
     reply.raw.write(chunk)
@@ -66,10 +66,10 @@ function writesFromListener (_: unknown, reply: Parameters<Parameters<Scene['rou
 const hijackedFirst: Scenario = {
   name: 'reply.hijack() before the first statement',
   act: { writes: [1] },
-  routes: (scene) => {
-    scene.route(async (request, reply) => {
+  routes: (fixture) => {
+    fixture.route(async (request, reply) => {
       reply.hijack()
-      await scene.insert(request, 1).catch(() => {
+      await fixture.insert(request, 1).catch(() => {
         reply.raw.statusCode = 500
       })
       reply.raw.end('hijacked')

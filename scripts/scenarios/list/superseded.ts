@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Scenario, Scene } from '../scenario.ts'
+import type { Scenario, Fixture } from '../scenario.ts'
 
-type Handler = Parameters<Scene['route']>[0]
+type Handler = Parameters<Fixture['route']>[0]
 type Request = Parameters<Handler>[0]
 
 const CONFLICT = "do $$ begin raise exception 'could not serialize access' using errcode = '40001'; end $$"
@@ -12,17 +12,17 @@ function conflicting (name: string, handle: (work: (request: Request) => Promise
   return {
     name,
     act: expected,
-    routes: (scene) => {
+    routes: (fixture) => {
       let runs = 0
       async function work (request: Request): Promise<object> {
         const run = ++runs
-        await scene.insert(request, 1)
-        if (run === 1) await scene.query(request, CONFLICT)
+        await fixture.insert(request, 1)
+        if (run === 1) await fixture.query(request, CONFLICT)
         await sleep(100)
-        await scene.insert(request, 2)
+        await fixture.insert(request, 2)
         return { own: true }
       }
-      scene.retriedRoute(handle(work))
+      fixture.retriedRoute(handle(work))
     }
   }
 }
@@ -70,23 +70,23 @@ export const superseded: Scenario[] = [
   ...sent,
   {
     name: 'a run that met a conflict sends a statement when the next one runs',
-    act: async (actor) => {
-      await actor.send('POST', '/', { ...expected, late: [3] }).told
-      await actor.step('tried').wait
+    act: async (client) => {
+      await client.send('POST', '/', { ...expected, late: [3] }).reported
+      await client.step('tried').wait
     },
-    routes: (scene) => {
+    routes: (fixture) => {
       let runs = 0
-      scene.retriedRoute(async (request) => {
+      fixture.retriedRoute(async (request) => {
         const run = ++runs
-        await scene.insert(request, 1)
+        await fixture.insert(request, 1)
         if (run === 1) {
-          sleep(50).then(() => scene.insert(request, 3)).catch(() => {}).finally(() => {
-            scene.step('tried').reached()
+          sleep(50).then(() => fixture.insert(request, 3)).catch(() => {}).finally(() => {
+            fixture.step('tried').reached()
           })
-          await scene.query(request, CONFLICT)
+          await fixture.query(request, CONFLICT)
         }
         await sleep(150)
-        await scene.insert(request, 2)
+        await fixture.insert(request, 2)
         return { own: true }
       })
     }
@@ -94,17 +94,17 @@ export const superseded: Scenario[] = [
   {
     name: 'a conflict when the body was read as a stream',
     act: { writes: [15] },
-    routes: (scene) => {
-      scene.app.removeContentTypeParser('application/json')
-      scene.app.addContentTypeParser('application/json', (_, payload, done) => {
+    routes: (fixture) => {
+      fixture.app.removeContentTypeParser('application/json')
+      fixture.app.addContentTypeParser('application/json', (_, payload, done) => {
         done(null, payload)
       })
       let runs = 0
-      scene.retriedRoute(async (request) => {
+      fixture.retriedRoute(async (request) => {
         let bytes = 0
         for await (const chunk of request.body as AsyncIterable<Buffer>) bytes += chunk.length
-        await scene.insert(request, bytes)
-        if (++runs === 1) await scene.query(request, CONFLICT)
+        await fixture.insert(request, bytes)
+        if (++runs === 1) await fixture.query(request, CONFLICT)
         return {}
       })
     }

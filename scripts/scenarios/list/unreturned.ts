@@ -1,26 +1,26 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Scenario, Scene } from '../scenario.ts'
+import type { Scenario, Fixture } from '../scenario.ts'
 
-type Request = Parameters<Parameters<Scene['route']>[0]>[0]
-type Reply = Parameters<Parameters<Scene['route']>[0]>[1]
+type Request = Parameters<Parameters<Fixture['route']>[0]>[0]
+type Reply = Parameters<Parameters<Fixture['route']>[0]>[1]
 
 const wrote = { writes: [1], text: 'own' }
 
 function sends (
   name: string,
   before: string,
-  after: (scene: Scene, request: Request, reply: Reply) => unknown,
+  after: (fixture: Fixture, request: Request, reply: Reply) => unknown,
   act: Scenario['act'] = wrote
 ): Scenario {
   return {
     name,
     act,
-    routes: (scene) => {
-      scene.route(async (request, reply) => {
-        await scene.insert(request, 1)
-        if (before !== '') await scene.query(request, before)
+    routes: (fixture) => {
+      fixture.route(async (request, reply) => {
+        await fixture.insert(request, 1)
+        if (before !== '') await fixture.query(request, before)
         reply.send({ own: true })
-        await after(scene, request, reply)
+        await after(fixture, request, reply)
       })
     }
   }
@@ -34,13 +34,13 @@ export const unreturned: Scenario[] = [
     await sleep(60)
     throw new Error('too late')
   }),
-  sends('the handler writes after its reply', '', async (scene, request) => {
-    await scene.step('answered').wait
-    await scene.insert(request, 2).catch(() => {})
-    scene.step('tried').reached()
-  }, async (actor) => {
-    await actor.send('POST', '/', { ...wrote, late: [2] }).told
-    actor.step('answered').reached()
-    await actor.step('tried').wait
+  sends('the handler writes after its reply', '', async (fixture, request) => {
+    await fixture.step('answered').wait
+    await fixture.insert(request, 2).catch(() => {})
+    fixture.step('tried').reached()
+  }, async (client) => {
+    await client.send('POST', '/', { ...wrote, late: [2] }).reported
+    client.step('answered').reached()
+    await client.step('tried').wait
   })
 ]

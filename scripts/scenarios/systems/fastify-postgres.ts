@@ -1,7 +1,7 @@
 import fastifyPostgres from '@fastify/postgres'
 import type { FastifyRequest, RouteOptions } from 'fastify'
 import pg from 'pg'
-import type { Subject } from '../system.ts'
+import type { System } from '../system.ts'
 
 const config: Partial<RouteOptions> & { pg: { transact: boolean } } = { pg: { transact: true } }
 
@@ -10,7 +10,7 @@ interface WithClient extends FastifyRequest {
 }
 
 /** `transact` of @fastify/postgres, on the pool that is watched instead of one that it would make itself with the same options. */
-export const subject: Subject = {
+export const system: System = {
   name: '@fastify/postgres transact',
   register (app, pool) {
     function GivenPool () {

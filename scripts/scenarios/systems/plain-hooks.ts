@@ -1,13 +1,13 @@
 import type { FastifyRequest } from 'fastify'
 import type { Pool, PoolClient } from 'pg'
-import type { Subject } from '../system.ts'
+import type { System } from '../system.ts'
 
 interface WithClient extends FastifyRequest {
   client: PoolClient | null
 }
 
 /** BEGIN in preHandler, COMMIT or ROLLBACK by status in onSend: hooks as they are usually written. */
-export const subject: Subject = {
+export const system: System = {
   name: 'plain hooks',
   register (app, pool) {
     app.decorate('pool', pool)

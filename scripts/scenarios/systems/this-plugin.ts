@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import transaction from 'fastify-transaction'
 import type { Handle, SqlHandles } from 'fastify-transaction'
-import type { Subject } from '../system.ts'
+import type { System } from '../system.ts'
 
 interface Queries {
   query: (text: string, values?: unknown[]) => Promise<unknown>
@@ -13,7 +13,7 @@ function handles (pool: Queries): SqlHandles<Handle> {
 }
 
 /** The plugin as its README shows it; the default options, except what the scenario wishes for. */
-export const subject: Subject = {
+export const system: System = {
   name: 'this plugin',
   register: (app, pool, { resetSession = false }) =>
     app.register(transaction, {

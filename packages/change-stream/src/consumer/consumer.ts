@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ChangeStream, ChangeStreamDocument, Document } from 'mongodb'
 import { copyCollection } from './copy.ts'
 import type { ConsumerOptions, ConsumerStats } from './types.ts'
-import { fenced, isFenced, isHistoryLost, nameOf } from '../errors.ts'
-import { before, quietUntil, timeOf, wallTimeOf, type ClusterTime } from '../time.ts'
+import { fenced, isFenced, isHistoryLost, getName } from '../errors.ts'
+import { before, quietUntil, getClusterTime, getWallTime, type ClusterTime } from '../time.ts'
 import type { Position } from '../types.ts'
 
 type Change = ChangeStreamDocument
@@ -96,7 +96,7 @@ export class Consumer {
       } catch (error) {
         if (signal.aborted) return
         if (!isHistoryLost(error) || copies++ > 0) throw error // a stream that fails right after a copy is not helped by another
-        position = await this.#copy(nameOf(error))
+        position = await this.#copy(getName(error))
       } finally {
         signal.removeEventListener('abort', close)
         close()
@@ -160,7 +160,7 @@ export class Consumer {
   async #applyBatch (changes: Change[], from: Position, isComplete: boolean): Promise<Position> {
     const { name, store, stream, applyTimeout } = this.#options
     const last = changes[changes.length - 1] as Change
-    const time = timeOf(last)
+    const time = getClusterTime(last)
     const to = { token: last._id, through: time === undefined || isComplete ? time : before(time) }
     await store.transaction(applyTimeout, async (tx) => {
       if (!await store.move(tx, name, from, to)) throw fenced(name)
@@ -169,7 +169,7 @@ export class Consumer {
     })
     this.#applied += changes.length
     this.#savedAt = Date.now()
-    this.#currentAt = wallTimeOf(last)
+    this.#currentAt = getWallTime(last)
     this.#moved(to)
     return to
   }
@@ -213,13 +213,13 @@ export class Consumer {
     const { log, name } = this.#options
     if (this.#setbacks === 0) {
       log.warn(
-        { changeStream: { stream: name, error: nameOf(error) } },
+        { changeStream: { stream: name, error: getName(error) } },
         'a change stream is interrupted and will go on by itself'
       )
     }
     this.#setbacks++
     this.#state = 'backing off'
-    this.#error = nameOf(error)
+    this.#error = getName(error)
     const most = Math.min(FIRST_BACK_OFF * 2 ** Math.min(this.#setbacks, 10), LONGEST_BACK_OFF)
     return most / 2 + Math.random() * most / 2
   }

@@ -1,5 +1,5 @@
 import { BSON } from 'mongodb'
-import { dateOf } from '../time.ts'
+import { toDate } from '../time.ts'
 import type { Position } from '../types.ts'
 
 /** A position as the column `token` holds it. A token may contain binary data, which plain JSON would lose. */
@@ -16,5 +16,5 @@ export function decode (text: string | null | undefined): Position | undefined {
 
 /** The moment a position stands for, to be read by people. */
 export function dateOfPosition ({ through }: Position): Date | undefined {
-  return through === undefined ? undefined : dateOf(through)
+  return through === undefined ? undefined : toDate(through)
 }

@@ -63,7 +63,7 @@ export class Relay {
   }
 
   /** Looks for events now instead of at the next poll. Does nothing while the target is known to be away. */
-  kick (): void {
+  wake (): void {
     this.#isKicked = true
     if (this.#setbacks === 0) this.#wake()
   }
@@ -134,24 +134,24 @@ export class Relay {
     const attempts = event.attempts + 1
     const park = failure.park === true || attempts >= maxAttempts
     this.#stats.failed++
-    const context = { outbox: { topic, id: event.id, key: event.key, attempts, error: nameOf(failure.error) } }
+    const context = { outbox: { topic, id: event.id, key: event.key, attempts, error: getName(failure.error) } }
     if (park) {
       log.error(context, 'an outbox event was parked: see its last_error, then replay or discard it')
     } else {
       log.warn(context, 'an outbox event failed and will be tried again')
     }
-    return { id: event.id, message: messageOf(failure.error), park }
+    return { id: event.id, message: getMessage(failure.error), park }
   }
 
   #backOff (error: unknown): number {
     if (isTimeout(error)) this.#limit = 1 // one by one, until the event that hangs is found
     const { log, topic } = this.#options
     if (this.#setbacks === 0 && !this.#isStopping) {
-      log.warn({ outbox: { topic, error: nameOf(error) } }, 'outbox events wait: a database is away or refuses')
+      log.warn({ outbox: { topic, error: getName(error) } }, 'outbox events wait: a database is away or refuses')
     }
     this.#setbacks++
     this.#stats.state = 'backing off'
-    this.#stats.error = nameOf(error)
+    this.#stats.error = getName(error)
     const most = Math.min(FIRST_BACK_OFF * 2 ** Math.min(this.#setbacks, 10), LONGEST_BACK_OFF)
     return most / 2 + Math.random() * most / 2
   }
@@ -177,13 +177,13 @@ export class Relay {
 }
 
 // Messages of drivers may hold values: they stay in the table and out of the log.
-function nameOf (error: unknown): string {
+function getName (error: unknown): string {
   if (!(error instanceof Error)) return 'unknown'
   return 'code' in error && (typeof error.code === 'string' || typeof error.code === 'number')
     ? `${error.name} ${error.code}`
     : error.name
 }
 
-function messageOf (error: unknown): string {
+function getMessage (error: unknown): string {
   return String(error).replaceAll('\0', '').slice(0, MESSAGE_LENGTH)
 }

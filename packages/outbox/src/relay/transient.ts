@@ -23,14 +23,14 @@ const POSTGRES = /^(08|40|53|55P03|57)/
  * Knows Node's network errors, MongoDB's and PostgreSQL's; give your own as `isTransient` for other targets.
  */
 export function isTransient (error: unknown): boolean {
-  for (let at = error, depth = 0; at instanceof Error && depth < 5; at = causeOf(at), depth++) {
+  for (let at = error, depth = 0; at instanceof Error && depth < 5; at = getCause(at), depth++) {
     if (isAway(at)) return true
   }
   return false
 }
 
 // MongoDB's driver wraps what breaks a bulk write, without calling it the cause.
-function causeOf (error: Error): unknown {
+function getCause (error: Error): unknown {
   return error.cause ?? ('errorResponse' in error ? error.errorResponse : undefined)
 }
 

@@ -40,12 +40,12 @@ export function postgresStore (pool: Pool, { table = 'outbox' }: { table?: strin
         [limit]
       )).rows,
     replay: async (ids) =>
-      await idsOf(
+      await getIds(
         pool,
         `UPDATE ${table} SET parked_at = NULL, attempts = 0, available_at = now(), last_error = NULL`,
         ids
       ),
-    discard: async (ids) => await idsOf(pool, `DELETE FROM ${table}`, ids)
+    discard: async (ids) => await getIds(pool, `DELETE FROM ${table}`, ids)
   }
 }
 
@@ -57,7 +57,7 @@ async function insert (tx: OutboxTransaction, table: string, event: NewEvent): P
   return (rows[0] as { id: string }).id
 }
 
-async function idsOf (pool: Pool, verb: string, ids: string[] | 'all'): Promise<string[]> {
+async function getIds (pool: Pool, verb: string, ids: string[] | 'all'): Promise<string[]> {
   const { rows } = await pool.query<{ id: string }>(
     `${verb} WHERE parked_at IS NOT NULL AND ($1::bigint[] IS NULL OR id = ANY($1::bigint[])) RETURNING id::text AS id`,
     [ids === 'all' ? null : ids]

@@ -55,16 +55,16 @@ export function sqliteStore (transaction: RunTransaction, { table = 'outbox' }: 
       ),
     measure: async () => await transaction(async (tx) => (await tx.query(measureSql(table), [])).rows as TopicGauge[]),
     parked: async (limit = 1000) =>
-      (await all(`SELECT * FROM ${table} WHERE parked_at IS NOT NULL ORDER BY id LIMIT ?1`, [limit])).map(parkedOf),
+      (await all(`SELECT * FROM ${table} WHERE parked_at IS NOT NULL ORDER BY id LIMIT ?1`, [limit])).map(getParked),
     replay: async (ids) =>
-      idsOf(
+      getIds(
         await all(
           `UPDATE ${table} SET parked_at = NULL, attempts = 0, available_at = ${NOW}, last_error = NULL WHERE parked_at IS NOT NULL AND (?1 IS NULL OR id IN (SELECT value FROM json_each(?1))) RETURNING id`,
           [ids === 'all' ? null : numbers(ids)]
         )
       ),
     discard: async (ids) =>
-      idsOf(
+      getIds(
         await all(
           `DELETE FROM ${table} WHERE parked_at IS NOT NULL AND id IN (SELECT value FROM json_each(?1)) RETURNING id`,
           [numbers(ids)]
@@ -83,7 +83,7 @@ async function work (
     (await tx.query(claimSql(table, claim.ordered), [claim.topic, claim.limit])).rows as Row[]
   )
   if (rows.length === 0) return 0
-  const { done, failed } = await settle(rows.map(eventOf))
+  const { done, failed } = await settle(rows.map(toEvent))
   await transaction(async (tx) => {
     if (done.length > 0) {
       await tx.query(`DELETE FROM ${table} WHERE id IN (SELECT value FROM json_each(?1))`, [numbers(done)])
@@ -118,11 +118,11 @@ function numbers (ids: string[]): string {
   return JSON.stringify(ids.map(Number))
 }
 
-function idsOf (rows: Row[]): string[] {
+function getIds (rows: Row[]): string[] {
   return rows.map(({ id }) => String(id))
 }
 
-function eventOf (row: Row): OutboxEvent {
+function toEvent (row: Row): OutboxEvent {
   const { topic, key, attempts } = row
   return {
     id: String(row.id),
@@ -134,6 +134,6 @@ function eventOf (row: Row): OutboxEvent {
   }
 }
 
-function parkedOf (row: Row): ParkedEvent {
-  return { ...eventOf(row), parkedAt: new Date(row.parked_at ?? 0), lastError: row.last_error ?? '' }
+function getParked (row: Row): ParkedEvent {
+  return { ...toEvent(row), parkedAt: new Date(row.parked_at ?? 0), lastError: row.last_error ?? '' }
 }

@@ -8,8 +8,8 @@ export interface OpenContext {
   label: Label
   /** `SET LOCAL` values of this request (role, tenant), as the program gave them; the driver checks them. SQL only. */
   settings: unknown
-  /** True once the scope has given up (deadline, client gone): hand the connection straight back. */
-  abandoned: () => boolean
+  /** True once the transaction has given up (deadline, client gone): hand the connection straight back. */
+  isAborted: () => boolean
   /** Called at most once, when the connection breaks outside a statement; with a `TransactionTimeoutError` when the store ended it for its time. */
   onLost: (error: Error) => void
 }
@@ -30,7 +30,7 @@ export interface OpenTransaction {
   rollback: (running: Promise<unknown> | undefined) => Promise<void>
 }
 
-/** One store. Made once at boot; every scope of that store shares it. */
+/** One store. Made once at boot; every transaction of that store shares it. */
 export interface Driver<Plan = unknown, Transaction extends OpenTransaction = OpenTransaction> {
   readonly store: 'sql' | 'mongo'
   /** What its connections come from. Of two transactions on the same pool the inner one could wait for the outer one for ever. */

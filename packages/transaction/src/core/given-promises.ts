@@ -4,9 +4,9 @@ import { TransactionUsageError } from '../errors.ts'
  * A promise that ends no process when nobody listens, and knows whether somebody does. What is given to handlers is one:
  * a failure that nobody heard of must not end in a reply that claims success.
  */
-export class Told<Result> extends Promise<Result> {
+export class WatchedPromise<Result> extends Promise<Result> {
   /** True once somebody awaits it, or has called `then`, `catch` or `finally`. */
-  isHeard = false
+  isAwaited = false
 
   // What others make of it is a plain promise, and theirs.
   static override get [Symbol.species] (): PromiseConstructor {
@@ -14,16 +14,16 @@ export class Told<Result> extends Promise<Result> {
   }
 
   /** Tells what `work` tells. */
-  static of<Result> (work: Promise<Result>): Told<Result> {
-    return Told.settledBy((resolve, reject) => {
+  static of<Result> (work: Promise<Result>): WatchedPromise<Result> {
+    return WatchedPromise.settledBy((resolve, reject) => {
       work.then(resolve, reject)
     })
   }
 
   static settledBy<Result> (
     executor: (resolve: (result: Result) => void, reject: (error: unknown) => void) => void
-  ): Told<Result> {
-    const told = new Told<Result>(executor)
+  ): WatchedPromise<Result> {
+    const told = new WatchedPromise<Result>(executor)
     void Promise.prototype.then.call(told, undefined, ignore)
     return told
   }
@@ -32,7 +32,7 @@ export class Told<Result> extends Promise<Result> {
     onFulfilled?: ((result: Result) => Fulfilled | PromiseLike<Fulfilled>) | null,
     onRejected?: ((reason: unknown) => Rejected | PromiseLike<Rejected>) | null
   ): Promise<Fulfilled | Rejected> {
-    this.isHeard = true
+    this.isAwaited = true
     return super.then(onFulfilled, onRejected)
   }
 }
@@ -43,7 +43,7 @@ export interface FollowOptions {
 }
 
 interface Given {
-  promise: Told<unknown>
+  promise: WatchedPromise<unknown>
   error: Error | undefined
 }
 
@@ -57,7 +57,7 @@ export class GivenPromises {
   }
 
   follow<Result> (work: Promise<Result>, { mustEnd = false }: FollowOptions = {}): Promise<Result> {
-    const promise = Told.settledBy<Result>((resolve, reject) => {
+    const promise = WatchedPromise.settledBy<Result>((resolve, reject) => {
       work.then((result) => {
         this.#open.delete(given)
         resolve(result)
@@ -73,7 +73,7 @@ export class GivenPromises {
 
   /** What failed, or should have ended, and nobody has heard of. */
   get forgotten (): Error | undefined {
-    for (const { promise, error } of this.#open) if (error !== undefined && !promise.isHeard) return error
+    for (const { promise, error } of this.#open) if (error !== undefined && !promise.isAwaited) return error
     return undefined
   }
 }

@@ -1,8 +1,8 @@
 import type { Label } from './driver.ts'
 import type { Observe } from './observe.ts'
 
-/** What a scope needs to know besides its driver. */
-export interface ScopeOptions<Plan> {
+/** What a transaction needs to know besides its driver. */
+export interface LazyTransactionOptions<Plan> {
   plan: Plan
   label: Label
   /** Which run of the handler this is, from 1. */
@@ -13,16 +13,16 @@ export interface ScopeOptions<Plan> {
   spent: number
   /** Seconds for `Retry-After` where trying again may help. */
   retryAfter: number
-  /** `SET LOCAL` values, asked for when the scope opens: later hooks may still find out who the caller is. */
+  /** `SET LOCAL` values, asked for when the transaction opens: later hooks may still find out who the caller is. */
   settings?: () => unknown
   /** Refuses to open, for example because the client has gone. */
-  mayOpen?: () => Error | undefined
-  /** Told when the first statement opens the scope. */
+  canBegin?: () => Error | undefined
+  /** WatchedPromise when the first statement opens the transaction. */
   onOpen?: () => void
-  /** Told when the deadline has passed and everything is rolled back. */
+  /** WatchedPromise when the deadline has passed and everything is rolled back. */
   onExpire?: (error: Error) => void
   /** Runs after-commit callbacks; the plugin waits for them on close. */
   afterCommit: (callbacks: Array<() => unknown>) => void
-  /** Watches the scope from its first statement to its end. */
+  /** Watches the transaction from its first statement to its end. */
   observe?: Observe | undefined
 }

@@ -3,7 +3,7 @@ import type { Driver, Label, OpenTransaction } from './driver.ts'
 import { ConnectionLostError, OutcomeUnknownError, TransactionClosedError, TransactionTimeoutError } from '../errors.ts'
 import type { BegunTransaction, TransactionSummary } from './observe.ts'
 import { ObservedLife } from './observed-life.ts'
-import type { ScopeOptions } from './lazy-transaction-options.ts'
+import type { LazyTransactionOptions } from './lazy-transaction-options.ts'
 import { GivenPromises, ignore, type FollowOptions } from './given-promises.ts'
 import type { State } from './state.ts'
 import { afterTime, type Wait } from './with-timeout.ts'
@@ -12,7 +12,7 @@ import { afterTime, type Wait } from './with-timeout.ts'
  * One transaction's life, free of Fastify and of any database: opened by its first statement, one statement at a time,
  * settled exactly once.
  */
-export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan = unknown> {
+export class LazyTransaction<Transaction extends OpenTransaction = OpenTransaction, Plan = unknown> {
   readonly label: Label
   readonly attempt: number
   readonly driver: Driver<Plan, Transaction>
@@ -20,7 +20,7 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
   rollbackOnly = false
   /** Statements sent, BEGIN and COMMIT not counted. */
   statements = 0
-  /** Why the scope failed to open, or was lost. */
+  /** Why the transaction failed to open, or was lost. */
   failure: Error | undefined
   /** What the program did past the transaction; see `refuse`. */
   misuse: Error | undefined
@@ -29,7 +29,7 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
   /** The begun transaction, kept after the end for what it still tells (its first failed statement, operation time). */
   transaction: Transaction | undefined
 
-  readonly #options: ScopeOptions<Plan>
+  readonly #options: LazyTransactionOptions<Plan>
   #state: State = 'idle'
   #tail: Promise<unknown> = Promise.resolve()
   #running: Promise<unknown> | undefined
@@ -40,7 +40,7 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
   #deadline: Wait | undefined
   readonly #given: GivenPromises
 
-  constructor (driver: Driver<Plan, Transaction>, options: ScopeOptions<Plan>) {
+  constructor (driver: Driver<Plan, Transaction>, options: LazyTransactionOptions<Plan>) {
     const { label, attempt, deadline, spent } = options
     this.driver = driver
     this.#options = options
@@ -59,8 +59,8 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
     return this.#state
   }
 
-  /** Why the scope was given up from outside: deadline or client gone. */
-  get doom (): Error | undefined {
+  /** Why the transaction was given up from outside: deadline or client gone. */
+  get abortReason (): Error | undefined {
     return this.#abort.reason
   }
 
@@ -79,7 +79,7 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
     return this.#life.duration
   }
 
-  /** Queues one statement. The first one opens the transaction. Rejects when the scope no longer takes statements. */
+  /** Queues one statement. The first one opens the transaction. Rejects when the transaction no longer takes statements. */
   run<Result> (statement: (transaction: Transaction) => Promise<Result>): Promise<Result> {
     const refusal = this.#refusal()
     if (refusal !== undefined) return this.follow(Promise.reject(refusal))
@@ -119,8 +119,8 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
     this.misuse ??= misuse
   }
 
-  /** Ends the scope because of something outside it; leaves a COMMIT that has begun alone. */
-  abandon (reason: Error): Promise<void> {
+  /** Ends the transaction because of something outside it; leaves a COMMIT that has begun alone. */
+  abort (reason: Error): Promise<void> {
     if (this.#state === 'committing' || this.#life.hasEnded) return this.settled ?? Promise.resolve()
     this.#abort.abort(reason)
     return this.settle('rollback').catch(ignore)
@@ -131,7 +131,7 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
     if (this.#isSealed) {
       return new TransactionClosedError(this.label, this.#state === 'open' ? 'being settled' : this.#state)
     }
-    if (this.#state === 'idle') return this.#options.mayOpen?.()
+    if (this.#state === 'idle') return this.#options.canBegin?.()
     if (this.#state === 'opening' || this.#state === 'open') return undefined
     return this.failure ?? new TransactionClosedError(this.label, this.#state)
   }
@@ -145,14 +145,14 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
         this.driver.open(this.#options.plan, {
           label: this.label,
           settings: this.#options.settings?.(),
-          abandoned: () => this.#abort.reason !== undefined || this.#life.hasEnded,
+          isAborted: () => this.#abort.reason !== undefined || this.#life.hasEnded,
           onLost: (error) => {
             this.#lose(error)
           }
         })
       )
       const transaction = await this.#abort.unlessAborted(opening)
-      // A connection that arrives after the scope gave up goes straight back.
+      // A connection that arrives after the transaction gave up goes straight back.
       if (transaction === undefined || this.#life.hasEnded) {
         return void opening.then((late) => late.rollback(undefined), ignore)
       }
@@ -243,7 +243,7 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
   #expire (): void {
     if (this.#state === 'committing' || this.#life.hasEnded) return
     const error = new TransactionTimeoutError(this.label, this.#options.deadline)
-    this.abandon(error).then(() => {
+    this.abort(error).then(() => {
       this.#options.onExpire?.(error)
     }, ignore)
   }

@@ -3,11 +3,11 @@ import type { CommandStartedEvent, MongoClient } from 'mongodb'
 import type { Pool, PoolClient } from 'pg'
 import type { Driver } from './driver.ts'
 import { TransactionUsageError } from '../errors.ts'
-import type { Scope } from './lazy-transaction.ts'
+import type { LazyTransaction } from './lazy-transaction.ts'
 
 /** A transaction that code belongs to, and the one around it. */
 interface Surrounding {
-  scope: Scope
+  tx: LazyTransaction
   outer: Surrounding | undefined
 }
 
@@ -28,26 +28,24 @@ const unwatchedCommands = [
 const writeCommands = ['insert', 'update', 'delete', 'findAndModify', 'bulkWrite']
 
 /** Runs code as belonging to a transaction. */
-export function watched<Result> (scope: Scope, work: () => Result): Result {
-  return current.run({ scope, outer: current.getStore() }, work)
+export function watched<Result> (tx: LazyTransaction, work: () => Result): Result {
+  return current.run({ tx, outer: current.getStore() }, work)
 }
 
 /** The innermost transaction around the running code that a test finds. */
-function surrounding (isWanted: (scope: Scope) => boolean): Scope | undefined {
-  for (let at = current.getStore(); at !== undefined; at = at.outer) if (isWanted(at.scope)) return at.scope
+function surrounding (isWanted: (tx: LazyTransaction) => boolean): LazyTransaction | undefined {
+  for (let at = current.getStore(); at !== undefined; at = at.outer) if (isWanted(at.tx)) return at.tx
   return undefined
 }
 
 /** An open SQL transaction around the running code, other than `own`, that holds a connection of the same pool. */
-function holderOf (pool: object | undefined, own?: Scope): Scope | undefined {
-  return surrounding((scope) =>
-    scope !== own && scope.isOpen && scope.driver.store === 'sql' && scope.driver.pool === pool
-  )
+function findHolder (pool: object | undefined, own?: LazyTransaction): LazyTransaction | undefined {
+  return surrounding((tx) => tx !== own && tx.isOpen && tx.driver.store === 'sql' && tx.driver.pool === pool)
 }
 
 /** Refuses `app.transaction` inside an SQL transaction of the same pool: it would wait for a second connection while it holds the first. */
 export function refuseNested (driver: Pick<Driver, 'store' | 'pool'>, name: string): void {
-  const holder = driver.store === 'sql' ? holderOf(driver.pool) : undefined
+  const holder = driver.store === 'sql' ? findHolder(driver.pool) : undefined
   if (holder === undefined) return
   throw new TransactionUsageError(
     `${name} was called inside the transaction of ${holder.label}; use the transaction that is already there, or call it from afterCommit`
@@ -55,16 +53,16 @@ export function refuseNested (driver: Pick<Driver, 'store' | 'pool'>, name: stri
 }
 
 /** Why an SQL transaction may not begin where the code belongs to another open one of the same pool: both would hold a connection. */
-export function secondTransaction (scope: Scope): Error | undefined {
-  const holder = scope.driver.store === 'sql' ? holderOf(scope.driver.pool, scope) : undefined
+export function secondTransaction (tx: LazyTransaction): Error | undefined {
+  const holder = tx.driver.store === 'sql' ? findHolder(tx.driver.pool, tx) : undefined
   if (holder === undefined) return undefined
   return new TransactionUsageError(
-    `the transaction of ${scope.label} would begin inside that of ${holder.label} and wait for a second connection; use one of them`
+    `the transaction of ${tx.label} would begin inside that of ${holder.label} and wait for a second connection; use one of them`
   )
 }
 
 /**
- * Runs code where the detectors of strays do not look: the plugin's own checkout, or work that is meant to be stored
+ * Runs code where outside queries are not detected: the plugin's own checkout, or work that is meant to be stored
  * whatever becomes of the transaction, such as a session store.
  */
 export function outsideTransaction<Result> (work: () => Result): Result {
@@ -77,7 +75,7 @@ export function outsideTransaction<Result> (work: () => Result): Result {
  * @param pool whose connection; another pool's transaction is no reason
  */
 export function findCheckoutRefusal (pool: object): Error | undefined {
-  const holder = holderOf(pool)
+  const holder = findHolder(pool)
   if (holder === undefined) return undefined
   return new TransactionUsageError(
     `${holder.label} asked the pool for a second connection inside its transaction; use request.db or request.transaction.query`
@@ -137,13 +135,13 @@ function wrapConnect (pool: Pool): PoolWatch {
  */
 export function watchClient (client: MongoClient): () => void {
   function onCommand ({ commandName, command }: CommandStartedEvent): void {
-    const scope = surrounding(({ driver }) => driver.store === 'mongo' && driver.pool === client)
-    if (scope === undefined || command['autocommit'] === false || unwatchedCommands.includes(commandName)) return
-    const isStray = scope.state === 'open' || (scope.state === 'idle' && writeCommands.includes(commandName))
-    if (!isStray) return
-    scope.refuse(
+    const tx = surrounding(({ driver }) => driver.store === 'mongo' && driver.pool === client)
+    if (tx === undefined || command['autocommit'] === false || unwatchedCommands.includes(commandName)) return
+    const isOutside = tx.state === 'open' || (tx.state === 'idle' && writeCommands.includes(commandName))
+    if (!isOutside) return
+    tx.refuse(
       new TransactionUsageError(
-        `${scope.label} sent ${commandName} without the session of its MongoDB transaction; use request.mongo, or outsideTransaction() where that is meant`
+        `${tx.label} sent ${commandName} without the session of its MongoDB transaction; use request.mongo, or outsideTransaction() where that is meant`
       )
     )
   }

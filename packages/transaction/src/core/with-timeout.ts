@@ -1,29 +1,29 @@
 /** Milliseconds a timer may be late before the process counts as having been busy. */
 export const lateBy = 50
 
-/** A wait that ends in a judgement; see `afterTime`. */
+/** A wait that can be called off; see `afterTime`. */
 export interface Wait {
-  /** Calls the judgement off. */
+  /** Calls it off. */
   stop: () => void
 }
 
 /**
- * Calls `judge` after `time` milliseconds in which this process could listen. A busy process runs its timers before it reads
- * what has arrived meanwhile: so each judgement lets the sockets have their turn first, and one whose timer fired late waits
+ * Calls `onTime` after `time` milliseconds in which this process could listen. A busy process runs its timers before it reads
+ * what has arrived meanwhile: so the sockets have their turn first, and one whose timer fired late waits
  * once more, for as long as the timer was late.
  *
  * @param time 1 or more
  * @param options `unref`: the wait alone keeps no process alive. Default false
  */
-export function afterTime (time: number, judge: () => void, { unref = false } = {}): Wait {
+export function afterTime (time: number, onTime: () => void, { unref = false } = {}): Wait {
   const startedAt = performance.now()
   let immediate: NodeJS.Immediate | undefined
   // Node reads sockets between its timers and its immediates.
   const giveTurn = () => {
-    immediate = setImmediate(judge)
+    immediate = setImmediate(onTime)
   }
-  function start (milliseconds: number, onTime: () => void): NodeJS.Timeout {
-    const started = setTimeout(onTime, milliseconds)
+  function start (milliseconds: number, listener: () => void): NodeJS.Timeout {
+    const started = setTimeout(listener, milliseconds)
     return unref ? started.unref() : started
   }
   let timer = start(time, () => {
@@ -43,7 +43,7 @@ export function afterTime (time: number, judge: () => void, { unref = false } = 
  * Waits for a promise, but no longer than `time` milliseconds (0: as long as it takes). An answer that has arrived wins, also
  * in a process that was too busy to read it. A later outcome of the promise is ignored.
  */
-export function within<Result> (time: number, promise: Promise<Result>, message: string): Promise<Result> {
+export function withTimeout<Result> (time: number, promise: Promise<Result>, message: string): Promise<Result> {
   if (time === 0) return promise
   // By hand: Promise.race would cost each statement three promises more.
   return new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify'
 import { TransactionUsageError } from '../errors.ts'
-import type { Scope } from '../core/lazy-transaction.ts'
+import type { LazyTransaction } from '../core/lazy-transaction.ts'
 import { validateHeader } from '../payload/header-values.ts'
 
 /** Headers that decide how a reply is read. */
@@ -18,18 +18,18 @@ export type ReplyCallback = () => ReplyAddition | undefined | Promise<ReplyAddit
 
 interface Settled {
   readonly transaction: { readonly replyCallbacks: readonly ReplyCallback[] }
-  readonly scope: Scope
+  readonly tx: LazyTransaction
   readonly reply: FastifyReply
   readonly route: { readonly options: { deadline?: number } }
 }
 
 /** Lets callbacks add to a reply whose work is committed; nothing waits where there are none. */
 export function completeReply (
-  { transaction, scope, reply, route }: Settled,
+  { transaction, tx, reply, route }: Settled,
   send: (additions: ReplyAddition[]) => void
 ): void {
   const { replyCallbacks } = transaction
-  if (replyCallbacks.length === 0 || scope.state !== 'committed') return send([])
+  if (replyCallbacks.length === 0 || tx.state !== 'committed') return send([])
   const additions: ReplyAddition[] = []
   const { deadline = 0 } = route.options
   const timer = deadline > 0 ? setTimeout(giveUp, deadline).unref() : undefined

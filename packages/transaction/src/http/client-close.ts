@@ -4,12 +4,12 @@ import { ClientGoneError, TransactionUsageError } from '../errors.ts'
 import { logStreamOutcome, type Ended } from './log.ts'
 import type { FirstByteWait } from './request-context.ts'
 import type { TransactionRoute } from './route.ts'
-import type { Scope } from '../core/lazy-transaction.ts'
+import type { LazyTransaction } from '../core/lazy-transaction.ts'
 import { secondTransaction } from '../core/outside-queries.ts'
 
 /** A request whose client may go. */
 interface Closable extends Ended {
-  readonly run: { readonly reply: FastifyReply; readonly scope: Scope }
+  readonly run: { readonly reply: FastifyReply; readonly tx: LazyTransaction }
   readonly route: TransactionRoute
   readonly wait: FirstByteWait | undefined
   readonly answer: { payload: unknown } | undefined
@@ -17,16 +17,16 @@ interface Closable extends Ended {
 
 /** The client has gone, or the reply is complete: settles what is still open. */
 export function settleOnClose (transactional: Closable): void {
-  const { scope, reply } = transactional.run
+  const { tx, reply } = transactional.run
   const { route, wait } = transactional
   if (route.options.clientAbort === 'continue' && !isHijacked(transactional)) return wait?.proceed()
   wait?.stop()
-  if (scope.state === 'committed' || scope.state === 'rolled back') return
+  if (tx.state === 'committed' || tx.state === 'rolled back') return
   // A streamed reply that was read to its end is the one case where the transaction outlives the commit hook.
-  const isHeld = transactional.answer !== undefined && scope.settled === undefined && scope.isOpen
-  const settlement = isHeld && reply.raw.writableFinished && !scope.isBusy
-    ? scope.settle('commit')
-    : scope.abandon(new ClientGoneError(scope.label))
+  const isHeld = transactional.answer !== undefined && tx.settled === undefined && tx.isOpen
+  const settlement = isHeld && reply.raw.writableFinished && !tx.isBusy
+    ? tx.settle('commit')
+    : tx.abort(new ClientGoneError(tx.label))
   settlement.then(() => {
     if (isHeld) logStreamOutcome(transactional)
   }, (error: unknown) => {
@@ -35,16 +35,16 @@ export function settleOnClose (transactional: Closable): void {
 }
 
 /** The reply was hijacked before the first statement: it decides about nothing, and nothing may begin any more. */
-function isHijacked ({ run: { reply, scope }, answer }: Closable): boolean {
-  return reply.sent && scope.state === 'idle' && answer === undefined
+function isHijacked ({ run: { reply, tx }, answer }: Closable): boolean {
+  return reply.sent && tx.state === 'idle' && answer === undefined
 }
 
 /** Why no transaction of a request may begin any more; undefined while one may. */
 export function findBeginRefusal (
-  { route, scope }: Pick<Closable, 'route' | 'scope'>,
+  { route, tx }: Pick<Closable, 'route' | 'tx'>,
   { request, reply }: { request: FastifyRequest; reply: FastifyReply }
 ): Error | undefined {
-  const { label } = scope
+  const { label } = tx
   if (reply.raw.headersSent) {
     return new TransactionUsageError(`the reply of ${label} has begun; a transaction could no longer decide about it`)
   }
@@ -54,5 +54,5 @@ export function findBeginRefusal (
     )
   }
   if (route.options.clientAbort !== 'continue' && isClientGone(request, reply)) return new ClientGoneError(label)
-  return secondTransaction(scope)
+  return secondTransaction(tx)
 }

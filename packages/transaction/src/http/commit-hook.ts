@@ -63,9 +63,9 @@ function decide (transactional: TransactionalRequest, reply: FastifyReply, paylo
   if (transactional.settling === 'commit') return drop(payload)
   if (typeof payload === 'object' && payload !== null) accepted.add(payload)
   if (transactional.settling !== undefined) return secondReply(transactional, payload, done)
-  const { scope } = transactional
-  if (scope.settled !== undefined) return afterSettlement(transactional, isSuccess, payload, done)
-  if (scope.state === 'idle' && scope.misuse === undefined) {
+  const { tx } = transactional
+  if (tx.settled !== undefined) return afterSettlement(transactional, isSuccess, payload, done)
+  if (tx.state === 'idle' && tx.misuse === undefined) {
     return conclude(transactional, toReply(reply, isSuccess, payload, done))
   }
   if (isSuccess) succeed(transactional, reply, payload, done)
@@ -117,7 +117,7 @@ function waitForFirstByte (transactional: TransactionalRequest, first: Reply, st
     next()
   }
   const proceed = end(() => {
-    if (transactional.route.options.stream === true && transactional.scope.isOpen) {
+    if (transactional.route.options.stream === true && transactional.tx.isOpen) {
       writeReply(transactional, stream, first.done)
     } else conclude(transactional, first)
   })
@@ -136,16 +136,16 @@ function waitForFirstByte (transactional: TransactionalRequest, first: Reply, st
   stopWaiting = awaitFirstByte(stream, {
     onReady: proceed,
     onError: (error) => {
-      fail(transactional.scope.doom ?? error)
+      fail(transactional.tx.abortReason ?? error)
     }
   })
 }
 
 function conclude (transactional: TransactionalRequest, { isSuccess, head, payload, done }: Reply): void {
-  const { scope, reply } = transactional
+  const { tx, reply } = transactional
   transactional.settling = isSuccess ? 'commit' : 'rollback'
-  const wasIdle = scope.state === 'idle' && scope.misuse === undefined
-  const settlement = scope.settle(transactional.settling)
+  const wasIdle = tx.state === 'idle' && tx.misuse === undefined
+  const settlement = tx.settle(transactional.settling)
   if (wasIdle) return finish(transactional, payload, done)
   const send = (additions: ReplyAddition[]) => {
     // What a second reply, or code after the first one, has changed meanwhile was not decided upon.
@@ -171,7 +171,7 @@ function finish (transactional: TransactionalRequest, payload: unknown, done: Do
 function fail (transactional: TransactionalRequest, error: unknown, payload: unknown, done: Done): void {
   transactional.settling = undefined
   transactional.isAnswering = false
-  if (transactional.mayRetry(error)) {
+  if (transactional.canRetry(error)) {
     discard(payload)
     return transactional.runAgain()
   }
@@ -198,15 +198,15 @@ function secondReply (transactional: TransactionalRequest, payload: unknown, don
     if (transactional.answer === undefined) writeReply(transactional, payload, done)
     else discard(payload)
   }
-  transactional.scope.settle('rollback').then(send, send)
+  transactional.tx.settle('rollback').then(send, send)
 }
 
 /** A reply was handed to Fastify already. An error may follow it when a stream failed before any of it was written, and nothing is committed. */
-function isTooLate ({ answer, reply, scope }: TransactionalRequest, isSuccess: boolean): boolean {
+function isTooLate ({ answer, reply, tx }: TransactionalRequest, isSuccess: boolean): boolean {
   if (answer === undefined) return false
   const hasFailed = !isReadable(answer.payload) || answer.payload.destroyed
   if (reply.raw.headersSent || isSuccess || !hasFailed) return true
-  if (scope.state !== 'committed' || scope.duration === 0) return false
+  if (tx.state !== 'committed' || tx.duration === 0) return false
   // An error would deny what is stored: a broken connection says that nobody knows.
   reply.raw.destroy()
   return true
@@ -219,11 +219,11 @@ function afterSettlement (
   original: unknown,
   done: Done
 ): void {
-  const { scope, reply } = transactional
+  const { tx, reply } = transactional
   const payload = convert(original)
   transactional.settling = isSuccess ? 'commit' : 'rollback'
   const answer = (error?: unknown) => {
-    const refusal = error ?? scope.doom
+    const refusal = error ?? tx.abortReason
     if (!isSuccess) return finish(transactional, payload, done)
     if (refusal === undefined) {
       return completeReply(transactional, (additions) => {
@@ -235,7 +235,7 @@ function afterSettlement (
     transactional.release()
     takeBack(transactional, refusal, payload, done)
   }
-  scope.settle('rollback').then(() => {
+  tx.settle('rollback').then(() => {
     answer()
   }, answer)
 }

@@ -4,7 +4,7 @@ import { clonePlain, NOT_PLAIN, type Copies } from './clone-plain.ts'
 import { isBodyUnread } from './client-gone.ts'
 import { copyHeaders, restoreReply } from '../payload/reply-headers.ts'
 import { TransactionUsageError } from '../errors.ts'
-import type { Scope } from '../core/lazy-transaction.ts'
+import type { LazyTransaction } from '../core/lazy-transaction.ts'
 import type { Transaction } from '../transaction.ts'
 
 /** One run of a handler: a request, a reply and a transaction that belong to it alone. */
@@ -13,7 +13,7 @@ export interface HandlerRun<Owner = unknown> {
   readonly owner: Owner
   readonly request: FastifyRequest
   readonly reply: FastifyReply
-  readonly scope: Scope
+  readonly tx: LazyTransaction
   readonly transaction: Transaction
   /** A later run has begun: what this one still does is ignored or refused. */
   isSuperseded: boolean

@@ -1,26 +1,26 @@
 import { fileURLToPath } from 'node:url'
 import type { FastifyBaseLogger, FastifyReply } from 'fastify'
 import type { TransactionRoute } from './route.ts'
-import type { Scope } from '../core/lazy-transaction.ts'
+import type { LazyTransaction } from '../core/lazy-transaction.ts'
 
 /** What is known of an exchange whose transaction has ended. */
 export interface Ended {
-  readonly scope: Scope
+  readonly tx: LazyTransaction
   readonly reply: FastifyReply
   isLogged: boolean
 }
 
 /** Puts outcome, attempts, statements and time of the transaction on the request's log lines. */
 export function logOutcome (exchange: Ended): void {
-  const { scope, reply } = exchange
-  if (exchange.isLogged || scope.duration === 0 || reply.log.level === 'silent') return
+  const { tx, reply } = exchange
+  if (exchange.isLogged || tx.duration === 0 || reply.log.level === 'silent') return
   exchange.isLogged = true
-  reply.log = reply.log.child({ transaction: summaryOf(exchange) })
+  reply.log = reply.log.child({ transaction: getSummary(exchange) })
 }
 
 /** The transaction of a streamed reply ends after the request's own log line. */
 export function logStreamOutcome (exchange: Ended, error?: unknown): void {
-  const transaction = summaryOf(exchange)
+  const transaction = getSummary(exchange)
   if (error === undefined) exchange.reply.log.info({ transaction }, 'the transaction of a streamed reply has ended')
   else {
     exchange.reply.log.error(
@@ -31,8 +31,8 @@ export function logStreamOutcome (exchange: Ended, error?: unknown): void {
 }
 
 /** Names the statement that made a transaction fail behind the handler's back, and no value: the store's own message may quote some. */
-export function logFailure ({ scope, reply }: Ended): void {
-  const { statement, error } = scope.transaction?.firstFailure ?? {}
+export function logFailure ({ tx, reply }: Ended): void {
+  const { statement, error } = tx.transaction?.firstFailure ?? {}
   const { code, constraint, table } = Object(error) as Record<string, unknown>
   reply.log.error(
     { statement, code, constraint, table },
@@ -76,12 +76,12 @@ function readStack (): string[] {
   return stack.split('\n').slice(1)
 }
 
-function summaryOf ({ scope }: Ended): Record<string, unknown> {
+function getSummary ({ tx }: Ended): Record<string, unknown> {
   return {
-    store: scope.driver.store,
-    outcome: scope.state,
-    attempts: scope.attempt,
-    statements: scope.statements,
-    milliseconds: Math.round(scope.duration * 100) / 100
+    store: tx.driver.store,
+    outcome: tx.state,
+    attempts: tx.attempt,
+    statements: tx.statements,
+    milliseconds: Math.round(tx.duration * 100) / 100
   }
 }

@@ -3,20 +3,20 @@ import type { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 import { TransactionUsageError } from '../errors.ts'
 import type { TransactionRoute } from './route.ts'
-import type { Scope } from '../core/lazy-transaction.ts'
+import type { LazyTransaction } from '../core/lazy-transaction.ts'
 
 /** What the guards need to know of a request while its transaction is open. */
 interface Guarded {
   readonly reply: FastifyReply
   readonly route: TransactionRoute
-  readonly scope: Scope
+  readonly tx: LazyTransaction
   readonly isGuarded: boolean
   readonly isPausing: boolean
   readonly isRefused: boolean
   readonly isWriting: boolean
   readonly settling: 'commit' | 'rollback' | undefined
   isAnswering: boolean
-  mayRetry: (error: unknown) => boolean
+  canRetry: (error: unknown) => boolean
   refuse: (error: Error) => void
   runAgain: () => void
 }
@@ -93,7 +93,7 @@ function guardRaw (transactional: Guarded, unguard: () => void): () => void {
     const may = mayWrite(transactional, method, Number(status) >= 400)
     if (may === 'begin') {
       unguard()
-      transactional.scope.settle('rollback').catch(() => {})
+      transactional.tx.settle('rollback').catch(() => {})
     }
     return may !== 'no'
   }
@@ -178,7 +178,7 @@ function watchSend (transactional: Guarded): () => void {
   const { send } = reply
   reply.send = function sendWhileOpen (...args) {
     const [payload] = args as unknown[]
-    if (payload instanceof Error && transactional.mayRetry(payload)) {
+    if (payload instanceof Error && transactional.canRetry(payload)) {
       transactional.runAgain()
       return reply
     }
@@ -199,9 +199,9 @@ function watchSend (transactional: Guarded): () => void {
 }
 
 /** Why the program may not write a success by hand now; undefined when it has ended the transaction itself. */
-function findMistake ({ isGuarded, scope }: Guarded, call: string): Error | undefined {
+function findMistake ({ isGuarded, tx }: Guarded, call: string): Error | undefined {
   if (isGuarded) return refusal(call)
-  return scope.doom ?? scope.failure
+  return tx.abortReason ?? tx.failure
 }
 
 function refusal (call: string): TransactionUsageError {

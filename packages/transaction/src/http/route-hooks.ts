@@ -95,7 +95,7 @@ function settleWithoutReply (handler: RouteHandlerMethod, { findRun }: RouteHook
     if (
       payload !== undefined || run === undefined || !isClientGone(request, reply) || run.owner.settling !== undefined
     ) return payload
-    await run.scope.settle(reply.statusCode < 400 ? 'commit' : 'rollback').catch((error: unknown) => {
+    await run.tx.settle(reply.statusCode < 400 ? 'commit' : 'rollback').catch((error: unknown) => {
       reply.log.error({ err: error }, 'the client had gone and the transaction could not be committed')
     })
     return payload

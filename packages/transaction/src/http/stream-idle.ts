@@ -1,10 +1,10 @@
 import type { FastifyReply } from 'fastify'
 import { TransactionTimeoutError } from '../errors.ts'
-import type { Scope } from '../core/lazy-transaction.ts'
+import type { LazyTransaction } from '../core/lazy-transaction.ts'
 
 interface Streaming {
   readonly reply: FastifyReply
-  readonly scope: Scope
+  readonly tx: LazyTransaction
 }
 
 /** Ends the transaction of a streamed reply whose client has taken nothing for a while. */
@@ -19,7 +19,7 @@ export class StreamIdleTimer {
   constructor (streaming: Streaming, time: number, onIdle: (error: Error) => void) {
     const { reply: { raw } } = streaming
     const written = countWritten(streaming.reply)
-    const progress = () => written() + streaming.scope.statements
+    const progress = () => written() + streaming.tx.statements
     this.#progress = progress()
     this.#timer = setInterval(() => {
       const now = progress()
@@ -28,8 +28,8 @@ export class StreamIdleTimer {
         return
       }
       this.stop()
-      const error = new TransactionTimeoutError(streaming.scope.label, 'streamIdleTimeout')
-      streaming.scope.abandon(error).then(() => {
+      const error = new TransactionTimeoutError(streaming.tx.label, 'streamIdleTimeout')
+      streaming.tx.abort(error).then(() => {
         onIdle(error)
       }, () => {})
     }, time).unref()

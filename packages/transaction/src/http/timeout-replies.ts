@@ -2,11 +2,11 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { isBodyIncomplete, isClientGone } from './client-gone.ts'
 import { BodyTimeoutError } from '../errors.ts'
 import type { FirstByteWait } from './request-context.ts'
-import type { Scope } from '../core/lazy-transaction.ts'
+import type { LazyTransaction } from '../core/lazy-transaction.ts'
 
 /** A request that a timeout may have to be answered for. */
 interface Waiting {
-  readonly run: { readonly request: FastifyRequest; readonly reply: FastifyReply; readonly scope: Scope }
+  readonly run: { readonly request: FastifyRequest; readonly reply: FastifyReply; readonly tx: LazyTransaction }
   readonly isAnswering: boolean
   readonly wait: FirstByteWait | undefined
   takeBack: () => void
@@ -47,12 +47,12 @@ export function boundBody (
   time: number,
   isWaiting: () => boolean
 ): NodeJS.Timeout | undefined {
-  const { request, scope } = transactional.run
+  const { request, tx } = transactional.run
   if (time === 0 || !isBodyIncomplete(request.raw)) return undefined
   return setTimeout(() => {
     if (!isWaiting() || !isBodyIncomplete(request.raw)) return
-    const error = new BodyTimeoutError(scope.label, time)
-    scope.abandon(error).then(() => {
+    const error = new BodyTimeoutError(tx.label, time)
+    tx.abort(error).then(() => {
       answerTimeout(transactional, error)
     }, () => {})
   }, time).unref()

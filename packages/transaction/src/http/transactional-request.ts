@@ -18,8 +18,8 @@ import { ReplyGuards } from './reply-guards.ts'
 import { restoreReply } from '../payload/reply-headers.ts'
 import type { TransactionRoute } from './route.ts'
 import { getLabel } from './route.ts'
-import { mayRunAgain } from '../core/retry.ts'
-import { Scope } from '../core/lazy-transaction.ts'
+import { canRunAgain } from '../core/retry.ts'
+import { LazyTransaction } from '../core/lazy-transaction.ts'
 import { StreamIdleTimer } from './stream-idle.ts'
 import { Transaction } from '../transaction.ts'
 import { answerHandlerTimeout, answerStreamIdle, answerTimeout, boundBody } from './timeout-replies.ts'
@@ -76,13 +76,13 @@ export class TransactionalRequest {
     })
   }
 
-  get scope (): Scope {
-    return this.run.scope
+  get tx (): LazyTransaction {
+    return this.run.tx
   }
 
   /** Whether a success may not be written past Fastify: it would claim what is not committed, or come from a run that lost. */
   get isGuarded (): boolean {
-    return this.scope.isOpen || (this.scope.state === 'idle' && this.scope.attempt > 1)
+    return this.tx.isOpen || (this.tx.state === 'idle' && this.tx.attempt > 1)
   }
 
   get reply (): FastifyReply {
@@ -95,13 +95,13 @@ export class TransactionalRequest {
 
   /** The hooks before the handler are over: what it sets can be taken back, and it can run again from here. */
   enterHandler (): void {
-    const { request, reply, scope } = this.run
+    const { request, reply, tx } = this.run
     this.#isBeforeHandler = false
     clearTimeout(this.#bodyTimer)
     this.#before = copyStatusAndHeaders(reply)
     const { retries = 0 } = this.route.options
     if (retries === 0) return
-    if (scope.state !== 'idle' || this.#hookWithHandle !== undefined) {
+    if (tx.state !== 'idle' || this.#hookWithHandle !== undefined) {
       return logRetriesOff(this.route, { hook: this.#hookWithHandle ?? '' }, reply.log)
     }
     const snapshot = takeSnapshot(request, reply, this.#before)
@@ -117,10 +117,10 @@ export class TransactionalRequest {
   }
 
   /** True when running the handler again may help and nothing has been sent. */
-  mayRetry (error: unknown): boolean {
-    const { request, reply, scope } = this.run
+  canRetry (error: unknown): boolean {
+    const { request, reply, tx } = this.run
     const { retries = 0 } = this.route.options
-    return this.#snapshot !== undefined && mayRunAgain(scope, error) && scope.attempt <= retries && !this.isAnswering &&
+    return this.#snapshot !== undefined && canRunAgain(tx, error) && tx.attempt <= retries && !this.isAnswering &&
       !reply.sent && !reply.raw.headersSent && !isClientGone(request, reply)
   }
 
@@ -146,7 +146,7 @@ export class TransactionalRequest {
       isPausing: true
     })
     const { request, reply } = makeNext(run, this.#snapshot)
-    this.run = this.#makeRun(request, reply, run.scope.attempt + 1)
+    this.run = this.#makeRun(request, reply, run.tx.attempt + 1)
     // Code of earlier runs may have kept the raw response.
     this.#guards.put()
     this.#startNext(run, this.#snapshot).catch((error: unknown) => {
@@ -162,7 +162,7 @@ export class TransactionalRequest {
   /** Answers a mistake of the program with an error; never throws, since nothing could catch it in a callback. */
   refuse (error: Error): void {
     this.isRefused = true
-    this.scope.refuse(error)
+    this.tx.refuse(error)
     if (this.isAnswering || this.reply.sent) return
     this.takeBack()
     this.reply.send(error)
@@ -175,29 +175,29 @@ export class TransactionalRequest {
   }
 
   async #startNext (last: TransactionRun, snapshot: Snapshot): Promise<void> {
-    await last.scope.settle('rollback').catch(() => {})
-    await sleep(Math.random() * 10 * 2 ** Math.min(last.scope.attempt, 6))
+    await last.tx.settle('rollback').catch(() => {})
+    await sleep(Math.random() * 10 * 2 ** Math.min(last.tx.attempt, 6))
     this.isPausing = false
-    const { request, reply, scope } = this.run
+    const { request, reply, tx } = this.run
     // A deadline or Fastify's handlerTimeout has answered, or the client has left.
-    if (this.isAnswering || reply.sent || scope.settled !== undefined) return
+    if (this.isAnswering || reply.sent || tx.settled !== undefined) return
     restore({ request, reply }, snapshot)
     await this.#context.runHandler(this.run, this.route)
   }
 
   #makeRun (request: FastifyRequest, reply: FastifyReply, attempt: number): TransactionRun {
-    const scope = this.#makeScope(request, reply, attempt)
-    const transaction = new Transaction(scope, this.#context.handles, this.route.options)
-    const run: TransactionRun = { owner: this, request, reply, scope, transaction, isSuperseded: false }
+    const tx = this.#makeTransaction(request, reply, attempt)
+    const transaction = new Transaction(tx, this.#context.handles, this.route.options)
+    const run: TransactionRun = { owner: this, request, reply, tx, transaction, isSuperseded: false }
     this.#context.setRun(request, run)
     return run
   }
 
-  #makeScope (request: FastifyRequest, reply: FastifyReply, attempt: number): Scope {
+  #makeTransaction (request: FastifyRequest, reply: FastifyReply, attempt: number): LazyTransaction {
     const { options, driver, plan } = this.route
     const { deadline = 0, settings } = options
     const { prefix, retryAfter, afterCommit, observe } = this.#context
-    return new Scope(driver, {
+    return new LazyTransaction(driver, {
       plan,
       attempt,
       label: getLabel(prefix, this.route, request),
@@ -205,7 +205,7 @@ export class TransactionalRequest {
       spent: performance.now() - this.#startedAt,
       retryAfter,
       ...(settings === undefined ? {} : { settings: () => settings(request) }),
-      mayOpen: () => findBeginRefusal(this, { request, reply }),
+      canBegin: () => findBeginRefusal(this, { request, reply }),
       onOpen: () => {
         this.#onOpen()
       },

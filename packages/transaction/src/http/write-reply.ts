@@ -21,7 +21,7 @@ export function writeReply (transactional: TransactionalRequest, payload: unknow
       done(null, payload)
     } catch (error) {
       // Once work is stored an error would deny it; a broken connection says that nobody knows.
-      if (raw.headersSent || (transactional.scope.state === 'committed' && transactional.scope.duration > 0)) {
+      if (raw.headersSent || (transactional.tx.state === 'committed' && transactional.tx.duration > 0)) {
         throw error
       }
       done(error instanceof Error ? error : new Error('the reply could not be written', { cause: error }))

@@ -4,7 +4,7 @@ import type { Driver, OpenContext, OpenTransaction } from '../core/driver.ts'
 import type { TransactionOptions } from '../options/route-options.ts'
 import { OutcomeUnknownError, TransactionAbortedError, TransactionClosedError } from '../errors.ts'
 import { hasLabel, isServerSide, isUnanswered } from './errors.ts'
-import { within } from '../core/with-timeout.ts'
+import { withTimeout } from '../core/with-timeout.ts'
 
 /** Times in milliseconds. */
 export interface MongoDriverOptions {
@@ -126,10 +126,12 @@ export class MongoTransaction implements OpenTransaction {
   async rollback (running: Promise<unknown> | undefined): Promise<void> {
     if (running !== undefined) {
       this.#abort.abort(new TransactionClosedError(this.#context.label, 'being rolled back'))
-      await within(longestRollback, running.then(ignore, ignore), 'the running operation did not stop').catch(ignore)
+      await withTimeout(longestRollback, running.then(ignore, ignore), 'the running operation did not stop').catch(
+        ignore
+      )
     }
     this.#ending = this.#session.abortTransaction().catch(ignore)
-    await within(longestRollback, this.#ending, 'abortTransaction was not answered in time').catch(ignore)
+    await withTimeout(longestRollback, this.#ending, 'abortTransaction was not answered in time').catch(ignore)
     this.#end()
   }
 
@@ -141,7 +143,7 @@ export class MongoTransaction implements OpenTransaction {
       try {
         const answer = this.#session.commitTransaction()
         this.#ending = answer.catch(ignore)
-        await within(commitTimeout === 0 ? 0 : Math.max(1, until - performance.now()), answer, noAnswer)
+        await withTimeout(commitTimeout === 0 ? 0 : Math.max(1, until - performance.now()), answer, noAnswer)
         return
       } catch (error) {
         const isUnknown = isUnanswered(error) || (error instanceof Error && error.message === noAnswer)

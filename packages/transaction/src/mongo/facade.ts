@@ -12,8 +12,8 @@ import type { TransactionalAggregationCursor, TransactionalFindCursor } from './
 import { transactionalCursor } from './cursor.ts'
 import { TransactionUsageError } from '../errors.ts'
 import type { MongoTransaction, OperationOptions } from './driver.ts'
-import { call, isKeyOf, isOneOf, nameOf, refusal } from './members.ts'
-import type { Scope } from '../core/lazy-transaction.ts'
+import { call, isKeyOf, isOneOf, getName, refusal } from './members.ts'
+import type { LazyTransaction } from '../core/lazy-transaction.ts'
 
 /** Where each operation takes its options. What is not listed cannot run inside a transaction and is refused. */
 const optionsPosition = {
@@ -68,24 +68,24 @@ export interface TransactionalDatabase {
 }
 
 /** The database as seen from inside one transaction. */
-export function bindDatabase (db: Db, scope: Scope<MongoTransaction>): TransactionalDatabase {
+export function bindDatabase (db: Db, tx: LazyTransaction<MongoTransaction>): TransactionalDatabase {
   return {
     databaseName: db.databaseName,
     collection: <Schema extends Document>(name: string, options?: CollectionOptions) =>
-      bindCollection(db.collection<Schema>(name, options), scope)
+      bindCollection(db.collection<Schema>(name, options), tx)
   }
 }
 
 function bindCollection<Schema extends Document> (
   collection: Collection<Schema>,
-  scope: Scope<MongoTransaction>
+  tx: LazyTransaction<MongoTransaction>
 ): TransactionalCollection<Schema> {
   return facade(collection, (target, name, member) => {
     if (name === 'find' || name === 'aggregate') {
       return (...args: unknown[]) =>
         transactionalCursor(name, {
           open: (options) => Object(call(target, member, withOptions(args, 1, options))),
-          run: (operation) => scope.run((transaction) => transaction.operate(`${name} on ${nameOf(target)}`, operation))
+          run: (operation) => tx.run((transaction) => transaction.operate(`${name} on ${getName(target)}`, operation))
         })
     }
     if (!isKeyOf(optionsPosition, name)) {
@@ -94,16 +94,16 @@ function bindCollection<Schema extends Document> (
       }
     }
     return (...args: unknown[]) =>
-      scope.run((transaction) =>
+      tx.run((transaction) =>
         transaction.operate(
-          `${name} on ${nameOf(target)}`,
+          `${name} on ${getName(target)}`,
           (options) => call(target, member, withOptions(args, optionsPosition[name], options))
         )
       )
   })
 }
 
-/** Reads of the other store on a route that declares how both agree: no session, no writes. */
+/** Reads of the other store on a route that declares `crossStore`: no session, no writes. */
 export function readOnlyDatabase (db: Db): TransactionalDatabase {
   return {
     databaseName: db.databaseName,
@@ -118,7 +118,7 @@ function readOnlyCollection<Schema extends Document> (collection: Collection<Sch
     const writes = !isOneOf(reads, name) || (name === 'aggregate' && Array.isArray(first) && first.some(isWriteStage))
     if (!writes) return call(target, member, args)
     throw new TransactionUsageError(
-      `${name}() would write to MongoDB outside the transaction; this route agrees by outbox: enqueue an event instead`
+      `${name}() would write to MongoDB outside the transaction; this route isCrossStore by outbox: enqueue an event instead`
     )
   })
 }

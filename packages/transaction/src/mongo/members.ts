@@ -11,7 +11,7 @@ export function refusal (name: string): TransactionUsageError {
 }
 
 /** The name of a collection, for messages. */
-export function nameOf (collection: object): string {
+export function getName (collection: object): string {
   return String(Reflect.get(collection, 'collectionName'))
 }
 

@@ -2,7 +2,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Binary, MongoClient } from 'mongodb'
 import { TransactionUsageError } from '../errors.ts'
 import { isUnanswered } from './errors.ts'
-import { within } from '../core/with-timeout.ts'
+import { withTimeout } from '../core/with-timeout.ts'
 
 /** Longest time spent looking, in milliseconds. */
 const longestSearch = 2000
@@ -56,7 +56,7 @@ export class Orphans {
   async #endAll (): Promise<void> {
     const isFirst = this.#searches++ === 0
     try {
-      const count = await within(longestSearch, endOrphans(this.#client, this.#instance), late)
+      const count = await withTimeout(longestSearch, endOrphans(this.#client, this.#instance), late)
       if (count > 0) {
         this.#log.warn(
           { store: 'mongodb', count },

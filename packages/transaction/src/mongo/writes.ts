@@ -28,7 +28,7 @@ const writes = [
  * const db = confirmedWrites(client, client.db('shop'))
  */
 export function confirmedWrites (client: MongoClient, db: Db): Db {
-  const losses = lossesOf(client)
+  const losses = getLosses(client)
   return new Proxy(db, {
     get (target, key) {
       if (key !== 'collection') return bound(target, key)
@@ -74,7 +74,7 @@ interface Losses {
 
 const lossesOfClients = new WeakMap<MongoClient, Losses>()
 
-function lossesOf (client: MongoClient): Losses {
+function getLosses (client: MongoClient): Losses {
   const known = lossesOfClients.get(client)
   if (known !== undefined) return known
   const losses = { count: 0 }

@@ -130,7 +130,7 @@ export const pluginChecks: Checks = {
   retryAfter: isSeconds,
   resetSession: isBoolean,
   applicationName: isText,
-  detectStrays: isBoolean,
+  detectOutsideQueries: isBoolean,
   observe: isFunction('a transaction that has begun'),
   prefix: isAnything,
   logLevel: isAnything,

@@ -45,7 +45,7 @@ export interface TransactionPluginOptions {
   /** Put before route and request id in `application_name`, for example the service's name. Default none. */
   applicationName?: string
   /** Refuse a second checkout inside a transaction, and MongoDB operations that forgot the session. Default: unless NODE_ENV is production. */
-  detectStrays?: boolean
+  detectOutsideQueries?: boolean
   /** How long closing the app waits for after-commit callbacks; 0: as long as they take. Default 10000. */
   closeTimeout?: number
   /**
@@ -54,6 +54,6 @@ export interface TransactionPluginOptions {
    * Default false.
    */
   resetSession?: boolean
-  /** Told of each transaction that sends something, for metrics and tracing. Default none. */
+  /** WatchedPromise of each transaction that sends something, for metrics and tracing. Default none. */
   observe?: Observe
 }

@@ -47,7 +47,7 @@ export interface RouteTransactionOptions extends TransactionOptions {
   /** Values for `SET LOCAL` in the message that begins the transaction, for example `{ role, 'app.tenant': id }`. SQL only. */
   settings?: (request: FastifyRequest) => Record<string, string>
   /** How a route that makes truth in both stores keeps them in step. */
-  agree?: 'outbox'
+  crossStore?: 'outbox'
 }
 
 /** What `app.transaction` takes as well. */
@@ -70,7 +70,7 @@ const routeChecks = {
   streamIdleTimeout: isTime,
   clientAbort: isOneOf('rollback', 'continue'),
   settings: isFunction('the request'),
-  agree: isOneOf('outbox')
+  crossStore: isOneOf('outbox')
 } satisfies Record<keyof RouteTransactionOptions, Check>
 
 /**
@@ -106,15 +106,24 @@ function unknownPluginOption (name: string): string {
 }
 
 function contradictions (options: RouteTransactionOptions): string[] {
-  const { stream, streamIdleTimeout, accessMode, retries = 0, deferrable, isolationLevel, store, clientAbort, agree } =
-    options
+  const {
+    stream,
+    streamIdleTimeout,
+    accessMode,
+    retries = 0,
+    deferrable,
+    isolationLevel,
+    store,
+    clientAbort,
+    crossStore
+  } = options
   const rules: Array<[boolean, string]> = [
     [stream === true && accessMode !== 'read only', "stream needs accessMode: 'read only'"],
     [stream === true && store === 'mongo', 'stream needs the sql store'],
     [streamIdleTimeout !== undefined && stream === undefined, 'streamIdleTimeout needs stream: true'],
     [
-      agree !== undefined && store === 'mongo',
-      "agree: 'outbox' needs the sql store: the event is a row of its transaction"
+      crossStore !== undefined && store === 'mongo',
+      "crossStore: 'outbox' needs the sql store: the event is a row of its transaction"
     ],
     [stream === true && retries > 0, 'stream contradicts retries: a streamed reply cannot be taken back'],
     [stream === true && clientAbort === 'continue', "stream contradicts clientAbort: 'continue'"],

@@ -11,19 +11,19 @@ let knownKey: symbol | undefined
 
 /** Names of the trailers that a reply announces. */
 export function trailerNames (reply: FastifyReply): string[] {
-  const trailers = trailersOf(reply)
+  const trailers = getTrailers(reply)
   return trailers === undefined ? [] : Object.keys(trailers).filter((name) => typeof trailers[name] === 'function')
 }
 
 /** The trailers of a reply as they are now, for `restoreTrailers`. */
 export function copyTrailers (reply: FastifyReply): object | undefined {
-  const trailers = trailersOf(reply)
+  const trailers = getTrailers(reply)
   return trailers === undefined ? undefined : { ...trailers }
 }
 
 /** Puts the trailers of a reply back to a copy; undefined takes all of them off. */
 export function restoreTrailers (reply: FastifyReply, copy?: object): void {
-  const trailers = trailersOf(reply)
+  const trailers = getTrailers(reply)
   if (trailers === undefined) return
   for (const name of Object.keys(trailers)) reply.removeTrailer(name)
   Object.assign(trailers, copy)
@@ -34,7 +34,7 @@ export function restoreTrailers (reply: FastifyReply, copy?: object): void {
  * or gives what Node refuses would end the process. Such a trailer is logged and left out.
  */
 export function guardTrailers (reply: FastifyReply): void {
-  const trailers = trailersOf(reply)
+  const trailers = getTrailers(reply)
   if (trailers === undefined) return
   for (const name of trailerNames(reply)) {
     const trailer = trailers[name]
@@ -71,7 +71,7 @@ function guard (name: string, trailer: Trailer): Trailer {
 }
 
 /** Fastify keeps the functions on the reply, under a symbol of its own; there is no public way to read them. */
-function trailersOf (reply: FastifyReply): Trailers | undefined {
+function getTrailers (reply: FastifyReply): Trailers | undefined {
   if (knownKey === undefined || !(knownKey in reply)) {
     knownKey = Object.getOwnPropertySymbols(reply).find(({ description }) => description === 'fastify.reply.trailers')
   }

@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
-import { within } from '../core/with-timeout.ts'
+import { withTimeout } from '../core/with-timeout.ts'
 
 const late = 'after-commit callbacks were still running'
 
@@ -32,7 +32,7 @@ export class AfterCommit {
   /** Resolves when no callback is left, those that callbacks started included, or when the time is over; then it says how many are left. */
   async drain (): Promise<void> {
     try {
-      await within(this.#closeTimeout, this.#drainAll(), late)
+      await withTimeout(this.#closeTimeout, this.#drainAll(), late)
     } catch {
       this.#log.error(
         { callbacks: this.#left, milliseconds: this.#closeTimeout },

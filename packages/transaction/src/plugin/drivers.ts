@@ -60,7 +60,7 @@ export function endOrphansWhenReady (app: FastifyInstance, orphans: ReturnType<t
 /** Listens to pool and client until the app closes. */
 export function listenToStores (
   app: FastifyInstance,
-  { pool, mongo, detectStrays = process.env['NODE_ENV'] !== 'production' }: TransactionPluginOptions
+  { pool, mongo, detectOutsideQueries = process.env['NODE_ENV'] !== 'production' }: TransactionPluginOptions
 ): void {
   const undo: Array<() => void> = []
   if (pool !== undefined) {
@@ -68,8 +68,8 @@ export function listenToStores (
       app.log.warn({ err: error }, 'an idle database connection was lost')
     }))
   }
-  if (detectStrays && pool !== undefined) undo.push(watchPool(pool))
-  if (detectStrays && mongo !== undefined) {
+  if (detectOutsideQueries && pool !== undefined) undo.push(watchPool(pool))
+  if (detectOutsideQueries && mongo !== undefined) {
     if (!mongo.client.options.monitorCommands) {
       app.log.info(
         'MongoDB operations that forget their session go unnoticed: create the client with monitorCommands: true in development and tests'

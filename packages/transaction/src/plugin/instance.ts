@@ -52,7 +52,7 @@ export function createInstance (
     methods,
     context,
     findRun: (request) => (request as WithRun)[runKey] ?? undefined,
-    watch: context.isWatching ? (run, work) => watched(run.scope, work) : undefined
+    watch: context.isWatching ? (run, work) => watched(run.tx, work) : undefined
   }
   app.decorateRequest(runKey, null)
   decorate(app, {
@@ -75,7 +75,7 @@ function createContext (app: FastifyInstance, options: TransactionPluginOptions)
     prefix: applicationName === '' ? '' : `${applicationName} `,
     retryAfter,
     bodyTimeout,
-    isWatching: options.detectStrays ?? process.env['NODE_ENV'] !== 'production',
+    isWatching: options.detectOutsideQueries ?? process.env['NODE_ENV'] !== 'production',
     observe: options.observe && guardObserver(options.observe, app.log),
     log: app.log
   }

@@ -47,7 +47,7 @@ export function applicationNameSql (label: string): string {
  * plain object of texts is refused: settings that are not there open what row-level security closes.
  */
 export function settingsSql (settings: unknown): string {
-  if (!isPlainObject(settings)) throw new TransactionUsageError(mistakeOf(settings))
+  if (!isPlainObject(settings)) throw new TransactionUsageError(findMistake(settings))
   const entries = Object.entries(settings).sort(([a], [b]) => Number(a === 'role') - Number(b === 'role'))
   let text = ''
   for (const [name, value] of entries) {
@@ -55,7 +55,7 @@ export function settingsSql (settings: unknown): string {
       throw new TransactionUsageError(`settings: '${name}' is not the name of a PostgreSQL setting`)
     }
     if (typeof value !== 'string') {
-      throw new TransactionUsageError(`settings: the value of ${name} must be a string, not ${nameOf(value)}`)
+      throw new TransactionUsageError(`settings: the value of ${name} must be a string, not ${getName(value)}`)
     }
     if (value.includes('\0')) {
       throw new TransactionUsageError(`settings: the value of ${name} has a zero byte, which PostgreSQL cannot take`)
@@ -75,18 +75,18 @@ export function refusedSettings (label: string, error: unknown): unknown {
   )
 }
 
-function mistakeOf (settings: unknown): string {
+function findMistake (settings: unknown): string {
   if (typeof Object(settings).then === 'function') {
     return 'settings must return at once, not a promise; find out the tenant in a hook before, and read it here'
   }
   if (typeof settings === 'function') {
     return 'settings must be values here, not a function: there is no request it could be a function of'
   }
-  return `settings must be an object of texts, {} for none, not ${nameOf(settings)}`
+  return `settings must be an object of texts, {} for none, not ${getName(settings)}`
 }
 
 /** What a value is, without showing it: it may be a secret. */
-function nameOf (value: unknown): string {
+function getName (value: unknown): string {
   if (value === undefined || value === null) return String(value)
   if (typeof value !== 'object') return `a ${typeof value}`
   return Array.isArray(value) ? 'a list' : `an object of ${value.constructor?.name ?? 'no class'}`

@@ -3,7 +3,7 @@ import type { Pool, PoolClient } from 'pg'
 import type { OpenContext } from '../core/driver.ts'
 import { ConnectionLostError, PoolTimeoutError, TransactionClosedError } from '../errors.ts'
 import { isConnectionProblem } from './errors.ts'
-import { lateBy, within, type Patience } from '../core/with-timeout.ts'
+import { lateBy, withTimeout, type Patience } from '../core/with-timeout.ts'
 
 /** Times in milliseconds, `retryAfter` in seconds. */
 export interface CheckoutOptions {
@@ -72,7 +72,7 @@ const full = 'the pool had no connection to give in time'
 
 /**
  * Takes a connection from the pool; while the server is away, tries again until `patience` is over. One that comes after the
- * scope has given up, or too late, goes straight back.
+ * tx has given up, or too late, goes straight back.
  */
 export async function checkout (
   options: CheckoutOptions,
@@ -84,13 +84,13 @@ export async function checkout (
   for (;;) {
     try {
       const client = await take(options, connect)
-      if (!context.abandoned()) return client
+      if (!context.isAborted()) return client
       client.release()
       throw new TransactionClosedError(context.label, 'rolled back')
     } catch (error) {
       if (isFull(error)) throw new PoolTimeoutError(retryAfter, error)
       if (!isConnectionProblem(error)) throw error
-      if (context.abandoned() || patience.isOver) throw new ConnectionLostError(context.label, retryAfter, error)
+      if (context.isAborted() || patience.isOver) throw new ConnectionLostError(context.label, retryAfter, error)
       await sleep(pauseBetweenConnections)
     }
   }
@@ -101,7 +101,7 @@ async function take (
   { pool, checkoutTimeout, unwatched }: CheckoutOptions,
   connect: () => Promise<PoolClient>
 ): Promise<PoolClient> {
-  const ownBound = connectionTimeoutOf(pool)
+  const ownBound = getConnectionTimeout(pool)
   const askedAt = performance.now()
   const connecting = unwatched(connect)
   if (ownBound > 0) {
@@ -114,7 +114,7 @@ async function take (
     }
   }
   try {
-    return await within(checkoutTimeout, connecting, full)
+    return await withTimeout(checkoutTimeout, connecting, full)
   } catch (error) {
     connecting.then((late) => {
       late.release()
@@ -123,7 +123,7 @@ async function take (
   }
 }
 
-function connectionTimeoutOf ({ options }: { options?: { connectionTimeoutMillis?: number | undefined } }): number {
+function getConnectionTimeout ({ options }: { options?: { connectionTimeoutMillis?: number | undefined } }): number {
   return options?.connectionTimeoutMillis ?? 0
 }
 

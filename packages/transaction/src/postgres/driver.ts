@@ -75,7 +75,7 @@ export class PostgresDriver implements Driver<PostgresPlan, PostgresTransaction>
         return transaction
       } catch (error) {
         if (!isReplaceable(error)) throw settings === '' ? error : refusedSettings(context.label, error)
-        if (context.abandoned() || patience.isOver) {
+        if (context.isAborted() || patience.isOver) {
           throw new ConnectionLostError(context.label, this.#options.retryAfter, error)
         }
       }

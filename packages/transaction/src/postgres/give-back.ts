@@ -1,5 +1,5 @@
 import type { PoolClient } from 'pg'
-import { within } from '../core/with-timeout.ts'
+import { withTimeout } from '../core/with-timeout.ts'
 
 /** Longest wait for the reset of a session before its connection is thrown away, in milliseconds. */
 const resetTimeout = 1000
@@ -19,7 +19,7 @@ export function giveBack (client: PoolClient, doubt: unknown, resetSession = fal
   if (!resetSession) return client.release()
   // An end of the connection is told here, and by the statement.
   client.on('error', ignore)
-  within(resetTimeout, client.query(reset), 'the session was not reset in time').then(() => {
+  withTimeout(resetTimeout, client.query(reset), 'the session was not reset in time').then(() => {
     client.removeListener('error', ignore)
     if (client.getTransactionStatus() === 'I') client.release()
     else throwAway(client, true)

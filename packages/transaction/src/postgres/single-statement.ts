@@ -9,7 +9,7 @@ import type { TransactionOptions } from '../options/route-options.ts'
 import { isConnectionProblem, isReplicaError, isRetriable } from './errors.ts'
 import type { SqlDriver, SqlTransaction, Statement } from '../core/sql.ts'
 import { statementText } from '../sql-text/statement-text.ts'
-import { Patience, within } from '../core/with-timeout.ts'
+import { Patience, withTimeout } from '../core/with-timeout.ts'
 
 /** Options that need a BEGIN to be sent with. */
 const needBegin = ['isolationLevel', 'accessMode', 'deferrable', 'stream', 'settings'] as const
@@ -96,7 +96,7 @@ class SingleStatement implements SqlTransaction {
   async rollback (running: Promise<unknown> | undefined): Promise<void> {
     if (this.#client === undefined || running === undefined) return
     await cancelStatement(this.#client)
-    await within(rollbackTimeout, running.then(ignore, ignore), 'the running statement did not stop').catch(
+    await withTimeout(rollbackTimeout, running.then(ignore, ignore), 'the running statement did not stop').catch(
       (error: Error) => {
         this.#release(error)
       }

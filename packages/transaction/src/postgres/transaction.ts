@@ -11,7 +11,7 @@ import {
 import { isConnectionProblem, isReplicaError, sqlState } from './errors.ts'
 import { giveBack } from './give-back.ts'
 import { statementText } from '../sql-text/statement-text.ts'
-import { within } from '../core/with-timeout.ts'
+import { withTimeout } from '../core/with-timeout.ts'
 
 type Statement = string | QueryConfig | QueryArrayConfig
 
@@ -78,7 +78,7 @@ export class PostgresTransaction implements OpenTransaction {
       return
     }
     try {
-      await within(this.#bounds.beginTimeout, this.#client.query(message), 'BEGIN was not answered in time')
+      await withTimeout(this.#bounds.beginTimeout, this.#client.query(message), 'BEGIN was not answered in time')
     } catch (error) {
       this.#release(error)
       throw error
@@ -141,7 +141,7 @@ export class PostgresTransaction implements OpenTransaction {
     let command: string
     try {
       const committing = this.#client.query('COMMIT')
-      command = (await within(this.#bounds.commitTimeout, committing, 'COMMIT was not answered in time')).command
+      command = (await withTimeout(this.#bounds.commitTimeout, committing, 'COMMIT was not answered in time')).command
     } catch (error) {
       throw await this.#commitError(error)
     } finally {
@@ -161,10 +161,10 @@ export class PostgresTransaction implements OpenTransaction {
       if (this.#lost === undefined && (running !== undefined || this.#isStuck)) {
         await cancelStatement(this.#client)
         closeReader(this.#reader)
-        await within(rollbackTimeout, settled(running ?? Promise.resolve()), 'the running statement did not stop')
+        await withTimeout(rollbackTimeout, settled(running ?? Promise.resolve()), 'the running statement did not stop')
       }
       if (this.#lost === undefined) {
-        await within(rollbackTimeout, this.#client.query('ROLLBACK'), 'ROLLBACK was not answered in time')
+        await withTimeout(rollbackTimeout, this.#client.query('ROLLBACK'), 'ROLLBACK was not answered in time')
       }
       this.#release()
     } catch (error) {

@@ -8,7 +8,7 @@ const continuation = /(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*
  * The words and punctuation of SQL in order, words in lower case, read as PostgreSQL's scanner does: what stands in comments
  * (which nest), quoted names, strings (E'' with backslashes and over several lines) and dollar quotes is left out.
  */
-export function* wordsOf (sql: string): Generator<string> {
+export function* getWords (sql: string): Generator<string> {
   let at = 0
   while (at < sql.length) {
     const end = endOfInert(sql, at)

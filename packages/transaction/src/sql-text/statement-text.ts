@@ -1,5 +1,5 @@
 import { TransactionUsageError } from '../errors.ts'
-import { wordsOf } from './sql-words.ts'
+import { getWords } from './sql-words.ts'
 
 /** First words that may end, begin or hand over a transaction; a text with one statement and another first word cannot. */
 const suspects = new Set(['begin', 'start', 'commit', 'end', 'abort', 'rollback', 'prepare', 'set'])
@@ -22,7 +22,7 @@ export function readerText (reader: object): string {
 }
 
 /**
- * Refuses texts that would end the transaction behind the scope's back, also as one of several statements, before any of them
+ * Refuses texts that would end the transaction behind the transaction's back, also as one of several statements, before any of them
  * is sent. Savepoints are fine, and so is SET TRANSACTION, which ends with the transaction.
  */
 export function refuseTransactionControl (text: string): void {
@@ -45,8 +45,8 @@ function findTransactionControl (text: string): TransactionUsageError | undefine
   const [, first] = firstWord.exec(text) ?? []
   if (first !== undefined && !suspects.has(first.toLowerCase()) && !text.includes(';')) return undefined
   let isInBody = false
-  for (const words of statementsOf(text)) {
-    const control = controlOf(words)
+  for (const words of getStatements(text)) {
+    const control = findControl(words)
     // The END of a body that began with BEGIN ATOMIC, or of an SQLite trigger.
     if (isInBody && control === 'END') isInBody = false
     else if (control !== undefined) return refusal(control)
@@ -56,9 +56,9 @@ function findTransactionControl (text: string): TransactionUsageError | undefine
 }
 
 /** The statements of a text as lists of words, empty ones left out. */
-function* statementsOf (text: string): Generator<string[]> {
+function* getStatements (text: string): Generator<string[]> {
   let words: string[] = []
-  for (const word of wordsOf(text)) {
+  for (const word of getWords(text)) {
     if (word !== ';') {
       if (words.length < 3 || words[0] === 'create') words.push(word)
     } else if (words.length > 0) {
@@ -69,7 +69,7 @@ function* statementsOf (text: string): Generator<string[]> {
   if (words.length > 0) yield words
 }
 
-function controlOf ([first = '', second, third]: string[]): string | undefined {
+function findControl ([first = '', second, third]: string[]): string | undefined {
   if (first === 'rollback') {
     const next = second === 'work' || second === 'transaction' ? third : second
     return next === 'to' ? undefined : 'ROLLBACK'

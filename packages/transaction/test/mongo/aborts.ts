@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyRequest } from 'fastify'
 import type { Test } from 'tap'
 import { signal, until } from '../harness.ts'
-import { mongoRoute, onMongo, stage, type Item, type Server, type Stage } from './fixture.ts'
+import { mongoRoute, onMongo, setup, type Item, type Server, type Setup } from './fixture.ts'
 
 /** A find that sleeps on the server, longer than anybody waits for its end. */
 const slowly = { $where: 'sleep(60000) || true' }
@@ -12,7 +12,7 @@ const insert = async (request: FastifyRequest, _id: number): Promise<void> => {
 }
 
 /** Operations that the app's client is running on the server. */
-async function isBusy ({ client }: Stage, server: Server): Promise<boolean> {
+async function isBusy ({ client }: Setup, server: Server): Promise<boolean> {
   const { appName } = client.options
   return (await server.admin.db('admin').aggregate([{ $currentOp: {} }, { $match: { appName, active: true } }])
     .toArray()).length > 0
@@ -23,7 +23,7 @@ export async function aborts (t: Test, server: Server): Promise<void> {
   await t.test('a client that goes away takes its work back, with and without a body', async (t) => {
     const begun = [signal(), signal(), signal(), signal()]
     const ended: string[] = []
-    const staged = await stage(t, {
+    const staged = await setup(t, {
       server,
       routes (app) {
         const handle = async (request: FastifyRequest) => {
@@ -59,7 +59,7 @@ export async function aborts (t: Test, server: Server): Promise<void> {
   await t.test('with clientAbort continue the work is committed, although nobody is left to be told', async (t) => {
     const begun = signal()
     const goOn = signal()
-    const { send, ids } = await stage(t, {
+    const { send, ids } = await setup(t, {
       server,
       routes (app) {
         app.post('/', mongoRoute({ clientAbort: 'continue' }), async (request) => {
@@ -81,7 +81,7 @@ export async function aborts (t: Test, server: Server): Promise<void> {
   })
 
   await t.test('connectionTimeout closes the connection of a handler that hangs, and its work is taken back', async (t) => {
-    const { send, ids, openTransactions } = await stage(t, {
+    const { send, ids, openTransactions } = await setup(t, {
       server,
       fastify: { connectionTimeout: 300 },
       routes (app) {
@@ -98,7 +98,7 @@ export async function aborts (t: Test, server: Server): Promise<void> {
 
   await t.test('a client that goes away during an operation stops it on the server', async (t) => {
     const begun = signal()
-    const staged = await stage(t, {
+    const staged = await setup(t, {
       server,
       routes (app) {
         app.post('/', onMongo, async (request) => {
@@ -120,7 +120,7 @@ export async function aborts (t: Test, server: Server): Promise<void> {
   await t.test('a passed deadline is 504, also with a body, stops the operation and refuses late ones', async (t) => {
     let late: unknown
     const isOver = signal()
-    const staged = await stage(t, {
+    const staged = await setup(t, {
       server,
       routes (app) {
         app.post('/slow', mongoRoute({ deadline: 150 }), async (request) => {
@@ -157,7 +157,7 @@ export async function aborts (t: Test, server: Server): Promise<void> {
       admin.db('admin').command({ setParameter: 1, transactionLifetimeLimitSeconds: seconds })
     await limit(1)
     t.teardown(() => limit(60))
-    const { send, ids, openTransactions } = await stage(t, {
+    const { send, ids, openTransactions } = await setup(t, {
       server,
       routes (app) {
         app.post('/', onMongo, async (request) => {
@@ -175,7 +175,7 @@ export async function aborts (t: Test, server: Server): Promise<void> {
   await t.test('a plain write waits for an open transaction; a second transaction does not, it conflicts', async (t) => {
     const held = signal()
     const release = signal()
-    const { send, db } = await stage(t, {
+    const { send, db } = await setup(t, {
       server,
       routes (app) {
         app.post('/hold', onMongo, async (request) => {
@@ -208,7 +208,7 @@ export async function aborts (t: Test, server: Server): Promise<void> {
 
   await t.test('app.close() waits for a request with an open transaction', async (t) => {
     const held = signal()
-    const { app, send, ids } = await stage(t, {
+    const { app, send, ids } = await setup(t, {
       server,
       fastify: { forceCloseConnections: false },
       routes (app) {

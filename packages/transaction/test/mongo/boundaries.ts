@@ -1,14 +1,14 @@
 import Fastify from 'fastify'
 import type { Test } from 'tap'
 import { doubleClient, doubleDriver } from '../../src/double.ts'
-import transaction, { answerFor, outsideTransaction, type RouteTransactionOptions } from '../../src/index.ts'
+import transaction, { mapError, outsideTransaction, type RouteTransactionOptions } from '../../src/index.ts'
 import { logLines } from '../harness.ts'
-import { mongoRoute, onMongo, stage, type Item, type Server } from './fixture.ts'
+import { mongoRoute, onMongo, setup, type Item, type Server } from './fixture.ts'
 
 /** Operations that forget the transaction, the other store, and what refuses to boot. */
 export async function boundaries (t: Test, server: Server): Promise<void> {
   await t.test('an operation that forgot the session is detected, and nothing of the transaction is committed', async (t) => {
-    const { send, ids } = await stage(t, {
+    const { send, ids } = await setup(t, {
       server,
       routes (app, db) {
         const plain = db.collection<Item>('item')
@@ -51,16 +51,20 @@ export async function boundaries (t: Test, server: Server): Promise<void> {
     for (const path of ['/read-before', '/meant', '/plain', '/after']) {
       t.equal((await send('POST', path)).status, 200, path)
     }
-    t.same(await ids(), [2, 4, 5, 6, 7, 8, 9], 'the strays themselves are stored, that is what is wrong with them')
+    t.same(
+      await ids(),
+      [2, 4, 5, 6, 7, 8, 9],
+      'the outside queries themselves are stored, that is what is wrong with them'
+    )
   })
 
   await t.test('the detector can be switched off, and says when it is blind', async (t) => {
     const { lines, logger } = logLines()
-    await stage(t, { server, fastify: { logger }, client: { monitorCommands: false }, routes () {} })
+    await setup(t, { server, fastify: { logger }, client: { monitorCommands: false }, routes () {} })
     t.ok(lines.some(({ msg }) => /create the client with monitorCommands: true/.test(String(msg))))
-    const { send } = await stage(t, {
+    const { send } = await setup(t, {
       server,
-      plugin: { detectStrays: false },
+      plugin: { detectOutsideQueries: false },
       routes (app, db) {
         app.post('/', onMongo, async (request) => {
           await request.mongo.collection<Item>('item').insertOne({ _id: 1 })
@@ -72,7 +76,7 @@ export async function boundaries (t: Test, server: Server): Promise<void> {
   })
 
   await t.test('the handle of the other store says what to do', async (t) => {
-    const { send } = await stage(t, {
+    const { send } = await setup(t, {
       server,
       plugin: { sql: doubleDriver(), db: { autocommit: 'autocommit' as never, bind: () => 'bound' as never } },
       routes (app) {
@@ -95,7 +99,7 @@ export async function boundaries (t: Test, server: Server): Promise<void> {
       status: 500,
       json: {
         code: 'TX_USAGE',
-        message: /lives in SQL; read MongoDB through app\.mongo\.db, declare store: 'mongo', or agree: 'outbox'/
+        message: /lives in SQL; read MongoDB through app\.mongo\.db, declare store: 'mongo', or crossStore: 'outbox'/
       }
     })
     t.match(await send('POST', '/none'), { status: 200, json: { db: 'autocommit', name: 'mongo' } })
@@ -105,12 +109,12 @@ export async function boundaries (t: Test, server: Server): Promise<void> {
     })
   })
 
-  await t.test('a route that agrees by outbox reads MongoDB and cannot write it', async (t) => {
-    const { send, db, ids } = await stage(t, {
+  await t.test('a route that isCrossStore by outbox reads MongoDB and cannot write it', async (t) => {
+    const { send, db, ids } = await setup(t, {
       server,
       plugin: { sql: doubleDriver() },
       routes (app) {
-        app.post('/:way', { config: { transaction: { agree: 'outbox' } } }, async (request) => {
+        app.post('/:way', { config: { transaction: { crossStore: 'outbox' } } }, async (request) => {
           const items = request.mongo.collection<Item>('item')
           const { way } = request.params as { way: string }
           if (way === 'insert') return await items.insertOne({ _id: 2 })
@@ -133,7 +137,7 @@ export async function boundaries (t: Test, server: Server): Promise<void> {
         status: 500,
         json: {
           code: 'TX_USAGE',
-          message: /would write to MongoDB outside the transaction; this route agrees by outbox/
+          message: /would write to MongoDB outside the transaction; this route isCrossStore by outbox/
         }
       })
     }
@@ -159,7 +163,7 @@ export async function boundaries (t: Test, server: Server): Promise<void> {
         /isolationLevel is an option of the sql store; settings is an option of the sql store/
       ],
       [{ store: 'mongo', stream: true, accessMode: 'read only' }, /stream needs the sql store/],
-      [{ store: 'mongo', agree: 'outbox' }, /agree: 'outbox' needs the sql store/]
+      [{ store: 'mongo', crossStore: 'outbox' }, /crossStore: 'outbox' needs the sql store/]
     ]
     for (const [declared, message] of wrong) {
       await t.rejects(boot(declared), { code: 'TX_USAGE', message: new RegExp(`POST /place.*${message.source}`) })
@@ -200,11 +204,11 @@ export async function boundaries (t: Test, server: Server): Promise<void> {
   })
 
   await t.test('errors of the driver are answered by class, and none of them with a value', async (t) => {
-    const { send, failCommand } = await stage(t, {
+    const { send, failCommand } = await setup(t, {
       server,
       before (app) {
         app.setErrorHandler((error, _request, reply) => {
-          const answer = answerFor(error)
+          const answer = mapError(error)
           reply.code(answer?.status ?? 500).send({ type: answer?.type })
         })
       },

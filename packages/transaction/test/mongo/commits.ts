@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { Test } from 'tap'
 import { logLines, signal, until } from '../harness.ts'
-import { mongoRoute, onMongo, stage, type Item, type Server } from './fixture.ts'
+import { mongoRoute, onMongo, setup, type Item, type Server } from './fixture.ts'
 
 const insert = async (request: FastifyRequest, _id: number): Promise<void> => {
   await request.mongo.collection<Item>('item').insertOne({ _id })
@@ -10,7 +10,7 @@ const insert = async (request: FastifyRequest, _id: number): Promise<void> => {
 /** COMMIT that is not answered, or refused, and handlers that run again. */
 export async function commits (t: Test, server: Server): Promise<void> {
   await t.test('a commit whose connection breaks is sent again', async (t) => {
-    const { send, ids, failCommand } = await stage(t, {
+    const { send, ids, failCommand } = await setup(t, {
       server,
       routes (app) {
         app.post('/:id', onMongo, async (request) => {
@@ -29,7 +29,7 @@ export async function commits (t: Test, server: Server): Promise<void> {
   await t.test('a commit that is never confirmed is outcome unknown, is not run again, and its budget ends', async (t) => {
     const ran: string[] = []
     let runs = 0
-    const { send, ids, failCommand, openTransactions } = await stage(t, {
+    const { send, ids, failCommand, openTransactions } = await setup(t, {
       server,
       plugin: { commitTimeout: 700 },
       routes (app) {
@@ -58,7 +58,7 @@ export async function commits (t: Test, server: Server): Promise<void> {
   })
 
   await t.test('a commit that gets no answer at all is outcome unknown after its budget', async (t) => {
-    const { send, failCommand } = await stage(t, {
+    const { send, failCommand } = await setup(t, {
       server,
       plugin: { commitTimeout: 300 },
       routes (app) {
@@ -73,7 +73,7 @@ export async function commits (t: Test, server: Server): Promise<void> {
   })
 
   await t.test('a commit that is refused as transient runs the handler again, where it may', async (t) => {
-    const { send, ids, failCommand } = await stage(t, {
+    const { send, ids, failCommand } = await setup(t, {
       server,
       routes (app) {
         const handle = async (request: FastifyRequest) => {
@@ -102,7 +102,7 @@ export async function commits (t: Test, server: Server): Promise<void> {
   })
 
   await t.test('a reply that was sent without being returned is no success when its commit fails', async (t) => {
-    const { send, ids, failCommand } = await stage(t, {
+    const { send, ids, failCommand } = await setup(t, {
       server,
       routes (app) {
         app.post('/', onMongo, async (request, reply) => {
@@ -118,7 +118,7 @@ export async function commits (t: Test, server: Server): Promise<void> {
 
   await t.test('a client that goes away during the commit leaves it alone', async (t) => {
     const committing = signal()
-    const { send, ids, client, failCommand } = await stage(t, {
+    const { send, ids, client, failCommand } = await setup(t, {
       server,
       routes (app) {
         app.post('/', onMongo, async (request) => {
@@ -142,7 +142,7 @@ export async function commits (t: Test, server: Server): Promise<void> {
     let runs = 0
     let readers = 0
     const allHaveRead = signal()
-    const { send, db } = await stage(t, {
+    const { send, db } = await setup(t, {
       server,
       routes (app) {
         app.post('/', mongoRoute({ retries: 20 }), async (request, reply) => {
@@ -172,7 +172,7 @@ export async function commits (t: Test, server: Server): Promise<void> {
 
   await t.test('a transient error runs the handler again also when it was swallowed, and a broken connection does', async (t) => {
     const { lines, logger } = logLines()
-    const { send, ids, failCommand } = await stage(t, {
+    const { send, ids, failCommand } = await setup(t, {
       server,
       fastify: { logger },
       routes (app) {
@@ -199,7 +199,7 @@ export async function commits (t: Test, server: Server): Promise<void> {
   })
 
   await t.test('app.transaction commits, rolls back and runs again on the same engine', async (t) => {
-    const { app, ids, failCommand } = await stage(t, { server, routes () {} })
+    const { app, ids, failCommand } = await setup(t, { server, routes () {} })
     const options = { store: 'mongo', retries: 2 } as const
     let attempts = 0
     await failCommand(['commitTransaction'], { errorCode: 251, errorLabels: ['TransientTransactionError'] })
@@ -223,7 +223,7 @@ export async function commits (t: Test, server: Server): Promise<void> {
   })
 
   await t.test('app.transaction: a commit that is never confirmed is outcome unknown', async (t) => {
-    const { app, ids, failCommand, openTransactions } = await stage(t, {
+    const { app, ids, failCommand, openTransactions } = await setup(t, {
       server,
       plugin: { commitTimeout: 400 },
       routes () {}

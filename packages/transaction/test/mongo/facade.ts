@@ -2,9 +2,9 @@ import type { FastifyRequest } from 'fastify'
 import type { Test } from 'tap'
 import type { TransactionalCollection } from '../../src/index.ts'
 import { signal } from '../harness.ts'
-import { mongoRoute, onMongo, stage, type Item, type Server } from './fixture.ts'
+import { mongoRoute, onMongo, setup, type Item, type Server } from './fixture.ts'
 
-const itemsOf = (request: FastifyRequest): TransactionalCollection<Item> => request.mongo.collection<Item>('item')
+const getItems = (request: FastifyRequest): TransactionalCollection<Item> => request.mongo.collection<Item>('item')
 
 /** The collections of `request.mongo`. */
 export async function facade (t: Test, server: Server): Promise<void> {
@@ -15,12 +15,12 @@ export async function facade (t: Test, server: Server): Promise<void> {
         {}
       ], ['primary', { timeoutMS: 5000 }]] as const
     ) {
-      const { send, ids } = await stage(t, {
+      const { send, ids } = await setup(t, {
         server,
         client: { readPreference, ...options },
         routes (app) {
           app.post('/', onMongo, async (request) => {
-            const items = itemsOf(request)
+            const items = getItems(request)
             await items.insertOne({ _id: 1, n: 1 })
             const one = await items.findOne({}, { readPreference: 'secondary' })
             const all = await items.find().sort({ _id: 1 }).toArray()
@@ -43,11 +43,11 @@ export async function facade (t: Test, server: Server): Promise<void> {
   })
 
   await t.test('every operation runs inside the transaction: seen there, not outside, gone after a rollback', async (t) => {
-    const { send, db, ids } = await stage(t, {
+    const { send, db, ids } = await setup(t, {
       server,
       routes (app) {
         app.post('/', onMongo, async (request, reply) => {
-          const items = itemsOf(request)
+          const items = getItems(request)
           await items.insertOne({ _id: 1, n: 1 })
           await items.insertMany([{ _id: 2, n: 2 }, { _id: 3, n: 3 }, { _id: 4, n: 4 }])
           await items.updateOne({ _id: 1 }, { $set: { note: 'one' } })
@@ -92,17 +92,17 @@ export async function facade (t: Test, server: Server): Promise<void> {
 
   await t.test('cursors send nothing before their first document, then read inside the transaction', async (t) => {
     const commands: string[] = []
-    const { send, client } = await stage(t, {
+    const { send, client } = await setup(t, {
       server,
       routes (app) {
         app.post('/lazy', onMongo, async (request) => {
-          itemsOf(request).find({}).sort({ _id: 1 })
-          itemsOf(request).aggregate([{ $match: {} }])
-          await itemsOf(request).find({}).close()
+          getItems(request).find({}).sort({ _id: 1 })
+          getItems(request).aggregate([{ $match: {} }])
+          await getItems(request).find({}).close()
           return { state: request.transaction.state }
         })
         app.post('/read', onMongo, async (request) => {
-          const items = itemsOf(request)
+          const items = getItems(request)
           await items.insertMany([1, 2, 3, 4, 5].map((_id) => ({ _id, n: _id % 2 })))
           const cursor = items.find({ n: 1 }).sort({ _id: -1 }).skip(1).limit(2).project<{ _id: number }>({ _id: 1 })
             .map(({ _id }) => _id * 10)
@@ -129,7 +129,7 @@ export async function facade (t: Test, server: Server): Promise<void> {
           }
         })
         app.post('/late-step', onMongo, async (request) => {
-          const cursor = itemsOf(request).find({})
+          const cursor = getItems(request).find({})
           await cursor.next()
           cursor.sort({ _id: 1 })
         })
@@ -159,11 +159,11 @@ export async function facade (t: Test, server: Server): Promise<void> {
   await t.test('a cursor that is left open, and one that is read after the reply', async (t) => {
     const isOver = signal()
     let late: unknown
-    const { send, db } = await stage(t, {
+    const { send, db } = await setup(t, {
       server,
       routes (app) {
         app.post('/', onMongo, async (request, reply) => {
-          const cursor = itemsOf(request).find({}, { batchSize: 1 })
+          const cursor = getItems(request).find({}, { batchSize: 1 })
           await cursor.next()
           reply.send({})
           await cursor.next().catch((error: unknown) => {
@@ -182,11 +182,11 @@ export async function facade (t: Test, server: Server): Promise<void> {
   await t.test('parallel operations are sent one after the other, in the order of the calls', async (t) => {
     let running = 0
     let most = 0
-    const { send, client, db } = await stage(t, {
+    const { send, client, db } = await setup(t, {
       server,
       routes (app) {
         app.post('/', onMongo, async (request) => {
-          const items = itemsOf(request)
+          const items = getItems(request)
           const results = await Promise.all([
             items.insertOne({ _id: 1, n: 0 }),
             ...[1, 2, 3].map(() => items.updateOne({ _id: 1 }, { $inc: { n: 1 } })),
@@ -226,24 +226,24 @@ export async function facade (t: Test, server: Server): Promise<void> {
     }
     const refusedOfCursors = ['stream', 'explain', 'clone', 'rewind', 'forEach', 'count', 'addCursorFlag']
     const commands: string[] = []
-    const { send, client } = await stage(t, {
+    const { send, client } = await setup(t, {
       server,
       routes (app) {
         app.post('/collection/:name', onMongo, async (request) => {
           const { name } = request.params as { name: string }
-          await itemsOf(request).insertOne({ _id: 1 })
-          const method: unknown = Reflect.get(itemsOf(request), name)
+          await getItems(request).insertOne({ _id: 1 })
+          const method: unknown = Reflect.get(getItems(request), name)
           return await (method as (...args: unknown[]) => Promise<unknown>)(...refused[name as keyof typeof refused])
         })
         app.post('/cursor/:name', onMongo, async (request) => {
           const { name } = request.params as { name: string }
-          return (Reflect.get(itemsOf(request).find(), name) as () => unknown)()
+          return (Reflect.get(getItems(request).find(), name) as () => unknown)()
         })
         app.post(
           '/hidden',
           onMongo,
           async (request) => ({
-            s: String(Reflect.get(itemsOf(request), 's')),
+            s: String(Reflect.get(getItems(request), 's')),
             db: String(Reflect.get(request.mongo, 'command'))
           })
         )
@@ -269,11 +269,11 @@ export async function facade (t: Test, server: Server): Promise<void> {
   })
 
   await t.test('mistakes in arguments never left the process: caught, they do no harm', async (t) => {
-    const { send, ids } = await stage(t, {
+    const { send, ids } = await setup(t, {
       server,
       routes (app) {
         app.post('/', onMongo, async (request) => {
-          const items = itemsOf(request)
+          const items = getItems(request)
           await items.insertOne({ _id: 1 })
           const caught: string[] = []
           const note = (error: unknown) => {
@@ -295,7 +295,7 @@ export async function facade (t: Test, server: Server): Promise<void> {
   })
 
   await t.test('a collection that does not exist yet is made by the transaction; its options are kept', async (t) => {
-    const { send, db } = await stage(t, {
+    const { send, db } = await setup(t, {
       server,
       routes (app) {
         app.post('/:way', onMongo, async (request, reply) => {
@@ -316,7 +316,7 @@ export async function facade (t: Test, server: Server): Promise<void> {
     const megabytes = (count: number) => 'x'.repeat(count * 2 ** 20)
     const held = signal()
     const release = signal()
-    const { send, ids } = await stage(t, {
+    const { send, ids } = await setup(t, {
       server,
       client: { maxPoolSize: 1, waitQueueTimeoutMS: 1000 },
       routes (app) {
@@ -333,13 +333,13 @@ export async function facade (t: Test, server: Server): Promise<void> {
             await request.mongo.collection<Item & { text: string }>('item').insertOne({ _id: 4, text: megabytes(17) })
         )
         app.post('/hold', mongoRoute({ clientAbort: 'continue' }), async (request) => {
-          const slow = itemsOf(request).find({ $where: 'sleep(2000) || true' }).toArray()
+          const slow = getItems(request).find({ $where: 'sleep(2000) || true' }).toArray()
           held.give()
           await release.given
           await slow
           return {}
         })
-        app.post('/next', onMongo, async (request) => await itemsOf(request).insertOne({ _id: 5 }))
+        app.post('/next', onMongo, async (request) => await getItems(request).insertOne({ _id: 5 }))
       }
     })
     t.equal((await send('POST', '/many')).status, 200)

@@ -48,7 +48,7 @@ export interface Item {
   n?: number
 }
 
-export interface StageOptions {
+export interface SetupOptions {
   server: Server
   client?: MongoClientOptions
   fastify?: FastifyServerOptions
@@ -58,7 +58,7 @@ export interface StageOptions {
   routes: (app: FastifyInstance, db: Db, client: MongoClient) => unknown
 }
 
-export interface Stage {
+export interface Setup {
   app: FastifyInstance
   client: MongoClient
   /** The app's database over the test's own connection. */
@@ -76,7 +76,7 @@ export interface Stage {
  * A bare Fastify with only the plugin, listening, on an empty database. When the test ends no transaction may be open on the
  * server, and the next request must work.
  */
-export async function stage (t: Test, options: StageOptions): Promise<Stage> {
+export async function setup (t: Test, options: SetupOptions): Promise<Setup> {
   const { admin, url } = options.server
   const name = `mongo_${randomBytes(6).toString('hex')}`
   const db = admin.db(name)

@@ -8,17 +8,17 @@ import {
   MongoWriteConcernError
 } from 'mongodb'
 import type { Test } from 'tap'
-import transaction, { answerFor, confirmedWrites } from '../../src/index.ts'
-import { connected, mongod, stage, type Item, type Server } from './fixture.ts'
+import transaction, { mapError, confirmedWrites } from '../../src/index.ts'
+import { connected, mongod, setup, type Item, type Server } from './fixture.ts'
 
 /** Writes on routes without a transaction. */
 export async function plainWrites (t: Test, server: Server): Promise<void> {
   await t.test('a write without a transaction that got no answer is outcome unknown, never try again', async (t) => {
-    const { send, ids, failCommand } = await stage(t, {
+    const { send, ids, failCommand } = await setup(t, {
       server,
       before (app) {
         app.setErrorHandler((error, _request, reply) => {
-          const answer = answerFor(error)
+          const answer = mapError(error)
           reply.code(answer?.status ?? 500).send({ type: answer?.type })
         })
       },
@@ -152,7 +152,7 @@ export async function plainWrites (t: Test, server: Server): Promise<void> {
   })
 
   await t.test('everything that is no write stays as it was', async (t) => {
-    const { db, client } = await stage(t, { server, routes () {} })
+    const { db, client } = await setup(t, { server, routes () {} })
     const wrapped = confirmedWrites(client, client.db(db.databaseName))
     t.equal(wrapped.databaseName, db.databaseName)
     t.match(await wrapped.command({ ping: 1 }), { ok: 1 })
@@ -179,7 +179,7 @@ export async function plainWrites (t: Test, server: Server): Promise<void> {
         'duplicate'
       ]
     ]
-    for (const [error, type] of answers) t.equal(answerFor(error)?.type, type, `${error.name}: ${error.message}`)
+    for (const [error, type] of answers) t.equal(mapError(error)?.type, type, `${error.name}: ${error.message}`)
     t.end()
   })
 }

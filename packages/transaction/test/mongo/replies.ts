@@ -2,12 +2,12 @@ import { Readable } from 'node:stream'
 import type { FastifyRequest } from 'fastify'
 import type { Test } from 'tap'
 import { logLines, signal } from '../harness.ts'
-import { mongoRoute, onMongo, stage, type Item, type Server } from './fixture.ts'
+import { mongoRoute, onMongo, setup, type Item, type Server } from './fixture.ts'
 
 /** What the status of the reply, and failures behind the handler, do to the work. */
 export async function replies (t: Test, server: Server): Promise<void> {
   await t.test('a 2xx or 3xx commits, anything else rolls back, however it is said', async (t) => {
-    const { send, ids } = await stage(t, {
+    const { send, ids } = await setup(t, {
       server,
       routes (app) {
         app.post('/:id/:way', onMongo, async (request, reply) => {
@@ -44,7 +44,7 @@ export async function replies (t: Test, server: Server): Promise<void> {
     const fail = async () => {
       throw new Error('hook')
     }
-    const { send, ids } = await stage(t, {
+    const { send, ids } = await setup(t, {
       server,
       routes (app) {
         const insert = (_id: number) => async (request: FastifyRequest) => {
@@ -70,7 +70,7 @@ export async function replies (t: Test, server: Server): Promise<void> {
 
   await t.test('401, 400 and 403 before the handler, and a handler without an operation, open nothing', async (t) => {
     const commands: string[] = []
-    const { send, client } = await stage(t, {
+    const { send, client } = await setup(t, {
       server,
       routes (app) {
         const body = { type: 'object', required: ['name'], properties: { name: { type: 'string' } } }
@@ -100,7 +100,7 @@ export async function replies (t: Test, server: Server): Promise<void> {
   })
 
   await t.test('a streamed reply commits at its first byte; one that fails before it rolls back', async (t) => {
-    const { send, ids } = await stage(t, {
+    const { send, ids } = await setup(t, {
       server,
       routes (app) {
         app.post('/good', onMongo, async (request) => {
@@ -125,7 +125,7 @@ export async function replies (t: Test, server: Server): Promise<void> {
   await t.test('a failed operation whose error was swallowed, or not awaited, is 500; it is named in the log and not run again', async (t) => {
     const { lines, logger } = logLines()
     let runs = 0
-    const { send, ids } = await stage(t, {
+    const { send, ids } = await setup(t, {
       server,
       fastify: { logger },
       routes (app) {
@@ -159,7 +159,7 @@ export async function replies (t: Test, server: Server): Promise<void> {
   await t.test('reply.send() that is not returned commits too; operations after it are refused', async (t) => {
     const late = signal()
     let refusal: unknown
-    const { send, ids } = await stage(t, {
+    const { send, ids } = await setup(t, {
       server,
       routes (app) {
         app.post('/send', onMongo, async (request, reply) => {
@@ -192,7 +192,7 @@ export async function replies (t: Test, server: Server): Promise<void> {
 
   await t.test('explicit ends, dry runs, and what can no longer be taken back', async (t) => {
     const ran: string[] = []
-    const { send, ids } = await stage(t, {
+    const { send, ids } = await setup(t, {
       server,
       routes (app) {
         app.post('/commit-twice', onMongo, async (request, reply) => {
@@ -228,7 +228,7 @@ export async function replies (t: Test, server: Server): Promise<void> {
   })
 
   await t.test('hijack and raw replies are refused while the transaction is open', async (t) => {
-    const { send, ids } = await stage(t, {
+    const { send, ids } = await setup(t, {
       server,
       routes (app) {
         app.post('/hijack', onMongo, async (request, reply) => {

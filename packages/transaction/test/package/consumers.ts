@@ -8,13 +8,13 @@ declare const client: MongoClient
 /** A TypeScript app that says everything right. */
 export const right = `import Fastify from 'fastify'
 import pg from 'pg'
-import transaction, { answerFor, TransactionTimeoutError, type RouteTransactionOptions, type Transaction } from 'fastify-transaction'
+import transaction, { mapError, TransactionTimeoutError, type RouteTransactionOptions, type Transaction } from 'fastify-transaction'
 
 const app = Fastify()
 await app.register(transaction, { pool: new pg.Pool(), methods: ['POST'], defaults: { deadline: 5000 }, commitTimeout: 1000 })
 const options: RouteTransactionOptions = {
   store: 'sql', isolationLevel: 'serializable', accessMode: 'read only', deferrable: true, retries: 3, deadline: 1, statementTimeout: 1, lockTimeout: 1,
-  idleInTransactionTimeout: 1, transactionTimeout: 1, stream: false, clientAbort: 'continue', settings: (request) => ({ role: request.method }), agree: 'outbox'
+  idleInTransactionTimeout: 1, transactionTimeout: 1, stream: false, clientAbort: 'continue', settings: (request) => ({ role: request.method }), crossStore: 'outbox'
 }
 app.get('/a', { config: { transaction: options } }, async () => ({}))
 app.get('/b', { config: { transaction: false } }, async () => ({}))
@@ -28,7 +28,7 @@ app.get('/c', { config: { transaction: 'statement' } }, async (request) => {
   return { id, url: request.url }
 })
 const count: number = await app.transaction(async (transaction: Transaction) => (await transaction.query('select 1')).rows.length, { name: 'count', settings: { role: 'x' } })
-const status: number = answerFor(new TransactionTimeoutError('a', count))?.status ?? 500
+const status: number = mapError(new TransactionTimeoutError('a', count))?.status ?? 500
 console.log(status)
 `
 

@@ -117,12 +117,12 @@ t.test('TypeScript with all of them: the same, and every example of the README a
   app.write('wrong.ts', wrong)
   const blocks = await readmeBlocks('ts')
   t.ok(blocks.length >= 12)
-  for (const [index, block] of blocks.entries()) app.write(`example-${index}.ts`, preludeOf(block) + block)
+  for (const [index, block] of blocks.entries()) app.write(`example-${index}.ts`, getPrelude(block) + block)
   t.equal(await app.check({ skipLibCheck: true }), '')
 })
 
 /** The lines of the prelude that the example does not have itself. */
-function preludeOf (block: string): string {
+function getPrelude (block: string): string {
   return prelude.split('\n').filter((line) => {
     const [, name] = /declare const (\w+)/.exec(line) ?? []
     const [, from] = / from '([^']+)'/.exec(line) ?? []
