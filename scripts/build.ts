@@ -13,7 +13,7 @@ const STATUS_PAGE = ['page.html', 'page.css', 'page-script.js', 'series.js'].map
 rmSync(dist, { recursive: true, force: true })
 const tsc = spawnSync(path.join(root, 'node_modules', '.bin', 'tsc'), [
   '-p',
-  'tsconfig.build.json',
+  'scripts/tsconfig.build.json',
   '--outDir',
   dist,
   ...flags

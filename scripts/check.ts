@@ -14,7 +14,7 @@ const STEPS: Record<string, string> = {
   'import direction':
     'depcruise --output-type err app.ts server.ts plugins routes schemas drizzle packages scripts test bench',
   'OpenAPI document': 'tsx --conditions=tandem-source scripts/openapi.ts --check',
-  'OpenAPI lint': 'redocly lint docs/openapi.json --max-problems 20',
+  'OpenAPI lint': 'redocly lint docs/openapi.json --config .redocly.yaml --max-problems 20',
   migrations: 'tsx --conditions=tandem-source scripts/check-migrations.ts',
   'test entries': 'tsx scripts/check-tests.ts'
 }
