@@ -92,6 +92,10 @@ export const SettingsSchema = Type.Object({
     default: true,
     description: 'Carry users to MongoDB and posts to SQL in this process. False: leave it to others.'
   }),
+  REQUIRE_IF_MATCH: Type.Boolean({
+    default: false,
+    description: 'Answer 428 to a PUT, PATCH or DELETE without If-Match on routes that take conditions.'
+  }),
   TRUST_PROXY: Type.Optional(Type.String({
     description:
       'Addresses or networks of the proxies in front, separated by commas: only what comes from them may name its client in X-Forwarded-For. Unset: nobody.'

@@ -2,6 +2,8 @@ import { and, asc, eq, getTableColumns, gt, inArray, lte, sql, type Placeholder,
 import type { Database, Tables } from '../../drizzle/index.ts'
 import { toPage, type Page, type PageRequest } from '../paging/page.ts'
 import { defineQueries, type Params } from '../../drizzle/prepared/queries.ts'
+import type { Precondition } from '../conditional/etag.ts'
+import { isExpected, toVersionLists, type VersionLists } from './expected-version.ts'
 
 /** A user as clients see it; writes also return the `version`, by which the outbox is waited for. */
 export type User = Omit<Tables['users']['$inferSelect'], 'version'>
@@ -26,6 +28,12 @@ export interface UserFilter {
 
 /** Posts that a list shows of one user: the newest ones, so that a page has an end. */
 export const POSTS_PER_USER = 100
+
+interface Changes {
+  id: number
+  email: string | null
+  name: string | null
+}
 
 const queries = defineQueries('users', (db, { users, posts }, { now, version: next }) => {
   const { version, ...user } = getTableColumns(users)
@@ -63,25 +71,35 @@ const queries = defineQueries('users', (db, { users, posts }, { now, version: ne
       .orderBy(asc(page.id), asc(ranked.place))
   }
 
+  // A field that is not given stays as it is.
+  function changed ({ email, name }: Pick<Params<Changes>, 'email' | 'name'>) {
+    return {
+      email: sql`coalesce(${email}, ${users.email})`,
+      name: sql`coalesce(${name}, ${users.name})`,
+      updated_at: now,
+      version: next
+    }
+  }
+
   return {
     create: ({ email, name }: Params<NewUser>) =>
       db.insert(users).values({ email, name, version: next }).returning({ ...user, version }),
-    byId: ({ id }: Params<{ id: number }>) => db.select(user).from(users).where(eq(users.id, id)),
+    byId: ({ id }: Params<{ id: number }>) => db.select({ ...user, version }).from(users).where(eq(users.id, id)),
     byEmail: ({ email }: Params<{ email: string }>) => db.select(user).from(users).where(eq(users.email, email)),
     list: ({ limit, skip }: Params<{ limit: number; skip: number }>) => withPosts({ limit, skip }),
     listAfter: ({ limit, after }: Params<{ limit: number; after: number }>) =>
       withPosts({ where: gt(users.id, after), limit }),
     listByEmail: ({ email }: Params<{ email: string }>) => withPosts({ where: eq(users.email, email) }),
-    update: ({ id, email, name }: Params<{ id: number; email: string | null; name: string | null }>) =>
-      db.update(users)
-        .set({
-          email: sql`coalesce(${email}, ${users.email})`,
-          name: sql`coalesce(${name}, ${users.name})`,
-          updated_at: now,
-          version: next
-        })
-        .where(eq(users.id, id)).returning({ ...user, version }),
-    delete: ({ id }: Params<{ id: number }>) => db.delete(users).where(eq(users.id, id)).returning({ id: users.id })
+    update: ({ id, email, name }: Params<Changes>) =>
+      db.update(users).set(changed({ email, name })).where(eq(users.id, id)).returning({ ...user, version }),
+    updateIf: ({ id, email, name, match, noneMatch }: Params<Changes & VersionLists>) =>
+      db.update(users).set(changed({ email, name })).where(
+        and(eq(users.id, id), isExpected(users.version, { match, noneMatch }))
+      ).returning({ ...user, version }),
+    delete: ({ id }: Params<{ id: number }>) => db.delete(users).where(eq(users.id, id)).returning({ id: users.id }),
+    deleteIf: ({ id, match, noneMatch }: Params<{ id: number } & VersionLists>) =>
+      db.delete(users).where(and(eq(users.id, id), isExpected(users.version, { match, noneMatch })))
+        .returning({ id: users.id })
   }
 })
 
@@ -100,7 +118,7 @@ export function createUserRepository (db: Database) {
       return created as StoredUser
     },
 
-    async getById (id: number): Promise<User | null> {
+    async getById (id: number): Promise<StoredUser | null> {
       const [user] = await run.byId({ id })
       return user ?? null
     },
@@ -125,15 +143,19 @@ export function createUserRepository (db: Database) {
       return toPage(left, limit, ({ id }) => id)
     },
 
-    /** Changes only the fields that are given. */
-    async update (id: number, { email, name }: UserChanges): Promise<StoredUser | null> {
-      const [user] = await run.update({ id, email: email ?? null, name: name ?? null })
+    /** Changes only the fields that are given; null when there is no such user, or not as it is expected. */
+    async update (id: number, { email, name }: UserChanges, expected: Precondition = {}): Promise<StoredUser | null> {
+      const changes = { id, email: email ?? null, name: name ?? null }
+      const lists = toVersionLists(expected)
+      const [user] = lists === undefined ? await run.update(changes) : await run.updateIf({ ...changes, ...lists })
       return user ?? null
     },
 
-    /** True when there was such a user; orders that refer to it violate `orders_user_id_fkey`. */
-    async delete (id: number): Promise<boolean> {
-      return (await run.delete({ id })).length > 0
+    /** True when there was such a user, as expected; orders that refer to it violate `orders_user_id_fkey`. */
+    async delete (id: number, expected: Precondition = {}): Promise<boolean> {
+      const lists = toVersionLists(expected)
+      const rows = lists === undefined ? await run.delete({ id }) : await run.deleteIf({ id, ...lists })
+      return rows.length > 0
     }
   }
 }
