@@ -64,7 +64,15 @@ function withDefault<T extends TSchema> (schema: T): T {
   return Type.Optional(schema) as unknown as T
 }
 
-const limit = withDefault(Type.Integer({ minimum: 1, maximum: 100, default: 100, description: 'Items at most' }))
+const limit = withDefault(
+  Type.Integer({
+    minimum: 1,
+    maximum: 100,
+    default: 100,
+    description:
+      'Items at most. A page ends early, with its `next` link, where it would be too large; with `skip` it is refused'
+  })
+)
 const skip = Type.Integer({ minimum: 0, maximum: 10_000, description: 'Items to leave out; not together with `after`' })
 const cursorDescription = 'Where the page begins: taken from the `Link` header of the page before'
 

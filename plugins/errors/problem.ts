@@ -54,6 +54,8 @@ const BY_CODE: Record<string, Omit<Parts, 'errors'>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: { status: 415, type: 'unsupported-media-type' },
   FST_ERR_MAX_PARAM_LENGTH: { status: 414, type: 'uri-too-long' },
   HOST_HEADER: { status: 400, type: 'bad-request', detail: 'A request of HTTP/1.1 needs one Host header' },
+  ROUTE_CROWDED: { status: 503, type: 'unavailable', retryAfter: 1 },
+  ANSWERS_IN_FLIGHT: { status: 503, type: 'unavailable', retryAfter: 1 },
   OVERLOADED: { status: 503, type: 'unavailable', retryAfter: 10 },
   DATABASE_DOWN: { status: 503, type: 'database-unavailable', retryAfter: 1 }
 }

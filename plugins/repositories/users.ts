@@ -1,6 +1,6 @@
 import { and, asc, eq, getTableColumns, gt, inArray, lte, sql, type Placeholder, type SQL } from 'drizzle-orm'
 import type { Database, Tables } from '../../drizzle/index.ts'
-import { toPage, type Page, type PageRequest } from '../paging/page.ts'
+import { getRowLimit, toRowPage, type Page, type PageRequest } from '../paging/page.ts'
 import { defineQueries, type Params } from '../../drizzle/prepared/queries.ts'
 import type { Precondition } from '../conditional/etag.ts'
 import { isExpected, toVersionLists, type VersionLists } from './expected-version.ts'
@@ -39,7 +39,9 @@ const queries = defineQueries('users', (db, { users, posts }, { now, version: ne
   const { version, ...user } = getTableColumns(users)
 
   // A page of users with their posts in one statement, however many there are of either.
-  function withPosts ({ where, limit, skip }: { where?: SQL; limit?: Placeholder; skip?: Placeholder }) {
+  function withPosts (
+    { where, limit, skip, rows }: { where?: SQL; limit?: Placeholder; skip?: Placeholder; rows: Placeholder }
+  ) {
     let chosen = db.select(user).from(users).where(where).orderBy(asc(users.id)).$dynamic()
     if (limit !== undefined) chosen = chosen.limit(limit)
     if (skip !== undefined) chosen = chosen.offset(skip)
@@ -68,7 +70,7 @@ const queries = defineQueries('users', (db, { users, posts }, { now, version: ne
         }
       })
       .from(page).leftJoin(ranked, and(eq(ranked.author_id, page.id), lte(ranked.place, POSTS_PER_USER)))
-      .orderBy(asc(page.id), asc(ranked.place))
+      .orderBy(asc(page.id), asc(ranked.place)).limit(rows)
   }
 
   // A field that is not given stays as it is.
@@ -86,10 +88,12 @@ const queries = defineQueries('users', (db, { users, posts }, { now, version: ne
       db.insert(users).values({ email, name, version: next }).returning({ ...user, version }),
     byId: ({ id }: Params<{ id: number }>) => db.select({ ...user, version }).from(users).where(eq(users.id, id)),
     byEmail: ({ email }: Params<{ email: string }>) => db.select(user).from(users).where(eq(users.email, email)),
-    list: ({ limit, skip }: Params<{ limit: number; skip: number }>) => withPosts({ limit, skip }),
-    listAfter: ({ limit, after }: Params<{ limit: number; after: number }>) =>
-      withPosts({ where: gt(users.id, after), limit }),
-    listByEmail: ({ email }: Params<{ email: string }>) => withPosts({ where: eq(users.email, email) }),
+    list: ({ limit, skip, rows }: Params<{ limit: number; skip: number; rows: number }>) =>
+      withPosts({ limit, skip, rows }),
+    listAfter: ({ limit, after, rows }: Params<{ limit: number; after: number; rows: number }>) =>
+      withPosts({ where: gt(users.id, after), limit, rows }),
+    listByEmail: ({ email, rows }: Params<{ email: string; rows: number }>) =>
+      withPosts({ where: eq(users.email, email), rows }),
     update: ({ id, email, name }: Params<Changes>) =>
       db.update(users).set(changed({ email, name })).where(eq(users.id, id)).returning({ ...user, version }),
     updateIf: ({ id, email, name, match, noneMatch }: Params<Changes & VersionLists>) =>
@@ -129,18 +133,17 @@ export function createUserRepository (db: Database) {
     },
 
     /** Users by id, each with the newest of its posts: always one statement. */
-    async list (
-      { limit, skip = 0, after, email }: PageRequest<number> & UserFilter
-    ): Promise<Page<UserWithPosts, number>> {
-      const wanted = limit + 1
+    async list (page: PageRequest<number> & UserFilter): Promise<Page<UserWithPosts, number>> {
+      const { skip = 0, after, email } = page
+      const limits = { limit: page.limit + 1, rows: getRowLimit(page) }
       const rows = email !== undefined
-        ? await run.listByEmail({ email })
+        ? await run.listByEmail({ email, rows: limits.rows })
         : after === undefined
-        ? await run.list({ limit: wanted, skip })
-        : await run.listAfter({ limit: wanted, after })
+        ? await run.list({ ...limits, skip })
+        : await run.listAfter({ ...limits, after })
       const users = grouped(rows)
       const left = email === undefined ? users : users.slice(skip).filter(({ id }) => after === undefined || id > after)
-      return toPage(left, limit, ({ id }) => id)
+      return toRowPage(left, rows.length, page, ({ id }) => id)
     },
 
     /** Changes only the fields that are given; null when there is no such user, or not as it is expected. */
