@@ -1,6 +1,5 @@
 import type { Server } from 'node:http'
 import { join } from 'node:path'
-import AjvCompiler from '@fastify/ajv-compiler'
 import autoload from '@fastify/autoload'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyHttpOptions, type FastifyInstance } from 'fastify'
@@ -10,6 +9,7 @@ import { answerError } from './plugins/errors/index.ts'
 import { requestId } from './plugins/errors/request-id.ts'
 import { redact, serializers } from './plugins/errors/serializers.ts'
 import type { Repositories, RepositoryDoubles } from './plugins/repositories/index.ts'
+import { buildValidator } from './plugins/validation/compiler.ts'
 import type { Settings } from './schemas/settings.ts'
 
 /** Where the log goes: a stream that receives JSON lines, or false for nowhere. */
@@ -121,18 +121,6 @@ function serverOptions (settings: Settings, logger: LoggerOptions | undefined) {
     clientErrorHandler: answerClientError,
     schemaController: { compilersFactory: { buildValidator } }
   } satisfies FastifyHttpOptions<Server>
-}
-
-type Factory = ReturnType<typeof AjvCompiler>
-const ajv = AjvCompiler()
-const common = { removeAdditional: false, useDefaults: true, allErrors: true, strict: true } as const
-
-// A body is taken as it is; path, query and headers are text, so they are coerced.
-const buildValidator: Factory = (externalSchemas) => {
-  const body = ajv(externalSchemas, { customOptions: { ...common, coerceTypes: false } })
-  // With strictNumbers Ajv skips the bounds of what is not finite, and the text "Infinity" would be a valid integer.
-  const text = ajv(externalSchemas, { customOptions: { ...common, coerceTypes: 'array', strictNumbers: false } })
-  return ((route: { httpPart?: string }) => (route.httpPart === 'body' ? body : text)(route)) as ReturnType<Factory>
 }
 
 function loggerOptions (settings: Settings, logger: LoggerOptions | undefined) {

@@ -1,3 +1,6 @@
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 
 // What is left of the grace when connections are cut off: time to roll back, end pools and stop embedded databases.
@@ -10,8 +13,10 @@ const CLEAN_UP_MS = 2000
 export default fp(async function drain (app) {
   const { SHUTDOWN_GRACE_MS } = app.config
   let closing = false
+  const connections = trackConnections(app)
   app.addHook('preClose', async () => {
     closing = true
+    connections.closeUnused()
     // Half-sent requests never finish by themselves, and the server would wait for them.
     const deadline = setTimeout(() => {
       app.server.closeAllConnections()
@@ -23,3 +28,40 @@ export default fp(async function drain (app) {
     done()
   })
 }, { name: 'drain', dependencies: ['config'], fastify: '5.x' })
+
+/** What has arrived, but not as a whole request, gets this long to become one. */
+const ARRIVAL_MS = 500
+
+/** Connections and how many requests are being handled on each: a request is, once it has arrived completely. */
+function trackConnections (app: FastifyInstance) {
+  const handled = new Map<Socket, number>()
+  app.server.on('connection', (socket: Socket) => {
+    handled.set(socket, 0)
+    socket.once('close', () => {
+      handled.delete(socket)
+    })
+  })
+  app.addHook('onRequest', function countRequest ({ raw }, reply, done) {
+    const { socket } = raw
+    // Injected requests have no connection.
+    if (handled.has(socket)) handled.set(socket, (handled.get(socket) ?? 0) + 1)
+    reply.raw.once('close', () => {
+      const count = handled.get(socket)
+      if (count !== undefined) handled.set(socket, count - 1)
+    })
+    done()
+  })
+  return {
+    /** Cuts off connections without a request, or with half of one: nothing of theirs has begun, and they would hold the exit up. */
+    closeUnused (): void {
+      setTimeout(() => {
+        for (const [socket, count] of handled) if (count === 0 || isHalfSent(socket)) socket.destroy()
+      }, ARRIVAL_MS).unref()
+    }
+  }
+}
+
+/** Node keeps the response that is being made on its socket. */
+function isHalfSent (socket: Socket & { _httpMessage?: { req?: IncomingMessage } | null }): boolean {
+  return socket._httpMessage?.req?.complete === false
+}

@@ -95,7 +95,9 @@ export default fp(async function health (app) {
 }, { name: 'health', dependencies: ['config', 'errors', 'openapi', 'migrations', 'mongo'], fastify: '5.x' })
 
 function describe (operationId: string, summary: string, response: Record<number, object>) {
-  return { operationId, summary, tags: ['health'], response }
+  // Load balancers may add parameters of their own.
+  const querystring = { type: 'object', properties: {}, additionalProperties: true }
+  return { operationId, summary, tags: ['health'], querystring, response }
 }
 
 function lags (app: FastifyInstance): Record<string, number> {

@@ -35,6 +35,7 @@ export default fp(async function security (app) {
     exposedHeaders: [
       'location',
       'link',
+      'etag',
       'retry-after',
       'x-request-id',
       'consistency-token',

@@ -13,16 +13,24 @@ export function ref<T extends TSchema> (schema: T, options: Record<string, unkno
   return Type.Unsafe<Static<T>>({ $ref: `${schema.$id ?? ''}#`, ...options })
 }
 
+/** Matches the same in every engine of regular expressions. */
+export const TEXT_PATTERN = '^[^\\x00]*$'
+
 /**
- * Text with bounds in characters, without the two things PostgreSQL cannot store as they are: NUL and half of a pair of
- * surrogates.
+ * Text with bounds in characters, without the one that PostgreSQL cannot store: NUL. Half of a pair of surrogates is refused where
+ * bodies and URLs are read.
  */
 export function text (
   minLength: number,
   maxLength: number,
   options: { description?: string; examples?: string[] } = {}
 ) {
-  return Type.String({ minLength, maxLength, pattern: '^[^\\u0000\\uD800-\\uDFFF]*$', ...options })
+  return Type.String({ minLength, maxLength, pattern: TEXT_PATTERN, ...options })
+}
+
+/** Text that people read in one line, such as a name: not only blanks or invisible characters, no control characters. */
+export function line (minLength: number, maxLength: number, options: { examples?: string[] } = {}) {
+  return Type.String({ minLength, maxLength, pattern: TEXT_PATTERN, format: 'visible-line', ...options })
 }
 
 /** Values of a closed list; a union of literals would report one error for each of them. */
@@ -46,6 +54,7 @@ export const TimestampSchema = Type.Unsafe<Date>({
 /** An exact amount with two places, as text because JSON numbers are not exact. */
 export const AmountSchema = Type.String({
   pattern: '^(0|[1-9][0-9]{0,7})\\.[0-9]{2}$',
+  maxLength: 11,
   description: 'Decimal with two places',
   examples: ['19.90']
 })
@@ -55,7 +64,15 @@ function withDefault<T extends TSchema> (schema: T): T {
   return Type.Optional(schema) as unknown as T
 }
 
-const limit = withDefault(Type.Integer({ minimum: 1, maximum: 100, default: 100, description: 'Items at most' }))
+const limit = withDefault(
+  Type.Integer({
+    minimum: 1,
+    maximum: 100,
+    default: 100,
+    description:
+      'Items at most. A page ends early, with its `next` link, where it would be too large; with `skip` it is refused'
+  })
+)
 const skip = Type.Integer({ minimum: 0, maximum: 10_000, description: 'Items to leave out; not together with `after`' })
 const cursorDescription = 'Where the page begins: taken from the `Link` header of the page before'
 

@@ -1,7 +1,7 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { AmountSchema, cursorPage, IdSchema, TimestampSchema, oneOf, ref, text } from './common.ts'
+import { AmountSchema, cursorPage, IdSchema, TimestampSchema, oneOf, line, ref } from './common.ts'
 
-const product = text(1, 200, { examples: ['Punched cards'] })
+const product = line(1, 200, { examples: ['Punched cards'] })
 const quantity = Type.Integer({ minimum: 1, maximum: 10_000, examples: [2] })
 
 /** States an order can be in; the first is the default. */

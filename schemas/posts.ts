@@ -1,9 +1,9 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { cursorPage, DocumentIdSchema, IdSchema, TimestampSchema, text } from './common.ts'
+import { cursorPage, DocumentIdSchema, IdSchema, TimestampSchema, line, text } from './common.ts'
 
-const title = text(1, 200, { examples: ['On the engine'] })
+const title = line(1, 200, { examples: ['On the engine'] })
 const content = text(1, 100_000, { examples: ['It weaves algebraic patterns.'] })
-const category = text(1, 50, { examples: ['engineering'] })
+const category = line(1, 50, { examples: ['engineering'] })
 const slug = Type.String({
   pattern: '^[a-z0-9]+(-[a-z0-9]+)*$',
   maxLength: 200,

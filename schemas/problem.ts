@@ -31,9 +31,11 @@ const DESCRIPTIONS = {
   400: 'The request cannot be read or does not match its schema',
   404: 'There is no such resource',
   409: 'The request conflicts with what is stored',
+  412: 'The resource is not as the request expects it',
   413: 'The request is too large',
   415: 'The media type is not supported',
   422: 'The database refuses the data',
+  428: 'The operation must say which state of the resource it changes',
   500: 'A fault of the service, or an outcome that is not known',
   503: 'Not available now, try again later',
   504: 'It took too long and was given up'

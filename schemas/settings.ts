@@ -92,6 +92,30 @@ export const SettingsSchema = Type.Object({
     default: true,
     description: 'Carry users to MongoDB and posts to SQL in this process. False: leave it to others.'
   }),
+  REQUIRE_IF_MATCH: Type.Boolean({
+    default: false,
+    description: 'Answer 428 to a PUT, PATCH or DELETE without If-Match on routes that take conditions.'
+  }),
+  SEND_TIMEOUT_MS: Type.Integer({
+    minimum: 0,
+    maximum: 3_600_000,
+    default: 60_000,
+    description: 'Longest time for a client to take an answer; then its connection is cut. 0: never.'
+  }),
+  ANSWERS_IN_FLIGHT_MB: Type.Integer({
+    minimum: 1,
+    maximum: 1_000_000,
+    default: 64,
+    description: 'While answers of more than this wait to be taken by their clients, lists get 503.'
+  }),
+  LIST_CONCURRENCY: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: 10_000,
+      description:
+        'Requests of one list that are worked on at once; others wait, addresses in turn. 0: no bound. Default: 8 in production, otherwise 0.'
+    })
+  ),
   TRUST_PROXY: Type.Optional(Type.String({
     description:
       'Addresses or networks of the proxies in front, separated by commas: only what comes from them may name its client in X-Forwarded-For. Unset: nobody.'
@@ -124,4 +148,6 @@ export const SettingsSchema = Type.Object({
 export type ReadSettings = Static<typeof SettingsSchema>
 
 /** The settings after defaults: `app.config`. Keys are the names of the environment variables. */
-export type Settings = Readonly<Omit<ReadSettings, 'DOCS' | 'SEED'> & { DOCS: boolean; SEED: boolean }>
+export type Settings = Readonly<
+  Omit<ReadSettings, 'DOCS' | 'SEED' | 'LIST_CONCURRENCY'> & { DOCS: boolean; SEED: boolean; LIST_CONCURRENCY: number }
+>

@@ -1,9 +1,9 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { IdPageSchema, IdSchema, TimestampSchema, ref, text } from './common.ts'
+import { IdPageSchema, IdSchema, TimestampSchema, line, ref, text } from './common.ts'
 import { PostSummarySchema } from './posts.ts'
 
 const email = Type.String({ format: 'email', minLength: 3, maxLength: 254, examples: ['ada@example.com'] })
-const name = text(1, 200, { examples: ['Ada Lovelace'] })
+const name = line(1, 200, { examples: ['Ada Lovelace'] })
 
 export const UserSchema = Type.Object({
   id: IdSchema,

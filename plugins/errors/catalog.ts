@@ -37,6 +37,10 @@ export const CATALOG = {
     title: 'Precondition failed',
     detail: 'The resource is not in the state that the request expects'
   },
+  'precondition-required': {
+    title: 'Precondition required',
+    detail: 'The request must carry an If-Match header, so that it overwrites nothing unseen'
+  },
   'body-too-large': { title: 'The body is too large', detail: 'The body is larger than this operation accepts' },
   'document-too-large': {
     title: 'The document is too large',
@@ -118,6 +122,7 @@ const BY_STATUS: Record<number, ProblemType> = {
   414: 'uri-too-long',
   415: 'unsupported-media-type',
   422: 'unprocessable',
+  428: 'precondition-required',
   429: 'too-many-requests',
   431: 'headers-too-large',
   503: 'unavailable',

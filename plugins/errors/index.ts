@@ -4,6 +4,7 @@ import fp from 'fastify-plugin'
 import { constraintProblems } from '../../drizzle/constraints.ts'
 import { indexProblems } from '../mongo/collections/index.ts'
 import { CATALOG } from './catalog.ts'
+import { answerLateBody } from './late-body.ts'
 import { assert, HttpProblem, type ProblemExtras } from './http-problem.ts'
 import { toProblem, type ProblemReply } from './problem.ts'
 import { REQUEST_ID_HEADER } from './request-id.ts'
@@ -111,5 +112,10 @@ function hasOneHost ({ headers, raw: { rawHeaders, httpVersion } }: FastifyReque
 
 function sendProblem (reply: FastifyReply, { body, retryAfter }: ProblemReply): FastifyReply {
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
-  return reply.code(body.status).type('application/problem+json').serializer(JSON.stringify).send(body)
+  reply.code(body.status).type('application/problem+json')
+  if (body.status === 413 && !reply.request.raw.complete) {
+    const text = JSON.stringify(body)
+    return reply.header('content-length', Buffer.byteLength(text)).send(answerLateBody(reply.request.raw, text))
+  }
+  return reply.serializer(JSON.stringify).send(body)
 }

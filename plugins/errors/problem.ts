@@ -3,6 +3,7 @@ import type { ConstraintProblem } from '../../drizzle/constraints.ts'
 import type { Problem, ProblemError } from '../../schemas/problem.ts'
 import { mapError } from 'fastify-transaction'
 import { CATALOG, isProblemType, typeOfStatus, type ProblemType } from './catalog.ts'
+import { isFirstOnly } from '../validation/partial.ts'
 import { findFields } from './fields.ts'
 import { MAX_ERRORS, validationErrors } from './validation.ts'
 
@@ -31,6 +32,19 @@ const BY_CODE: Record<string, Omit<Parts, 'errors'>> = {
   },
   FST_ERR_CTP_EMPTY_JSON_BODY: { status: 400, type: 'bad-request', detail: 'The body is empty; it must be JSON' },
   FST_ERR_CTP_INVALID_JSON_BODY: { status: 400, type: 'bad-request', detail: 'The body is not valid JSON' },
+  BODY_NOT_UTF8: { status: 400, type: 'bad-request', detail: 'The body is not valid UTF-8' },
+  BODY_HALF_SURROGATE: {
+    status: 400,
+    type: 'bad-request',
+    detail: 'A text of the body holds half of a surrogate pair, which is no character'
+  },
+  BODY_CHARSET: { status: 415, type: 'unsupported-media-type', detail: 'The charset of the body must be UTF-8' },
+  BODY_CODING: {
+    status: 415,
+    type: 'unsupported-media-type',
+    detail: 'The body must be sent as it is, without Content-Encoding or a transfer coding other than chunked'
+  },
+  URL_NOT_UTF8: { status: 400, type: 'bad-request', detail: 'The URL must be ASCII, with percent-encoded UTF-8' },
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: {
     status: 400,
     type: 'bad-request',
@@ -40,6 +54,8 @@ const BY_CODE: Record<string, Omit<Parts, 'errors'>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: { status: 415, type: 'unsupported-media-type' },
   FST_ERR_MAX_PARAM_LENGTH: { status: 414, type: 'uri-too-long' },
   HOST_HEADER: { status: 400, type: 'bad-request', detail: 'A request of HTTP/1.1 needs one Host header' },
+  ROUTE_CROWDED: { status: 503, type: 'unavailable', retryAfter: 1 },
+  ANSWERS_IN_FLIGHT: { status: 503, type: 'unavailable', retryAfter: 1 },
   OVERLOADED: { status: 503, type: 'unavailable', retryAfter: 10 },
   DATABASE_DOWN: { status: 503, type: 'database-unavailable', retryAfter: 1 }
 }
@@ -85,6 +101,14 @@ function toParts (error: unknown, constraints: Record<string, ConstraintProblem>
 function invalidParts (validation: NonNullable<Known['validation']>, context: string | undefined): Parts {
   const count = validation.length
   const place = { params: 'path', querystring: 'query', headers: 'headers' }[context ?? ''] ?? 'body'
+  if (isFirstOnly(validation)) {
+    return {
+      status: 400,
+      type: 'invalid-request',
+      detail: `The ${place} of the request is too large to look for all its errors; the first one is told`,
+      errors: validationErrors(validation, context)
+    }
+  }
   const noun = count === 1 ? '1 error' : `${count > MAX_ERRORS ? `${MAX_ERRORS} of ${count}` : count} errors`
   return {
     status: 400,

@@ -1,5 +1,7 @@
 import type { FastifySchemaValidationError } from 'fastify/types/schema.js'
+import { TEXT_PATTERN } from '../../schemas/common.ts'
 import type { ProblemError } from '../../schemas/problem.ts'
+import { FORMAT_SENTENCES } from '../validation/formats.ts'
 
 /** The most `errors` a problem lists. */
 export const MAX_ERRORS = 50
@@ -33,10 +35,24 @@ function escape (name: string): string {
 
 function sentence ({ keyword, params, message }: FastifySchemaValidationError): string {
   if (keyword === 'required') return 'is required'
-  if (keyword === 'additionalProperties') return 'is not a known field'
+  if (keyword === 'additionalProperties') {
+    return params.known instanceof Array
+      ? unknownParameter(params.known)
+      : 'is not a known field'
+  }
   if (keyword === 'enum' && params.allowedValues instanceof Array) {
     return `must be one of ${params.allowedValues.join(', ')}`
   }
+  if (keyword === 'format') {
+    return FORMAT_SENTENCES[String(params.format)] ?? `must be in the format ${String(params.format)}`
+  }
+  if (keyword === 'pattern' && params.pattern === TEXT_PATTERN) return 'must not hold the character NUL'
   if (keyword === 'minProperties') return 'must have at least one field'
   return message ?? 'is not valid'
+}
+
+function unknownParameter (known: unknown[]): string {
+  return known.length === 0
+    ? 'is not a known parameter; there are none'
+    : `is not a known parameter; known are ${known.join(', ')}`
 }

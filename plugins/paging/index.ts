@@ -25,10 +25,22 @@ export default fp(async function paging (app) {
 }, { name: 'paging', dependencies: ['errors'], fastify: '5.x' })
 
 function page<Item> (this: FastifyReply, page: Page<Item, string | number>): Item[] {
+  if (page.isTooLarge === true) throw createTooLarge(this)
   if (page.next !== undefined) this.header('link', `<${nextPath(this.request.url, String(page.next))}>; rel="next"`)
   if (page.json === undefined) return page.items
   this.type('application/json; charset=utf-8')
   return page.json as unknown as Item[] // text of this type is sent without another look
+}
+
+function createTooLarge ({ request: { server } }: FastifyReply): Error {
+  return server.createProblem(
+    400,
+    'The page would be too large: ask for fewer items with limit, or page by after, which ends pages early',
+    {
+      type: 'invalid-request',
+      errors: [{ pointer: '/limit', detail: 'is too large for what these items hold', in: 'query' }]
+    }
+  )
 }
 
 function nextPath (url: string, after: string): string {

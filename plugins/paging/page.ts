@@ -15,6 +15,49 @@ export interface Page<Item, Cursor = string> {
   next: Cursor | undefined
   /** The items as the text of a JSON array, where they were never anything else. */
   json?: string
+  /** The page of a client that counts its items (`skip`) would be too large: it cannot end early, so there is none. */
+  isTooLarge?: boolean
+}
+
+/** What a page may hold. A page that another follows by `after` ends before it is larger; one more item is always allowed. */
+export const PAGE_BOUNDS = {
+  /** Rows of what belongs to the items, such as lines of orders. */
+  rows: 1000,
+  /** Characters of JSON text. */
+  characters: 1_048_576
+} as const
+
+/** As often as large may be a page with `skip`, whose client counts on full pages. */
+export const SKIP_FACTOR = 4
+
+/** A page with `skip` that would be larger than its bounds. */
+export const TOO_LARGE = { items: [], next: undefined, isTooLarge: true } as const
+
+/** The most rows that a statement has to read for a page: one more than it may hold. */
+export function getRowLimit ({ skip }: Pick<PageRequest, 'skip'>): number {
+  return PAGE_BOUNDS.rows * (skip === undefined ? 1 : SKIP_FACTOR) + 1
+}
+
+/**
+ * The page of items that were read with what belongs to them, one row for each. Where the statement has read as many rows as it may,
+ * the last item may be incomplete and is left for the next page.
+ * @param items in order, one more than wanted
+ * @param rowCount rows that the statement has read
+ * @param page what was asked for
+ * @param getCursor makes the cursor from the last item
+ */
+export function toRowPage<Item, Cursor> (
+  items: Item[],
+  rowCount: number,
+  page: PageRequest<Cursor>,
+  getCursor: (last: Item) => Cursor
+): Page<Item, Cursor> {
+  if (rowCount < getRowLimit(page)) return toPage(items, page.limit, getCursor)
+  const complete = items.slice(0, -1)
+  if (complete.length >= page.limit) return toPage(items, page.limit, getCursor)
+  if (page.skip !== undefined || complete.length === 0) return TOO_LARGE as unknown as Page<Item, Cursor>
+  const last = complete.at(-1)
+  return { items: complete, next: last === undefined ? undefined : getCursor(last) }
 }
 
 /**

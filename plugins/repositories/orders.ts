@@ -1,7 +1,14 @@
 import { and, asc, desc, eq, getTableColumns, param, sql, type Placeholder, type SQL } from 'drizzle-orm'
 import type { Database, Tables } from '../../drizzle/index.ts'
 import { MAX_ID } from '../../schemas/common.ts'
-import { toTimestampCursor, toPage, parseTimestampCursor, type Page, type PageRequest } from '../paging/page.ts'
+import {
+  getRowLimit,
+  parseTimestampCursor,
+  toRowPage,
+  toTimestampCursor,
+  type Page,
+  type PageRequest
+} from '../paging/page.ts'
 import { defineQueries, many, type Params } from '../../drizzle/prepared/queries.ts'
 
 export type OrderItem = Omit<Tables['orderItems']['$inferSelect'], 'order_id'>
@@ -23,11 +30,21 @@ export interface OrderFilter {
 
 type StoredItem = NewOrderItem & { order_id: number }
 
+interface Limits {
+  /** Orders, and rows of orders with their items. */
+  limit: number
+  rows: number
+}
+interface Place {
+  createdAt: Date
+  id: number
+}
+
 // A page of orders with their items in one statement, so that both are of the same moment.
 function withItems (
   db: Database,
   { orders, orderItems }: Tables,
-  { where, limit, skip }: { where?: SQL | undefined; limit?: Placeholder; skip?: Placeholder }
+  { where, limit, skip, rows }: { where?: SQL | undefined; limit?: Placeholder; skip?: Placeholder; rows?: Placeholder }
 ) {
   const order = getTableColumns(orders)
   const { order_id, ...item } = getTableColumns(orderItems)
@@ -35,7 +52,7 @@ function withItems (
   if (limit !== undefined) chosen = chosen.limit(limit)
   if (skip !== undefined) chosen = chosen.offset(skip)
   const page = chosen.as('page')
-  return db
+  const lines = db
     .select({
       order: {
         id: page.id,
@@ -47,7 +64,8 @@ function withItems (
       item
     })
     .from(page).leftJoin(orderItems, eq(orderItems.order_id, page.id))
-    .orderBy(desc(page.created_at), desc(page.id), asc(orderItems.id))
+    .orderBy(desc(page.created_at), desc(page.id), asc(orderItems.id)).$dynamic()
+  return rows === undefined ? lines : lines.limit(rows)
 }
 
 // Compared as one value, so that the index is entered where the page begins.
@@ -71,14 +89,13 @@ const queries = defineQueries('orders', (db, tables) => {
         .returning(item)
     ),
     byId: ({ id }: Params<{ id: number }>) => withItems(db, tables, { where: eq(orders.id, id) }),
-    list: ({ limit, skip }: Params<{ limit: number; skip: number }>) => withItems(db, tables, { limit, skip }),
-    listAfter: ({ limit, createdAt, id }: Params<{ limit: number; createdAt: Date; id: number }>) =>
-      withItems(db, tables, { where: older(tables, createdAt, id), limit }),
-    listOfUser: ({ user_id, limit, skip }: Params<{ user_id: number; limit: number; skip: number }>) =>
-      withItems(db, tables, { where: eq(orders.user_id, user_id), limit, skip }),
-    listOfUserAfter: (
-      { user_id, limit, createdAt, id }: Params<{ user_id: number; limit: number; createdAt: Date; id: number }>
-    ) => withItems(db, tables, { where: and(eq(orders.user_id, user_id), older(tables, createdAt, id)), limit })
+    list: ({ limit, skip, rows }: Params<Limits & { skip: number }>) => withItems(db, tables, { limit, skip, rows }),
+    listAfter: ({ limit, createdAt, id, rows }: Params<Limits & Place>) =>
+      withItems(db, tables, { where: older(tables, createdAt, id), limit, rows }),
+    listOfUser: ({ user_id, limit, skip, rows }: Params<Limits & { user_id: number; skip: number }>) =>
+      withItems(db, tables, { where: eq(orders.user_id, user_id), limit, skip, rows }),
+    listOfUserAfter: ({ user_id, limit, createdAt, id, rows }: Params<Limits & Place & { user_id: number }>) =>
+      withItems(db, tables, { where: and(eq(orders.user_id, user_id), older(tables, createdAt, id)), limit, rows })
   }
 })
 
@@ -104,23 +121,24 @@ export function createOrderRepository (db: Database) {
     },
 
     /** Orders with their items, newest first: always one statement. */
-    async list ({ limit, skip = 0, after, user_id }: PageRequest & OrderFilter): Promise<Page<Order>> {
-      const wanted = limit + 1
+    async list (page: PageRequest & OrderFilter): Promise<Page<Order>> {
+      const { skip = 0, after, user_id } = page
+      const limits = { limit: page.limit + 1, rows: getRowLimit(page) }
       const place = after === undefined ? undefined : toPlace(after)
       const rows = user_id === undefined
         ? place === undefined
-          ? await run.list({ limit: wanted, skip })
-          : await run.listAfter({ limit: wanted, ...place })
+          ? await run.list({ ...limits, skip })
+          : await run.listAfter({ ...limits, ...place })
         : place === undefined
-        ? await run.listOfUser({ user_id, limit: wanted, skip })
-        : await run.listOfUserAfter({ user_id, limit: wanted, ...place })
-      return toPage(grouped(rows), limit, ({ created_at, id }) => toTimestampCursor(created_at, id))
+        ? await run.listOfUser({ user_id, ...limits, skip })
+        : await run.listOfUserAfter({ user_id, ...limits, ...place })
+      return toRowPage(grouped(rows), rows.length, page, ({ created_at, id }) => toTimestampCursor(created_at, id))
     }
   }
 }
 
 // No order has an id beyond the largest integer, so a cursor from there means the same as one from just below.
-function toPlace (after: string): { createdAt: Date; id: number } {
+function toPlace (after: string): Place {
   const { createdAt, id } = parseTimestampCursor(after)
   return { createdAt, id: Math.min(Number(id), MAX_ID) }
 }

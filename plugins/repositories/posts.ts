@@ -2,6 +2,7 @@ import { ObjectId } from 'mongodb'
 import { PostSchema, PostSummarySchema } from '../../schemas/posts.ts'
 import { mongoPages, type Documents } from '../mongo/json/page-reader.ts'
 import { toTimestampCursor, parseTimestampCursor, type Page, type PageRequest } from '../paging/page.ts'
+import type { Precondition } from '../conditional/etag.ts'
 import type { PostSummary } from './users.ts'
 
 /** A post as MongoDB keeps it. */
@@ -14,9 +15,12 @@ export interface PostDocument {
   slug?: string
   created_at: Date
   updated_at: Date
+  /** Counts the writes; documents of earlier releases have none. */
+  version?: number
 }
-/** A post as clients see it. */
-export type Post = Omit<PostDocument, '_id'> & { id: string }
+/** A post as clients see it, and the version that its ETag is made of. */
+export type Post = Omit<PostDocument, '_id' | 'version'> & { id: string }
+export type StoredPost = Post & { version: number }
 export interface NewPost {
   title: string
   content: string
@@ -42,14 +46,14 @@ export function createPostRepository (db: Documents) {
   const collection = db.collection<PostDocument>('posts')
   return {
     /** Stores a post; a taken slug violates `posts_slug_key`. Whether the author exists is for the caller to know. */
-    async create (post: NewPost): Promise<Post> {
+    async create (post: NewPost): Promise<StoredPost> {
       const now = new Date()
-      const document = { _id: new ObjectId(), ...post, created_at: now, updated_at: now }
+      const document = { _id: new ObjectId(), ...post, created_at: now, updated_at: now, version: 1 }
       await collection.insertOne(document)
       return toPost(document)
     },
 
-    async getById (id: string): Promise<Post | null> {
+    async getById (id: string): Promise<StoredPost | null> {
       const document = await collection.findOne({ _id: new ObjectId(id) })
       return document === null ? null : toPost(document)
     },
@@ -73,19 +77,23 @@ export function createPostRepository (db: Documents) {
       }, page.limit)
     },
 
-    /** Changes only the fields that are given. */
-    async update (id: string, changes: PostChanges): Promise<Post | null> {
+    /** Changes only the fields that are given; null when there is no such post, or not as it is expected. */
+    async update (
+      id: string,
+      changes: PostChanges,
+      expected: Precondition = {}
+    ): Promise<StoredPost | null> {
       const document = await collection.findOneAndUpdate(
-        { _id: new ObjectId(id) },
+        { _id: new ObjectId(id), ...hasVersion(expected) },
         toUpdate(changes),
         { returnDocument: 'after' }
       )
       return document === null ? null : toPost(document)
     },
 
-    /** True when there was such a post. */
-    async delete (id: string): Promise<boolean> {
-      const { deletedCount } = await collection.deleteOne({ _id: new ObjectId(id) })
+    /** True when there was such a post, as expected. */
+    async delete (id: string, expected: Precondition = {}): Promise<boolean> {
+      const { deletedCount } = await collection.deleteOne({ _id: new ObjectId(id), ...hasVersion(expected) })
       return deletedCount > 0
     }
   }
@@ -93,11 +101,29 @@ export function createPostRepository (db: Documents) {
 
 function toUpdate ({ slug, ...changes }: PostChanges) {
   const $set = { ...changes, ...(typeof slug === 'string' ? { slug } : {}), updated_at: new Date() }
-  return slug === null ? { $set, $unset: { slug: '' } as const } : { $set }
+  const $inc = { version: 1 }
+  return slug === null ? { $set, $inc, $unset: { slug: '' } as const } : { $set, $inc }
 }
 
-function toPost ({ _id, ...post }: PostDocument): Post {
-  return { id: _id.toHexString(), ...post }
+function toPost ({ _id, version = 0, ...post }: PostDocument): StoredPost {
+  return { id: _id.toHexString(), ...post, version }
+}
+
+/** The filter of a write that expects a version; 0 stands for documents that have none yet. */
+function hasVersion ({ match, noneMatch }: Precondition): object {
+  const wanted = match?.map(toStored)
+  const unwanted = noneMatch === '*' ? undefined : noneMatch?.map(toStored)
+  const conditions = [
+    ...(wanted === undefined ? [] : [{ version: { $in: wanted } }]),
+    ...(unwanted === undefined ? [] : [{ version: { $nin: unwanted } }]),
+    // No post that is there has an _id of this type.
+    ...(noneMatch === '*' ? [{ _id: { $type: 'null' } }] : [])
+  ]
+  return conditions.length === 0 ? {} : { $and: conditions }
+}
+
+function toStored (version: string): number | null {
+  return version === '0' ? null : Number(version)
 }
 
 function getSkip ({ skip, after }: PageRequest): { skip?: number } {

@@ -1,7 +1,9 @@
 import { and, asc, eq, getTableColumns, gt, inArray, lte, sql, type Placeholder, type SQL } from 'drizzle-orm'
 import type { Database, Tables } from '../../drizzle/index.ts'
-import { toPage, type Page, type PageRequest } from '../paging/page.ts'
+import { getRowLimit, toRowPage, type Page, type PageRequest } from '../paging/page.ts'
 import { defineQueries, type Params } from '../../drizzle/prepared/queries.ts'
+import type { Precondition } from '../conditional/etag.ts'
+import { isExpected, toVersionLists, type VersionLists } from './expected-version.ts'
 
 /** A user as clients see it; writes also return the `version`, by which the outbox is waited for. */
 export type User = Omit<Tables['users']['$inferSelect'], 'version'>
@@ -27,11 +29,17 @@ export interface UserFilter {
 /** Posts that a list shows of one user: the newest ones, so that a page has an end. */
 export const POSTS_PER_USER = 100
 
+interface Changes {
+  id: number
+  email: string | null
+  name: string | null
+}
+
 // A page of users with their posts in one statement, however many there are of either.
 function withPosts (
   db: Database,
   { users, posts }: Tables,
-  { where, limit, skip }: { where?: SQL; limit?: Placeholder; skip?: Placeholder }
+  { where, limit, skip, rows }: { where?: SQL; limit?: Placeholder; skip?: Placeholder; rows: Placeholder }
 ) {
   const { version, ...user } = getTableColumns(users)
   let chosen = db.select(user).from(users).where(where).orderBy(asc(users.id)).$dynamic()
@@ -62,31 +70,44 @@ function withPosts (
       }
     })
     .from(page).leftJoin(ranked, and(eq(ranked.author_id, page.id), lte(ranked.place, POSTS_PER_USER)))
-    .orderBy(asc(page.id), asc(ranked.place))
+    .orderBy(asc(page.id), asc(ranked.place)).limit(rows)
 }
 
 const queries = defineQueries('users', (db, tables, { now, version: next }) => {
   const { users } = tables
   const { version, ...user } = getTableColumns(users)
+
+  // A field that is not given stays as it is.
+  function changed ({ email, name }: Pick<Params<Changes>, 'email' | 'name'>) {
+    return {
+      email: sql`coalesce(${email}, ${users.email})`,
+      name: sql`coalesce(${name}, ${users.name})`,
+      updated_at: now,
+      version: next
+    }
+  }
+
   return {
     create: ({ email, name }: Params<NewUser>) =>
       db.insert(users).values({ email, name, version: next }).returning({ ...user, version }),
-    byId: ({ id }: Params<{ id: number }>) => db.select(user).from(users).where(eq(users.id, id)),
+    byId: ({ id }: Params<{ id: number }>) => db.select({ ...user, version }).from(users).where(eq(users.id, id)),
     byEmail: ({ email }: Params<{ email: string }>) => db.select(user).from(users).where(eq(users.email, email)),
-    list: ({ limit, skip }: Params<{ limit: number; skip: number }>) => withPosts(db, tables, { limit, skip }),
-    listAfter: ({ limit, after }: Params<{ limit: number; after: number }>) =>
-      withPosts(db, tables, { where: gt(users.id, after), limit }),
-    listByEmail: ({ email }: Params<{ email: string }>) => withPosts(db, tables, { where: eq(users.email, email) }),
-    update: ({ id, email, name }: Params<{ id: number; email: string | null; name: string | null }>) =>
-      db.update(users)
-        .set({
-          email: sql`coalesce(${email}, ${users.email})`,
-          name: sql`coalesce(${name}, ${users.name})`,
-          updated_at: now,
-          version: next
-        })
-        .where(eq(users.id, id)).returning({ ...user, version }),
-    delete: ({ id }: Params<{ id: number }>) => db.delete(users).where(eq(users.id, id)).returning({ id: users.id })
+    list: ({ limit, skip, rows }: Params<{ limit: number; skip: number; rows: number }>) =>
+      withPosts(db, tables, { limit, skip, rows }),
+    listAfter: ({ limit, after, rows }: Params<{ limit: number; after: number; rows: number }>) =>
+      withPosts(db, tables, { where: gt(users.id, after), limit, rows }),
+    listByEmail: ({ email, rows }: Params<{ email: string; rows: number }>) =>
+      withPosts(db, tables, { where: eq(users.email, email), rows }),
+    update: ({ id, email, name }: Params<Changes>) =>
+      db.update(users).set(changed({ email, name })).where(eq(users.id, id)).returning({ ...user, version }),
+    updateIf: ({ id, email, name, match, noneMatch }: Params<Changes & VersionLists>) =>
+      db.update(users).set(changed({ email, name })).where(
+        and(eq(users.id, id), isExpected(users.version, { match, noneMatch }))
+      ).returning({ ...user, version }),
+    delete: ({ id }: Params<{ id: number }>) => db.delete(users).where(eq(users.id, id)).returning({ id: users.id }),
+    deleteIf: ({ id, match, noneMatch }: Params<{ id: number } & VersionLists>) =>
+      db.delete(users).where(and(eq(users.id, id), isExpected(users.version, { match, noneMatch })))
+        .returning({ id: users.id })
   }
 })
 
@@ -105,7 +126,7 @@ export function createUserRepository (db: Database) {
       return created as StoredUser
     },
 
-    async getById (id: number): Promise<User | null> {
+    async getById (id: number): Promise<StoredUser | null> {
       const [user] = await run.byId({ id })
       return user ?? null
     },
@@ -116,29 +137,32 @@ export function createUserRepository (db: Database) {
     },
 
     /** Users by id, each with the newest of its posts: always one statement. */
-    async list (
-      { limit, skip = 0, after, email }: PageRequest<number> & UserFilter
-    ): Promise<Page<UserWithPosts, number>> {
-      const wanted = limit + 1
+    async list (page: PageRequest<number> & UserFilter): Promise<Page<UserWithPosts, number>> {
+      const { skip = 0, after, email } = page
+      const limits = { limit: page.limit + 1, rows: getRowLimit(page) }
       const rows = email !== undefined
-        ? await run.listByEmail({ email })
+        ? await run.listByEmail({ email, rows: limits.rows })
         : after === undefined
-        ? await run.list({ limit: wanted, skip })
-        : await run.listAfter({ limit: wanted, after })
+        ? await run.list({ ...limits, skip })
+        : await run.listAfter({ ...limits, after })
       const users = grouped(rows)
       const left = email === undefined ? users : users.slice(skip).filter(({ id }) => after === undefined || id > after)
-      return toPage(left, limit, ({ id }) => id)
+      return toRowPage(left, rows.length, page, ({ id }) => id)
     },
 
-    /** Changes only the fields that are given. */
-    async update (id: number, { email, name }: UserChanges): Promise<StoredUser | null> {
-      const [user] = await run.update({ id, email: email ?? null, name: name ?? null })
+    /** Changes only the fields that are given; null when there is no such user, or not as it is expected. */
+    async update (id: number, { email, name }: UserChanges, expected: Precondition = {}): Promise<StoredUser | null> {
+      const changes = { id, email: email ?? null, name: name ?? null }
+      const lists = toVersionLists(expected)
+      const [user] = lists === undefined ? await run.update(changes) : await run.updateIf({ ...changes, ...lists })
       return user ?? null
     },
 
-    /** True when there was such a user; orders that refer to it violate `orders_user_id_fkey`. */
-    async delete (id: number): Promise<boolean> {
-      return (await run.delete({ id })).length > 0
+    /** True when there was such a user, as expected; orders that refer to it violate `orders_user_id_fkey`. */
+    async delete (id: number, expected: Precondition = {}): Promise<boolean> {
+      const lists = toVersionLists(expected)
+      const rows = lists === undefined ? await run.delete({ id }) : await run.deleteIf({ id, ...lists })
+      return rows.length > 0
     }
   }
 }

@@ -47,6 +47,7 @@ const createOrder = defineRoute({
 const getOrder = defineRoute({
   method: 'GET',
   url: '/:id',
+  config: { conditional: true },
   schema: {
     operationId: 'getOrder',
     summary: 'Read an order',

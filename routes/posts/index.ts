@@ -15,7 +15,7 @@ import { problems } from '../../schemas/problem.ts'
 
 const tags = ['posts']
 // A write sent straight to MongoDB would stay even if the answer could not be made.
-const config = { transaction: { store: 'mongo', retries: 3 } } as const
+const config = { transaction: { store: 'mongo', retries: 3 }, conditional: true } as const
 
 const listPosts = defineRoute({
   method: 'GET',
@@ -82,13 +82,14 @@ const createPost = defineRoute({
     await assertAuthor(this, request.body.author_id)
     const post = await this.repositories.posts(request.mongo).create(request.body)
     reply.code(201).header('location', `/posts/${post.id}`)
-    return post
+    return reply.withTag(post)
   }
 })
 
 const getPost = defineRoute({
   method: 'GET',
   url: '/:id',
+  config: { conditional: true },
   schema: {
     operationId: 'getPost',
     summary: 'Read a post',
@@ -97,10 +98,10 @@ const getPost = defineRoute({
     params: PostParamsSchema,
     response: { 200: ref(PostSchema, { description: 'The post' }), ...problems(404) }
   },
-  handler: async function getPost (request) {
+  handler: async function getPost (request, reply) {
     const post = await this.repositories.posts(request.mongo).getById(request.params.id)
     this.assert(post, 404, 'Post not found')
-    return post
+    return reply.withTag(post)
   }
 })
 
@@ -123,11 +124,12 @@ function changePost (method: 'PUT' | 'PATCH', names: { operationId: string; summ
       response: { 200: ref(PostSchema, { description: 'The post as it is now' }), ...problems(404, 409, 422) },
       ...names
     },
-    handler: async function updatePost (request) {
+    handler: async function updatePost (request, reply) {
       if (request.body.author_id !== undefined) await assertAuthor(this, request.body.author_id)
-      const post = await this.repositories.posts(request.mongo).update(request.params.id, request.body)
-      this.assert(post, 404, 'Post not found')
-      return post
+      const posts = this.repositories.posts(request.mongo)
+      const post = await posts.update(request.params.id, request.body, request.precondition)
+      if (post === null) throw this.createMissProblem(await posts.getById(request.params.id), 'Post')
+      return reply.withTag(post)
     }
   })
 }
@@ -145,8 +147,9 @@ const deletePost = defineRoute({
     response: { 204: NoContentSchema, ...problems(404) }
   },
   handler: async function deletePost (request, reply) {
-    const wasThere = await this.repositories.posts(request.mongo).delete(request.params.id)
-    this.assert(wasThere, 404, 'Post not found')
+    const posts = this.repositories.posts(request.mongo)
+    const wasThere = await posts.delete(request.params.id, request.precondition)
+    if (!wasThere) throw this.createMissProblem(await posts.getById(request.params.id), 'Post')
     reply.code(204)
     return null
   }

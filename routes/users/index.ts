@@ -14,6 +14,7 @@ import {
 } from '../../schemas/users.ts'
 
 const tags = ['users']
+const config = { conditional: true } as const
 
 const listUsers = defineRoute({
   method: 'GET',
@@ -34,6 +35,7 @@ const listUsers = defineRoute({
 const createUser = defineRoute({
   method: 'POST',
   url: '',
+  config,
   schema: {
     operationId: 'createUser',
     summary: 'Create a user',
@@ -45,7 +47,7 @@ const createUser = defineRoute({
   handler: async function createUser (request, reply) {
     const user = await this.repositories.users(request.db).create(request.body)
     reply.code(201).header('location', `/users/${user.id}`)
-    return user
+    return reply.withTag(user)
   }
 })
 
@@ -68,6 +70,7 @@ const listUserSummaries = defineRoute({
 const getUser = defineRoute({
   method: 'GET',
   url: '/:id',
+  config,
   schema: {
     operationId: 'getUser',
     summary: 'Read a user',
@@ -76,10 +79,10 @@ const getUser = defineRoute({
     params: UserParamsSchema,
     response: { 200: ref(UserSchema, { description: 'The user' }), ...problems(404) }
   },
-  handler: async function getUser (request) {
+  handler: async function getUser (request, reply) {
     const user = await this.repositories.users(request.db).getById(request.params.id)
     this.assert(user, 404, 'User not found')
-    return user
+    return reply.withTag(user)
   }
 })
 
@@ -93,6 +96,7 @@ function changeUser (method: 'PUT' | 'PATCH', names: { operationId: string; summ
   return defineRoute({
     method,
     url: '/:id',
+    config,
     schema: {
       description: 'Only the fields that are given change.',
       tags,
@@ -101,10 +105,11 @@ function changeUser (method: 'PUT' | 'PATCH', names: { operationId: string; summ
       response: { 200: ref(UserSchema, { description: 'The user as it is now' }), ...problems(404, 409, 422) },
       ...names
     },
-    handler: async function updateUser (request) {
-      const user = await this.repositories.users(request.db).update(request.params.id, request.body)
-      this.assert(user, 404, 'User not found')
-      return user
+    handler: async function updateUser (request, reply) {
+      const users = this.repositories.users(request.db)
+      const user = await users.update(request.params.id, request.body, request.precondition)
+      if (user === null) throw this.createMissProblem(await users.getById(request.params.id), 'User')
+      return reply.withTag(user)
     }
   })
 }
@@ -112,6 +117,7 @@ function changeUser (method: 'PUT' | 'PATCH', names: { operationId: string; summ
 const deleteUser = defineRoute({
   method: 'DELETE',
   url: '/:id',
+  config,
   schema: {
     operationId: 'deleteUser',
     summary: 'Delete a user',
@@ -121,8 +127,9 @@ const deleteUser = defineRoute({
     response: { 204: NoContentSchema, ...problems(404, 409) }
   },
   handler: async function deleteUser (request, reply) {
-    const wasThere = await this.repositories.users(request.db).delete(request.params.id)
-    this.assert(wasThere, 404, 'User not found')
+    const users = this.repositories.users(request.db)
+    const wasThere = await users.delete(request.params.id, request.precondition)
+    if (!wasThere) throw this.createMissProblem(await users.getById(request.params.id), 'User')
     reply.code(204)
     return null
   }

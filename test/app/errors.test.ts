@@ -115,7 +115,7 @@ t.test('requests that do not match their schema', async (t) => {
   })
   await t.test('path and query are coerced, and their errors say where they are', async (t) => {
     t.same((await post({ items: [] }, '/things/7?limit=5')).json(), { limit: 5 })
-    t.same((await post({ items: [] }, '/things/7?unknown=1')).json(), { limit: 100 })
+    t.same((await post({ items: [] }, '/things/7')).json(), { limit: 100 })
     t.match(isProblem(t, await post({ items: [] }, `/things/${SECRET}`), 400, 'invalid-request'), {
       detail: 'The path of the request has 1 error',
       errors: [{ pointer: '/id', detail: 'must be integer', in: 'path' }]

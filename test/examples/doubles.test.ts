@@ -21,7 +21,14 @@ t.test('SQL in memory: real statements, constraints and transactions, no server'
 })
 
 t.test('a repository replaced: the route alone, its calls recorded', async (t) => {
-  const ada = { id: 7, email: 'ada@example.com', name: 'Ada', created_at: new Date(0), updated_at: new Date(0) }
+  const ada = {
+    id: 7,
+    email: 'ada@example.com',
+    name: 'Ada',
+    version: 1,
+    created_at: new Date(0),
+    updated_at: new Date(0)
+  }
   const getById = t.captureFn(async (id: number) => id === 7 ? ada : null)
   const app = await buildApp({ settings, logger: false, overrides: { repositories: { users: () => ({ getById }) } } })
   t.teardown(() => app.close())
@@ -39,6 +46,7 @@ t.test('MongoDB replaced: what a repository sends, without sending it', async (t
       id: 7,
       email: 'ada@example.com',
       name: 'Ada',
+      version: 1,
       created_at: new Date(0),
       updated_at: new Date(0)
     })
@@ -62,6 +70,7 @@ t.test('an error of the database: what the client is told', async (t) => {
       id: 7,
       email: 'ada@example.com',
       name: 'Ada',
+      version: 1,
       created_at: new Date(0),
       updated_at: new Date(0)
     })

@@ -177,7 +177,8 @@ t.test('a list is one command to MongoDB', async (t) => {
       'aggregate'
     ], [`/posts/${'f'.repeat(24)}`, 'find']] as const
   ) {
-    for (const page of ['', '?limit=2']) { // a whole list, and a page that another follows
+    const pages = url.endsWith('ffff') ? [''] : ['', '?limit=2']
+    for (const page of pages) { // a whole list, and a page that another follows
       commands.length = 0
       const { statusCode } = await app.inject({ url: url + page })
       t.strictSame(commands, [expected], `${url}${page}: ${statusCode}`)

@@ -33,7 +33,8 @@ export default {
         author_id: POSITIVE_INTEGER,
         slug: toTextRule(slug),
         created_at: { bsonType: 'date' },
-        updated_at: { bsonType: 'date' }
+        updated_at: { bsonType: 'date' },
+        version: POSITIVE_INTEGER
       }
     }
   }

@@ -3,11 +3,11 @@ import { isoDate } from './iso-date.ts'
 
 /** A batch of documents as the text of a JSON array. */
 export interface JsonBatch {
-  /** `[{…},{…}]`, at most `limit` documents. */
+  /** `[{…},{…}]`, as many documents as the bounds allow. */
   json: string
   /** The last document of `json` as JSON text; undefined when there is none. */
   last: string | undefined
-  /** True when the batch held more than `limit` documents. */
+  /** True when the batch held more documents. */
   hasMore: boolean
 }
 
@@ -45,16 +45,23 @@ const needsEscape = /["\\\u0000-\u001f]/
  * @example
  * const toJson = compileBatch(PostSchema, { id: '_id' })
  * const { cursor } = await db.command({ find: 'posts', limit: 101, singleBatch: true, batchSize: 101 }, { fieldsAsRaw: { firstBatch: true } })
- * const { json, hasMore } = toJson(cursor.firstBatch, 100)
+ * const { json, hasMore } = toJson(cursor.firstBatch, 100, 1_000_000) // the text ends with the document that reaches a million characters
  */
 export function compileBatch (
   schema: TObject,
   storedAs: Record<string, string> = {}
-): (documents: Uint8Array[], limit: number) => JsonBatch {
+): (documents: Uint8Array[], limit: number, characters?: number) => JsonBatch {
   const document = compileDocument(getFields(schema, storedAs))
-  return function toJson (documents, limit) {
-    const texts = documents.slice(0, limit).map((bytes) => document(toBuffer(bytes)))
-    return { json: `[${texts.join(',')}]`, last: texts.at(-1), hasMore: documents.length > limit }
+  return function toJson (documents, limit, characters = Infinity) {
+    const texts: string[] = []
+    let left = characters
+    for (const bytes of documents) {
+      if (texts.length === limit || left <= 0) break
+      const text = document(toBuffer(bytes))
+      left -= text.length
+      texts.push(text)
+    }
+    return { json: `[${texts.join(',')}]`, last: texts.at(-1), hasMore: documents.length > texts.length }
   }
 }
 

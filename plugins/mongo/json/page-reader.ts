@@ -2,13 +2,16 @@ import type { Static, TObject, TSchema } from '@sinclair/typebox'
 import { Long, MongoError, MongoNetworkError, ObjectId, type Document } from 'mongodb'
 import type { TransactionalDatabase } from 'fastify-transaction'
 import { compileBatch } from './bson-json.ts'
-import type { Page } from '../../paging/page.ts'
+import { PAGE_BOUNDS, SKIP_FACTOR, TOO_LARGE, type Page } from '../../paging/page.ts'
 
 /** A handle on MongoDB: `request.mongo` on a transaction, or a plain database. */
 export type Documents = TransactionalDatabase
 
 /** One page of a list: a find, or the stages of an aggregation, which must limit themselves to `limit` + 1 documents. */
-export type PageQuery = { filter: Document; sort: Record<string, 1 | -1>; skip?: number } | { stages: Document[] }
+export type PageQuery = { filter: Document; sort: Record<string, 1 | -1>; skip?: number } | {
+  stages: Document[]
+  skip?: number
+}
 
 /** The first reply to a command that makes a cursor; its id is 0 when the batch was all. */
 interface RawReply {
@@ -72,7 +75,8 @@ async function readRaw<Item> (
 ): Promise<Page<Item> | undefined> {
   const documents = await sendRaw(db, list, query, limit + 1)
   if (documents === undefined) return undefined
-  const { json, last, hasMore } = list.toJson(documents, limit)
+  const { json, last, hasMore } = list.toJson(documents, limit, getCharacters(query))
+  if (isCounted(query) && json.length > getCharacters(query)) return TOO_LARGE as unknown as Page<Item>
   return {
     json,
     get items () {
@@ -106,7 +110,8 @@ async function sendRaw<Item> (
     const open = Long.fromString(id.toString())
     if (open.isZero()) return firstBatch
     await db.command({ killCursors: collection, cursors: [open] }).catch(() => {}) // it would end by itself in ten minutes
-    return undefined
+    // A reply of 16 MB is more than a page holds.
+    return isLargerThanPage(firstBatch, query) ? firstBatch : undefined
   } catch (error) {
     if (hasGoneAway(error)) return undefined
     throw error
@@ -127,9 +132,36 @@ async function readDecoded<Item> (
       limit: limit + 1,
       maxTimeMS: MAX_TIME_MS
     })).toArray()
-  const items = documents.slice(0, limit).map((document) => toItem<Item>(document, names))
+  const items = takeWithin(
+    documents.slice(0, limit).map((document) => toItem<Item>(document, names)),
+    getCharacters(query)
+  )
+  if (isCounted(query) && items.length < Math.min(limit, documents.length)) return TOO_LARGE as unknown as Page<Item>
   const last = items.at(-1)
-  return { items, next: documents.length > limit && last !== undefined ? getCursor(last) : undefined }
+  return { items, next: documents.length > items.length && last !== undefined ? getCursor(last) : undefined }
+}
+
+/** The first items, up to the one that reaches the bound. */
+function takeWithin<Item> (items: Item[], characters: number): Item[] {
+  let left = characters
+  return items.filter((item) => {
+    const isTaken = left > 0
+    if (isTaken) left -= JSON.stringify(item).length
+    return isTaken
+  })
+}
+
+/** Whether the client counts items (`skip`), so that a page that ends early would hide some. */
+function isCounted (query: PageQuery): boolean {
+  return 'skip' in query && query.skip !== undefined
+}
+
+function getCharacters (query: PageQuery): number {
+  return PAGE_BOUNDS.characters * (isCounted(query) ? SKIP_FACTOR : 1)
+}
+
+function isLargerThanPage (documents: Uint8Array[], query: PageQuery): boolean {
+  return documents.reduce((sum, { length }) => sum + length, 0) > 2 * getCharacters(query)
 }
 
 function isPlain (db: object): db is Documents & Raw {

@@ -1,0 +1,74 @@
+import AjvCompiler from '@fastify/ajv-compiler'
+import { countValues } from './count-values.ts'
+import { FORMATS } from './formats.ts'
+import { findMisspelledNumbers, type TextSchema } from './numbers.ts'
+import { markAsFirst } from './partial.ts'
+
+type Factory = ReturnType<typeof AjvCompiler>
+type Validate = ReturnType<ReturnType<Factory>>
+type Compile = (route: { schema: object; httpPart?: string }) => Validate
+
+/** The most values of a request part whose errors are all told; of a larger one the first error ends the work. */
+export const MAX_VALUES = 1000
+
+const ajv = AjvCompiler()
+const strict = { removeAdditional: false, useDefaults: true, strict: true, formats: FORMATS } as const
+const body = { ...strict, coerceTypes: false } as const
+// With strictNumbers Ajv skips the bounds of what is not finite, and the text "Infinity" would be a valid integer.
+const text = { ...strict, coerceTypes: 'array', strictNumbers: false } as const
+
+/**
+ * Compiles the schemas of routes. A body is taken as it is; path, query and headers are text, so they are coerced. All errors are
+ * told at once, unless the part holds so much that looking for all of them would block the process: then the first one is, and
+ * Ajv looks at `maxItems`, `maxProperties` and unknown keys before it looks at what is inside.
+ */
+export const buildValidator: Factory = (externalSchemas) => {
+  const compileBody = createCompile(externalSchemas, body)
+  const compileText = createCompile(externalSchemas, text)
+  return ((route: { schema: object; httpPart?: string }) => {
+    if (route.httpPart === 'body') return compileBody(route)
+    const validate = compileText(route)
+    return route.httpPart === 'headers' ? validate : withOneSpelling(route.schema, validate)
+  }) as ReturnType<Factory>
+}
+
+function createCompile (externalSchemas: Parameters<Factory>[0], options: typeof body | typeof text): Compile {
+  const compileAll = ajv(externalSchemas, { customOptions: { ...options, allErrors: true } }) as Compile
+  const compileFirst = ajv(externalSchemas, { customOptions: { ...options, allErrors: false } }) as Compile
+  return (route) => boundWork(compileAll(route), compileFirst(route))
+}
+
+function boundWork (all: Validate, first: Validate): Validate {
+  const validate = function validateBounded (data: unknown): boolean {
+    const isLarge = countValues(data, MAX_VALUES) > MAX_VALUES
+    const chosen = isLarge ? first : all
+    const isValid = chosen(data) as boolean
+    validate.errors = chosen.errors ?? null
+    if (isLarge && validate.errors !== null) markAsFirst(validate.errors)
+    return isValid
+  } as Validate
+  return validate
+}
+
+/**
+ * Refuses numbers that Ajv would coerce from something else than their one decimal spelling, and tells the names that are known
+ * beside one that is not.
+ */
+function withOneSpelling (schema: TextSchema, inner: Validate): Validate {
+  const known = Object.keys(schema.properties ?? {})
+  const validate = function validateSpelling (data: unknown): boolean {
+    const misspelled = findMisspelledNumbers(schema, data)
+    const isValid = inner(data) as boolean
+    validate.errors = inner.errors ?? null
+    for (const error of validate.errors ?? []) {
+      if (error.keyword === 'additionalProperties') error.params['known'] = known
+    }
+    if (misspelled.length === 0) return isValid
+    const others = validate.errors?.filter((error) =>
+      !misspelled.some((one) => one.instancePath === error.instancePath)
+    )
+    validate.errors = [...misspelled, ...(others ?? [])]
+    return false
+  } as Validate
+  return validate
+}

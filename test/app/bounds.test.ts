@@ -1,0 +1,189 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { request as httpRequest } from 'node:http'
+import t, { type Test } from 'tap'
+import type { App } from '../../app.ts'
+import { FairQueue } from '../../plugins/common/fair-queue.ts'
+import { mongoDatabase } from '../../plugins/mongo/index.ts'
+import { build, listen } from '../helper.ts'
+import { until } from '../stores.ts'
+
+function open (t: Test, origin: string): Socket {
+  const socket = connect(Number(new URL(origin).port), '127.0.0.1')
+  socket.on('error', () => {})
+  t.teardown(() => {
+    socket.destroy()
+  })
+  return socket
+}
+
+function countConnections (app: App): Promise<number> {
+  return new Promise((resolve, reject) => {
+    app.server.getConnections((error, count) => {
+      if (error === null) resolve(count)
+      else reject(error)
+    })
+  })
+}
+
+const LONG = {
+  title: 't',
+  content: 'x'.repeat(100_000),
+  category: 'long',
+  author_id: 1,
+  created_at: new Date(),
+  updated_at: new Date()
+}
+
+t.test('who does not take an answer is cut off, and its memory is free', async (t) => {
+  const app = await build(t, { settings: { SEND_TIMEOUT_MS: 1, ANSWERS_IN_FLIGHT_MB: 1, PROJECTIONS: false } })
+  await mongoDatabase(app).collection('posts').insertMany(
+    Array.from({ length: 10 }, (_, i) => ({ ...LONG, title: `${i}` }))
+  )
+  const origin = await listen(t, app)
+  const get = 'GET /posts HTTP/1.1\r\nhost: x\r\n\r\n'
+  const silent = open(t, origin).pause()
+  silent.write(get.repeat(40))
+  await until('the connection is open', async () => await countConnections(app) === 1)
+  await until('the connection is cut', async () => await countConnections(app) === 0)
+  await until('nothing is in flight', () => app.answersInFlight().count === 0)
+  t.equal(app.answersInFlight().bytes, 0)
+  t.equal((await fetch(`${origin}/posts?limit=1`)).status, 200)
+})
+
+t.test('while too much waits to be taken, lists are refused and the rest is answered', async (t) => {
+  const app = await build(t, { settings: { SEND_TIMEOUT_MS: 0, ANSWERS_IN_FLIGHT_MB: 1, PROJECTIONS: false } })
+  await mongoDatabase(app).collection('posts').insertMany(
+    Array.from({ length: 10 }, (_, i) => ({ ...LONG, title: `${i}` }))
+  )
+  const origin = await listen(t, app)
+  const readers = Array.from({ length: 12 }, () => open(t, origin).pause())
+  for (const reader of readers) reader.write('GET /posts HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(5))
+  await until('a megabyte is in flight', () => app.answersInFlight().bytes > 1_048_576)
+  const refused = await app.inject('/posts/summaries')
+  t.equal(refused.statusCode, 503)
+  t.equal(refused.headers['retry-after'], '1')
+  t.equal((await app.inject('/livez')).statusCode, 200)
+  t.equal((await app.inject('/posts/ffffffffffffffffffffffff')).statusCode, 404)
+  for (const reader of readers) reader.destroy()
+  await until('nothing is in flight', () => app.answersInFlight().count === 0)
+  t.equal((await app.inject('/posts/summaries')).statusCode, 200)
+})
+
+t.test('a fair queue lets groups in by turns', async (t) => {
+  const queue = new FairQueue({ limit: 2, maxWaiting: 4, longestWaitMs: 60_000 })
+  const admitted: string[] = []
+  const refused: string[] = []
+  const enter = (group: string, name: string) =>
+    queue.enter(group, (isAdmitted) => {
+      ;(isAdmitted ? admitted : refused).push(name)
+    })
+  const first = enter('a', 'a1')
+  const second = enter('a', 'a2')
+  const third = enter('a', 'a3')
+  enter('a', 'a4')
+  enter('b', 'b1')
+  enter('c', 'c1')
+  enter('d', 'd1')
+  t.same(admitted, ['a1', 'a2'])
+  t.same(refused, ['d1'], 'no more than four wait')
+  first.leave()
+  first.leave()
+  t.same(admitted, ['a1', 'a2', 'a3'], 'once each')
+  second.leave()
+  t.equal(admitted.at(-1), 'b1', 'before the fourth of a')
+  third.leave()
+  t.equal(admitted.at(-1), 'c1')
+  t.same([queue.inside, queue.waiting, queue.refused], [2, 1, 1])
+  queue.clear()
+  t.same(refused, ['d1', 'a4'])
+})
+
+t.test('a stranger is answered between the lists that one socket has pipelined', async (t) => {
+  const app = await build(t, { settings: { LIST_CONCURRENCY: 1, PROJECTIONS: false } })
+  const origin = await listen(t, app)
+  const queue = app.concurrency.get('GET /posts/') ?? app.concurrency.get('GET /posts')
+  const greedy = open(t, origin)
+  greedy.write('GET /posts HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(300))
+  await until('lists wait', () => (queue?.waiting ?? 0) > 0)
+  const answer = await fetch(`${origin}/posts`)
+  t.equal(answer.status, 200)
+  greedy.destroy()
+  await until('nobody waits', () => queue?.waiting === 0 && queue.inside === 0)
+})
+
+t.test('who leaves before its turn takes none', async (t) => {
+  const app = await build(t, {
+    plugins: async (app) => {
+      app.get('/slow', { config: { concurrency: 1 } }, async () => {
+        await new Promise((resolve) => {
+          release = resolve as () => void
+        })
+        return {}
+      })
+    }
+  })
+  let release: (() => void) | undefined
+  const origin = await listen(t, app)
+  const queue = [...app.concurrency].find(([name]) => name === 'GET /slow')?.[1]
+  const first = fetch(`${origin}/slow`)
+  await until('the first is inside', () => release !== undefined)
+  const left = open(t, origin)
+  left.write('GET /slow HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(20))
+  await until('twenty wait', () => queue?.waiting === 20)
+  left.destroy()
+  await until('nobody waits', () => queue?.waiting === 0)
+  release?.()
+  t.equal((await first).status, 200)
+  await until('nobody is inside', () => queue?.inside === 0)
+})
+
+t.test('a body that is too large is answered, however long its client goes on sending', async (t) => {
+  const app = await build(t)
+  const origin = await listen(t, app)
+  for (let i = 0; i < 10; i++) {
+    const status = await new Promise((resolve, reject) => {
+      const request = httpRequest(`${origin}/users`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' }
+      }, (response) => {
+        response.resume().once('end', () => {
+          resolve(response.statusCode)
+        })
+      }).once('error', reject)
+      request.end(Buffer.alloc(8_388_608, 32))
+    })
+    t.equal(status, 413)
+  }
+})
+
+t.test('closing waits for requests that are handled, not for connections without one', async (t) => {
+  let release: (() => void) | undefined
+  const app = await build(t, {
+    settings: { SHUTDOWN_GRACE_MS: 600_000 },
+    plugins: async (app) => {
+      app.post('/wait', async () => {
+        await new Promise((resolve) => {
+          release = resolve as () => void
+        })
+        return {}
+      })
+    }
+  })
+  const origin = await listen(t, app)
+  const unused = open(t, origin)
+  const halfHead = open(t, origin)
+  halfHead.write('POST /users HTTP/1.1\r\nhost: x\r\n')
+  const halfBody = open(t, origin)
+  halfBody.write('POST /users HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{')
+  await Promise.all(
+    [unused, halfHead, halfBody].map((socket) => socket.connecting ? once(socket, 'connect') : undefined)
+  )
+  const handled = fetch(`${origin}/wait`, { method: 'POST' })
+  await until('the request is handled', () => release !== undefined)
+  const closed = app.close()
+  await Promise.all([unused, halfHead, halfBody].map((socket) => once(socket, 'close')))
+  release?.()
+  t.equal((await handled).status, 200)
+  await closed
+})
