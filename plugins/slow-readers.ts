@@ -6,14 +6,9 @@ import { onSocketClose } from './common/on-socket-close.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Answers that their clients have not taken yet: how many, and their bytes. */
-    answersInFlight: () => { count: number; bytes: number }
+    /** Answers that their clients have not taken yet: how many, and their size. */
+    answersInFlight: AnswersInFlight
   }
-}
-
-interface Answer {
-  bytes: number
-  since: number
 }
 
 /** What a socket takes at once whatever its reader does; less is not looked at. */
@@ -29,50 +24,68 @@ const CrowdedError = createError('ANSWERS_IN_FLIGHT', 'Too many answers wait to 
  */
 export default fp(async function slowReaders (app) {
   const { SEND_TIMEOUT_MS, ANSWERS_IN_FLIGHT_MB } = app.config
-  const answers = new Map<ServerResponse, Answer>()
-  let bytes = 0
-  let warnedAt = -Infinity
-  app.decorate('answersInFlight', () => ({ count: answers.size, bytes }))
+  const answers = new AnswersInFlight()
+  app.decorate('answersInFlight', answers)
   app.addHook('onRoute', function boundLists (route) {
     const { properties = {} } = (route.schema?.querystring ?? {}) as { properties?: object }
     if ('limit' in properties) route.preHandler = [refuseWhileCrowded, ...[route.preHandler ?? []].flat()]
   })
   app.addHook('onSend', function watchAnswer (_request, reply, payload, done) {
-    const length = typeof payload === 'string' ? payload.length : Buffer.isBuffer(payload) ? payload.length : 0
-    if (length > SMALL) watch(reply.raw, length)
+    const length = typeof payload === 'string' || Buffer.isBuffer(payload) ? payload.length : 0
+    if (length > SMALL) answers.add(reply.raw, length)
     done(null, payload)
   })
-  const timer = setInterval(cutOff, LOOK_EVERY_MS).unref()
+  if (SEND_TIMEOUT_MS === 0) return
+  let warnedAt = -Infinity
+  const timer = setInterval(function cutOff () {
+    const now = performance.now()
+    if (!answers.cutOff(now - SEND_TIMEOUT_MS) || now - warnedAt < WARN_AT_MOST_EVERY_MS) return
+    warnedAt = now
+    app.log.warn({ milliseconds: SEND_TIMEOUT_MS }, 'an answer was not taken in time; its connection is cut')
+  }, LOOK_EVERY_MS).unref()
   app.addHook('onClose', async function stopLooking () {
     clearInterval(timer)
   })
 
-  function watch (raw: ServerResponse, length: number): void {
-    if (answers.has(raw) || raw.req.socket.destroyed) return
-    answers.set(raw, { bytes: length, since: performance.now() })
-    bytes += length
-    const forget = onSocketClose(raw.req.socket, end)
-    raw.once('close', end)
-    function end (): void {
-      forget()
-      if (answers.delete(raw)) bytes -= length
-    }
-  }
-
-  function cutOff (): void {
-    if (SEND_TIMEOUT_MS === 0) return
-    const now = performance.now()
-    for (const [raw, { since }] of answers) {
-      if (now - since < SEND_TIMEOUT_MS) return // they stand in the order in which they began
-      raw.destroy()
-      raw.req.socket.destroy()
-      if (now - warnedAt < WARN_AT_MOST_EVERY_MS) continue
-      warnedAt = now
-      app.log.warn({ milliseconds: SEND_TIMEOUT_MS }, 'an answer was not taken in time; its connection is cut')
-    }
-  }
-
   function refuseWhileCrowded (_request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void {
-    done(bytes > ANSWERS_IN_FLIGHT_MB * 1_048_576 ? new CrowdedError() : undefined)
+    done(answers.size > ANSWERS_IN_FLIGHT_MB * 1_048_576 ? new CrowdedError() : undefined)
   }
 }, { name: 'slow-readers', dependencies: ['config', 'errors'], fastify: '5.x' })
+
+class AnswersInFlight {
+  /** In the order in which they began. */
+  readonly #answers = new Map<ServerResponse, number>()
+  /** Characters or bytes of all of them. */
+  size = 0
+
+  get count (): number {
+    return this.#answers.size
+  }
+
+  add (raw: ServerResponse, length: number): void {
+    const { socket } = raw.req
+    if (this.#answers.has(raw) || socket.destroyed) return
+    const end = (): void => {
+      forget()
+      if (this.#answers.delete(raw)) this.size -= length
+    }
+    const forget = onSocketClose(socket, end)
+    raw.once('close', end)
+    this.#answers.set(raw, performance.now())
+    this.size += length
+  }
+
+  /**
+   * Cuts the connections of answers that began before a moment.
+   * @returns whether there were any
+   */
+  cutOff (before: number): boolean {
+    let hasCut = false
+    for (const [raw, since] of this.#answers) {
+      if (since >= before) break
+      raw.req.socket.destroy()
+      hasCut = true
+    }
+    return hasCut
+  }
+}

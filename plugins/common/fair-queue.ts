@@ -60,7 +60,8 @@ export class FairQueue {
 
   /** Refuses all who wait. */
   clear (): void {
-    for (const [group, tickets] of this.#groups) for (const ticket of [...tickets]) this.#giveUp(group, ticket)
+    const waiting = [...this.#groups].flatMap(([group, tickets]) => tickets.map((ticket) => ({ group, ticket })))
+    for (const { group, ticket } of waiting) this.#giveUp(group, ticket)
   }
 
   #wait (group: string, ticket: Ticket): void {

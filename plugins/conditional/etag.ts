@@ -1,13 +1,5 @@
 import { createHash } from 'node:crypto'
 
-/** Which versions a write expects; see `request.precondition`. */
-export interface Precondition {
-  /** The versions of `If-Match`: the row must have one of them. Undefined where any will do. */
-  match?: string[]
-  /** The versions of `If-None-Match`: the row must have none of them; `*`: there must be no row. */
-  noneMatch?: string[] | '*'
-}
-
 const TAG = /^(W\/)?"([\x21\x23-\x7e]*)"$/
 
 /** An entity tag of RFC 9110, 8.8.3. */

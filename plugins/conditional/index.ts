@@ -1,7 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { describeConditions } from './document.ts'
-import { getHash, getVersion, parseTags, toTag, type EntityTag, type Precondition } from './etag.ts'
+import type { Precondition } from '../repositories/expected-version.ts'
+import { getHash, getVersion, parseTags, toTag, type EntityTag } from './etag.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {

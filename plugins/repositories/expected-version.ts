@@ -1,6 +1,13 @@
 import { and, sql, type Column, type SQL } from 'drizzle-orm'
 import type { Params } from '../../drizzle/prepared/queries.ts'
-import type { Precondition } from '../conditional/etag.ts'
+
+/** Which versions a write expects. */
+export interface Precondition {
+  /** The versions of `If-Match`: the row must have one of them. Undefined where any will do. */
+  match?: string[]
+  /** The versions of `If-None-Match`: the row must have none of them; `*`: there must be no row. */
+  noneMatch?: string[] | '*'
+}
 
 /** A precondition as the values of a statement: versions between commas, null where nothing is expected, `*` for all. */
 export interface VersionLists {

@@ -2,7 +2,7 @@ import { ObjectId } from 'mongodb'
 import { PostSchema, PostSummarySchema } from '../../schemas/posts.ts'
 import { mongoPages, type Documents } from '../mongo/json/page-reader.ts'
 import { toTimestampCursor, parseTimestampCursor, type Page, type PageRequest } from '../paging/page.ts'
-import type { Precondition } from '../conditional/etag.ts'
+import type { Precondition } from './expected-version.ts'
 import type { PostSummary } from './users.ts'
 
 /** A post as MongoDB keeps it. */
@@ -70,24 +70,14 @@ export function createPostRepository (db: Documents) {
 
     /** Whole posts of one category, newest first. */
     async byCategory (category: string, page: PageRequest): Promise<Page<Post>> {
-      return await readPosts(db, {
-        filter: { category, ...olderThan(page.after) },
-        sort: newestFirst,
-        ...getSkip(page)
-      }, page.limit)
+      const filter = { category, ...olderThan(page.after) }
+      return await readPosts(db, { filter, sort: newestFirst, ...getSkip(page) }, page.limit)
     },
 
     /** Changes only the fields that are given; null when there is no such post, or not as it is expected. */
-    async update (
-      id: string,
-      changes: PostChanges,
-      expected: Precondition = {}
-    ): Promise<StoredPost | null> {
-      const document = await collection.findOneAndUpdate(
-        { _id: new ObjectId(id), ...hasVersion(expected) },
-        toUpdate(changes),
-        { returnDocument: 'after' }
-      )
+    async update (id: string, changes: PostChanges, expected: Precondition = {}): Promise<StoredPost | null> {
+      const filter = { _id: new ObjectId(id), ...hasVersion(expected) }
+      const document = await collection.findOneAndUpdate(filter, toUpdate(changes), { returnDocument: 'after' })
       return document === null ? null : toPost(document)
     },
 

@@ -2,8 +2,7 @@ import { and, asc, eq, getTableColumns, gt, inArray, lte, sql, type Placeholder,
 import type { Database, Tables } from '../../drizzle/index.ts'
 import { getRowLimit, toRowPage, type Page, type PageRequest } from '../paging/page.ts'
 import { defineQueries, type Params } from '../../drizzle/prepared/queries.ts'
-import type { Precondition } from '../conditional/etag.ts'
-import { isExpected, toVersionLists, type VersionLists } from './expected-version.ts'
+import { isExpected, toVersionLists, type Precondition, type VersionLists } from './expected-version.ts'
 
 /** A user as clients see it; writes also return the `version`, by which the outbox is waited for. */
 export type User = Omit<Tables['users']['$inferSelect'], 'version'>

@@ -9,7 +9,7 @@ type Validate = ReturnType<ReturnType<Factory>>
 type Compile = (route: { schema: object; httpPart?: string }) => Validate
 
 /** The most values of a request part whose errors are all told; of a larger one the first error ends the work. */
-export const MAX_VALUES = 1000
+const MAX_VALUES = 1000
 
 const ajv = AjvCompiler()
 const strict = { removeAdditional: false, useDefaults: true, strict: true, formats: FORMATS } as const
