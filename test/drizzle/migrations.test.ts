@@ -17,7 +17,10 @@ import { databases } from '../helper.ts'
 import { readRun } from '../databases/run.ts'
 
 const real = path.join(import.meta.dirname, '..', '..', 'drizzle', 'migrations')
-const tags = ['0000_tables', '0001_user_events']
+const tags = {
+  postgres: readMigrations(path.join(real, 'postgres')).map(({ tag }) => tag),
+  sqlite: readMigrations(path.join(real, 'sqlite')).map(({ tag }) => tag)
+}
 
 interface File {
   tag: string
@@ -78,13 +81,13 @@ const second = { tag: '0001_second', when: 2000, sql: 'create table b (id intege
 t.test('four at once: one migrates, the others find nothing to do', async (t) => {
   const { url, client } = await emptyPostgres(t)
   const file = sqliteFile(t)
-  for (const target of [url, file]) {
+  for (const [dialect, target] of [['postgres', url], ['sqlite', file]] as const) {
     const done = await Promise.all([1, 2, 3, 4].map(() => migrate(target)))
-    t.strictSame(done.filter(({ length }) => length > 0), [tags], String(target.split(':')[0]))
+    t.strictSame(done.filter(({ length }) => length > 0), [tags[dialect]], dialect)
     t.strictSame(await migrate(target), [])
   }
   const { rows } = await client.query<{ n: number }>('select count(*)::int as n from drizzle.__drizzle_migrations')
-  t.equal(rows[0]?.n, 2)
+  t.equal(rows[0]?.n, tags.postgres.length)
 })
 
 t.test('what is still to run is known before and after', async (t) => {
@@ -97,13 +100,13 @@ t.test('what is still to run is known before and after', async (t) => {
     sqlite.close()
   })
   for (
-    const [db, run] of [
-      [drizzle(pool, { schema }), () => migrate(url)],
-      [asDatabase(new SqliteHandle(sqlite)), () => migrate(file)]
+    const [dialect, db, run] of [
+      ['postgres', drizzle(pool, { schema }), () => migrate(url)],
+      ['sqlite', asDatabase(new SqliteHandle(sqlite)), () => migrate(file)]
     ] as const
   ) {
-    t.strictSame(await pendingMigrations(db), tags)
-    t.strictSame(await run(), tags)
+    t.strictSame(await pendingMigrations(db), tags[dialect])
+    t.strictSame(await run(), tags[dialect])
     t.strictSame(await pendingMigrations(db), [])
   }
   await pool.query(
@@ -168,13 +171,13 @@ t.test('waiting for another migrator has an end', async (t) => {
     message: /^Somebody else has been migrating this database for too long.*$/
   })
   await client.query('select pg_advisory_unlock(7246001, 1)')
-  t.strictSame(await migrate(url, { waitMs: 100 }), tags)
+  t.strictSame(await migrate(url, { waitMs: 100 }), tags.postgres)
 
   const file = sqliteFile(t)
   const holder = await openSqlite(t, file).transaction('write')
   await t.rejects(migrate(file, { waitMs: 100 }), { code: 'MIGRATION_LOCKED' })
   holder.close()
-  t.strictSame(await migrate(file, { waitMs: 100 }), tags)
+  t.strictSame(await migrate(file, { waitMs: 100 }), tags.sqlite)
 })
 
 t.test('rebuilding a table in SQLite keeps the rows that refer to it, and must not leave orphans', async (t) => {
@@ -207,9 +210,8 @@ t.test('a journal is in the order of time', async (t) => {
     code: 'MIGRATION_ORDER',
     message: /0001_second stands after 0000_first but is not newer/
   })
-  for (const dialect of ['postgres', 'sqlite']) {
-    t.strictSame(readMigrations(path.join(real, dialect)).map(({ tag }) => tag), tags)
-  }
+  t.ok(tags.postgres.length > 0)
+  t.equal(tags.sqlite.length, tags.postgres.length, 'each change is in both dialects')
   const migration: Migration = { tag: '0000_a', when: 1, hash: 'h', statements: [] }
   t.strictSame(findPending([migration], []), [migration])
   t.strictSame(findPending([migration], [{ when: 1, hash: 'h' }]), [])
@@ -223,7 +225,7 @@ t.test('the migrations make what the tables say', async (t) => {
   t.strictSame(sqlite, [])
   const copy = newFolder(t)
   cpSync(real, copy, { recursive: true })
-  const snapshot = path.join(copy, 'sqlite', 'meta', '0001_snapshot.json')
+  const snapshot = path.join(copy, 'sqlite', 'meta', `${tags.sqlite.at(-1)?.slice(0, 4)}_snapshot.json`)
   writeFileSync(snapshot, readFileSync(snapshot, 'utf8').replace('"users_email_key": {', '"users_other_key": {'))
   t.not((await findDrift({ folder: copy })).sqlite.length, 0)
 })
@@ -234,7 +236,7 @@ t.test('every rule a client can break has words, in both dialects', async (t) =>
   await client.connect()
   t.teardown(() => client.end())
   const { rows } = await client.query<{ name: string }>(`select conname as name from pg_constraint
-    where conrelid in ('users'::regclass, 'orders'::regclass, 'order_items'::regclass) and contype in ('u', 'f', 'c') order by 1`)
+    where connamespace = 'public'::regnamespace and contype in ('u', 'f', 'c') order by 1`)
   const names = new Set(Object.keys(constraintProblems).map((name) => name.replace(/ on delete$/, '')))
   t.strictSame([...names].sort(), rows.map(({ name }) => name).sort())
   const sqlite = openSqlite(t, ':memory:')

@@ -35,7 +35,7 @@ t.test('unknown names refuse and name the nearest known one', async (t) => {
   const wrong: Array<[Record<string, unknown>, RegExp]> = [
     [{ method: ['POST'] }, /method is not an option; did you mean methods\?/],
     [{ default: {} }, /did you mean defaults\?/],
-    [{ detectStray: true }, /did you mean detectOutsideQueries\?/],
+    [{ detectOutsideQuerie: true }, /did you mean detectOutsideQueries\?/],
     [{ retires: 3 }, /retires is not an option of the plugin but of routes; write defaults: \{ retries \}/],
     [{ isolation: 'serializable' }, /write defaults: \{ isolationLevel \}/],
     [
