@@ -41,7 +41,8 @@ const BY_CODE: Record<string, Omit<Parts, 'errors'>> = {
   FST_ERR_MAX_PARAM_LENGTH: { status: 414, type: 'uri-too-long' },
   HOST_HEADER: { status: 400, type: 'bad-request', detail: 'A request of HTTP/1.1 needs one Host header' },
   OVERLOADED: { status: 503, type: 'unavailable', retryAfter: 10 },
-  DATABASE_DOWN: { status: 503, type: 'database-unavailable', retryAfter: 1 }
+  DATABASE_DOWN: { status: 503, type: 'database-unavailable', retryAfter: 1 },
+  PAIR_REFUSED: { status: 503, type: 'database-unavailable', retryAfter: 10 }
 }
 
 /**

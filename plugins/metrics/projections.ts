@@ -98,3 +98,38 @@ export function measureProjections (app: FastifyInstance, registry: Registry): v
   counter('tandem_projection_applied_total', 'Events and changes applied by this process', ({ applied }) => applied)
   counter('tandem_projection_failed_total', 'Tries that failed in this process', ({ failed }) => failed)
 }
+
+const CONDITIONS = ['up', 'repairing copies', 'not one pair'] as const
+
+/** Measures whether both stores belong together, and how many posts went with their authors. */
+export function measurePair (app: FastifyInstance, registry: Registry): void {
+  if (!app.hasDecorator('projections')) return
+  const { projections } = app
+  new Gauge({
+    name: 'tandem_pair_condition',
+    help: '1 for what the two stores are to each other: up, repairing copies, or not one pair',
+    labelNames: ['condition'] as const,
+    registers: [registry],
+    collect () {
+      for (const condition of CONDITIONS) this.set({ condition }, projections.fence.condition === condition ? 1 : 0)
+    }
+  })
+  new Counter({
+    name: 'tandem_pair_repairs_total',
+    help: 'Times this process found that a store had gone back, and began to repair',
+    registers: [registry],
+    collect () {
+      this.reset()
+      this.inc(projections.fence.repairs)
+    }
+  })
+  new Counter({
+    name: 'tandem_projection_removed_posts_total',
+    help: 'Posts that this process removed because their author was deleted',
+    registers: [registry],
+    collect () {
+      this.reset()
+      this.inc(projections.removedPosts)
+    }
+  })
+}

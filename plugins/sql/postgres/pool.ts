@@ -15,6 +15,8 @@ export interface PoolRules {
   prePing: boolean
   /** Milliseconds an autocommit statement may take before its connection is given up. */
   queryTimeout: number
+  /** True: the guard is asked at each checkout. Default: once for each connection. */
+  guardsAlways?: boolean
 }
 
 type Checkout = (error: Error | undefined, client: PoolClient | undefined, done: PoolClient['release']) => void
@@ -29,7 +31,10 @@ const RETRY_AFTER_S = 1
  * statement that was not sent yet.
  */
 export class Pool extends pg.Pool {
+  /** Asked before a connection is handed out for the first time, or each time where the rules say so; it throws what is wrong with where it leads. */
+  guard: ((client: PoolClient) => Promise<void>) | undefined
   readonly #rules: PoolRules
+  readonly #guarded = new WeakSet<PoolClient>()
   readonly #usedAt = new WeakMap<PoolClient, number>()
   #downSince: number | undefined
   #isClosingBroken = false
@@ -84,6 +89,7 @@ export class Pool extends pg.Pool {
       )
     }
     const client = await this.#connectPatiently()
+    await this.#assertAllowed(client)
     const giveBack = client.release
     let isReleased = false
     client.release = (reason) => {
@@ -92,6 +98,21 @@ export class Pool extends pg.Pool {
       this.#giveBack(client, giveBack, reason)
     }
     return client
+  }
+
+  async #assertAllowed (client: PoolClient): Promise<void> {
+    if (this.guard === undefined || (this.#guarded.has(client) && this.#rules.guardsAlways !== true)) return
+    const ignore = () => {}
+    client.on('error', ignore) // nobody else listens yet
+    try {
+      await this.guard(client)
+      this.#guarded.add(client)
+    } catch (error) {
+      destroy(client, client.release, true)
+      throw error
+    } finally {
+      client.off('error', ignore)
+    }
   }
 
   /** Idle connections beyond those that waiting callers will get. */
