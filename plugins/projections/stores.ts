@@ -88,12 +88,11 @@ function guard (app: FastifyInstance, pool: Pool, fence: Fence): void {
   const outside = AsyncLocalStorage.snapshot() // a request's own transaction has no part in it
   pool.guard = async (client) => {
     if (!await fence.check(client)) throw new Error('the database is a replica: projections work on the primary')
+    return true
   }
   const requests = app.hasDecorator('pg') ? app.pg.pool : undefined
   if (requests instanceof Pool) {
-    requests.guard = async (client) => {
-      await outside(() => fence.check(client)).catch(refuse)
-    }
+    requests.guard = (client) => outside(() => fence.check(client)).catch(refuse)
   }
 }
 

@@ -1,7 +1,10 @@
+import { copyFileSync } from 'node:fs'
+import pg from 'pg'
 import t, { type Test } from 'tap'
 import { mongoDatabase } from '../../plugins/mongo/index.ts'
 import type { UserDocument } from '../../plugins/projections/users-to-mongo.ts'
 import type { App } from '../../app.ts'
+import { newFolder } from '../folder.ts'
 import { databases } from '../helper.ts'
 import { until } from '../stores.ts'
 import { buildOn, copyMongo, copyPostgres, replacePostgres } from './past.ts'
@@ -197,4 +200,63 @@ t.test('an empty database, or one of another pair, is refused until it is adopte
   t.ok((first ?? 0) > Math.max(...kept), 'a new user does not inherit posts')
   t.equal(await posts(app).countDocuments(), 5, 'posts stay')
   t.same(await living(app), await original(app))
+})
+
+t.test('a connection that leads to a server that was left behind is not used', async (t) => {
+  const { settings, past, now } = await stage(t)
+  await now.close()
+  const behind = await copyPostgres(past)
+  const app = await buildOn(t, { ...settings, DATABASE_URL: past })
+  await create(app, 'after', 1)
+  const zombie = new pg.Client({ connectionString: behind })
+  await zombie.connect()
+  t.teardown(() => zombie.end())
+  await mongoDatabase(app).collection<{ _id: string; counter: number }>('fence').updateOne({ _id: 'fence' }, {
+    $inc: { epoch: 1, counter: 1 }
+  })
+  await app.pg.query('UPDATE fence SET epoch = epoch + 1, counter = counter + 1')
+  await app.projections.fence.settle()
+  await t.rejects(app.projections.fence.check(zombie), { code: 'PAIR_REFUSED', reason: 'another server' })
+  t.equal(await isReady(app), 'up', 'the pair itself goes on')
+  await create(app, 'later', 1)
+})
+
+t.test('a restored SQLite file', async (t) => {
+  const folder = newFolder(t)
+  const settings = {
+    DATABASE_URL: `file:${folder}/app.db`,
+    MONGODB_DATABASE: (await databases(t)).mongoDatabase,
+    NODE_ENV: 'development' as const,
+    SEED: false
+  }
+  const first = await buildOn(t, settings)
+  const kept = await create(first, 'kept', 3)
+  await write(first, kept, 'kept')
+  await first.sqlite?.query('PRAGMA wal_checkpoint(TRUNCATE)')
+  await first.close()
+  copyFileSync(`${folder}/app.db`, `${folder}/past.db`)
+  const now = await buildOn(t, settings)
+  const forgotten = await create(now, 'lost', 6)
+  await write(now, forgotten, 'lost')
+  await now.close()
+
+  const app = await buildOn(t, { ...settings, DATABASE_URL: `file:${folder}/past.db` })
+  const after = await create(app, 'after', 6)
+  t.ok(Math.min(...after) > Math.max(...forgotten), 'no id comes again')
+  await write(app, after, 'after')
+  const { fence } = app.projections
+  await until('the copies are repaired', () => fence.repairs === 1 && fence.mends === 0)
+  t.equal(await posts(app).countDocuments({ title: { $in: ['lost', 'after'] } }), 12)
+  t.same((await living(app)).map(({ id }) => id), [...kept, ...after])
+})
+
+t.test('TRUNCATE users fires no event for a row: the copies are compared as a whole', async (t) => {
+  const { kept, now } = await stage(t)
+  await now.pg.query('TRUNCATE users RESTART IDENTITY CASCADE')
+  await until('the copy is empty', async () => (await living(now)).length === 0)
+  t.equal(await posts(now).countDocuments(), 5, 'posts stay: no deletion of their authors is known')
+  const [id] = await create(now, 'new', 1)
+  t.ok((id ?? 0) > Math.max(...kept), 'a new user does not inherit posts')
+  await isMended(now)
+  t.same(await living(now), await original(now))
 })

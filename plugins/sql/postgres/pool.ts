@@ -1,7 +1,7 @@
 import pg, { type PoolClient, type PoolConfig } from 'pg'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PoolTimeoutError, TransactionError } from '../../transaction/errors.ts'
-import { isOfReplica } from '../../transaction/postgres-errors.ts'
+import { isConnectionProblem, isOfReplica } from '../../transaction/postgres-errors.ts'
 import { runAutocommit, type Query } from './autocommit.ts'
 import { answers, becomesReady, destroy, isReady } from './connections.ts'
 
@@ -31,10 +31,15 @@ const RETRY_AFTER_S = 1
  * statement that was not sent yet.
  */
 export class Pool extends pg.Pool {
-  /** Asked before a connection is handed out for the first time, or each time where the rules say so; it throws what is wrong with where it leads. */
-  guard: ((client: PoolClient) => Promise<void>) | undefined
+  /**
+   * Asked before a connection is handed out for the first time, again after another one broke (behind a pooler all of them may lead
+   * elsewhere then), or each time where the rules say so. Throws what is wrong with where it leads; false: ask again next time.
+   */
+  guard: ((client: PoolClient) => Promise<boolean>) | undefined
   readonly #rules: PoolRules
-  readonly #guarded = new WeakSet<PoolClient>()
+  /** How many connections had broken when each was last let through. */
+  readonly #guardedAt = new WeakMap<PoolClient, number>()
+  #broken = 0
   readonly #usedAt = new WeakMap<PoolClient, number>()
   #downSince: number | undefined
   #isClosingBroken = false
@@ -101,18 +106,18 @@ export class Pool extends pg.Pool {
   }
 
   async #assertAllowed (client: PoolClient): Promise<void> {
-    if (this.guard === undefined || (this.#guarded.has(client) && this.#rules.guardsAlways !== true)) return
+    const broken = this.#broken
+    if (this.guard === undefined) return
+    if (this.#guardedAt.get(client) === broken && this.#rules.guardsAlways !== true) return
     const ignore = () => {}
-    client.on('error', ignore) // nobody else listens yet
+    client.on('error', ignore) // nobody else listens yet, and to a broken one nobody will
     try {
-      await this.guard(client)
-      this.#guarded.add(client)
+      if (await this.guard(client)) this.#guardedAt.set(client, broken)
     } catch (error) {
       destroy(client, client.release, true)
       throw error
-    } finally {
-      client.off('error', ignore)
     }
+    client.off('error', ignore)
   }
 
   /** Idle connections beyond those that waiting callers will get. */
@@ -129,6 +134,7 @@ export class Pool extends pg.Pool {
         return client
       } catch (error) {
         if (isQueueTimeout(error)) throw new PoolTimeoutError(RETRY_AFTER_S, error)
+        this.#broken++
         this.#downSince ??= performance.now()
         if (this.ending || !isPassing(error) || performance.now() - this.#downSince > PATIENCE_MS) {
           throw explained(error)
@@ -140,6 +146,7 @@ export class Pool extends pg.Pool {
 
   #giveBack (client: PoolClient, release: PoolClient['release'], reason: Error | boolean | undefined): void {
     if (reason !== undefined && reason !== false) {
+      if (isConnectionProblem(reason)) this.#broken++
       destroy(client, release, reason)
       if (reason instanceof Error) void this.#closeBroken(reason)
       return
