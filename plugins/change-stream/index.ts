@@ -48,6 +48,8 @@ export interface ChangeStreams {
   follow: <Doc extends Document>(stream: string, options: StreamOptions<Doc>) => void
   /** Waits up to `ms` milliseconds until everything up to a cluster time is in SQL, by whichever process. Never throws. */
   reached: (stream: string, time: ClusterTime, ms: number) => Promise<boolean>
+  /** The streams that carry changes of these collections; none while MongoDB is away. */
+  streamsOf: (collections: string[]) => string[]
   /** Copies the collection anew, also beside a running consumer, and resolves to what was repaired. */
   resync: (stream: string) => Promise<CopyReport>
   /** Progress per stream, from memory. */
@@ -101,6 +103,10 @@ export default fp<ChangeStreamOptions>(async function changeStream (app, options
       const { waiters } = known(name)
       return isClusterTime(time) && await waiters.wait(time, ms)
     },
+    streamsOf: (collections) =>
+      [...streams].filter(([, { options }]) => collections.includes(nameOfCollection(options) ?? '')).map(([name]) =>
+        name
+      ),
     resync: async (name) => (await copyCollection(settings.store, name, known(name).options)).report,
     stats: () => [...streams.values()].map(({ consumer }) => consumer.stats)
   })
@@ -112,6 +118,14 @@ export default fp<ChangeStreamOptions>(async function changeStream (app, options
     await Promise.all([...streams.values()].map(({ consumer }) => consumer.stop(settings.stopTimeout)))
   })
 }, { name: '@tandem/change-stream', fastify: '5.x' })
+
+function nameOfCollection ({ collection }: StreamOptions): string | undefined {
+  try {
+    return collection().collectionName
+  } catch {
+    return undefined // the client is not connected
+  }
+}
 
 function createFollowed (app: FastifyInstance, settings: Settings, name: string, stream: StreamOptions): Followed {
   const { store } = settings

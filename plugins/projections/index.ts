@@ -8,7 +8,7 @@ import { postsToSql } from './posts-to-sql.ts'
 import { Keeper, type KeeperOptions } from './fence/keeper.ts'
 import { openStores, reachableMongo, type Stores } from './stores.ts'
 import type { Fence } from './fence/fence.ts'
-import { usersToMongo } from './users-to-mongo.ts'
+import { showsUser, usersToMongo } from './users-to-mongo.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -53,7 +53,7 @@ export const copies = {
   users: {
     direction: 'PostgreSQL → MongoDB',
     follow: (app, stores) => {
-      app.outbox.on('users', usersToMongo(app, stores))
+      app.outbox.on('users', usersToMongo(app, stores), { shows: (key, event) => showsUser(app, key, event) })
     },
     resync: copyUsers
   },

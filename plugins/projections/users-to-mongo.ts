@@ -47,3 +47,12 @@ export function usersToMongo (app: FastifyInstance, stores: Stores): Apply {
     return failures
   }
 }
+
+/** Whether the copy of a user is as new as an event: the id of the event is the user's version. */
+export async function showsUser (app: FastifyInstance, key: string, event: string): Promise<boolean> {
+  const found = await mongoDatabase(app).collection<UserDocument>('users').findOne({
+    _id: Number(key),
+    _v: { $gte: Number(event) }
+  }, { projection: { _id: 1 } })
+  return found !== null
+}

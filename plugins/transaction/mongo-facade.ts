@@ -94,12 +94,13 @@ function bindCollection<Schema extends Document> (
       }
     }
     return (...args: unknown[]) =>
-      scope.run((transaction) =>
-        transaction.operate(
+      scope.run((transaction) => {
+        if (!isOneOf(reads, name)) transaction.written.add(collection.collectionName)
+        return transaction.operate(
           `${name} on ${nameOf(target)}`,
           (options) => call(target, member, withOptions(args, optionsPosition[name], options))
         )
-      )
+      })
   })
 }
 

@@ -14,6 +14,8 @@ import {
 } from '../../schemas/users.ts'
 
 const tags = ['users']
+// Writes are followed to MongoDB by the events of the topic `users`.
+const config = { announces: 'users' } as const
 
 const listUsers = defineRoute({
   method: 'GET',
@@ -34,6 +36,7 @@ const listUsers = defineRoute({
 const createUser = defineRoute({
   method: 'POST',
   url: '',
+  config,
   schema: {
     operationId: 'createUser',
     summary: 'Create a user',
@@ -93,6 +96,7 @@ function changeUser (method: 'PUT' | 'PATCH', names: { operationId: string; summ
   return defineRoute({
     method,
     url: '/:id',
+    config,
     schema: {
       description: 'Only the fields that are given change.',
       tags,
@@ -112,6 +116,7 @@ function changeUser (method: 'PUT' | 'PATCH', names: { operationId: string; summ
 const deleteUser = defineRoute({
   method: 'DELETE',
   url: '/:id',
+  config,
   schema: {
     operationId: 'deleteUser',
     summary: 'Delete a user',

@@ -102,6 +102,16 @@ export class Fence {
     if (state !== undefined && state.event < version) await this.settle()
   }
 
+  /** True for the id of an event that was given out. Never throws. */
+  async hasIssued (event: string): Promise<boolean> {
+    try {
+      const state = await this.#options.transaction((tx) => readState(tx, this.#options.engine))
+      return state !== undefined && BigInt(event) <= BigInt(state.event)
+    } catch {
+      return false
+    }
+  }
+
   async #look (sql: Sql): Promise<'fine' | 'behind' | 'replica'> {
     const marks = await this.#readMarks(BELIEVED_MS)
     try {
