@@ -1,4 +1,5 @@
 // `tsx bench/projections.ts [-- --writes 200 --backlog 5000]`: how soon each copy follows, and how much it can carry.
+import { parseTokens } from '../plugins/read-your-writes/token.ts'
 import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -59,13 +60,8 @@ async function follow (app: App, write: (n: number) => [string, object]): Promis
     const reply = await app.inject({ method: 'POST', url, payload })
     const answered = performance.now()
     const token = String(reply.headers['consistency-token'])
-    const [store, value = ''] = token.split('-')
-    if (
-      !await app.awaitProjections(
-        { sql: store === 'sql' ? [value] : [], mongo: store === 'mongo' ? [value] : [] },
-        10_000
-      )
-    ) throw new Error(`${token} did not arrive`)
+    const wanted = parseTokens(token)
+    if (wanted === undefined || !await app.awaitProjections(wanted, 10_000)) throw new Error(`${token} did not arrive`)
     times.push(performance.now() - answered)
   }
   const sorted = times.toSorted((a, b) => a - b)

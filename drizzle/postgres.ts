@@ -100,16 +100,40 @@ export const outbox = pgTable('outbox', {
   // Not now(), which stands still in a transaction: the age of an event counts from when it was written.
   created_at: timestampMs().notNull().default(sql`clock_timestamp()`)
 }, (event) => [
-  index('outbox_waiting').on(event.topic, event.id).where(sql`parked_at is null`)
+  index('outbox_waiting').on(event.topic, event.id).where(sql`parked_at is null`),
+  index('outbox_keys').on(event.topic, event.key, event.id)
 ])
 
-/** How far each change stream has been applied. */
+/** How far each change stream has been applied, and which process follows it until when. */
 export const changeStreams = pgTable('change_streams', {
   stream: text().primaryKey(),
   token: jsonb().$type<unknown>(),
   cluster_time: timestampMs(),
   updated_at: createdAt(),
-  resyncs: integer().notNull().default(0)
+  resyncs: integer().notNull().default(0),
+  leader: text(),
+  leader_since: timestampMs(),
+  leader_until: timestampMs()
+})
+
+/**
+ * One row: which pair of stores this database belongs to, and how far the pair has come together. MongoDB holds its twin; a
+ * database that went back in time is behind it (plugins/projections/fence).
+ */
+export const fence = pgTable('fence', {
+  id: integer().primaryKey().default(1),
+  pair: text().notNull(),
+  // Begins anew when a store went back.
+  epoch: bigint({ mode: 'number' }).notNull().default(1),
+  // Grows while the pair works, here first, then in MongoDB; confirmed: what MongoDB is known to have.
+  counter: bigint({ mode: 'number' }).notNull().default(0),
+  confirmed: bigint({ mode: 'number' }).notNull().default(0),
+  // Copies are to be compared with their originals while more is wanted than done.
+  mend_wanted: integer().notNull().default(0),
+  mend_done: integer().notNull().default(0),
+  mender: text(),
+  mender_until: timestampMs(),
+  updated_at: createdAt()
 })
 
 /** Answers kept for requests that carry an Idempotency-Key. */

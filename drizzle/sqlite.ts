@@ -92,7 +92,8 @@ export const outbox = sqliteTable('outbox', {
   last_error: text(),
   created_at: createdAt()
 }, (event) => [
-  index('outbox_waiting').on(event.topic, event.id).where(sql`parked_at is null`)
+  index('outbox_waiting').on(event.topic, event.id).where(sql`parked_at is null`),
+  index('outbox_keys').on(event.topic, event.key, event.id)
 ])
 
 export const changeStreams = sqliteTable('change_streams', {
@@ -100,7 +101,23 @@ export const changeStreams = sqliteTable('change_streams', {
   token: json<unknown>(),
   cluster_time: timestampMs(),
   updated_at: createdAt(),
-  resyncs: integer().notNull().default(0)
+  resyncs: integer().notNull().default(0),
+  leader: text(),
+  leader_since: timestampMs(),
+  leader_until: timestampMs()
+})
+
+export const fence = sqliteTable('fence', {
+  id: integer().primaryKey().default(1),
+  pair: text().notNull(),
+  epoch: integer().notNull().default(1),
+  counter: integer().notNull().default(0),
+  confirmed: integer().notNull().default(0),
+  mend_wanted: integer().notNull().default(0),
+  mend_done: integer().notNull().default(0),
+  mender: text(),
+  mender_until: timestampMs(),
+  updated_at: createdAt()
 })
 
 export const idempotencyKeys = sqliteTable('idempotency_keys', {

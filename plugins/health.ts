@@ -4,10 +4,11 @@ import fp from 'fastify-plugin'
 import { withTimeout } from './common/with-timeout.ts'
 import { getProjections } from './metrics/projections.ts'
 import type { MigrationStatus } from './migrations.ts'
+import type { Fence } from './projections/fence/fence.ts'
 import { Pool } from './sql/postgres/pool.ts'
 
 /** What a dependency may say of itself; never a host, a version or the text of an error. */
-export type Condition = 'up' | 'degraded' | 'down' | 'no answer' | MigrationStatus
+export type Condition = 'up' | 'degraded' | 'down' | 'no answer' | MigrationStatus | Fence['condition']
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -32,7 +33,7 @@ export interface Readiness {
 
 type Check = () => Condition | Promise<Condition>
 
-const READY = new Set<Condition>(['up', 'degraded', 'migrated meanwhile'])
+const READY = new Set<Condition>(['up', 'degraded', 'migrated meanwhile', 'repairing copies'])
 const CACHE_MS = 1000
 const CHECK_MS = 1000
 
@@ -69,7 +70,7 @@ export default fp(async function health (app) {
   app.addHook('preClose', async () => {
     draining = true
   })
-  if (!app.doubles.db) app.addReadiness('sql', () => isFull(app) ? 'degraded' : app.migrationStatus())
+  if (!app.doubles.db) app.addReadiness('sql', () => getSqlCondition(app))
   if (!app.doubles.mongo) app.addReadiness('mongodb', () => app.mongoState.state)
 
   app.describeTag('health', 'For load balancers and orchestrators')
@@ -93,6 +94,17 @@ export default fp(async function health (app) {
     return Object.keys(lag).length === 0 ? report : { ...report, lag_seconds: lag }
   }
 }, { name: 'health', dependencies: ['config', 'errors', 'openapi', 'migrations', 'mongo'], fastify: '5.x' })
+
+/** A database that is not MongoDB's other half takes no statement, not even the question for its migrations. */
+async function getSqlCondition (app: FastifyInstance): Promise<Condition> {
+  const fence = app.hasDecorator('projections') ? app.projections.fence : undefined
+  // Perhaps an operator has put it right meanwhile.
+  if (fence?.condition === 'not one pair') await fence.compare().catch(() => {})
+  const pair = fence?.condition ?? 'up'
+  if (pair === 'not one pair') return pair
+  const condition = isFull(app) ? 'degraded' : await app.migrationStatus()
+  return condition === 'up' ? pair : condition
+}
 
 function describe (operationId: string, summary: string, response: Record<number, object>) {
   // Load balancers may add parameters of their own.

@@ -5,13 +5,16 @@ import { runCommand } from './command.ts'
 
 const names = Object.keys(copies) as CopyName[]
 const USAGE = [
-  'npm run resync               every copy',
-  ...names.map((name) => `npm run resync -- ${name.padEnd(10)} ${copies[name].direction}`)
+  'npm run resync               every copy, after a restore too',
+  ...names.map((name) => `npm run resync -- ${name.padEnd(10)} ${copies[name].direction}`),
+  'npm run resync -- adopt      first makes one pair of two stores that belonged to none or to others, then as above'
 ]
 
 await runCommand(async ({ projections }: App, words) => {
-  const wanted = names.filter((name) => words.length === 0 || words.includes(name))
-  if (words.length > 0 && wanted.length !== words.length) return false
+  const isAdoption = words.length === 1 && words[0] === 'adopt'
+  const wanted = names.filter((name) => words.length === 0 || isAdoption || words.includes(name))
+  if (!isAdoption && words.length > 0 && wanted.length !== words.length) return false
+  if (isAdoption) await projections.adopt()
   for (const name of wanted) {
     const { missing = 0, different = 0, extra = 0 } = await projections.resync(name)
     const sum = missing + different + extra

@@ -57,7 +57,8 @@ const BY_CODE: Record<string, Omit<Parts, 'errors'>> = {
   ROUTE_CROWDED: { status: 503, type: 'unavailable', retryAfter: 1 },
   ANSWERS_IN_FLIGHT: { status: 503, type: 'unavailable', retryAfter: 1 },
   OVERLOADED: { status: 503, type: 'unavailable', retryAfter: 10 },
-  DATABASE_DOWN: { status: 503, type: 'database-unavailable', retryAfter: 1 }
+  DATABASE_DOWN: { status: 503, type: 'database-unavailable', retryAfter: 1 },
+  PAIR_REFUSED: { status: 503, type: 'database-unavailable', retryAfter: 10 }
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { getToken } from '../read-your-writes/index.ts'
+import { getToken, resumeToken, streamsOf } from '../read-your-writes/index.ts'
 import type { StoredAnswer } from './store.ts'
 
 /** What of a first answer a repeat is given, beside status and body. */
@@ -14,6 +14,9 @@ const KEPT = [
   'etag',
   'last-modified'
 ]
+
+/** Kept beside the headers, and not sent: the streams that carry what the first request wrote in MongoDB. */
+export const STREAMS = 'consistency-streams'
 
 /** The status that will be sent; a fetch Response brings its own. */
 export function getStatus (reply: FastifyReply, payload: unknown): number {
@@ -30,18 +33,20 @@ export function getAnswer (request: FastifyRequest, reply: FastifyReply, payload
     if (value !== undefined) headers[name] = String(value)
   }
   const token = getToken(request)
-  return { status: reply.statusCode, headers: { ...headers, ...(token && { 'consistency-token': token }) }, body }
+  const streams = streamsOf(request).join()
+  if (token !== undefined) headers['consistency-token'] = token
+  if (streams !== '') headers[STREAMS] = streams
+  return { status: reply.statusCode, headers, body }
 }
 
 /** Sends a kept answer. */
 export function replay (
   request: FastifyRequest,
   reply: FastifyReply,
-  { status, headers, body }: StoredAnswer
+  { status, headers: { [STREAMS]: _, ...headers }, body }: StoredAnswer
 ): FastifyReply {
   // The consistency plugin then answers the repeat as it would the write: with its token, and 201 or 202 by what the other store has.
-  const [, event] = /^sql-(\d+)$/.exec(headers['consistency-token'] ?? '') ?? []
-  if (event !== undefined) request.announceEvent(event)
+  resumeToken(request, headers['consistency-token'])
   return reply.code(status).headers(headers).header('idempotency-replayed', 'true').send(
     body.length === 0 ? undefined : body
   )

@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import { Binary, type Collection } from 'mongodb'
 import { clusterTime } from 'fastify-change-stream'
-import { mongoToken } from '../read-your-writes/token.ts'
+import { mongoTokens } from '../read-your-writes/index.ts'
+import { STREAMS } from './answer.ts'
 import { mongoDatabase } from '../mongo/index.ts'
 import type { KeyedRequest } from './request.ts'
 import type { KeyStore, KnownKey, StoredAnswer } from './store.ts'
@@ -87,9 +88,10 @@ async function find (app: FastifyInstance, keyed: KeyedRequest): Promise<KnownKe
     const { fingerprint, answer } = document
     if (answer === undefined) return { fingerprint, answer }
     // No earlier than the write itself: its own time is not stored with it.
-    const token = session.operationTime === undefined
-      ? {}
-      : { 'consistency-token': mongoToken(clusterTime(session.operationTime)) }
+    const streams = (answer.headers[STREAMS] ?? '').split(',').filter((stream) => stream !== '')
+    const time = session.operationTime
+    const tokens = time === undefined ? undefined : mongoTokens(app, streams, clusterTime(time))
+    const token = tokens === undefined ? {} : { 'consistency-token': tokens }
     const body = answer.body instanceof Binary ? Buffer.from(answer.body.buffer) : answer.body
     return { fingerprint, answer: { ...answer, headers: { ...answer.headers, ...token }, body } }
   } finally {

@@ -5,7 +5,7 @@ import { measureHttp } from './http.ts'
 import { measurePools } from './pools.ts'
 import { countProblems, type ProblemRecord } from './problems.ts'
 import { processRegistry } from './process.ts'
-import { measureProjections } from './projections.ts'
+import { measurePair, measureProjections } from './projections.ts'
 import { measureTransactions } from './transactions.ts'
 
 export type { ProblemRecord } from './problems.ts'
@@ -40,6 +40,7 @@ export default fp(async function metrics (app) {
   measureTransactions(app, registry)
   measurePools(app, registry)
   measureProjections(app, registry)
+  measurePair(app, registry)
   measureDependencies(app, registry)
   app.decorate('metrics', {
     registry,

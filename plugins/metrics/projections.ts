@@ -112,3 +112,41 @@ export function measureProjections (app: FastifyInstance, registry: Registry): v
     })
   }
 }
+
+const CONDITIONS = ['up', 'repairing copies', 'not one pair'] as const
+
+/** Measures whether both stores belong together, and how many posts went with their authors. */
+export function measurePair (app: FastifyInstance, registry: Registry): void {
+  // Absent where a test's double stands in for a database.
+  const found = () => app.hasDecorator('projections') ? app.projections : undefined
+  new Gauge({
+    name: 'tandem_pair_condition',
+    help: '1 for what the two stores are to each other: up, repairing copies, or not one pair',
+    labelNames: ['condition'] as const,
+    registers: [registry],
+    collect () {
+      const condition = found()?.fence.condition
+      for (const each of condition === undefined ? [] : CONDITIONS) {
+        this.set({ condition: each }, condition === each ? 1 : 0)
+      }
+    }
+  })
+  new Counter({
+    name: 'tandem_pair_repairs_total',
+    help: 'Times this process found that a store had gone back, and began to repair',
+    registers: [registry],
+    collect () {
+      this.reset()
+      this.inc(found()?.fence.repairs ?? 0)
+    }
+  })
+  new Counter({
+    name: 'tandem_projection_removed_posts_total',
+    help: 'Posts that this process removed because their author was deleted',
+    registers: [registry],
+    collect () {
+      this.reset()
+      this.inc(found()?.removedPosts ?? 0)
+    }
+  })
+}

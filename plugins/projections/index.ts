@@ -2,10 +2,13 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import changeStream, { type CopyReport } from 'fastify-change-stream'
 import outbox, { isTransient } from 'fastify-outbox'
+import { withTimeout } from '../common/with-timeout.ts'
 import { copyUsers } from './copy-users.ts'
 import { postsToSql } from './posts-to-sql.ts'
-import { openStores, type Stores } from './stores.ts'
-import { usersToMongo } from './users-to-mongo.ts'
+import { Keeper, type KeeperOptions } from './fence/keeper.ts'
+import { openStores, reachableMongo, type Stores } from './stores.ts'
+import type { Fence } from './fence/fence.ts'
+import { showsUser, usersToMongo } from './users-to-mongo.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -16,11 +19,20 @@ declare module 'fastify' {
 
 export interface Projections {
   /**
-   * Compares a copy with its original and repairs it, beside everything else.
+   * Compares a copy with its original and repairs it, beside everything else; first the stores with each other.
    * @param name a key of `copies`
    * @returns what was repaired: how many were `missing`, `different` or `extra`
+   * @throws FenceError when the stores are not of one pair
    */
   resync: (name: CopyName) => Promise<CopyReport>
+  /**
+   * Makes one pair of both stores, whatever they belonged to before. Ids go on behind all that either has seen.
+   */
+  adopt: () => Promise<void>
+  /** Whether the two stores belong together, and how far they are. */
+  fence: Fence
+  /** Posts of deleted users that this process has removed. */
+  removedPosts: number
 }
 
 export type CopyName = keyof typeof copies
@@ -29,24 +41,26 @@ interface Copy {
   /** Home and copy, for people. */
   direction: string
   /** Begins to carry over what changes. */
-  follow: (app: FastifyInstance) => void
+  follow: (app: FastifyInstance, stores: Stores) => void
   /** Compares and repairs the whole. */
   resync: (app: FastifyInstance, stores: Stores) => Promise<CopyReport>
 }
+
+const BOOT_WAIT_MS = 5000
 
 /** Every copy that one store holds of the other's data, by the name of its topic or stream. */
 export const copies = {
   users: {
     direction: 'PostgreSQL → MongoDB',
-    follow: (app) => {
-      app.outbox.on('users', usersToMongo(app))
+    follow: (app, stores) => {
+      app.outbox.on('users', usersToMongo(app, stores), { shows: (key, event) => showsUser(app, key, event) })
     },
     resync: copyUsers
   },
   posts: {
     direction: 'MongoDB → PostgreSQL',
-    follow: (app) => {
-      app.changeStream.follow('posts', postsToSql(app))
+    follow: (app, stores) => {
+      app.changeStream.follow('posts', postsToSql(app, stores))
     },
     resync: (app) => app.changeStream.resync('posts')
   }
@@ -67,14 +81,40 @@ export default fp(async function projections (app) {
     isTransient: (error) => isTransient(error) || isDown(error)
   })
   await app.register(changeStream, { store: stores.streams, follow: isOn })
-  for (const { follow } of Object.values(copies)) follow(app)
+  for (const { follow } of Object.values(copies)) follow(app, stores)
+  const { fence } = stores
+  const resync = (name: CopyName) => {
+    const copy: Copy = copies[name]
+    return copy.resync(app, stores)
+  }
   app.decorate('projections', {
-    resync: (name) => {
-      const copy: Copy = copies[name]
-      return copy.resync(app, stores)
+    fence,
+    removedPosts: 0,
+    adopt: () => fence.settle('adopt'),
+    resync: async (name) => {
+      await fence.settle('again')
+      return await resync(name)
     }
   })
+  if (app.offline) return
+  app.addHook('onReady', async function compareStores () {
+    // A store that is away is compared by the first connection, or when it is back.
+    await withTimeout(fence.compare(), BOOT_WAIT_MS, () => {}).catch(() => {})
+  })
+  if (isOn) keep(app, stores, async () => ({ users: await resync('users'), posts: await resync('posts') }))
 }, { name: 'projections', dependencies: ['config', 'sql', 'mongo', 'migrations'], fastify: '5.x' })
+
+/** Counts, and repairs the copies when a store went back, as long as the app runs. */
+function keep (app: FastifyInstance, stores: Stores, mend: KeeperOptions['mend']): void {
+  const { fence, engine, unchecked: transaction } = stores
+  const keeper = new Keeper({ fence, engine, transaction, mend, mongo: () => reachableMongo(app), log: app.log })
+  app.addHook('onReady', async function startKeeper () {
+    keeper.start()
+  })
+  app.addHook('onClose', async function stopKeeper () {
+    await keeper.stop()
+  })
+}
 
 /** What the mongo plugin throws at once while MongoDB is known to be down. */
 function isDown (error: unknown): boolean {

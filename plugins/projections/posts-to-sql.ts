@@ -1,10 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import type { ChangeStreamDocument, Document, ObjectId } from 'mongodb'
-import type { StreamOptions } from 'fastify-change-stream'
+import type { Sql, StreamOptions } from 'fastify-change-stream'
 import { mongoDatabase } from '../mongo/index.ts'
 import { copyPosts } from './copy-posts.ts'
 import { toRow, type PostFields, type PostRow } from './post-row.ts'
 import { deleteRows, upsertRows } from './posts-table.ts'
+import { findDead, removePosts } from './dead-authors.ts'
+import type { Stores } from './stores.ts'
 import type { UserDocument } from './users-to-mongo.ts'
 
 const TOMBSTONES_AT_ONCE = 1000
@@ -16,8 +18,7 @@ interface PostChange extends Document {
 const LENGTH = (content: string) => ({ $cond: [{ $eq: [{ $type: content }, 'string'] }, { $strLenCP: content }, 0] })
 
 /** Carries posts to SQL, where lists of users and analytics join them: without their content, only its length in characters. */
-export function postsToSql (app: FastifyInstance): StreamOptions<PostChange> {
-  const orphans = (ids: number[]) => findDeleted(app, ids)
+export function postsToSql (app: FastifyInstance, { fence }: Stores): StreamOptions<PostChange> {
   return {
     collection: () => mongoDatabase(app).collection<PostChange>('posts'),
     pipeline: [
@@ -26,12 +27,13 @@ export function postsToSql (app: FastifyInstance): StreamOptions<PostChange> {
     ],
     apply: async (tx, changes) => {
       const { isEmptied, rows, gone } = toOutcome(changes)
-      const dead = await orphans(rows.map(({ author_id }) => author_id))
+      const dead = await findDead(app, tx, rows.map(({ author_id }) => author_id))
       const kept = rows.filter(({ author_id }) => !dead.has(author_id))
       if (isEmptied) await tx.query('DELETE FROM posts')
       await deleteRows(tx, [...gone, ...rows.filter(({ author_id }) => dead.has(author_id)).map(({ id }) => id)])
       await upsertRows(tx, kept)
-      if (dead.size > 0) await mongoDatabase(app).collection('posts').deleteMany({ author_id: { $in: [...dead] } })
+      await removePosts(app, dead)
+      fence.kick()
     },
     copy: async (tx, { collection, session }) => {
       const documents = collection.aggregate<PostFields>([
@@ -39,7 +41,7 @@ export function postsToSql (app: FastifyInstance): StreamOptions<PostChange> {
         { $project: { title: 1, category: 1, author_id: 1, created_at: 1, content_length: LENGTH('$content') } }
       ], { session, readConcern: { level: 'majority' }, batchSize: 500 })
       const report = await copyPosts(tx, documents)
-      await removeOrphans(app)
+      await removeOrphans(app, tx)
       return report
     }
   }
@@ -70,28 +72,17 @@ function toOutcome (
 }
 
 /** Posts that slipped in while nobody followed, and so have no change that would be met by a tombstone; their removal is carried over. */
-async function removeOrphans (app: FastifyInstance): Promise<void> {
-  const db = mongoDatabase(app)
-  const tombstones = db.collection<UserDocument>('users').find({ _deleted: true }, { projection: { _id: 1 } })
+async function removeOrphans (app: FastifyInstance, tx: Sql): Promise<void> {
+  const tombstones = mongoDatabase(app).collection<UserDocument>('users').find({ _deleted: true }, {
+    projection: { _id: 1 }
+  })
   let ids: number[] = []
   const remove = async () => {
-    if (ids.length > 0) await db.collection('posts').deleteMany({ author_id: { $in: ids } })
+    await removePosts(app, await findDead(app, tx, ids))
     ids = []
   }
   for await (const { _id } of tombstones) {
     if (ids.push(_id) === TOMBSTONES_AT_ONCE) await remove()
   }
   await remove()
-}
-
-/**
- * Those of the users who are known to be deleted. A post that slipped in behind its author's deletion is removed by its change;
- * a post whose author is merely not there (yet) stays.
- */
-async function findDeleted (app: FastifyInstance, ids: number[]): Promise<Set<number>> {
-  if (ids.length === 0) return new Set()
-  const users = mongoDatabase(app).collection<UserDocument>('users')
-  const found = await users.find({ _id: { $in: [...new Set(ids)] }, _deleted: true }, { projection: { _id: 1 } })
-    .toArray()
-  return new Set(found.map(({ _id }) => _id))
 }

@@ -1,24 +1,38 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { FastifyInstance } from 'fastify'
 import pg from 'pg'
 import * as streams from 'fastify-change-stream'
 import * as outbox from 'fastify-outbox'
+import { mongoDatabase } from '../mongo/index.ts'
+import { Pool } from '../sql/postgres/pool.ts'
 import type { SqliteReadWritePool } from '../sql/sqlite/read-write-pool.ts'
+import { TransactionError } from 'fastify-transaction'
+import { FenceError } from './fence/errors.ts'
+import { Fence } from './fence/fence.ts'
 
 /** One statement; `$1`, `$2`… stand for the values, on both engines. */
 export interface Sql {
   query: (text: string, values?: unknown[]) => Promise<{ rows: unknown[]; rowCount?: number | null }>
 }
 
+/** Runs a function in a transaction. */
+export type RunSql = <Result>(fn: (tx: Sql) => Promise<Result>) => Promise<Result>
+
 /** Where outbox and positions are kept, and how other work of the projections reads and writes there. */
 export interface Stores {
+  engine: 'postgres' | 'sqlite'
   outbox: outbox.OutboxStore
   streams: streams.StreamStore
   /** Runs a function in a transaction of the background connections. */
-  transaction: <Result>(fn: (tx: Sql) => Promise<Result>) => Promise<Result>
+  transaction: RunSql
+  /** The same on a connection that the fence does not check. */
+  unchecked: RunSql
+  fence: Fence
 }
 
 // One for each topic and stream, one for measuring, one to spare.
 const CONNECTIONS = 4
+const FENCE_CONNECTIONS = 2
 // A server that has gone silent; longer than any statement takes.
 const SILENCE_MS = 20_000
 // A copy reads MongoDB between its statements.
@@ -26,7 +40,15 @@ const COPY_MS = 60_000
 
 /** Opens connections of the projections' own, so that the background never takes one from a request nor waits behind requests. */
 export function openStores (app: FastifyInstance): Stores {
-  if (app.sqlite !== undefined) return sqliteStores(app.sqlite)
+  return app.sqlite === undefined ? postgresStores(app) : sqliteStores(app, app.sqlite)
+}
+
+/** MongoDB's database while it can be asked. */
+export function reachableMongo (app: FastifyInstance) {
+  return app.mongoState.state === 'up' ? mongoDatabase(app) : undefined
+}
+
+function postgresStores (app: FastifyInstance): Stores {
   const config = {
     connectionString: app.config.DATABASE_URL,
     fallback_application_name: 'tandem projections',
@@ -34,23 +56,65 @@ export function openStores (app: FastifyInstance): Stores {
     query_timeout: SILENCE_MS,
     connectionTimeoutMillis: 5000
   }
-  const pool = new pg.Pool({ ...config, max: CONNECTIONS, idleTimeoutMillis: 30_000 })
-  pool.on('error', (error) => {
-    app.log.warn({ reason: error.message }, 'a connection of the projections was lost')
-  })
+  const recycle = { idleTimeoutMillis: 30_000, maxLifetimeSeconds: app.config.DATABASE_POOL_RECYCLE_S }
+  const rules = { size: CONNECTIONS, maxWaiting: 1000, prePing: true, queryTimeout: SILENCE_MS, guardsAlways: true }
+  const pool = new Pool({ ...config, ...recycle, max: CONNECTIONS }, rules)
+  const own = new pg.Pool({ ...config, ...recycle, max: FENCE_CONNECTIONS })
+  for (const each of [pool, own]) {
+    each.on('error', (error) => {
+      app.log.warn({ reason: error.message }, 'a connection of the projections was lost')
+    })
+  }
   app.addHook('onClose', async function closeProjections () {
-    await pool.end()
+    await Promise.all([pool.end(), own.end()])
   })
   const streamStore = streams.postgresStore(pool, { connect: () => new pg.Client(config) })
+  const unchecked: RunSql = (fn) => streams.postgresStore(own).transaction(COPY_MS, fn)
+  const fence = createFence(app, 'postgres', unchecked)
+  guard(app, pool, fence)
   return {
+    engine: 'postgres',
     outbox: outbox.postgresStore(pool),
     streams: streamStore,
-    transaction: (fn) => streamStore.transaction(COPY_MS, fn)
+    transaction: (fn) => streamStore.transaction(COPY_MS, fn),
+    unchecked,
+    fence
   }
 }
 
-function sqliteStores (pool: SqliteReadWritePool): Stores {
-  async function transaction<Result> (fn: (tx: Sql) => Promise<Result>): Promise<Result> {
+// Each checkout of the projections is checked, for a connection may lead to a primary that others have left. A replica serves
+// reads of requests; the projections have nothing to do there.
+function guard (app: FastifyInstance, pool: Pool, fence: Fence): void {
+  const outside = AsyncLocalStorage.snapshot() // a request's own transaction has no part in it
+  pool.guard = async (client) => {
+    if (!await fence.check(client)) throw new Error('the database is a replica: projections work on the primary')
+    return true
+  }
+  const requests = app.hasDecorator('pg') ? app.pg.pool : undefined
+  if (requests instanceof Pool) {
+    requests.guard = (client) => outside(() => fence.check(client)).catch(refuse)
+  }
+}
+
+/** In the words of pools: a server that was left behind is a connection that broke, stores that are no pair are away. */
+function refuse (error: unknown): never {
+  if (!(error instanceof FenceError)) throw error
+  if (error.reason !== 'another server') throw new TransactionError('TX_CONNECTION_LOST', 503, error.message, error)
+  throw Object.assign(new Error(error.message, { cause: error }), { code: 'ECONNRESET' })
+}
+
+function createFence (app: FastifyInstance, engine: Stores['engine'], transaction: RunSql): Fence {
+  return new Fence({
+    engine,
+    transaction,
+    mongo: () => reachableMongo(app),
+    isPassing: app.config.DATABASE_URL === ':memory:',
+    log: app.log
+  })
+}
+
+function sqliteStores (app: FastifyInstance, pool: SqliteReadWritePool): Stores {
+  const unchecked: RunSql = async (fn) => {
     const session = await pool.begin({ readOnly: false, isAborted: () => false })
     const result = await fn(session).catch(async (error: unknown) => {
       // SQLite may have rolled back by itself, as it does on a full disk; the connection is given back all the same.
@@ -60,5 +124,23 @@ function sqliteStores (pool: SqliteReadWritePool): Stores {
     await session.end('commit')
     return result
   }
-  return { outbox: outbox.sqliteStore(transaction), streams: streams.sqliteStore(transaction), transaction }
+  const fence = createFence(app, 'sqlite', unchecked)
+  // The file cannot be exchanged under a running service: one comparison opens it.
+  let comparison: Promise<void> | undefined
+  const transaction: RunSql = async (fn) => {
+    comparison ??= fence.compare().catch((error: unknown) => {
+      comparison = undefined
+      throw error
+    })
+    await comparison
+    return await unchecked(fn)
+  }
+  return {
+    engine: 'sqlite',
+    outbox: outbox.sqliteStore(transaction),
+    streams: streams.sqliteStore(transaction),
+    transaction,
+    unchecked,
+    fence
+  }
 }

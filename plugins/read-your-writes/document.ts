@@ -8,7 +8,7 @@ const PREFER = {
 }
 const ASKED = {
   type: 'string',
-  examples: ['sql-42'],
+  examples: ['sql-users-5f2c9a011-4711-42'],
   description: 'Up to 8 tokens of own writes, separated by commas; the answer waits up to a second until it shows them'
 }
 const GIVEN = { type: 'string', description: 'Names the write; send it back on a read that must show it' }

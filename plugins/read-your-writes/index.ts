@@ -2,17 +2,25 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RouteO
 import fp from 'fastify-plugin'
 import { clusterTime } from 'fastify-change-stream'
 import type { ReplyAddition, Transaction } from 'fastify-transaction'
+import { awaitProjections } from './confirm.ts'
 import { preferredWait } from './prefer.ts'
-import { mongoToken, parseTokens, sqlToken, type Wanted } from './token.ts'
+import { isEvent, mongoToken, parseTokens, sqlToken, type SqlWrite, type Wanted } from './token.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
     /**
      * Names the outbox event that this request's transaction has written, for `Consistency-Token` and `Prefer: wait`. Events of
-     * triggers are found without it: by the `version` of the row that is answered, or after a DELETE.
+     * triggers are found without it, on routes that declare `config.announces`.
      * @param id what `app.outbox.enqueue` returned
      */
     announceEvent: (id: string) => void
+  }
+  interface FastifyContextConfig {
+    /**
+     * The topic of the events that triggers write about the row this route answers or deletes, such as `users`: the answer then names
+     * the write by a token. The row carries its key as `id` and the event's id as `version`; a DELETE has the key as `:id`.
+     */
+    announces?: string
   }
   interface FastifyInstance {
     /** Waits until writes are in the other store; see docs/two-databases.md. */
@@ -27,9 +35,9 @@ const READ_WAIT_MS = 1000
 const REPEAT_WAIT_MS = 250
 const announced = Symbol('consistency.announced')
 
-/** The event of a transaction: a new attempt of a handler has a new transaction, and with it another event. */
-interface WithEvent {
-  [announced]: { transaction: Transaction; id: string } | null
+/** The write of a transaction: a new attempt of a handler has a new transaction, and with it another event. */
+interface WithWrite {
+  [announced]: { transaction: Transaction; write: SqlWrite } | null
 }
 
 const SAFE: HTTPMethods[] = ['GET', 'HEAD', 'OPTIONS', 'TRACE']
@@ -41,15 +49,29 @@ const SAFE: HTTPMethods[] = ['GET', 'HEAD', 'OPTIONS', 'TRACE']
 export default fp(async function consistency (app) {
   app.decorateRequest(announced, null)
   app.decorateRequest('announceEvent', function announceEvent (id) {
-    setEvent(this, id)
+    const event = app.hasDecorator('outbox') ? app.outbox.find(id) : undefined
+    if (event !== undefined) setWrite(this, { ...event, event: id })
   })
   app.decorate('awaitProjections', (wanted, ms) => awaitProjections(app, wanted, ms))
+  const topics = new Set<string>()
+  app.addHook('onReady', async function checkTopics () {
+    if (!app.hasDecorator('outbox')) return
+    const known = app.outbox.stats().map(({ topic }) => topic)
+    for (const topic of topics) {
+      if (known.includes(topic)) continue
+      throw new Error(
+        `a route declares config.announces '${topic}', and no outbox topic has this name: known are ${known.join(', ')}`
+      )
+    }
+  })
   app.addHook('onRoute', (route) => {
     const methods = [route.method].flat() as HTTPMethods[]
     if (methods.every((method) => SAFE.includes(method))) return addReader(route)
     if (!isTransactional(route)) return
-    // SQLite's triggers run after RETURNING has read the row.
-    if (app.sqlite === undefined) route.preSerialization = [...[route.preSerialization ?? []].flat(), noteVersion]
+    if (route.config?.announces !== undefined) {
+      topics.add(route.config.announces)
+      route.preSerialization = [...[route.preSerialization ?? []].flat(), noteVersion]
+    }
     route.onSend = [announce, ...[route.onSend ?? []].flat()]
   })
 }, { name: 'read-your-writes', dependencies: ['transaction', 'projections'], fastify: '5.x' })
@@ -87,15 +109,6 @@ function awaitOwnWrites (request: FastifyRequest, reply: FastifyReply, done: (er
   }, done)
 }
 
-async function awaitProjections (app: FastifyInstance, { sql, mongo }: Wanted, ms: number): Promise<boolean> {
-  if (!app.hasDecorator('outbox')) return false // doubles in place of the databases
-  const waits = [
-    ...sql.map((id) => app.outbox.applied(id, ms)),
-    ...mongo.flatMap((time) => app.changeStream.stats().map(({ stream }) => app.changeStream.reached(stream, time, ms)))
-  ]
-  return (await Promise.all(waits)).every(Boolean)
-}
-
 /** Rows of tables whose triggers write events carry the event's id as `version`; it is not part of any answer. */
 function noteVersion (
   request: FastifyRequest,
@@ -103,10 +116,12 @@ function noteVersion (
   payload: unknown,
   done: (error: null, payload: unknown) => void
 ): void {
+  const topic = request.routeOptions.config.announces
   if (
-    typeof payload === 'object' && payload !== null && 'version' in payload && sqlToken(payload.version) !== undefined
+    topic !== undefined && typeof payload === 'object' && payload !== null && 'version' in payload && 'id' in payload
   ) {
-    setEvent(request, String(payload.version))
+    const { id, version } = payload
+    if (isEvent(version)) setWrite(request, { topic, key: String(id), event: String(version) })
   }
   done(null, payload)
 }
@@ -119,26 +134,29 @@ function announce (
   done: (error: Error | null, payload?: unknown) => void
 ): void {
   if (reply.statusCode >= 400) return done(null, payload)
-  const { server, transaction } = request
+  const { transaction, routeOptions: { config: { announces } } } = request
   const takesStatements = transaction.state === 'open' && transaction.settled === undefined &&
     !transaction.isRollbackOnly
-  const isUnknown = transaction.store === 'sql' && takesStatements && !isRepeat(reply) &&
-    getEvent(request) === undefined
   transaction.beforeReply(() => complete(request, reply, transaction))
-  if (!isUnknown || (request.method !== 'DELETE' && server.sqlite === undefined)) return done(null, payload)
-  ownEvent(server, transaction).then((id) => {
-    if (id !== undefined) setEvent(request, id)
+  const isUnknown = announces !== undefined && takesStatements && !isRepeat(reply) && getWrite(request) === undefined
+  const key = request.method === 'DELETE' ? keyOf(request) : undefined
+  if (!isUnknown || key === undefined) return done(null, payload)
+  newestEvent(transaction, announces, key).then((event) => {
+    if (event !== undefined) setWrite(request, { topic: announces, key, event })
     done(null, payload)
   }, done)
 }
 
-/** The newest event that this transaction has written. */
-async function ownEvent (app: FastifyInstance, transaction: Transaction): Promise<string | undefined> {
-  const text = app.sqlite === undefined
-    ? 'SELECT id::text AS id FROM (SELECT id, xmin FROM outbox ORDER BY id DESC LIMIT 100) AS newest WHERE xmin::text = (pg_current_xact_id()::xid)::text ORDER BY newest.id DESC LIMIT 1'
-    : "SELECT CAST(seq AS text) AS id FROM sqlite_sequence WHERE name = 'outbox'"
-  const { rows } = await transaction.query<{ id: string }>(text)
-  return rows[0]?.id
+function keyOf ({ params }: FastifyRequest): string | undefined {
+  const id = typeof params === 'object' && params !== null && 'id' in params ? params.id : undefined
+  return typeof id === 'string' || typeof id === 'number' ? String(id) : undefined
+}
+
+/** The newest event about a thing: this transaction has written one. */
+async function newestEvent (transaction: Transaction, topic: string, key: string): Promise<string | undefined> {
+  const text = 'SELECT CAST(max(id) AS text) AS id FROM outbox WHERE topic = $1 AND key = $2'
+  const { rows } = await transaction.query<{ id: string | null }>(text, [topic, key])
+  return rows[0]?.id ?? undefined
 }
 
 /** After the COMMIT: has the event carried over at once, waits if the client prefers that, and hands out the token. */
@@ -149,7 +167,7 @@ async function complete (
 ): Promise<ReplyAddition | undefined> {
   const { server } = request
   const wanted = getWrites(request, transaction)
-  if (wanted === undefined) return undefined
+  if (wanted.sql.length + wanted.mongo.length === 0) return undefined
   if (wanted.sql.length > 0 && server.hasDecorator('outbox')) server.outbox.wake()
   const seconds = preferredWait(request.headers.prefer)
   const wait = seconds === undefined ? unaskedWait(request, reply) : seconds * 1000
@@ -173,18 +191,42 @@ function isRepeat (reply: FastifyReply): boolean {
   return reply.hasHeader('idempotency-replayed')
 }
 
-/**
- * The token of what a request's transaction has written in SQL; undefined while nothing is known of it, and for MongoDB before the COMMIT.
- */
+/** The token of what a request's transaction has written in SQL; undefined while nothing is known of it, and for MongoDB. */
 export function getToken (request: FastifyRequest): string | undefined {
-  return sqlToken(getEvent(request))
+  const write = getWrite(request)
+  return write && sqlToken(write)
 }
 
-function getWrites (request: FastifyRequest, transaction: Transaction): Wanted | undefined {
-  const event = getEvent(request)
-  if (event !== undefined) return { sql: [event], mongo: [] }
+/** Takes over the write of an answer that is given again. */
+export function resumeToken (request: FastifyRequest, token: string | undefined): void {
+  const [write] = token === undefined ? [] : parseTokens(token)?.sql ?? []
+  if (write !== undefined) setWrite(request, write)
+}
+
+/** The streams that carry collections which a transaction in MongoDB has written. */
+export function streamsOf ({ server, transaction }: FastifyRequest): string[] {
+  if (transaction.store !== 'mongo' || !server.hasDecorator('changeStream')) return []
+  return server.changeStream.streamsOf(transaction.writtenCollections)
+}
+
+/** The tokens of a moment in streams. */
+export function mongoTokens (app: FastifyInstance, streams: string[], time: string): string | undefined {
+  const timeline = getTimeline(app)
+  if (timeline === undefined || streams.length === 0) return undefined
+  return streams.map((stream) => mongoToken({ stream, timeline, time })).join()
+}
+
+function getTimeline (app: FastifyInstance): string | undefined {
+  return app.hasDecorator('projections') ? app.projections.fence.timeline : undefined
+}
+
+function getWrites (request: FastifyRequest, transaction: Transaction): Wanted {
+  const write = getWrite(request)
+  if (write !== undefined) return { sql: [write], mongo: [] }
+  const timeline = getTimeline(request.server)
   const time = transaction.store === 'mongo' ? transaction.operationTime : undefined
-  return time === undefined ? undefined : { sql: [], mongo: [clusterTime(time)] }
+  if (time === undefined || timeline === undefined) return { sql: [], mongo: [] }
+  return { sql: [], mongo: streamsOf(request).map((stream) => ({ stream, timeline, time: clusterTime(time) })) }
 }
 
 /** A route that makes truth in both stores has created only half of it until the event is applied. */
@@ -194,11 +236,16 @@ function isCrossStore ({ routeOptions }: FastifyRequest): boolean {
 }
 
 // On the request and not in a WeakMap, whose entries make each garbage collection longer.
-function setEvent (request: FastifyRequest, id: string): void {
-  ;(request as FastifyRequest & WithEvent)[announced] = { transaction: request.transaction, id }
+function setWrite (request: FastifyRequest, write: Omit<SqlWrite, 'timeline'> & Partial<SqlWrite>): void {
+  const timeline = write.timeline ?? getTimeline(request.server)
+  if (timeline === undefined) return // nothing is known of the pair yet, so nothing could be confirmed
+  ;(request as FastifyRequest & WithWrite)[announced] = {
+    transaction: request.transaction,
+    write: { ...write, timeline }
+  }
 }
 
-function getEvent (request: FastifyRequest): string | undefined {
-  const event = (request as FastifyRequest & WithEvent)[announced]
-  return event?.transaction === request.transaction ? event.id : undefined
+function getWrite (request: FastifyRequest): SqlWrite | undefined {
+  const found = (request as FastifyRequest & WithWrite)[announced]
+  return found?.transaction === request.transaction ? found.write : undefined
 }

@@ -1,28 +1,51 @@
 import { isClusterTime, type ClusterTime } from 'fastify-change-stream'
 
-/** What a reader wants to see: writes of each store, named by how far its projection must have come. */
+/** A write in SQL: the event of a thing, on its way to a copy. */
+export interface SqlWrite {
+  topic: string
+  /** Names the pair of stores and its epoch: events of another one say nothing here. */
+  timeline: string
+  event: string
+  key: string
+}
+
+/** A write in MongoDB: a moment in the stream of a collection. */
+export interface MongoWrite {
+  stream: string
+  timeline: string
+  time: ClusterTime
+}
+
+/** What a reader wants to see. */
 export interface Wanted {
-  /** Ids of outbox events. */
-  sql: string[]
-  /** Cluster times of MongoDB. */
-  mongo: ClusterTime[]
+  sql: SqlWrite[]
+  mongo: MongoWrite[]
+  /** True where a token names no stream, as tokens did once: nothing can be said of its write. */
+  isUnknown?: boolean
 }
 
 /** Writes that one request may ask for; a client that wrote more sends its newest tokens. */
 const MOST = 8
 /** The largest id that PostgreSQL and SQLite have: a larger one would fail the question for all who wait. */
 const LARGEST = 2n ** 63n - 1n
+const SQL = /^sql-([^-]+)-([0-9a-z]+)-(\d{1,19})-([^-]+)$/
+const MONGO = /^mongo-([^-]+)-([0-9a-z]+)-([0-9a-f]{16})$/
+const UNKNOWN = /^(?:sql-(\d{1,19})|mongo-[0-9a-f]{16})$/
 
-/** A token for a write in SQL, or undefined for something that is no event's id. */
-export function sqlToken (event: unknown): string | undefined {
-  const isId = (typeof event === 'number' && Number.isSafeInteger(event) && event > 0) ||
-    (typeof event === 'string' && /^[1-9]\d{0,18}$/.test(event) && BigInt(event) <= LARGEST)
-  return isId ? `sql-${String(event)}` : undefined
+/** True for something that can be the id of an event. */
+export function isEvent (id: unknown): id is string | number {
+  return (typeof id === 'number' && Number.isSafeInteger(id) && id > 0) ||
+    (typeof id === 'string' && /^[1-9]\d{0,18}$/.test(id) && BigInt(id) <= LARGEST)
 }
 
-/** A token for a write in MongoDB. */
-export function mongoToken (time: ClusterTime): string {
-  return `mongo-${time}`
+/** The token of a write in SQL. */
+export function sqlToken ({ topic, timeline, event, key }: SqlWrite): string {
+  return `sql-${encode(topic)}-${timeline}-${event}-${encode(key)}`
+}
+
+/** The token of a write in MongoDB. */
+export function mongoToken ({ stream, timeline, time }: MongoWrite): string {
+  return `mongo-${encode(stream)}-${timeline}-${time}`
 }
 
 /**
@@ -33,11 +56,37 @@ export function parseTokens (header: string): Wanted | undefined {
   const wanted: Wanted = { sql: [], mongo: [] }
   const parts = header.split(',').map((part) => part.trim()).filter((part) => part !== '')
   if (parts.length === 0 || parts.length > MOST) return undefined
-  for (const part of parts) {
-    const [, store, value = ''] = /^(sql|mongo)-([0-9a-f]{1,19})$/.exec(part) ?? []
-    if (store === 'sql' && sqlToken(value) !== undefined) wanted.sql.push(value)
-    else if (store === 'mongo' && isClusterTime(value)) wanted.mongo.push(value)
-    else return undefined
+  return parts.every((part) => addTo(wanted, part)) ? wanted : undefined
+}
+
+function addTo (wanted: Wanted, part: string): boolean {
+  const [, topic, line = '', event, key] = SQL.exec(part) ?? []
+  if (topic !== undefined) {
+    const names = [decode(topic), decode(key ?? '')]
+    if (!isEvent(event) || names.includes(undefined)) return false
+    wanted.sql.push({ topic: names[0] ?? '', timeline: line, event: String(event), key: names[1] ?? '' })
+    return true
   }
-  return wanted
+  const [, stream, timeline = '', time = ''] = MONGO.exec(part) ?? []
+  const name = decode(stream ?? '')
+  if (stream !== undefined && name !== undefined && isClusterTime(time)) {
+    wanted.mongo.push({ stream: name, timeline, time })
+    return true
+  }
+  const [text, id] = UNKNOWN.exec(part) ?? []
+  if (text === undefined || (id !== undefined && !isEvent(id))) return false
+  wanted.isUnknown = true
+  return true
+}
+
+function encode (text: string): string {
+  return encodeURIComponent(text).replaceAll('-', '%2D')
+}
+
+function decode (text: string): string | undefined {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
 }

@@ -14,7 +14,8 @@ import {
 } from '../../schemas/users.ts'
 
 const tags = ['users']
-const config = { conditional: true } as const
+// Writes are followed to MongoDB by the events of the topic `users`.
+const config = { conditional: true, announces: 'users' } as const
 
 const listUsers = defineRoute({
   method: 'GET',

@@ -189,14 +189,14 @@ t.test('read your own write: the token of a write, sent back on the read', async
   for (let round = 0; round < 15; round++) {
     const written = await send<User>(app, 'POST', '/users', newUser())
     const token = written.headers['consistency-token'] as string
-    t.match(token, /^sql-\d+$/)
+    t.match(token, new RegExp(`^sql-users-[0-9a-z]{9,}-\\d+-${written.body.id}$`))
     const read = await send<Summary[]>(app, 'GET', '/users/summary', undefined, reading(token))
     t.equal(read.headers['consistency-token'], token, 'the answer says that the write is in it')
     t.ok(read.body.some(({ id }) => id === written.body.id))
 
     const post = await send<Post>(app, 'POST', '/posts', newPost(written.body.id))
     const both = `${token}, ${post.headers['consistency-token']}`
-    t.match(both, /^sql-\d+, mongo-[0-9a-f]{16}$/)
+    t.match(both, /^sql-users-\S+, mongo-posts-[0-9a-z]+-[0-9a-f]{16}$/)
     const list = await send<User[]>(app, 'GET', '/users', undefined, reading(both))
     t.equal(list.headers['consistency-token'], both)
     t.ok(list.body.some(({ posts }) => posts?.some(({ id }) => id === post.body.id)))
@@ -205,7 +205,7 @@ t.test('read your own write: the token of a write, sent back on the read', async
   const patched = await send(app, 'PATCH', `/users/${id}`, { name: 'New' })
   t.equal((await summaries(app, reading(patched.headers['consistency-token'])))[0]?.name, 'New')
   const deleted = await send(app, 'DELETE', `/users/${id}`)
-  t.match(deleted.headers, { 'consistency-token': /^sql-\d+$/ })
+  t.match(deleted.headers, { 'consistency-token': /^sql-users-/ })
   t.notOk((await summaries(app, reading(deleted.headers['consistency-token']))).some((user) => user.id === id))
   t.equal(
     (await send(app, 'DELETE', `/users/${id}`)).headers['consistency-token'],
@@ -250,7 +250,10 @@ t.test('when the other store does not follow: the wait is bounded, and the answe
       'mongo-12',
       'sql-99999999999999999999',
       Array.from({ length: 9 }, () => token).join(),
-      'sql-9223372036854775808'
+      'sql-9223372036854775808',
+      'sql-users-abc-0-1',
+      'sql-users-abc-1-%',
+      'mongo-posts-abc-12'
     ]
   ) {
     const refused = await send<{ errors: unknown }>(app, 'GET', '/users/summary', undefined, {

@@ -49,6 +49,8 @@ export interface ChangeStreams {
   follow: <Doc extends Document>(stream: string, options: StreamOptions<Doc>) => void
   /** Waits up to `ms` milliseconds until everything up to a cluster time is in SQL, by whichever process. Never throws. */
   reached: (stream: string, time: ClusterTime, ms: number) => Promise<boolean>
+  /** The streams that carry changes of these collections; none while MongoDB is away. */
+  streamsOf: (collections: string[]) => string[]
   /** Copies the collection anew, also beside a running consumer, and resolves to what was repaired. */
   resync: (stream: string) => Promise<CopyReport>
   /** Progress per stream, from memory. */
@@ -92,6 +94,10 @@ export default fp<ChangeStreamOptions>(async function changeStream (app, options
       const { waiters } = getStream(streams, name)
       return isClusterTime(time) && await waiters.wait(time, ms)
     },
+    streamsOf: (collections) =>
+      [...streams].filter(([, { options }]) => collections.includes(getCollectionName(options) ?? '')).map(([name]) =>
+        name
+      ),
     resync: async (name) => (await copyCollection(settings.store, name, getStream(streams, name).options)).report,
     stats: () => [...streams.values()].map(({ consumer }) => consumer.stats)
   })
@@ -113,6 +119,14 @@ function getStream (streams: Map<string, Followed>, name: string): Followed {
     )
   }
   return stream
+}
+
+function getCollectionName ({ collection }: StreamOptions): string | undefined {
+  try {
+    return collection().collectionName
+  } catch {
+    return undefined // the client is not connected
+  }
 }
 
 function createFollowed (app: FastifyInstance, settings: Settings, name: string, stream: StreamOptions): Followed {

@@ -43,6 +43,8 @@ export interface TopicOptions {
   maxAttempts?: number
   /** Milliseconds one batch may take. Default 15000. */
   applyTimeout?: number
+  /** Whether the target itself shows an event of a key, or a newer one; for `Outbox.shows`. Default: not known. */
+  shows?: (key: string, id: string) => Promise<boolean>
 }
 
 export interface OutboxOptions extends TopicOptions {
@@ -79,6 +81,10 @@ export interface Outbox {
   wake: (topic?: string) => void
   /** Waits up to `ms` milliseconds until an event is applied, by whichever process; false when it is not. Never throws. */
   applied: (id: string, ms: number) => Promise<boolean>
+  /** Whether the target of a topic shows an event; undefined where its handler cannot say, false for an unknown topic. */
+  shows: (topic: string, key: string, id: string) => Promise<boolean | undefined>
+  /** Topic and key of an event that this process has enqueued lately. */
+  find: (id: string) => Pick<NewEvent, 'topic' | 'key'> | undefined
   /** Backlog and progress per topic, from memory; the backlog is measured every `measureInterval`. */
   stats: () => TopicStats[]
 }
@@ -98,6 +104,8 @@ export default fp<OutboxOptions>(async function outbox (app, options) {
   const settings = { ...DEFAULTS, ...options }
   checkOptions(settings)
   const relays = new Map<string, Relay>()
+  const shows = new Map<string, TopicOptions['shows']>()
+  const enqueued = new Map<string, Pick<NewEvent, 'topic' | 'key'>>()
   const waiters = new Waiters(settings.store.pending)
   const gauges = new Gauges(settings.store)
   let isReady = false
@@ -111,18 +119,24 @@ export default fp<OutboxOptions>(async function outbox (app, options) {
         )
       }
       if (relays.has(topic)) throw new OutboxError('OUTBOX_USAGE', `the topic '${topic}' already has a handler`)
+      shows.set(topic, topicOptions?.shows)
       relays.set(topic, createRelay(app, settings, waiters, topic, apply, topicOptions))
     },
     enqueue: (tx, event) => {
-      const enqueued = enqueue(settings.store, tx, event, () => relays.get(event.topic)?.wake())
+      const inserted = enqueue(settings.store, tx, event, () => relays.get(event.topic)?.wake()).then((id) => {
+        remember(enqueued, id, event)
+        return id
+      })
       // One that nobody awaits must not end the process; where the transaction can follow it, its failure is the transaction's.
-      enqueued.catch(() => {})
-      return typeof tx?.follow === 'function' ? tx.follow(enqueued) : enqueued
+      inserted.catch(() => {})
+      return typeof tx?.follow === 'function' ? tx.follow(inserted) : inserted
     },
     wake: (topic) => {
       for (const relay of topic === undefined ? relays.values() : [relays.get(topic)]) relay?.wake()
     },
     applied: (id, ms) => waiters.wait(id, ms),
+    shows: async (topic, key, id) => relays.has(topic) ? await shows.get(topic)?.(key, id) : false,
+    find: (id) => enqueued.get(id),
     stats: () => [...relays.values()].map((relay) => ({ ...relay.stats, ...gauges.of(relay.stats.topic) }))
   })
   app.addHook('onReady', async () => {
@@ -135,6 +149,14 @@ export default fp<OutboxOptions>(async function outbox (app, options) {
     await Promise.all([...relays.values()].map((relay) => relay.stop(settings.stopTimeout)))
   })
 }, { name: 'fastify-outbox', fastify: '5.x' })
+
+const REMEMBERED = 1000
+
+function remember (enqueued: Map<string, Pick<NewEvent, 'topic' | 'key'>>, id: string, { topic, key }: NewEvent): void {
+  enqueued.set(id, { topic, key })
+  const [oldest] = enqueued.keys()
+  if (enqueued.size > REMEMBERED && oldest !== undefined) enqueued.delete(oldest)
+}
 
 function createRelay (
   app: FastifyInstance,

@@ -13,6 +13,11 @@ export interface ProjectionOptions<Id, Payload> {
   version?: (event: OutboxEvent<Payload>) => number
   /** The document's fields without `_id` and `_v`; null: the thing is deleted. */
   document: (event: OutboxEvent<Payload>) => Document | null
+  /**
+   * Told of stored documents that were newer than their event, so that nothing was written. Usually a repeat, or an order in which
+   * that is right; `_v` above every version that was given out means that versions came back. A throw fails the batch.
+   */
+  onIgnored?: (documents: Array<{ _id: Id; _v?: number }>) => Promise<void>
 }
 
 /**
@@ -21,7 +26,7 @@ export interface ProjectionOptions<Id, Payload> {
  * so that a late older event cannot bring it back: leave tombstones out when reading, and expire them with a TTL index on `_deleted_at`.
  */
 export function projectToMongo<Id, Payload = unknown> (options: ProjectionOptions<Id, Payload>): Apply {
-  const { collection, id = getKey, version = getId, document } = options
+  const { collection, id = getKey, version = getId, document, onIgnored } = options
   return async function applyProjection (events) {
     const newest = new Map<string, OutboxEvent<Payload>>()
     for (const event of events as Array<OutboxEvent<Payload>>) {
@@ -30,8 +35,16 @@ export function projectToMongo<Id, Payload = unknown> (options: ProjectionOption
     }
     const written = [...newest.values()]
     const operations = written.map((event) => replaceIfNewer(id(event), version(event), document(event)))
+    const tellIgnored = async (tell: NonNullable<typeof onIgnored>) => {
+      const stored = await collection().find({ _id: { $in: written.map(id) } } as Document, { projection: { _v: 1 } })
+        .toArray() as Array<{ _id: Id; _v?: number }>
+      const versions = new Map(written.map((event) => [String(id(event)), version(event)]))
+      const newer = stored.filter(({ _id, _v = 0 }) => _v > (versions.get(String(_id)) ?? 0))
+      if (newer.length > 0) await tell(newer)
+    }
     try {
-      await collection().bulkWrite(operations, { ordered: false })
+      const { matchedCount, modifiedCount } = await collection().bulkWrite(operations, { ordered: false })
+      if (onIgnored !== undefined && modifiedCount < matchedCount) await tellIgnored(onIgnored)
       return []
     } catch (error) {
       return blame(error, written, events)

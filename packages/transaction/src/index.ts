@@ -38,7 +38,7 @@ export type { MappedError } from './error-mapping.ts'
 export { mapError, getDriverError } from './error-mapping.ts'
 export { confirmedWrites } from './mongo/writes.ts'
 export { outsideTransaction, findCheckoutRefusal } from './core/outside-queries.ts'
-export { isReplicaError } from './postgres/errors.ts'
+export { isConnectionProblem, isReplicaError } from './postgres/errors.ts'
 export { SavepointQueue } from './savepoints.ts'
 
 declare module 'fastify' {

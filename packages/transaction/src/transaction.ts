@@ -73,6 +73,12 @@ export class Transaction {
     return transaction instanceof MongoTransaction ? transaction.operationTime : undefined
   }
 
+  /** MongoDB: names of the collections this transaction has written; empty in SQL. */
+  get writtenCollections (): string[] {
+    const { transaction } = this.#tx
+    return transaction instanceof MongoTransaction ? [...transaction.written] : []
+  }
+
   /** The app's own handle (Drizzle) on this transaction. Throws a sentence when the transaction lives in MongoDB. */
   get db (): Handle {
     if (this.store !== 'sql') {

@@ -5,7 +5,9 @@ export default {
   name: 'users',
   indexes: [
     // A late event must find the tombstone of a deleted user; after a week none comes.
-    { name: 'users_deleted_at_idx', key: { _deleted_at: 1 }, expireAfterSeconds: 7 * 24 * 3600 }
+    { name: 'users_deleted_at_idx', key: { _deleted_at: 1 }, expireAfterSeconds: 7 * 24 * 3600 },
+    // The highest version that was ever seen, by which SQL is found to have gone back.
+    { name: 'users_v_idx', key: { _v: -1 } }
   ],
   validator: {
     $jsonSchema: {
@@ -16,7 +18,8 @@ export default {
         _v: { bsonType: NUMBER },
         name: { bsonType: 'string' },
         email: { bsonType: 'string' },
-        _deleted: { bsonType: 'bool' }
+        _deleted: { bsonType: 'bool' },
+        _absent: { bsonType: 'bool' }
       }
     }
   }

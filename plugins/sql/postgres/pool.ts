@@ -1,6 +1,6 @@
 import pg, { type PoolClient, type PoolConfig } from 'pg'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { PoolTimeoutError, TransactionError, isReplicaError } from 'fastify-transaction'
+import { isConnectionProblem, isReplicaError, PoolTimeoutError, TransactionError } from 'fastify-transaction'
 import { runAutocommit, type Query } from './autocommit.ts'
 import { answers, becomesReady, destroy, isReady } from './connections.ts'
 
@@ -14,6 +14,8 @@ export interface PoolRules {
   prePing: boolean
   /** Milliseconds an autocommit statement may take before its connection is given up. */
   queryTimeout: number
+  /** True: the guard is asked at each checkout. Default: once for each connection. */
+  guardsAlways?: boolean
 }
 
 type Checkout = (error: Error | undefined, client: PoolClient | undefined, done: PoolClient['release']) => void
@@ -28,7 +30,15 @@ const RETRY_AFTER_S = 1
  * statement that was not sent yet.
  */
 export class Pool extends pg.Pool {
+  /**
+   * Asked before a connection is handed out for the first time, again after another one broke (behind a pooler all of them may lead
+   * elsewhere then), or each time where the rules say so. Throws what is wrong with where it leads; false: ask again next time.
+   */
+  guard: ((client: PoolClient) => Promise<boolean>) | undefined
   readonly #rules: PoolRules
+  /** How many connections had broken when each was last let through. */
+  readonly #guardedAt = new WeakMap<PoolClient, number>()
+  #broken = 0
   readonly #usedAt = new WeakMap<PoolClient, number>()
   #downSince: number | undefined
   #isClosingBroken = false
@@ -83,6 +93,7 @@ export class Pool extends pg.Pool {
       )
     }
     const client = await this.#connectPatiently()
+    await this.#assertAllowed(client)
     const giveBack = client.release
     let isReleased = false
     client.release = (reason) => {
@@ -91,6 +102,21 @@ export class Pool extends pg.Pool {
       this.#giveBack(client, giveBack, reason)
     }
     return client
+  }
+
+  async #assertAllowed (client: PoolClient): Promise<void> {
+    const broken = this.#broken
+    if (this.guard === undefined) return
+    if (this.#guardedAt.get(client) === broken && this.#rules.guardsAlways !== true) return
+    const ignore = () => {}
+    client.on('error', ignore) // nobody else listens yet, and to a broken one nobody will
+    try {
+      if (await this.guard(client)) this.#guardedAt.set(client, broken)
+    } catch (error) {
+      destroy(client, client.release, true)
+      throw error
+    }
+    client.off('error', ignore)
   }
 
   /** Idle connections beyond those that waiting callers will get. */
@@ -107,6 +133,7 @@ export class Pool extends pg.Pool {
         return client
       } catch (error) {
         if (isQueueTimeout(error)) throw new PoolTimeoutError(RETRY_AFTER_S, error)
+        this.#broken++
         this.#downSince ??= performance.now()
         if (this.ending || !isPassing(error) || performance.now() - this.#downSince > PATIENCE_MS) {
           throw explained(error)
@@ -118,6 +145,7 @@ export class Pool extends pg.Pool {
 
   #giveBack (client: PoolClient, release: PoolClient['release'], reason: Error | boolean | undefined): void {
     if (reason !== undefined && reason !== false) {
+      if (isConnectionProblem(reason)) this.#broken++
       destroy(client, release, reason)
       if (reason instanceof Error) void this.#closeBroken(reason)
       return

@@ -21,23 +21,30 @@ export class Waiters {
     this.#read = read
   }
 
-  /** Resolves to true when the stream has come to `time`, to false after `ms` milliseconds. Never rejects. */
+  /**
+   * Resolves to true when the stored position has come to `time`, to false after `ms` milliseconds. Never rejects. What this process
+   * has seen only says when to look: the database may have gone back since.
+   */
   async wait (time: ClusterTime, ms: number): Promise<boolean> {
-    if (time <= this.#reached) return true
+    for (const until = performance.now() + ms;;) {
+      const stored = await this.#read().catch(() => undefined)
+      if (stored !== undefined && stored >= time) return true
+      const left = until - performance.now()
+      if (left <= 0) return false
+      if (stored !== undefined && this.#reached > stored && this.#reached >= time) await sleep(Math.min(left, POLL))
+      else await this.#hear(time, left)
+    }
+  }
+
+  /** Resolves when this process knows that the stream has come to `time`, or after `ms` milliseconds. */
+  async #hear (time: ClusterTime, ms: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined
     let waiter: Waiter | undefined
     try {
-      return await new Promise<boolean>((resolve) => {
-        waiter = {
-          time,
-          told: () => {
-            resolve(true)
-          }
-        }
+      await new Promise<void>((resolve) => {
+        waiter = { time, told: resolve }
         this.#waiting.add(waiter)
-        timer = setTimeout(() => {
-          resolve(false)
-        }, ms)
+        timer = setTimeout(resolve, ms)
         this.#poll().catch(() => {})
       })
     } finally {

@@ -82,6 +82,8 @@ export class MongoTransaction implements OpenTransaction {
   firstFailure: { statement: string; error: unknown } | undefined
   /** Cluster time of the commit, for causally consistent reads elsewhere; undefined before it. */
   operationTime: ClientSession['operationTime']
+  /** Names of the collections that operations other than reads were sent to. */
+  readonly written = new Set<string>()
   readonly #session: ClientSession
   readonly #context: OpenContext
   readonly #options: MongoDriverOptions

@@ -94,12 +94,13 @@ function bindCollection<Schema extends Document> (
       }
     }
     return (...args: unknown[]) =>
-      tx.run((transaction) =>
-        transaction.operate(
+      tx.run((transaction) => {
+        if (!isOneOf(reads, name)) transaction.written.add(collection.collectionName)
+        return transaction.operate(
           `${name} on ${getName(target)}`,
           (options) => call(target, member, withOptions(args, optionsPosition[name], options))
         )
-      )
+      })
   })
 }
 

@@ -1,0 +1,266 @@
+import { randomUUID } from 'node:crypto'
+import type { FastifyBaseLogger } from 'fastify'
+import type { Db } from 'mongodb'
+import { withTimeout } from '../../common/with-timeout.ts'
+import { FenceError, REFUSALS, type Refusal } from './errors.ts'
+import { isBehind, judge, type MongoMarks, type SqlState, type Verdict } from './judge.ts'
+import { beginEpoch, meet, readMarks } from './mongo-marks.ts'
+import { insertMark, lift, lockFence, readState, setMark } from './sql-marks.ts'
+import type { Sql } from '../stores.ts'
+
+export interface FenceOptions {
+  engine: 'postgres' | 'sqlite'
+  /** One transaction on a connection that the fence does not check. */
+  transaction: <Result>(fn: (tx: Sql) => Promise<Result>) => Promise<Result>
+  /** MongoDB's database; undefined while it is away. */
+  mongo: () => Db | undefined
+  /** True for a database in memory, which is new each time. */
+  isPassing: boolean
+  log: FastifyBaseLogger
+}
+
+/** What an operator allows: `again` a repair after many, `adopt` stores of different pairs too. */
+export type Wish = 'again' | 'adopt' | undefined
+
+/** Milliseconds for which MongoDB's marks are believed; each new connection would ask otherwise. */
+const BELIEVED_MS = 200
+const PATIENCE_MS = 2000
+const OFTEN = 3
+const OFTEN_MS = 600_000
+
+/**
+ * Keeps a store from being used that went back in time, or that belongs to another pair. Both stores hold the id of their pair,
+ * an epoch and a counter. Where one has forgotten what the other knows of it, ids and versions go on behind all that were ever seen,
+ * a new epoch begins and the copies are compared. Stores of different pairs are refused.
+ */
+export class Fence {
+  /** Called when something was carried over; whoever counts sets it. */
+  kick: () => void = () => {}
+  /** Times this process found that a store had gone back. */
+  repairs = 0
+  readonly #options: FenceOptions
+  #refusal: Refusal | undefined
+  /** What this process has seen of SQL: without MongoDB it tells a server that is behind. */
+  #seen: SqlState | undefined
+  #marks: { at: number; read: Promise<MongoMarks | undefined> } | undefined
+  #settling: Promise<void> | undefined
+  #mends = 0
+  #told: Refusal | undefined
+
+  constructor (options: FenceOptions) {
+    this.#options = options
+  }
+
+  /** Names the pair and its epoch: what was said of another one says nothing of this one. Undefined until SQL was asked. */
+  get timeline (): string | undefined {
+    const mark = this.#seen?.mark
+    return mark && `${mark.pair.slice(0, 8)}${mark.epoch.toString(36)}`
+  }
+
+  /** `up`, or what is wrong between the stores. */
+  get condition (): 'up' | 'repairing copies' | 'not one pair' {
+    if (this.#refusal !== undefined) return 'not one pair'
+    return this.#mends > 0 ? 'repairing copies' : 'up'
+  }
+
+  /** Rounds of repair that are wanted and not done, as last read. */
+  get mends (): number {
+    return this.#mends
+  }
+
+  /**
+   * Checks where a connection leads, and repairs what can be repaired first.
+   * @returns false on a replica, of which nothing is known
+   * @throws FenceError when the connection must not be used
+   */
+  async check (sql: Sql): Promise<boolean> {
+    const found = await this.#look(sql)
+    if (found !== 'behind') return found === 'fine'
+    await this.settle()
+    const known = await this.#readMarks(0) ?? this.#remembered()
+    const after = await readState(sql, this.#options.engine)
+    if (after !== undefined && known !== undefined && isOf(after, known)) return true
+    this.#refuse('another server')
+    throw new FenceError('another server')
+  }
+
+  /**
+   * Compares the stores, and repairs what can be repaired.
+   * @throws FenceError when they must not work together
+   */
+  async compare (): Promise<void> {
+    const found = await this.#options.transaction((tx) => this.#look(tx))
+    if (found === 'behind') await this.settle()
+  }
+
+  /**
+   * Explains why a copy is newer than an event about it: another event came first, or SQL has forgotten the version.
+   * @param version the copy's
+   */
+  async explain (version: number): Promise<void> {
+    const state = await this.#options.transaction((tx) => readState(tx, this.#options.engine))
+    if (state !== undefined && state.event < version) await this.settle()
+  }
+
+  /** True for the id of an event that was given out. Never throws. */
+  async hasIssued (event: string): Promise<boolean> {
+    try {
+      const state = await this.#options.transaction((tx) => readState(tx, this.#options.engine))
+      return state !== undefined && BigInt(event) <= BigInt(state.event)
+    } catch {
+      return false
+    }
+  }
+
+  async #look (sql: Sql): Promise<'fine' | 'behind' | 'replica'> {
+    const marks = await this.#readMarks(BELIEVED_MS)
+    try {
+      const state = await readState(sql, this.#options.engine)
+      if (state === undefined) return 'replica'
+      return await this.#isFine(state, marks) ? 'fine' : 'behind'
+    } catch (error) {
+      if (isMissing(error)) return 'fine'
+      throw error
+    }
+  }
+
+  /**
+   * Compares the stores under a lock and does what follows.
+   * @param wish what an operator allows
+   * @throws FenceError when they must not work together
+   */
+  async settle (wish?: Wish): Promise<void> {
+    if (wish === undefined && this.#settling !== undefined) return await this.#settling
+    const settling = this.#options.transaction((tx) => this.#settle(tx, wish))
+    this.#settling = settling
+    try {
+      await settling
+    } catch (error) {
+      if (error instanceof FenceError) this.#refuse(error.reason)
+      throw error
+    } finally {
+      if (this.#settling === settling) this.#settling = undefined
+    }
+  }
+
+  async #settle (tx: Sql, wish: Wish): Promise<void> {
+    const { engine, log, mongo } = this.#options
+    await lockFence(tx, engine)
+    const marks = await this.#readMarks(0) ?? this.#remembered()
+    const sql = await readState(tx, engine)
+    if (sql === undefined) throw new FenceError('another server')
+    const db = mongo()
+    const verdict = marks === undefined ? 'new' : judge(sql, marks)
+    if (verdict === 'new' && (marks === undefined || !isBehind(sql, marks))) {
+      const own = sql.mark?.pair ?? randomUUID()
+      const pair = db === undefined ? own : await meet(db, own)
+      await insertMark(tx, pair)
+      if (sql.mark !== undefined && sql.mark.pair !== pair) throw new FenceError('two pairs')
+    } else if (verdict !== 'one') await this.#beginAnew(tx, { sql, marks: marks ?? NOTHING, verdict, wish, db })
+    this.#marks = undefined
+    const state = await readState(tx, engine)
+    if (state !== undefined) this.#remember(state, true)
+    if (this.#refusal !== undefined) log.info('the SQL database and MongoDB belong together')
+    this.#refusal = undefined
+    this.#told = undefined
+  }
+
+  async #beginAnew (
+    tx: Sql,
+    { sql, marks, verdict, wish, db }: {
+      sql: SqlState
+      marks: MongoMarks
+      verdict: Verdict
+      wish: Wish
+      db: Db | undefined
+    }
+  ): Promise<void> {
+    const { engine, isPassing, log } = this.#options
+    const isBack = verdict === 'new' || verdict === 'sql went back' || verdict === 'mongodb went back'
+    if (!isBack && verdict !== 'one' && wish !== 'adopt' && !isPassing) throw new FenceError(verdict)
+    const recent = marks.mark?.mends.filter((date) => date.getTime() > Date.now() - OFTEN_MS) ?? []
+    if (wish === undefined && !isPassing && recent.length >= OFTEN) throw new FenceError('went back too often')
+    const seen = this.#seen ?? sql
+    await lift(tx, engine, {
+      user: Math.max(sql.user, marks.user, marks.author, seen.user),
+      event: Math.max(sql.event, marks.event, seen.event)
+    })
+    const mark = {
+      pair: pairOf(sql, marks),
+      epoch: Math.max(sql.mark?.epoch ?? 0, marks.mark?.epoch ?? 0) + 1,
+      counter: Math.max(sql.mark?.counter ?? 0, marks.mark?.counter ?? 0) + 1
+    }
+    if (db !== undefined) await beginEpoch(db, mark, wish !== undefined)
+    await setMark(tx, mark)
+    this.repairs++
+    const found = verdict === 'new' ? 'sql went back' : verdict
+    log.warn(
+      { fence: { found, epoch: mark.epoch } },
+      'a store went back in time or was replaced: its copies are compared'
+    )
+  }
+
+  /** Takes over what was read of SQL; `isNew`: also where it is behind what was seen before. */
+  #remember (state: SqlState, isNew = false): void {
+    const seen = this.#seen
+    this.#mends = state.mends
+    this.#seen = seen === undefined || isNew || seen.mark?.epoch !== state.mark?.epoch
+      ? state
+      : { ...state, user: Math.max(seen.user, state.user), event: Math.max(seen.event, state.event) }
+  }
+
+  async #isFine (state: SqlState, marks: MongoMarks | undefined): Promise<boolean> {
+    if (this.#refusal !== undefined) return false
+    const known = marks ?? this.#remembered()
+    let verdict = known === undefined ? 'new' : judge(state, known)
+    // What was read of MongoDB is older than what SQL says of it.
+    if (verdict === 'mongodb went back') {
+      verdict = judge(state, await this.#readMarks(0) ?? this.#remembered() ?? NOTHING)
+    }
+    const isFine = verdict === 'one' || (marks === undefined && verdict === 'new' && state.mark !== undefined)
+    if (isFine) this.#remember(state)
+    return isFine
+  }
+
+  /** What MongoDB would say, as far as this process knows; sequences may have counted what no commit has made sure. */
+  #remembered (): MongoMarks | undefined {
+    const mark = this.#seen?.mark
+    return mark && { mark: { ...mark, mends: [] }, user: 0, event: 0, author: 0 }
+  }
+
+  #readMarks (age: number): Promise<MongoMarks | undefined> {
+    const db = this.#options.mongo()
+    if (db === undefined) return Promise.resolve(undefined)
+    if (this.#marks === undefined || performance.now() - this.#marks.at >= age) {
+      const read = withTimeout(readMarks(db).catch(() => undefined), PATIENCE_MS, () => undefined)
+      this.#marks = { at: performance.now(), read }
+    }
+    return this.#marks.read
+  }
+
+  #refuse (reason: Refusal): void {
+    if (this.#told !== reason) this.#options.log.error({ fence: { found: reason } }, REFUSALS[reason])
+    this.#told = reason
+    if (reason !== 'another server') this.#refusal = reason
+  }
+}
+
+const NOTHING: MongoMarks = { mark: undefined, user: 0, event: 0, author: 0 }
+
+/** MongoDB's pair goes on where SQL has none, and the other way round; of two pairs a third is made. */
+function pairOf (sql: SqlState, marks: MongoMarks): string {
+  if (sql.mark === undefined) return marks.mark?.pair ?? randomUUID()
+  return marks.mark === undefined || marks.mark.pair === sql.mark.pair ? sql.mark.pair : randomUUID()
+}
+
+/** True for a server of the pair that has forgotten nothing. */
+function isOf (sql: SqlState, marks: MongoMarks): boolean {
+  return sql.mark !== undefined && (marks.mark === undefined || sql.mark.pair === marks.mark.pair) &&
+    !isBehind(sql, marks)
+}
+
+/** The migration that makes the table has not run yet. */
+function isMissing (error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return ('code' in error && error.code === '42P01') || /no such table/.test(error.message)
+}

@@ -1,0 +1,66 @@
+/** How far one store says that the pair has come. */
+interface Mark {
+  /** Id of the pair of stores, made when they first met. */
+  pair: string
+  /** Begins anew each time a store went back. */
+  epoch: number
+  /** Grows while the pair works: in SQL first, then in MongoDB. */
+  counter: number
+}
+
+/** What the SQL database says of itself, read in one statement. */
+export interface SqlState {
+  mark: (Mark & { /** What MongoDB is known to have. */ confirmed: number }) | undefined
+  /** The highest id that was given to a user, and to an event. */
+  user: number
+  event: number
+  /** Rounds of repair that are wanted and not done. */
+  mends: number
+}
+
+/** What MongoDB says of itself and of the users it has a copy of. */
+export interface MongoMarks {
+  mark: (Mark & { /** When a repair began, newest last. */ mends: Date[] }) | undefined
+  /** Highest `_id` and `_v` of the copies of users. */
+  user: number
+  event: number
+  /** Highest `author_id` of the posts. */
+  author: number
+}
+
+/** What the two stores are to each other. */
+export type Verdict =
+  | 'one'
+  | 'new'
+  | 'sql went back'
+  | 'mongodb went back'
+  | 'sql is not of the pair'
+  | 'mongodb is not of the pair'
+  | 'two pairs'
+
+/**
+ * Compares the stores. MongoDB must have been read first: what SQL says may be newer than what MongoDB says, never older.
+ * @param sql what SQL says
+ * @param mongo what MongoDB said before
+ */
+export function judge (sql: SqlState, mongo: MongoMarks): Verdict {
+  if (sql.mark === undefined) return mongo.mark === undefined ? 'new' : 'sql is not of the pair'
+  // A mark that no MongoDB has confirmed was made while MongoDB was away.
+  if (mongo.mark === undefined) return sql.mark.confirmed === 0 ? 'new' : 'mongodb is not of the pair'
+  if (sql.mark.pair !== mongo.mark.pair) return 'two pairs'
+  if (isBehind(sql, mongo)) return 'sql went back'
+  if (sql.mark.epoch > mongo.mark.epoch || sql.mark.confirmed > mongo.mark.counter) return 'mongodb went back'
+  return 'one'
+}
+
+/**
+ * True when SQL has forgotten something that MongoDB knows of it. Without a mark the copies alone tell.
+ * @param sql what SQL says
+ * @param mongo what MongoDB said before
+ */
+export function isBehind (sql: SqlState, mongo: Omit<MongoMarks, 'author'>): boolean {
+  const { mark } = mongo
+  return sql.user < mongo.user || sql.event < mongo.event ||
+    (mark !== undefined && sql.mark !== undefined && (sql.mark.epoch < mark.epoch ||
+      (sql.mark.epoch === mark.epoch && sql.mark.counter < mark.counter)))
+}

@@ -1,0 +1,72 @@
+import type { Db } from 'mongodb'
+import type { MongoMarks } from './judge.ts'
+
+interface FenceDocument {
+  _id: 'fence'
+  pair: string
+  epoch: number
+  counter: number
+  mends: Date[]
+}
+
+/** Ids above this are no users': lifting a sequence to one of them would leave no room for new users. */
+const HIGHEST = 2_147_483_647 - 1_000_000
+const MENDS_KEPT = 10
+
+function fences (db: Db) {
+  return db.collection<FenceDocument>('fence')
+}
+
+/** Reads MongoDB's half of the fence, and the highest ids and versions it knows of; each from the end of an index. */
+export async function readMarks (db: Db): Promise<MongoMarks> {
+  const [document, user, event, author] = await Promise.all([
+    fences(db).findOne({ _id: 'fence' }),
+    highest(db, 'users', '_id', HIGHEST),
+    highest(db, 'users', '_v', Number.MAX_SAFE_INTEGER),
+    highest(db, 'posts', 'author_id', HIGHEST)
+  ])
+  return { mark: document ?? undefined, user, event, author }
+}
+
+// Other writers may have stored anything; of a value that is no number nothing is known.
+async function highest (db: Db, collection: string, field: string, most: number): Promise<number> {
+  const found = await db.collection(collection).find({ [field]: { $gte: 1, $lte: most } }, {
+    projection: { [field]: 1 },
+    sort: { [field]: -1 },
+    limit: 1
+  }).next()
+  return Math.floor(Number(found?.[field] ?? 0))
+}
+
+/** The id of the pair: this one, unless another process has met MongoDB first. */
+export async function meet (db: Db, pair: string): Promise<string> {
+  const found = await fences(db).findOneAndUpdate({ _id: 'fence' }, {
+    $setOnInsert: { pair, epoch: 1, counter: 0, mends: [] }
+  }, { upsert: true, returnDocument: 'after' })
+  return found?.pair ?? pair
+}
+
+/** Lets MongoDB follow the counter; false where it belongs to another pair or epoch by now. */
+export async function follow (db: Db, { pair, epoch, counter }: FenceDocument | Omit<FenceDocument, '_id' | 'mends'>) {
+  const { matchedCount } = await fences(db).updateOne({ _id: 'fence', pair, epoch }, { $max: { counter } })
+  return matchedCount === 1
+}
+
+/**
+ * Begins a new epoch in MongoDB.
+ * @param isWish true when an operator asks for it: earlier repairs are forgotten
+ */
+export async function beginEpoch (
+  db: Db,
+  { pair, epoch, counter }: { pair: string; epoch: number; counter: number },
+  isWish: boolean
+): Promise<void> {
+  const set = { pair, epoch, counter }
+  await fences(db).updateOne(
+    { _id: 'fence' },
+    isWish
+      ? { $set: { ...set, mends: [] } }
+      : { $set: set, $push: { mends: { $each: [new Date()], $slice: -MENDS_KEPT } } },
+    { upsert: true }
+  )
+}
