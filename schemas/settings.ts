@@ -77,6 +77,11 @@ export const SettingsSchema = Type.Object({
     default: 2000,
     description: 'Longer queues are refused at once.'
   }),
+  DATABASE_SYNCHRONOUS: oneOf(
+    ['normal', 'full'] as const,
+    'normal',
+    'SQLite: full has each COMMIT on the disk before it is answered; normal survives a killed process, not a power cut.'
+  ),
   DATABASE_PRE_PING: Type.Boolean({ default: true, description: 'Test a connection before it is used.' }),
   DATABASE_PIPELINE: Type.Boolean({
     default: false,

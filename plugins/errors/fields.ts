@@ -1,4 +1,5 @@
 import type { ConstraintProblem } from '../../drizzle/constraints.ts'
+import { generatedKeys, type GeneratedKey } from '../../drizzle/generated-keys.ts'
 import type { ProblemError } from '../../schemas/problem.ts'
 import { getDriverError } from 'fastify-transaction'
 
@@ -31,6 +32,14 @@ export function findFields (error: unknown, constraints: Constraints): Fields {
   if (known === undefined) return { errors: ruleErrors(fault) }
   const { pointer, detail } = known
   return { detail, errors: pointer === '' ? [] : [{ pointer, detail }] }
+}
+
+/**
+ * The key that the database has made and found taken, which is no fault of the request; undefined for any other error.
+ */
+export function findTakenKey (error: unknown): GeneratedKey | undefined {
+  const fault = getDriverError(error)
+  return fault === undefined ? undefined : getNames(fault).map((name) => generatedKeys[name]).find(Boolean)
 }
 
 // PostgreSQL names the constraint, MongoDB the index, SQLite only table and columns.

@@ -2,8 +2,10 @@ import createError from '@fastify/error'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { constraintProblems } from '../../drizzle/constraints.ts'
+import { describeRepair } from '../../drizzle/generated-keys.ts'
 import { indexProblems } from '../mongo/collections/index.ts'
 import { CATALOG } from './catalog.ts'
+import { findTakenKey } from './fields.ts'
 import { answerLateBody } from './late-body.ts'
 import { assert, HttpProblem, type ProblemExtras } from './http-problem.ts'
 import { toProblem, type ProblemReply } from './problem.ts'
@@ -75,7 +77,9 @@ export function answerError (error: FastifyError, request: FastifyRequest, reply
   const mapped = toProblem(error, request.id, constraints)
   const problem = mapped.body.status >= 500 && hasCommitted(request) ? afterCommit(mapped) : mapped
   const { status } = problem.body
-  if (status === 500) request.log.error({ err: error }, 'request failed')
+  const taken = status === 500 ? findTakenKey(error) : undefined
+  if (taken !== undefined) request.log.error({ err: error, ...taken }, describeRepair(taken))
+  else if (status === 500) request.log.error({ err: error }, 'request failed')
   else if (status > 500) request.log.warn({ err: error }, 'request not answered')
   else request.log.debug({ err: error }, 'request refused')
   reply.header(REQUEST_ID_HEADER, request.id)

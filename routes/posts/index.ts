@@ -15,7 +15,8 @@ import { problems } from '../../schemas/problem.ts'
 
 const tags = ['posts']
 // A write sent straight to MongoDB would stay even if the answer could not be made.
-const config = { transaction: { store: 'mongo', retries: 3 }, conditional: true } as const
+// Writers of one post come one after the other, each run again until the deadline ends it.
+const config = { transaction: { store: 'mongo', retries: 20 }, conditional: true } as const
 
 const listPosts = defineRoute({
   method: 'GET',

@@ -9,7 +9,18 @@ export type Statement = string | (QueryConfig & { rowMode?: 'array' })
 
 const CACHED_STATEMENTS = 250
 // The driver's own wait would stop the whole process; waiting is done in connection-pool.ts.
-const PRAGMAS = 'pragma busy_timeout = 0; pragma foreign_keys = on; pragma synchronous = normal'
+const PRAGMAS = 'pragma busy_timeout = 0; pragma foreign_keys = on'
+
+/** When a COMMIT is on the disk: `full` before it is answered, `normal` some commits later, which a power cut can undo. */
+export type Synchronous = 'normal' | 'full'
+
+export interface ConnectionOptions {
+  /** Told of every statement. */
+  echo?: Echo | undefined
+  /** Default: normal. */
+  synchronous?: Synchronous
+}
+
 // After these a statement has failed and the connection has not.
 const HARMLESS = /^SQLITE_(CONSTRAINT|ERROR|MISMATCH|TOOBIG|RANGE|READONLY|AUTH)/
 
@@ -25,15 +36,14 @@ export class SqliteConnection {
 
   /**
    * @param path a file, or `:memory:`
-   * @param echo told of every statement
    * @throws the driver's error when the file is not a database, is locked, …
    */
-  constructor (path: string, echo?: Echo) {
+  constructor (path: string, { echo, synchronous = 'normal' }: ConnectionOptions = {}) {
     this.#echo = echo
     this.isMemory = path === ':memory:'
     this.#native = new Libsql(path, { timeout: 0 })
     try {
-      this.execute(PRAGMAS)
+      this.execute(`${PRAGMAS}; pragma synchronous = ${synchronous}`)
       if (!this.isMemory) this.#useWal(path)
     } catch (error) {
       this.close()

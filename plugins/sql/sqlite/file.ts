@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, rmSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, realpathSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import Libsql from 'libsql'
@@ -66,6 +66,18 @@ function toFileError (file: string, error: unknown): SqliteFileError {
   const code = getSqliteCode(error).split('_').slice(0, 2).join('_')
   const reason = ADVICE[code] ?? `cannot be opened (${error instanceof Error ? error.message : String(error)})`
   return new SqliteFileError(`${file} ${reason}`, error)
+}
+
+/**
+ * The file that a path leads to, through symbolic links.
+ *
+ * @param file that may not exist yet
+ */
+export function resolveFile (file: string): string {
+  if (file === ':memory:') return file
+  if (existsSync(file)) return realpathSync(file)
+  const folder = path.dirname(file)
+  return existsSync(folder) ? path.join(realpathSync(folder), path.basename(file)) : file
 }
 
 /**

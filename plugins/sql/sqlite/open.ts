@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { asDatabase, type Database } from '../../../drizzle/index.ts'
 import { createEcho } from '../echo.ts'
 import { getSqlitePath } from '../../../drizzle/sqlite-client.ts'
-import { claimFile } from './file.ts'
+import { claimFile, resolveFile } from './file.ts'
 import { SqliteHandle } from './handle.ts'
 import { migrateMemory } from './migrate.ts'
 import { SqliteReadWritePool } from './read-write-pool.ts'
@@ -19,14 +19,16 @@ export async function openSqlite (
   url: string
 ): Promise<{ pool: SqliteReadWritePool; db: Database }> {
   const { config } = app
-  const path = getSqlitePath(url)
+  // Under whatever name, a file has one instance, and SQLite's own files beside it one place.
+  const path = resolveFile(getSqlitePath(url))
   const release = path === ':memory:' ? () => {} : await claimFile(path)
   const pool = new SqliteReadWritePool({
     path,
     readers: config.DATABASE_POOL_SIZE,
     timeout: config.DATABASE_POOL_TIMEOUT_MS,
     maxWaiting: config.DATABASE_POOL_MAX_WAITING,
-    echo: createEcho(app)
+    echo: createEcho(app),
+    synchronous: config.DATABASE_SYNCHRONOUS
   })
   if (path === ':memory:') await migrateMemory(pool)
   app.addHook('onClose', async function closeSqlite () {

@@ -1,17 +1,14 @@
 import type { QueryResult, QueryResultRow } from 'pg'
-import type { Echo } from '../echo.ts'
-import { SqliteConnection, type Statement } from './connection.ts'
+import { SqliteConnection, type ConnectionOptions, type Statement } from './connection.ts'
 import { SqliteConnectionPool, type PoolLimits } from './connection-pool.ts'
 import { isRead } from '../statement-text.ts'
 
 /** How an SQLite database is opened. */
-export interface SqliteOptions extends PoolLimits {
+export interface SqliteOptions extends PoolLimits, ConnectionOptions {
   /** A file, or `:memory:`. */
   path: string
   /** Connections that may read at a time. A database in memory has one connection for everything. */
   readers: number
-  /** Told of every statement. */
-  echo?: Echo | undefined
 }
 
 /** What a transaction needs to know when it begins. */
@@ -31,8 +28,8 @@ export class SqliteReadWritePool {
   readonly #writes: SqliteConnectionPool
   readonly #reads: SqliteConnectionPool
 
-  constructor ({ path, readers, echo, ...limits }: SqliteOptions) {
-    const open = () => new SqliteConnection(path, echo)
+  constructor ({ path, readers, echo, synchronous = 'normal', ...limits }: SqliteOptions) {
+    const open = () => new SqliteConnection(path, { echo, synchronous })
     this.#writes = new SqliteConnectionPool(open, 1, limits)
     this.#reads = path === ':memory:' ? this.#writes : new SqliteConnectionPool(open, readers, limits)
   }

@@ -1,0 +1,25 @@
+import { is } from 'drizzle-orm'
+import { getTableConfig, PgTable } from 'drizzle-orm/pg-core'
+import * as tables from './postgres.ts'
+
+/** A key that the database makes, never the client. */
+export interface GeneratedKey {
+  table: string
+  column: string
+}
+
+/** Primary keys that a database makes, by the names in which it reports that one is taken: of the constraint, or `table.column` in SQLite. */
+export const generatedKeys: Readonly<Record<string, GeneratedKey>> = Object.fromEntries(
+  Object.values(tables).filter((table) => is(table, PgTable)).flatMap((table) => {
+    const { name, columns } = getTableConfig(table)
+    const column = columns.find(({ primary, generatedIdentity }) => primary && generatedIdentity !== undefined)?.name
+    return column === undefined
+      ? []
+      : [`${name}_pkey`, `${name}.${column}`].map((key) => [key, { table: name, column }])
+  })
+)
+
+/** What an operator does when a sequence is behind the rows of its table. */
+export function describeRepair ({ table, column }: GeneratedKey): string {
+  return `the database has made a key of "${table}" that is taken: its sequence is behind the rows, as after a restore. PostgreSQL: select setval(pg_get_serial_sequence('${table}', '${column}'), max(${column})) from ${table}`
+}
