@@ -21,6 +21,13 @@ module.exports = {
       to: { path: '^packages/[^/]+/src/', dependencyTypes: ['local'], dependencyTypesNot: ['aliased-workspace'] }
     },
     {
+      name: 'package-tests-know-no-service',
+      comment: 'They stay when the example domain goes; helpers of test/ that reach no code of the service are welcome.',
+      severity: 'error',
+      from: { path: '^packages/[^/]+/test/' },
+      to: { path: '^(app|server)[.]ts$|^(plugins|routes|schemas|drizzle)/', reachable: true }
+    },
+    {
       name: 'transaction-core-knows-no-store',
       comment: 'A transaction\'s life is the same in every store, and outside of HTTP.',
       severity: 'error',

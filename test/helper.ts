@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import pg from 'pg'
 import { buildApp, type App, type BuildOptions } from '../app.ts'
 import { readRun } from './databases/run.ts'
+import { comesTrue } from './until.ts'
+
+export { comesTrue } from './until.ts'
 
 /** A fresh database in each store. */
 export interface Databases {
@@ -14,8 +16,6 @@ export interface Databases {
 
 /** The engines that routes are tested on: settings for `build`, by name. */
 export const engines = { PostgreSQL: {}, SQLite: { DATABASE_URL: ':memory:' } } as const
-
-const PATIENCE_MS = 10_000
 
 /**
  * A migrated PostgreSQL database of its own, cloned from the template, and the name of an empty MongoDB database. They are
@@ -73,24 +73,18 @@ export async function listen (_t: Test, app: App): Promise<string> {
   return await app.listen({ host: '127.0.0.1', port: 0 })
 }
 
-/** Waits until `isTrue`, up to ten seconds. */
-export async function until (isTrue: () => boolean | Promise<boolean>): Promise<boolean> {
-  for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await sleep(20)) {
-    if (await isTrue()) return true
-  }
-  return await isTrue()
-}
-
 async function leftovers (app: App): Promise<string[]> {
   const left: string[] = []
   const { pool } = app.pg ?? {}
-  if (pool !== undefined && !await until(() => pool.waitingCount === 0 && pool.idleCount === pool.totalCount)) {
+  if (pool !== undefined && !await comesTrue(() => pool.waitingCount === 0 && pool.idleCount === pool.totalCount)) {
     left.push(`${pool.totalCount - pool.idleCount} connections in use, ${pool.waitingCount} requests waiting`)
   }
   const { sqlite } = app
   if (
     sqlite !== undefined &&
-    !await until(() => Object.values(sqlite.counts).every(({ open, idle, waiting }) => open === idle && waiting === 0))
+    !await comesTrue(() =>
+      Object.values(sqlite.counts).every(({ open, idle, waiting }) => open === idle && waiting === 0)
+    )
   ) {
     left.push(`SQLite connections in use or awaited: ${JSON.stringify(sqlite.counts)}`)
   }
@@ -108,7 +102,7 @@ async function openMongoTransactions (app: App): Promise<number> {
         readConcern: { level: 'local' }
       }).toArray()).length
   try {
-    await until(async () => await count() === 0)
+    await comesTrue(async () => await count() === 0)
     return await count()
   } catch {
     return 0 // the test has taken the server away
@@ -127,7 +121,7 @@ async function sessionsAfterClose (url: string | undefined): Promise<string[]> {
       )
       return rows[0]?.n ?? 0
     }
-    await until(async () => await count() === 0)
+    await comesTrue(async () => await count() === 0)
     const sessions = await count()
     return sessions === 0 ? [] : [`${sessions} PostgreSQL sessions after close`]
   })

@@ -8,7 +8,7 @@ import { buildApp } from '../app.ts'
 import { migrate } from '../drizzle/migrate.ts'
 import { explainBoot } from '../plugins/errors/boot.ts'
 import type { Settings } from '../schemas/settings.ts'
-import { databases, until } from './helper.ts'
+import { databases, comesTrue } from './helper.ts'
 import { listenOn, startServer, type ServerProcess } from './process.ts'
 import { Proxy } from './proxy.ts'
 
@@ -178,7 +178,7 @@ t.test('F1 F2 databases that cannot be reached do not stop the service', async (
   t.equal((await fetch(`${origin}/livez`)).status, 200, 'it lives')
   let text = ''
   t.ok(
-    await until(async () => {
+    await comesTrue(async () => {
       const ready = await fetch(`${origin}/readyz`)
       text = await ready.text()
       return ready.status === 503 && !text.includes('no answer')
@@ -197,7 +197,7 @@ t.test('F1 F2 databases that cannot be reached do not stop the service', async (
   for (const proxy of [sql, mongo]) proxy.accept()
   let isReady = false
   for (let tries = 0; tries < 6 && !isReady; tries++) {
-    isReady = await until(async () => (await fetch(`${origin}/readyz`)).status === 200)
+    isReady = await comesTrue(async () => (await fetch(`${origin}/readyz`)).status === 200)
   }
   t.ok(isReady, 'it is ready when they are')
   t.equal((await fetch(`${origin}/users`)).status, 200)
@@ -245,7 +245,7 @@ async function withSlowRequest (t: Test, settings: NodeJS.ProcessEnv = {}) {
     (await holder.query(
       "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
     )).rowCount === 1
-  for (let tries = 0; tries < 2 && !await until(waiting); tries++);
+  for (let tries = 0; tries < 2 && !await comesTrue(waiting); tries++);
   t.ok(await waiting(), 'the request waits for the lock')
   return { server, origin, agent, slow, holder }
 }

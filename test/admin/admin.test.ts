@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { createServer } from 'node:net'
 import { request } from 'node:http'
 import t, { type Test } from 'tap'
-import { build, databases, listen, until } from '../helper.ts'
+import { build, databases, listen, comesTrue } from '../helper.ts'
 import { Browser, findChromium } from './browser.ts'
 import { buildApp, type App, type BuildOptions } from '../../app.ts'
 
@@ -70,7 +70,7 @@ t.test('the admin listener', async (t) => {
     for (const path of ['/readyz', '/healthz']) {
       let body = ''
       t.ok(
-        await until(async () => {
+        await comesTrue(async () => {
           const answer = await get(path)
           body = answer.body
           return answer.status === 200
@@ -141,7 +141,7 @@ t.test('the admin listener', async (t) => {
     await app.inject('/users/4711')
     let body = ''
     t.ok(
-      await until(async () => {
+      await comesTrue(async () => {
         ;({ body } = await get('/status.json'))
         return JSON.parse(body).status === 'ready'
       }),
@@ -203,9 +203,9 @@ t.test('while the service drains, the admin listener says so until the last requ
   })
   const origin = app.adminOrigin ?? ''
   const answer = fetch(`${await listen(t, app)}/long`)
-  await until(() => isRunning)
+  await comesTrue(() => isRunning)
   const closed = app.close()
-  t.ok(await until(async () => (await ask(app, '/readyz')).status === 503))
+  t.ok(await comesTrue(async () => (await ask(app, '/readyz')).status === 503))
   t.match(JSON.parse((await ask(app, '/status.json')).body), { status: 'draining' })
   t.match((await ask(app, '/metrics')).body, /^tandem_draining 1$/m)
   t.equal((await ask(app, '/livez')).status, 200)
@@ -301,15 +301,15 @@ if (chromium === undefined) {
     })
     const text = async () => String(await browser.evaluate('document.body.innerText'))
 
-    t.ok(await until(async () => (await text()).includes('Ready')), 'it shows the state')
+    t.ok(await comesTrue(async () => (await text()).includes('Ready')), 'it shows the state')
     t.equal(await browser.evaluate('document.title'), 'Ready · Tandem')
-    t.ok(await until(async () => /PostgreSQL[\s\S]*MongoDB/.test(await text())))
+    t.ok(await comesTrue(async () => /PostgreSQL[\s\S]*MongoDB/.test(await text())))
     t.match(await text(), 'SQL → MongoDB: users')
 
     await app.inject({ method: 'POST', url: '/users', payload: { email: 'a@example.com', name: 'A' } })
     await app.inject({ method: 'POST', url: '/users', payload: { email: 'a@example.com', name: 'A' } })
-    t.ok(await until(async () => /POST \/users/.test(await text())), 'it shows a route within its next poll')
-    t.ok(await until(async () => (await text()).includes('Already exists')), 'and the class of an error')
+    t.ok(await comesTrue(async () => /POST \/users/.test(await text())), 'it shows a route within its next poll')
+    t.ok(await comesTrue(async () => (await text()).includes('Already exists')), 'and the class of an error')
     t.match(await text(), /committed\s+1\s+rolled back\s+1/)
 
     t.equal(
@@ -328,7 +328,7 @@ if (chromium === undefined) {
     t.same(browser.complaints, [], 'the browser complains about nothing')
 
     await app.close()
-    t.ok(await until(async () => /^No answer/m.test(await text())), 'it says when the service is gone')
+    t.ok(await comesTrue(async () => /^No answer/m.test(await text())), 'it says when the service is gone')
     t.equal(await browser.evaluate('document.title'), 'No answer · Tandem')
   })
 }

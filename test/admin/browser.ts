@@ -3,7 +3,7 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
-import { until } from '../helper.ts'
+import { comesTrue } from '../helper.ts'
 import { isRemoved } from '../folder.ts'
 
 type Params = Record<string, unknown>
@@ -100,7 +100,7 @@ export class Browser {
     this.#process.kill('SIGKILL')
     await exited
     // Its helpers outlive it for a moment, and go on writing.
-    await until(() => isRemoved(this.#profile))
+    await comesTrue(() => isRemoved(this.#profile))
   }
 
   async #send (method: string, params: Params = {}): Promise<Params> {

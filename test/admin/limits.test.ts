@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { App } from '../../app.ts'
-import { build, listen, until } from '../helper.ts'
+import { build, listen, comesTrue } from '../helper.ts'
 
 t.test('limits are off unless somebody asks', async (t) => {
   const app = await build(t)
@@ -47,7 +47,7 @@ t.test('a client that asks too often', async (t) => {
   t.test('probes are always answered', async (t) => {
     for (let count = 0; count < 5; count++) {
       t.equal((await get('/livez', '10.0.0.4')).statusCode, 200)
-      t.ok(await until(async () => (await get('/readyz', '10.0.0.4')).statusCode === 200))
+      t.ok(await comesTrue(async () => (await get('/readyz', '10.0.0.4')).statusCode === 200))
     }
   })
 
@@ -97,9 +97,9 @@ t.test('clients behind a proxy', async (t) => {
 t.test('while the event loop is late', async (t) => {
   const app = await build(t, { settings: { MAX_EVENT_LOOP_DELAY_MS: 100 } })
   const origin = await listen(t, app)
-  t.ok(await until(async () => (await fetch(`${origin}/users`)).status === 200), 'requests are answered')
+  t.ok(await comesTrue(async () => (await fetch(`${origin}/users`)).status === 200), 'requests are answered')
   let shed = await fetch(`${origin}/users`)
-  await until(async () => {
+  await comesTrue(async () => {
     block(700)
     shed = await fetch(`${origin}/users`)
     return shed.status === 503
@@ -109,8 +109,11 @@ t.test('while the event loop is late', async (t) => {
   t.ok(Number(shed.headers.get('retry-after')) > 0)
   t.match(await shed.json(), { type: '/docs/problems#unavailable', status: 503 })
   t.equal((await fetch(`${origin}/livez`)).status, 200, 'probes are answered')
-  t.ok(await until(async () => (await fetch(`${origin}/readyz`)).status === 200))
-  t.ok(await until(async () => (await fetch(`${origin}/users`)).status === 200), 'and requests again, once it keeps up')
+  t.ok(await comesTrue(async () => (await fetch(`${origin}/readyz`)).status === 200))
+  t.ok(
+    await comesTrue(async () => (await fetch(`${origin}/users`)).status === 200),
+    'and requests again, once it keeps up'
+  )
 })
 
 t.test('F42 a route that blocks the event loop for 500 ms, again and again', async (t) => {
@@ -132,7 +135,7 @@ t.test('F42 a route that blocks the event loop for 500 ms, again and again', asy
   const all = [ask('blocker', '/block'), ask('other', '/users'), ask('probe', '/livez'), ask('probe', '/readyz')]
   const refused = () => seen.other.filter(({ status }) => status === 503)
   const hasBlocked = () => seen.blocker.some(({ status }) => status === 200)
-  await until(() => hasBlocked() && refused().length >= 3)
+  await comesTrue(() => hasBlocked() && refused().length >= 3)
   isOver = true
   await Promise.all(all)
   t.ok(refused().length >= 3, 'others are refused while shedding is on')
@@ -148,9 +151,9 @@ t.test('F42 a route that blocks the event loop for 500 ms, again and again', asy
       seen.probe.every(({ status, body }) => status === 200 || (status === 503 && body.includes('"checks"'))),
     'probes are answered all the time, so that nobody kills the process'
   )
-  t.ok(await until(() => app.isOverloaded?.() === false), 'shedding ends by itself')
+  t.ok(await comesTrue(() => app.isOverloaded?.() === false), 'shedding ends by itself')
   for (const path of ['/livez', '/readyz', '/users', '/block']) {
-    t.ok(await until(async () => (await answer(`${origin}${path}`)).status === 200), `${path} works again`)
+    t.ok(await comesTrue(async () => (await answer(`${origin}${path}`)).status === 200), `${path} works again`)
   }
 })
 

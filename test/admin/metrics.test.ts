@@ -4,7 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import { register } from 'prom-client'
 import { newFolder } from '../folder.ts'
-import { build, listen, until } from '../helper.ts'
+import { build, listen, comesTrue } from '../helper.ts'
 import type { App } from '../../app.ts'
 
 type Labels = Record<string, string>
@@ -29,7 +29,7 @@ async function routes (app: App): Promise<void> {
   app.post('/measure/lost', async (request) => {
     const { rows } = await request.transaction.query<{ pid: number }>('select pg_backend_pid() as pid')
     seen.pid = rows[0]?.pid
-    await until(() => request.transaction.state === 'lost')
+    await comesTrue(() => request.transaction.state === 'lost')
     throw new Error('lost')
   })
   app.post('/measure/again', { config: { transaction: { retries: 3 } } }, async (request) => {
@@ -46,7 +46,7 @@ async function routes (app: App): Promise<void> {
   app.post('/measure/nothing', async () => ({ ok: true }))
   app.get('/measure/hangs', async (request) => {
     seen.isHanging = true
-    await until(() => request.raw.destroyed)
+    await comesTrue(() => request.raw.destroyed)
     return { ok: true }
   })
 }
@@ -81,16 +81,16 @@ t.test('one app', async (t) => {
 
   t.test('methods nobody knows share one label', async (t) => {
     await fetch(`${origin}/users`, { method: 'PURGE' })
-    t.ok(await until(async () => await http({ http_request_method: '_OTHER' }) === 1))
+    t.ok(await comesTrue(async () => await http({ http_request_method: '_OTHER' }) === 1))
   })
 
   t.test('a client that leaves before the answer is counted as aborted', async (t) => {
     const socket = connect(Number(new URL(origin).port), '127.0.0.1')
     socket.write('GET /measure/hangs HTTP/1.1\r\nhost: x\r\n\r\n')
-    await until(() => seen.isHanging === true)
+    await comesTrue(() => seen.isHanging === true)
     socket.destroy()
     t.ok(
-      await until(async () =>
+      await comesTrue(async () =>
         await http({ http_route: '/measure/hangs', error_type: 'aborted', http_response_status_code: '' }) === 1
       )
     )
@@ -123,7 +123,7 @@ t.test('one app', async (t) => {
   t.test('a lost connection is an outcome of its own', async (t) => {
     t.equal(await transactions('sql', 'lost'), 0)
     const answer = post('/measure/lost')
-    await until(() => seen.pid !== undefined)
+    await comesTrue(() => seen.pid !== undefined)
     await app.pg.pool.query('select pg_terminate_backend($1)', [seen.pid])
     t.equal(await answer, 500)
     t.equal(await transactions('sql', 'lost'), 1)
@@ -173,7 +173,7 @@ t.test('one app', async (t) => {
     t.ok(most.used > 0 && most.used <= 20, `${most.used} in use`)
     t.ok(most.waiting > 0, `${most.waiting} waited`)
     const pool = { db_client_connection_pool_name: 'mongodb' }
-    t.ok(await until(async () => await readValue(app, 'db_client_connection_pending_requests', pool) === 0))
+    t.ok(await comesTrue(async () => await readValue(app, 'db_client_connection_pending_requests', pool) === 0))
     t.equal(await readValue(app, 'db_client_connection_max', pool), 20)
     t.ok(await readValue(app, 'db_client_connection_count', { ...pool, db_client_connection_state: 'idle' }) > 0)
   })
@@ -181,12 +181,12 @@ t.test('one app', async (t) => {
   t.test('both projections are measured', async (t) => {
     const users = { direction: 'sql_to_mongo', projection: 'users' }
     await app.inject({ method: 'POST', url: '/users', payload: { email: 'p@example.com', name: 'P' } })
-    t.ok(await until(async () => await readValue(app, 'tandem_projection_applied_total', users) >= 1))
+    t.ok(await comesTrue(async () => await readValue(app, 'tandem_projection_applied_total', users) >= 1))
     t.equal(await readValue(app, 'tandem_projection_parked', users), 0)
     t.equal(await readValue(app, 'tandem_projection_failed_total', users), 0)
     t.equal(await readValue(app, 'tandem_projection_backing_off', users), 0)
     t.ok(
-      await until(async () =>
+      await comesTrue(async () =>
         (await samples(app)).some(({ name, labels }) =>
           name === 'tandem_projection_lag_seconds' && labels.direction === 'mongo_to_sql'
         )
@@ -200,12 +200,12 @@ t.test('one app', async (t) => {
 
   t.test('dependencies are what readiness says', async (t) => {
     for (const dependency of ['sql', 'mongodb']) {
-      t.ok(await until(async () => await readValue(app, 'tandem_dependency_up', { dependency }) === 1), dependency)
+      t.ok(await comesTrue(async () => await readValue(app, 'tandem_dependency_up', { dependency }) === 1), dependency)
     }
     t.equal(await readValue(app, 'tandem_draining', {}), 0)
     app.addReadiness('billing', () => 'down')
     t.ok(
-      await until(async () =>
+      await comesTrue(async () =>
         (await samples(app)).some(({ name, labels, value }) =>
           name === 'tandem_dependency_up' && labels.dependency === 'billing' && value === 0
         )
@@ -288,9 +288,9 @@ t.test('the SQL pool is measured while it is in use', async (t) => {
   }
 
   const work = [hold(), hold()]
-  t.ok(await until(async () => await connections('used') === 2 && await waiting() === 0))
+  t.ok(await comesTrue(async () => await connections('used') === 2 && await waiting() === 0))
   work.push(hold())
-  t.ok(await until(async () => await waiting() === 1))
+  t.ok(await comesTrue(async () => await waiting() === 1))
   t.equal(await read('db_client_connection_max', pool), 2)
   t.equal(await read('tandem_transactions_open', { store: 'sql' }), 3)
   const age = await read('tandem_transaction_oldest_seconds', { store: 'sql' }) ?? 0
@@ -307,7 +307,7 @@ t.test('the SQL pool is measured while it is in use', async (t) => {
   t.equal(await read('tandem_transactions_total', { store: 'sql', outcome: 'committed' }), 3)
   t.equal(await read('tandem_transactions_open', { store: 'sql' }), 0)
   t.equal(await read('tandem_transaction_oldest_seconds', { store: 'sql' }), 0)
-  t.ok(await until(async () => await connections('used') === 0 && await connections('idle') === 2))
+  t.ok(await comesTrue(async () => await connections('used') === 0 && await connections('idle') === 2))
 })
 
 t.test('two apps in one process measure apart, and leave the global registry alone', async (t) => {

@@ -8,7 +8,7 @@ import {
   type ReadableSpan
 } from '@opentelemetry/sdk-trace-node'
 import { newFolder } from '../folder.ts'
-import { build, listen, until } from '../helper.ts'
+import { build, listen, comesTrue } from '../helper.ts'
 import FastifyOtel from '@fastify/otel'
 import { importIfInstalled } from '../../plugins/tracing/sdk.ts'
 import { parseSummary } from '../../plugins/tracing/summary.ts'
@@ -156,7 +156,7 @@ t.test('with an SDK', async (t) => {
   t.test('log lines of a request name its trace', async (t) => {
     lines.length = 0
     const spans = await collectSpans(() => fetch(`${origin}/trace/plain/8`))
-    await until(() => lines.some((line) => line.includes('request completed')))
+    await comesTrue(() => lines.some((line) => line.includes('request completed')))
     const line = lines.find((line) => line.includes('request completed'))
     t.match(JSON.parse(line ?? '{}'), {
       trace_id: spans[0]?.spanContext().traceId,
@@ -221,7 +221,7 @@ t.test('statements are named without their values', async (t) => {
 async function collectSpans (work: () => Promise<unknown>): Promise<ReadableSpan[]> {
   exporter.reset()
   await work()
-  await until(() => exporter.getFinishedSpans().some(({ kind }) => kind === SpanKind.SERVER))
+  await comesTrue(() => exporter.getFinishedSpans().some(({ kind }) => kind === SpanKind.SERVER))
   return exporter.getFinishedSpans()
 }
 

@@ -6,13 +6,13 @@ import { openSqliteClient } from '../../drizzle/sqlite-client.ts'
 import { migrate } from '../../drizzle/migrate.ts'
 import type { LoggerOptions } from '../../app.ts'
 import { newFolder } from '../folder.ts'
-import { build, databases, until } from '../helper.ts'
+import { build, databases, comesTrue } from '../helper.ts'
 import { Proxy } from '../proxy.ts'
 
 /** What readiness says once every check was made in time: on a busy machine one may take longer than its second. */
 async function getReadiness (app: App, url = '/readyz') {
   let reply = await app.inject(url)
-  await until(async () => {
+  await comesTrue(async () => {
     if (!reply.body.includes('no answer')) return true
     reply = await app.inject(url)
     return false
@@ -113,11 +113,11 @@ t.test('a pool that is full of attempts to connect is not merely busy', async (t
   const { pool } = app.pg
   proxy.refuse()
   const waiting = app.inject('/users/1')
-  t.ok(await until(() => pool.totalCount === 0), 'the connection is lost')
+  t.ok(await comesTrue(() => pool.totalCount === 0), 'the connection is lost')
   await sleep(200)
   proxy.pause()
   proxy.accept()
-  t.ok(await until(() => pool.totalCount === 1 && pool.idleCount === 0), 'the next one hangs')
+  t.ok(await comesTrue(() => pool.totalCount === 1 && pool.idleCount === 0), 'the next one hangs')
   t.match(await app.readiness(), { status: 'not ready', checks: { sql: /down|no answer/ } })
   proxy.resume()
   t.equal((await waiting).statusCode, 404)

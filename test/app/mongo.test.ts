@@ -5,7 +5,7 @@ import postsCollection from '../../plugins/mongo/collections/posts.ts'
 import { IndexesDifferError, prepareDatabase } from '../../plugins/mongo/prepare.ts'
 import { DatabaseDownError, MongoState } from '../../plugins/mongo/state.ts'
 import { mongoDatabase } from '../../plugins/mongo/index.ts'
-import { build, databases, until } from '../helper.ts'
+import { build, databases, comesTrue } from '../helper.ts'
 import { Proxy } from '../proxy.ts'
 
 async function emptyDatabase (t: Test): Promise<Db> {
@@ -128,7 +128,7 @@ t.test('the state follows the monitors', async (t) => {
   t.equal(state.state, 'up')
   report('Unknown')
   report('Unknown')
-  await until(() => state.state === 'down')
+  await comesTrue(() => state.state === 'down')
   t.throws(() => {
     state.assertUp()
   }, { code: 'DATABASE_DOWN', statusCode: 503 })
@@ -170,12 +170,12 @@ t.test('F2 without MongoDB the service starts, and heals when it comes', async (
     'and their writes'
   )
   t.ok(
-    await until(async () => /"sql":"up","mongodb":"down"/.test((await app.inject('/readyz')).body)),
+    await comesTrue(async () => /"sql":"up","mongodb":"down"/.test((await app.inject('/readyz')).body)),
     'readiness says which is missing'
   )
 
   proxy.accept()
-  for (let tries = 0; tries < 3 && !await until(() => app.mongoState.state === 'up'); tries++);
+  for (let tries = 0; tries < 3 && !await comesTrue(() => app.mongoState.state === 'up'); tries++);
   t.equal((await app.inject('/posts/summaries')).statusCode, 200)
   t.equal(log.filter((line) => line.includes('trying again')).length, 1, 'one line tells of the failure')
   const found = await mongoDatabase(app).collection('posts').indexes()

@@ -1,6 +1,6 @@
 // What of a first answer a repeat gets: bytes as they were, 202 or what became of it; and routes that only read.
 import t from 'tap'
-import { build, until } from '../helper.ts'
+import { build, comesTrue } from '../helper.ts'
 import { newKey, onEachStore, createSender, storeOne } from './idempotency-app.ts'
 
 const BYTES = {
@@ -77,7 +77,7 @@ for (const [name, settings] of Object.entries({ PostgreSQL: {}, SQLite: { DATABA
     t.match(first, { status: 202, headers: { location: '/members/1' } })
     const token = { 'consistency-token': first.headers['consistency-token'] as string }
     t.match(token, { 'consistency-token': /^sql-/ })
-    t.ok(await until(() => isAsked))
+    t.ok(await comesTrue(() => isAsked))
     t.match(await send('/members', key), {
       status: 202,
       text: first.text,

@@ -1,7 +1,7 @@
 // Keys of handlers that end their transaction by themselves.
 import { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
-import { until } from '../helper.ts'
+import { comesTrue } from '../helper.ts'
 import { countStored, failOne, newKey, onEachStore, refuseAnswers, storeOne, type Keyed } from './idempotency-app.ts'
 
 const unanswered = {
@@ -137,7 +137,7 @@ t.test('twenty at once, and a repeat between commit() and the answer', (t) => {
   }, async (t, { send, count }) => {
     const [key, before] = [newKey(), await count()]
     const first = send('/held', key)
-    t.ok(await until(() => held.length === 1))
+    t.ok(await comesTrue(() => held.length === 1))
     t.match(await send('/held', key), unanswered, 'stored, not answered yet')
     held.pop()?.()
     t.match(await first, { status: 201, isReplay: false })

@@ -5,7 +5,7 @@ import { mongoDatabase } from '../../plugins/mongo/index.ts'
 import { projectToMongo, type Projected } from 'fastify-outbox'
 import { build, databases } from '../helper.ts'
 import { Proxy } from '../proxy.ts'
-import { until } from '../stores.ts'
+import { until } from '../until.ts'
 
 interface Summary {
   id: number

@@ -4,7 +4,7 @@ import { buildApp, type App, type BuildOptions } from '../../app.ts'
 import { mongoDatabase } from '../../plugins/mongo/index.ts'
 import { newFolder } from '../folder.ts'
 import { build } from '../helper.ts'
-import { until } from '../stores.ts'
+import { until } from '../until.ts'
 
 type Headers = Record<string, string>
 interface User {

@@ -8,7 +8,7 @@ import type { Test } from 'tap'
 import { migrate } from '../../drizzle/migrate.ts'
 import { databases } from '../helper.ts'
 import { startServer } from '../process.ts'
-import { until } from '../stores.ts'
+import { until } from '../until.ts'
 import { ownServer } from './servers.ts'
 import { isWell, newEmail, type Survivor } from './well.ts'
 

@@ -3,7 +3,7 @@ import pg from 'pg'
 import type { Test } from 'tap'
 import { startServer, type ServerProcess } from '../process.ts'
 import { databases } from '../helper.ts'
-import { until } from '../stores.ts'
+import { until } from '../until.ts'
 import { isWell, newEmail } from './well.ts'
 
 interface Sent {

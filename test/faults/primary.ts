@@ -3,7 +3,7 @@ import type { Test } from 'tap'
 import { databases } from '../helper.ts'
 import { startServer } from '../process.ts'
 import { Proxy } from '../proxy.ts'
-import { until } from '../stores.ts'
+import { until } from '../until.ts'
 import { agree, ownServer, createStandby, writers, type Entry } from './servers.ts'
 import { isWell, type Survivor } from './well.ts'
 

@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import type { Test } from 'tap'
 import type { App } from '../../app.ts'
-import { until } from '../stores.ts'
+import { until } from '../until.ts'
 
 const JSON_HEADERS = 'host: x\r\ncontent-type: application/json\r\n'
 const BODY = '{"name":"Raw","email":"raw@example.com"}'

@@ -6,7 +6,7 @@ import { startEmbedded, type EmbeddedDatabases } from 'dev-databases'
 import type { Test } from 'tap'
 import { migrate } from '../../drizzle/migrate.ts'
 import { newFolder } from '../folder.ts'
-import { until } from '../stores.ts'
+import { until } from '../until.ts'
 import { newEmail } from './well.ts'
 
 type Name = 'postgres' | 'mongodb'

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { build } from '../helper.ts'
-import { until } from '../stores.ts'
+import { until } from '../until.ts'
 import { admin, PATIENT, post, SMALL, survivor } from './service.ts'
 import { isWell, newEmail } from './well.ts'
 

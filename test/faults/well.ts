@@ -1,6 +1,6 @@
 import pg from 'pg'
 import type { Test } from 'tap'
-import { until } from '../stores.ts'
+import { until } from '../until.ts'
 
 /** A service after a fault, however it runs: in this process or in one of its own. */
 export interface Survivor {

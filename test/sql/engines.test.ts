@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import type { Settings } from '../../schemas/settings.ts'
-import { build, engines, until } from '../helper.ts'
+import { build, engines, comesTrue } from '../helper.ts'
 
 type Request = [method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', url: string, payload?: object]
 
@@ -59,11 +59,17 @@ async function walk (t: Test, settings: Partial<Settings>): Promise<Record<strin
   for (const [n, [method, url, payload]] of requests.entries()) {
     answers[`${n} ${method} ${url}`] = await ask(method, url, payload)
   }
-  t.ok(await until(async () => /"post_count":2/.test(await ask('GET', '/user-analytics'))), 'posts arrive from MongoDB')
+  t.ok(
+    await comesTrue(async () => /"post_count":2/.test(await ask('GET', '/user-analytics'))),
+    'posts arrive from MongoDB'
+  )
   for (const url of ['/user-analytics', '/users/', '/users/?limit=1', '/orders/']) {
     answers[`later ${url}`] = await ask('GET', url)
   }
-  t.ok(await until(async () => /"post_count":2/.test(await ask('GET', '/users/summary'))), 'users arrive in MongoDB')
+  t.ok(
+    await comesTrue(async () => /"post_count":2/.test(await ask('GET', '/users/summary'))),
+    'users arrive in MongoDB'
+  )
   return answers
 }
 

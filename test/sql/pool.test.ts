@@ -4,7 +4,7 @@ import type { PoolClient } from 'pg'
 import t, { type Test } from 'tap'
 import { mapError } from 'fastify-transaction'
 import type { Settings } from '../../schemas/settings.ts'
-import { databases, until } from '../helper.ts'
+import { databases, comesTrue } from '../helper.ts'
 import { Proxy } from '../proxy.ts'
 import { smallApp } from './small-app.ts'
 
@@ -49,7 +49,7 @@ t.test('pool_size and max_overflow', async (t) => {
     const seen: Array<[number, number]> = []
     for (const client of clients) {
       client.release()
-      await until(() => pool.idleCount > 0)
+      await comesTrue(() => pool.idleCount > 0)
       seen.push([pool.totalCount, pool.idleCount])
     }
     t.same(seen, [[4, 1], [4, 2], [3, 2], [2, 2]])
@@ -68,7 +68,7 @@ t.test('pool_size and max_overflow', async (t) => {
     t.equal(opened(), 2)
     second?.release()
     served.release()
-    t.ok(await until(() => pool.totalCount === 1))
+    t.ok(await comesTrue(() => pool.totalCount === 1))
   })
 })
 
@@ -80,7 +80,7 @@ t.test('pool_timeout and the bound of the queue', async (t) => {
       DATABASE_POOL_TIMEOUT_MS: 500
     })
     // The same setting bounds connecting, for which a busy machine may need longer.
-    t.ok(await until(() => answers(pool)), 'a connection is open')
+    t.ok(await comesTrue(() => answers(pool)), 'a connection is open')
     const holder = await pool.connect()
     const error = await failure(pool.query('select 1'))
     t.match(error, { code: 'TX_POOL_TIMEOUT' })
@@ -120,11 +120,11 @@ t.test('pool_recycle: an old connection is replaced, idle or on return', async (
   const { pool } = await createPool(t, { DATABASE_POOL_RECYCLE_S: 1 })
   const held = await pool.connect()
   const pid = await getPid(held)
-  t.ok(await until(() => pool.expiredCount === 1), 'it grows old while it is used')
+  t.ok(await comesTrue(() => pool.expiredCount === 1), 'it grows old while it is used')
   t.equal(await getPid(held), pid, 'and is left alone until it comes back')
   held.release()
   t.not(await getPid(pool), pid)
-  t.ok(await until(() => pool.totalCount === 0), 'an idle one is closed when its time comes')
+  t.ok(await comesTrue(() => pool.totalCount === 0), 'an idle one is closed when its time comes')
 })
 
 t.test('reset on return', async (t) => {
@@ -136,7 +136,7 @@ t.test('reset on return', async (t) => {
     client.release()
     t.not(await getPid(pool), pid)
     t.ok(
-      await until(async () =>
+      await comesTrue(async () =>
         (await pool.query('select 1 from pg_stat_activity where pid = $1', [pid])).rowCount === 0
       ),
       'its session has ended'
@@ -239,7 +239,7 @@ t.test('sessions that end', async (t) => {
     await killer.query('select pg_terminate_backend(pid) from unnest($1::int[]) as pid', [pids])
     await t.rejects(used.query('select pg_sleep(5)'))
     used.release()
-    t.ok(await until(() => pool.totalCount === 0))
+    t.ok(await comesTrue(() => pool.totalCount === 0))
     t.equal((await pool.query('select 1')).rowCount, 1)
     t.ok(log.some(({ msg }) => msg === 'a database connection was lost'))
   })
@@ -271,7 +271,7 @@ t.test('faults of the network', async (t) => {
     await sleep(pingAfter)
     proxy.forget('silence')
     await pool.query('select 1')
-    t.ok(await until(() => pool.totalCount <= 2), 'the other silent ones were closed meanwhile')
+    t.ok(await comesTrue(() => pool.totalCount <= 2), 'the other silent ones were closed meanwhile')
   })
 
   t.test('transactions find out by BEGIN', async (t) => {
@@ -329,7 +329,7 @@ t.test('faults of the network', async (t) => {
     proxy.pause()
     t.match(mapError(await failure(pool.connect())), { status: 503, type: 'database-unavailable' })
     proxy.resume()
-    t.ok(await until(() => answers(pool)), 'and it works again')
+    t.ok(await comesTrue(() => answers(pool)), 'and it works again')
   })
 
   t.test('a server that goes silent under a statement: 504, and the connection is given up', async (t) => {

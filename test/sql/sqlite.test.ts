@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import t from 'tap'
 import { mapError } from 'fastify-transaction'
-import { until } from '../helper.ts'
+import { comesTrue } from '../helper.ts'
 import { failure, fileApp, never, openApp, otherProgram } from './sqlite-app.ts'
 
 t.test('pragmas of every connection', async (t) => {
@@ -164,7 +164,10 @@ t.test('a lock that another process holds', async (t) => {
     const other = await otherProgram(t, file)
     await other.run('begin immediate')
     t.equal((await app.inject({ method: 'POST', url: '/' })).statusCode, 504)
-    t.ok(await until(() => pool.counts.writes.idle + pool.counts.writes.open === 0), 'nothing polls for it any more')
+    t.ok(
+      await comesTrue(() => pool.counts.writes.idle + pool.counts.writes.open === 0),
+      'nothing polls for it any more'
+    )
     await other.run('commit')
     t.equal((await pool.query('select * from t')).rowCount, 0, 'nothing was written late')
   })

@@ -10,7 +10,8 @@ import changeStream, {
   type StreamOptions,
   type StreamStore
 } from '../src/index.ts'
-import { freshMongo, freshPostgres, until } from '../../../test/stores.ts'
+import { freshMongo, freshPostgres } from '../../../test/fresh.ts'
+import { until } from '../../../test/until.ts'
 
 export interface Thing {
   _id: number

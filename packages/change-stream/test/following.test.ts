@@ -8,7 +8,7 @@ import changeStream, {
   type ChangeStreamOptions,
   type StreamOptions
 } from '../src/index.ts'
-import { until } from '../../../test/stores.ts'
+import { until } from '../../../test/until.ts'
 import { appWith, carry, copyAll, follows, onPostgres, getState, type Given, type Thing } from './app.ts'
 
 t.test('PostgreSQL', async (t) => {

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { MongoServerError } from 'mongodb'
 import t from 'tap'
 import type { StreamStore } from '../src/index.ts'
-import { until } from '../../../test/stores.ts'
+import { until } from '../../../test/until.ts'
 import { appWith, carry, follows, onPostgres, getState, type Given } from './app.ts'
 
 t.test('PostgreSQL', async (t) => {

@@ -1,7 +1,8 @@
 // MongoDB followed into SQLite.
 import t from 'tap'
 import { changeStreamSql, sqliteStore } from '../src/index.ts'
-import { freshMongo, freshSqlite, until } from '../../../test/stores.ts'
+import { freshMongo, freshSqlite } from '../../../test/fresh.ts'
+import { until } from '../../../test/until.ts'
 import { appWith, carry, follows, type Given, type Thing } from './app.ts'
 
 t.test('SQLite', async (t) => {

@@ -10,7 +10,7 @@ import { startEmbedded } from '../src/index.ts'
 import type { EmbeddedDatabases, EmbeddedOptions, EmbeddedServer, MissingServer } from '../src/index.ts'
 import { isAlive } from '../src/system/processes.ts'
 import { newFolder } from '../../../test/folder.ts'
-import { until as untilIn } from '../../../test/stores.ts'
+import { until as untilIn } from '../../../test/until.ts'
 
 type Server = EmbeddedServer | MissingServer | undefined
 

@@ -11,7 +11,8 @@ import outbox, {
   type OutboxStore,
   type TopicOptions
 } from '../src/index.ts'
-import { freshPostgres, until } from '../../../test/stores.ts'
+import { freshPostgres } from '../../../test/fresh.ts'
+import { until } from '../../../test/until.ts'
 
 export type Given = Partial<OutboxOptions> & { topics?: Record<string, Apply | [Apply, TopicOptions]> }
 interface Line {

@@ -9,7 +9,7 @@ import outbox, {
   type OutboxOptions,
   type OutboxTransaction
 } from '../src/index.ts'
-import { until } from '../../../test/stores.ts'
+import { until } from '../../../test/until.ts'
 import { appWith, collector, event, onPostgres, publish, rowsLeft } from './app.ts'
 
 t.test('PostgreSQL', async (t) => {

@@ -1,7 +1,7 @@
 // Events that cannot be applied, and targets that are away.
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { until } from '../../../test/stores.ts'
+import { until } from '../../../test/until.ts'
 import { appWith, collector, event, makeDue, many, onPostgres, publish, readRow, rowsLeft } from './app.ts'
 
 t.test('PostgreSQL', async (t) => {

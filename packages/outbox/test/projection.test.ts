@@ -2,7 +2,7 @@
 import { MongoClient } from 'mongodb'
 import t from 'tap'
 import { isTransient, projectToMongo, type OutboxEvent, type Projected } from '../src/index.ts'
-import { freshMongo } from '../../../test/stores.ts'
+import { freshMongo } from '../../../test/fresh.ts'
 
 t.test('MongoDB projection', async (t) => {
   const { db } = await freshMongo(t)

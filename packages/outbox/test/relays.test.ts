@@ -5,7 +5,7 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { Apply } from '../src/index.ts'
-import { until } from '../../../test/stores.ts'
+import { until } from '../../../test/until.ts'
 import { appWith, collector, event, makeDue, many, onPostgres, publish, readRow, rowsLeft, type Given } from './app.ts'
 
 /** Starts holder.ts and waits until it holds the event with that key. */

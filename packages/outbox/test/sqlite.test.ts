@@ -1,7 +1,8 @@
 // The outbox in SQLite.
 import t from 'tap'
 import { outboxSql, sqliteStore, type Apply } from '../src/index.ts'
-import { freshSqlite, until } from '../../../test/stores.ts'
+import { freshSqlite } from '../../../test/fresh.ts'
+import { until } from '../../../test/until.ts'
 import { appWith, collector, event, many } from './app.ts'
 
 t.test('SQLite', async (t) => {

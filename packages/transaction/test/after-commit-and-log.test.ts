@@ -1,6 +1,6 @@
 // What comes after the transaction: callbacks, and what the log tells about it.
 import t from 'tap'
-import { database, logLines, signal, setup, test, transactional, until, type Database } from './harness.ts'
+import { database, logLines, signal, setup, test, transactional, comesTrue, type Database } from './harness.ts'
 import { insert } from './statements.ts'
 
 let db: Database
@@ -56,7 +56,7 @@ test('after-commit callbacks', async (t) => {
     }
   })
   t.equal((await send('POST', '/three')).status, 200)
-  await until(() => events.length === 2)
+  await comesTrue(() => events.length === 2)
   t.same(events, ['first sees 1', 'third, committed'], 'in order, after the COMMIT, whatever one of them does')
   t.ok(lines.some((line) => line['msg'] === 'an after-commit callback failed'))
   t.equal((await send('POST', '/conflict')).status, 409)

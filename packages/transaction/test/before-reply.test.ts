@@ -10,7 +10,7 @@ import {
   setup,
   test,
   transactional,
-  until,
+  comesTrue,
   type Database
 } from './harness.ts'
 
@@ -161,7 +161,7 @@ test('while a callback is waited for, a second reply and a client that leaves ch
   })
   ;({ given, give } = signal())
   const leaving = send('POST', '/left')
-  t.ok(await until(async () => (await db.ids()).length === 2), 'committed')
+  t.ok(await comesTrue(async () => (await db.ids()).length === 2), 'committed')
   leaving.abort()
   await sleep(20)
   give()

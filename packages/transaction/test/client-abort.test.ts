@@ -11,7 +11,7 @@ import {
   setup,
   test,
   transactional,
-  until,
+  comesTrue,
   type Database
 } from './harness.ts'
 import { insert } from './statements.ts'
@@ -70,7 +70,10 @@ test('F31 a client that goes away takes the work with it', async (t) => {
       const sent = send(method, path + suffix)
       await step(path + suffix).given
       sent.abort()
-      t.ok(await until(() => pool.idleCount === pool.totalCount), `${method} ${path}: the connection is back at once`)
+      t.ok(
+        await comesTrue(() => pool.idleCount === pool.totalCount),
+        `${method} ${path}: the connection is back at once`
+      )
       step(`${path + suffix} gone`).give()
       await sleep(10)
       t.same(await db.ids(), [], `${method} ${path}: nothing is stored`)
@@ -115,9 +118,9 @@ test('F31 a client that goes away while it is queued for a connection', async (t
     }
   })
   const holder = send('POST', '/holds')
-  await until(() => pool.totalCount === 1 && pool.idleCount === 0)
+  await comesTrue(() => pool.totalCount === 1 && pool.idleCount === 0)
   const queued = send('POST', '/queued')
-  await until(() => pool.waitingCount === 1)
+  await comesTrue(() => pool.waitingCount === 1)
   queued.abort()
   const late = await send('POST', '/queued-late')
   t.match(late, { status: 504, json: { code: 'TX_TIMEOUT' } }, 'a deadline ends the wait while the pool is still busy')
@@ -153,17 +156,17 @@ test('F31 a client that goes away during a statement, and during COMMIT', async 
   })
   await pool.query('select 1')
   const sleeping = send('POST', '/sleeps')
-  t.ok(await until(async () => (await activity('pg_sleep(60)')).length === 1))
+  t.ok(await comesTrue(async () => (await activity('pg_sleep(60)')).length === 1))
   const [pid] = await activity('pg_sleep(60)')
   sleeping.abort()
-  t.ok(await until(() => pool.idleCount === 1), 'the statement is cancelled')
+  t.ok(await comesTrue(() => pool.idleCount === 1), 'the statement is cancelled')
   const { rows } = await pool.query<{ pid: number }>('select pg_backend_pid() as pid')
   t.equal(rows[0]?.pid, pid, 'and its connection kept')
   t.same(await db.ids(), [])
   const committing = send('POST', '/slow-commit')
-  t.ok(await until(async () => (await activity('COMMIT')).length === 1))
+  t.ok(await comesTrue(async () => (await activity('COMMIT')).length === 1))
   committing.abort()
-  t.ok(await until(() => pool.idleCount === 1))
+  t.ok(await comesTrue(() => pool.idleCount === 1))
   t.same(await db.ids(), [2], 'a COMMIT that has begun is not interrupted')
 })
 
@@ -245,17 +248,17 @@ test("clientAbort: 'continue' stores what the client did not wait for", async (t
   ]
   const all = paths.map((path) => send('POST', path))
   // Five hold a connection, one needs none yet, the others are queued.
-  await until(() => arrived === all.length && waiting >= 6)
+  await comesTrue(() => arrived === all.length && waiting >= 6)
   for (const sent of all) sent.abort()
-  await until(() => left === all.length)
+  await comesTrue(() => left === all.length)
   gone.give()
   t.ok(
-    await until(async () => JSON.stringify(await db.ids()) === '[1,2,3,6,7,8,30]'),
+    await comesTrue(async () => JSON.stringify(await db.ids()) === '[1,2,3,6,7,8,30]'),
     'successes are committed, the rest is not'
   )
   t.same(await db.ids(), [1, 2, 3, 6, 7, 8, 30])
   t.ok(
-    await until(() =>
+    await comesTrue(() =>
       lines.some((line) => line['msg'] === 'the client had gone and the transaction could not be committed')
     ),
     'a COMMIT that fails for nobody is logged'

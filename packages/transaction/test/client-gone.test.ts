@@ -5,7 +5,7 @@ import { connect as connectHttp2 } from 'node:http2'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import t, { type Test } from 'tap'
-import { database, signal, setup, test, until, type Database, type Setup } from './harness.ts'
+import { database, signal, setup, test, comesTrue, type Database, type Setup } from './harness.ts'
 import { failOnCrash, openSession, post } from './truth.ts'
 import { insert } from './statements.ts'
 
@@ -70,14 +70,14 @@ async function leaveEverywhere (t: Test, running: Setup, leave: (path: string) =
         await sleep(20)
         if (clientAbort === 'rollback') {
           t.ok(
-            await until(() => running.pool.idleCount === running.pool.totalCount),
+            await comesTrue(() => running.pool.idleCount === running.pool.totalCount),
             `${path}: the connection is back at once`
           )
         }
         gate.left.give()
         const expected = clientAbort === 'rollback' || name === 'never' ? [] : name === 'statement' ? [1, 2] : [1]
         t.ok(
-          await until(async () =>
+          await comesTrue(async () =>
             running.pool.idleCount === running.pool.totalCount &&
             JSON.stringify(await db.ids()) === JSON.stringify(expected)
           ),
@@ -167,10 +167,10 @@ test('K4 twenty requests of one connection that is cut leave the pool to others'
     const other = await open(running)
     socket.write(behind + Array.from({ length: 20 }, (_, id) => getBytes(`/many/${id}`)).join(''))
     other.write(slow)
-    t.ok(await until(() => begun === 20 && running.pool.idleCount === 0))
+    t.ok(await comesTrue(() => begun === 20 && running.pool.idleCount === 0))
     socket.destroy()
     t.ok(
-      await until(() => running.pool.idleCount === running.pool.totalCount && running.pool.waitingCount === 0),
+      await comesTrue(() => running.pool.idleCount === running.pool.totalCount && running.pool.waitingCount === 0),
       'all connections are back'
     )
     t.equal((await running.send('POST', '/after-the-test')).status, 200, 'a stranger is served')
@@ -215,14 +215,14 @@ test('K4 a client that leaves before its handler, and in the middle of a body th
   raw.write('POST /raw HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-raw\r\nContent-Length: 100\r\n\r\nabc')
   await gate.arrived.given
   raw.destroy()
-  t.ok(await until(() => running.pool.idleCount === running.pool.totalCount))
+  t.ok(await comesTrue(() => running.pool.idleCount === running.pool.totalCount))
   const early = await open(running)
   early.write(getBytes('/hook'))
-  t.ok(await until(() => reached === 1))
+  t.ok(await comesTrue(() => reached === 1))
   early.destroy()
   await sleep(20)
   hook.give()
-  await until(() => reached === 2)
+  await comesTrue(() => reached === 2)
   await sleep(20)
   t.same(await db.ids(), [])
 })

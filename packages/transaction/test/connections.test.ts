@@ -1,7 +1,7 @@
 // Who holds a connection and for how long.
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { database, sendTo, signal, setup, test, transactional, until, type Database } from './harness.ts'
+import { database, sendTo, signal, setup, test, transactional, comesTrue, type Database } from './harness.ts'
 import { insert } from './statements.ts'
 
 let db: Database
@@ -70,7 +70,7 @@ test('an exhausted pool is 503 and says when to come back', async (t) => {
   await pool.query('select 1')
   pool.options.connectionTimeoutMillis = 100
   const holder = send('POST', '/holds')
-  await until(async () => pool.totalCount === 1 && pool.idleCount === 0)
+  await comesTrue(async () => pool.totalCount === 1 && pool.idleCount === 0)
   t.match(await send('POST', '/waits'), {
     status: 503,
     headers: { 'retry-after': '7' },

@@ -1,7 +1,7 @@
 // What bounds a request where nobody said anything, and what an idle transaction leaves behind.
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
-import { database, setup, test, transactional, until, type Database, type SetupOptions } from './harness.ts'
+import { database, setup, test, transactional, comesTrue, type Database, type SetupOptions } from './harness.ts'
 import { insert } from './statements.ts'
 
 let db: Database
@@ -127,13 +127,13 @@ test('however a request ends whose transaction never began, no timer of it is le
     ]
   ) {
     t.ok((await send('POST', path)).status > 0, path)
-    t.ok(await until(() => deadlines.size === 0, 2000), `${path}: no deadline is left`)
+    t.ok(await comesTrue(() => deadlines.size === 0, 2000), `${path}: no deadline is left`)
   }
   for (const path of ['/hangs', '/hangs-on']) {
     const leaving = send('POST', path)
-    await until(() => deadlines.size > 0)
+    await comesTrue(() => deadlines.size > 0)
     leaving.abort()
-    t.ok(await until(() => deadlines.size === 0, 2000), `${path}: none is left when the client has gone`)
+    t.ok(await comesTrue(() => deadlines.size === 0, 2000), `${path}: none is left when the client has gone`)
   }
   t.ok(app.server.listening)
 })

@@ -1,7 +1,7 @@
 // On a route with a transaction the handles mean that transaction in every hook, wherever the hook was added.
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import t from 'tap'
-import { database, logLines, setup, test, transactional, until, type Database } from './harness.ts'
+import { database, logLines, setup, test, transactional, comesTrue, type Database } from './harness.ts'
 import { conflict, insert, plainDb, type PlainDb, plainHandles } from './statements.ts'
 
 let db: Database
@@ -275,7 +275,7 @@ test('after the reply nothing begins any more', async (t) => {
   for (const [path, status] of [['/idle', 200], ['/used', 200], ['/invalid', 400]] as const) {
     t.equal((await send('POST', path)).status, status)
   }
-  await until(() => refused.length === 3)
+  await comesTrue(() => refused.length === 3)
   t.match(refused, [{ code: 'TX_CLOSED' }, { code: 'TX_CLOSED' }, { code: 'TX_USAGE' }])
   t.same(await db.ids(), [1])
 })

@@ -3,7 +3,17 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import t, { type Test } from 'tap'
 import type { RouteTransactionOptions, TransactionPluginOptions } from '../src/index.ts'
 import { Proxy } from '../../../test/proxy.ts'
-import { database, logLines, signal, setup, test, transactional, until, type Setup, type Database } from './harness.ts'
+import {
+  database,
+  logLines,
+  signal,
+  setup,
+  test,
+  transactional,
+  comesTrue,
+  type Setup,
+  type Database
+} from './harness.ts'
 
 let db: Database
 t.before(async () => {
@@ -19,7 +29,7 @@ const isRunning = async (text: string) =>
     [`%${text}%`]
   )).rowCount === 1
 const killRunning = async (text: string) => {
-  await until(() => isRunning(text))
+  await comesTrue(() => isRunning(text))
   await db.admin.query(
     'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query like $1 and pid <> pg_backend_pid()',
     [`%${text}%`]
@@ -68,14 +78,14 @@ test('a killed backend harms its own request only', async (t) => {
       app.post('/between', transactional, async (request) => {
         await insert(request, 1)
         await kill(await getPid(request))
-        await until(() => request.transaction.state === 'lost')
+        await comesTrue(() => request.transaction.state === 'lost')
         await insert(request, 2)
         return {}
       })
       app.post('/at-the-end', transactional, async (request) => {
         await insert(request, 1)
         await kill(await getPid(request))
-        await until(() => request.transaction.state === 'lost')
+        await comesTrue(() => request.transaction.state === 'lost')
         return {}
       })
       app.post('/swallowed', transactional, async (request) => {
@@ -119,7 +129,7 @@ test('a killed backend harms its own request only', async (t) => {
   const answers = await Promise.all(Array.from({ length: 8 }, (_, id) => send('POST', '/works', { id })))
   t.same(answers.map(({ status }) => status), Array(8).fill(200), 'idle connections that were killed are replaced')
   t.equal(pool.waitingCount, 0)
-  t.ok(await until(() => lines.some((line) => line['msg'] === 'an idle database connection was lost')))
+  t.ok(await comesTrue(() => lines.some((line) => line['msg'] === 'an idle database connection was lost')))
 })
 
 test('dead connections are replaced before anything was done on them', async (t) => {
@@ -239,10 +249,10 @@ test('silence while BEGIN, a statement, ROLLBACK or COMMIT is on its way', async
     const answer = await send('POST', path)
     t.equal(answer.status, status, path)
     t.equal(answer.json['code'], code)
-    t.ok(await until(() => pool.totalCount === 0), `${path}: the connection is thrown away`)
+    t.ok(await comesTrue(() => pool.totalCount === 0), `${path}: the connection is thrown away`)
     proxy.resume()
     proxy.reset()
-    await until(async () => !await isRunning('COMMIT'))
+    await comesTrue(async () => !await isRunning('COMMIT'))
   }
   t.equal(runs, 1)
   t.match(await send('POST', '/commit-reset'), { status: 500, json: { code: 'TX_OUTCOME_UNKNOWN' } })
@@ -281,7 +291,7 @@ test('a COMMIT that comes back with a warning', async (t) => {
     let waiting: Promise<unknown> | undefined
     // Until the server has heard of its new setting, no COMMIT waits.
     t.ok(
-      await until(async () => {
+      await comesTrue(async () => {
         if (isAnswered) {
           isAnswered = false
           sent++
@@ -349,7 +359,7 @@ test("'statement' on a connection that goes silent", async (t) => {
   )
   await warm({ pool } as Setup, 1)
   t.match(await send('POST', '/silent'), { status: 504 })
-  t.ok(await until(() => pool.totalCount === 0), 'a silent connection is thrown away')
+  t.ok(await comesTrue(() => pool.totalCount === 0), 'a silent connection is thrown away')
   proxy.resume()
   proxy.refuse()
   t.match(await send('POST', '/away'), { status: 504 })
@@ -397,7 +407,7 @@ test('an observer sees each transaction end, whatever ends it', async (t) => {
       })
       app.post('/lost', transactional, async (request) => {
         await kill(await getPid(request))
-        await until(() => request.transaction.state === 'lost')
+        await comesTrue(() => request.transaction.state === 'lost')
         return {}
       })
       app.post('/quiet', transactional, async () => ({}))

@@ -1,6 +1,6 @@
 // The handler that commits or rolls back by itself, openly or hidden in a statement.
 import t from 'tap'
-import { database, setup, test, transactional, until, type Database } from './harness.ts'
+import { database, setup, test, transactional, comesTrue, type Database } from './harness.ts'
 import { insert } from './statements.ts'
 
 let db: Database
@@ -50,7 +50,7 @@ test('the handler may settle by itself', async (t) => {
       })
       app.post('/too-late-to-commit', { config: { transaction: { deadline: 20 } } }, async (request) => {
         await insert(request, 4).catch(() => {})
-        await until(() => request.transaction.state === 'rolled back')
+        await comesTrue(() => request.transaction.state === 'rolled back')
         commitError = await request.transaction.commit().catch((thrown: unknown) => thrown)
       })
       app.post('/late', transactional, async (request) => {
@@ -103,7 +103,7 @@ test('the handler may settle by itself', async (t) => {
     'commit() does not pretend'
   )
   t.match(await send('POST', '/too-late-to-commit'), { status: 504, json: { code: 'TX_TIMEOUT' } })
-  t.ok(await until(() => commitError !== undefined))
+  t.ok(await comesTrue(() => commitError !== undefined))
   t.match(commitError, { code: 'TX_TIMEOUT' }, 'it tells the handler why')
   t.match(await send('POST', '/late'), {
     status: 500,

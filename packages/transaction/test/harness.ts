@@ -5,9 +5,9 @@ import tap, { type Test } from 'tap'
 import transaction, { type TransactionPluginOptions } from '../src/index.ts'
 import { SCHEMA } from '../../../scripts/scenarios/fixture.ts'
 import { readRun } from '../../../test/databases/run.ts'
-import { sendTo, until, type Send } from './http.ts'
+import { sendTo, comesTrue, type Send } from './http.ts'
 
-export { sendTo, signal, until, type Answer, type Send } from './http.ts'
+export { comesTrue, sendTo, signal, type Answer, type Send } from './http.ts'
 
 /** The tables of the scenarios, and a note on each item. */
 const schema = `${SCHEMA} alter table item add note text;`
@@ -134,7 +134,7 @@ async function isClean (t: Test, { admin }: Database, pool: pg.Pool, balance: Ba
     return { checkedOut: pool.totalCount - pool.idleCount, waiting: pool.waitingCount, busySessions: rows[0]?.n }
   }
   const nothing = { checkedOut: 0, waiting: 0, busySessions: 0 }
-  await until(async () => JSON.stringify(await left()) === JSON.stringify(nothing))
+  await comesTrue(async () => JSON.stringify(await left()) === JSON.stringify(nothing))
   t.same(await left(), nothing, 'nothing is left behind')
   t.equal(balance.released, balance.acquired, 'every connection was given back exactly once')
 }

@@ -1,5 +1,6 @@
 import { request as httpRequest, type ClientRequest, type IncomingHttpHeaders } from 'node:http'
-import { setTimeout as sleep } from 'node:timers/promises'
+
+export { comesTrue } from '../../../test/until.ts'
 
 export interface Answer {
   status: number
@@ -51,14 +52,6 @@ function getAnswer (status: number, headers: IncomingHttpHeaders, text: string):
   const isJson = headers['content-type']?.includes('json') === true && text !== '' &&
     headers['content-encoding'] === undefined
   return { status, headers, text, json: isJson ? JSON.parse(text) as Record<string, unknown> : {} }
-}
-
-/** Waits until something is true; tells whether it became so in time (milliseconds, default ten seconds). */
-export async function until (isTrue: () => boolean | Promise<boolean>, time = 10_000): Promise<boolean> {
-  for (const end = performance.now() + time; performance.now() < end; await sleep(10)) {
-    if (await isTrue()) return true
-  }
-  return false
 }
 
 /** A promise and the function that settles it. */

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { database, setup, test, transactional, until, type Database } from './harness.ts'
+import { database, setup, test, transactional, comesTrue, type Database } from './harness.ts'
 import { failOnCrash, isTruth, openSession, post } from './truth.ts'
 import { insert } from './statements.ts'
 
@@ -141,7 +141,7 @@ test('a client that takes nothing of a streamed reply is given up, whatever else
   const talk = setInterval(() => {
     post(session, '/other')
   }, 50)
-  t.ok(await until(() => pool.idleCount === pool.totalCount), 'the connection is back')
+  t.ok(await comesTrue(() => pool.idleCount === pool.totalCount), 'the connection is back')
   clearInterval(talk)
   stalled.reset()
   t.match(

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import t from 'tap'
 import { afterTime, Patience, withTimeout } from '../src/core/with-timeout.ts'
-import { database, signal, setup, test, transactional, until, type Database } from './harness.ts'
+import { database, signal, setup, test, transactional, comesTrue, type Database } from './harness.ts'
 import { insert } from './statements.ts'
 
 let db: Database
@@ -85,7 +85,7 @@ test('BEGIN, COMMIT and the deadline of a process that was busy', async (t) => {
       })
       app.post('/begin', transactional, async (request) => {
         const inserted = insert(request, 2)
-        await until(() => request.transaction.state === 'opening')
+        await comesTrue(() => request.transaction.state === 'opening')
         beBusy(600)
         await inserted
         return {}

@@ -2,7 +2,7 @@
 import { PassThrough } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
-import { database, logLines, signal, setup, test, until, type Database } from './harness.ts'
+import { database, logLines, signal, setup, test, comesTrue, type Database } from './harness.ts'
 import { conflict, insert } from './statements.ts'
 
 let db: Database
@@ -254,12 +254,12 @@ test('a deadline and a client that leaves hold over all runs', async (t) => {
   })
   t.match(await send('POST', '/deadline'), { status: 504, json: { code: 'TX_TIMEOUT' } })
   const leaving = send('POST', '/leaves')
-  await until(() => (runs['/leaves'] ?? 0) > 2)
+  await comesTrue(() => (runs['/leaves'] ?? 0) > 2)
   leaving.abort()
   const continuing = send('POST', '/continues')
   await begun.given
   continuing.abort()
-  await until(async () => (await db.ids()).length > 0)
+  await comesTrue(async () => (await db.ids()).length > 0)
   t.same(await db.ids(), [2], 'what the lost run sends after the client has left does not land in the next one')
   t.match(late, [{ code: 'TX_CLOSED' }])
   t.ok((runs['/leaves'] ?? 0) < 21)
@@ -338,9 +338,9 @@ test('hooks and the log see the last run; what it throws is handled as ever', as
     'what is no Error reaches the error handler as it is'
   )
   t.equal((await send('POST', '/created')).status, 201)
-  await until(() => seen.length === 2)
+  await comesTrue(() => seen.length === 2)
   t.same(seen, [[409, 2, 'rolled back'], [201, 2, 'committed']])
-  await until(() => lines.filter(({ msg }) => msg === 'request completed').length === 2)
+  await comesTrue(() => lines.filter(({ msg }) => msg === 'request completed').length === 2)
   t.match(lines.filter(({ msg }) => msg === 'request completed'), [
     { res: { statusCode: 409 }, transaction: { attempts: 2, outcome: 'rolled back' } },
     { res: { statusCode: 201 }, transaction: { attempts: 2, outcome: 'committed' } }

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createGzip } from 'node:zlib'
 import type { FastifyReply } from 'fastify'
 import t from 'tap'
-import { database, logLines, signal, setup, test, transactional, until, type Database } from './harness.ts'
+import { database, logLines, signal, setup, test, transactional, comesTrue, type Database } from './harness.ts'
 import { ask, failOnCrash, isTruth, openSession, post, reaches } from './truth.ts'
 import { insert } from './statements.ts'
 
@@ -281,7 +281,7 @@ if (process.platform === 'linux') {
       await db.admin.query('truncate slow')
     }
     t.ok(
-      await until(() => openFiles() === 0),
+      await comesTrue(() => openFiles() === 0),
       'no file stays open'
     )
   })

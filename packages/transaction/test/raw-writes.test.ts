@@ -3,7 +3,7 @@ import { PassThrough, Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
-import { database, logLines, setup, test, transactional, until, type Database } from './harness.ts'
+import { database, logLines, setup, test, transactional, comesTrue, type Database } from './harness.ts'
 import { ask, failOnCrash, isTruth, openSession, post, reaches } from './truth.ts'
 import { insert } from './statements.ts'
 
@@ -164,14 +164,14 @@ test('K8 nothing is written by hand over a transaction that failed', async (t) =
     },
     'a deadline': async (request, reply) => {
       await insert(request, 1)
-      await until(() => request.transaction.state === 'rolled back')
+      await comesTrue(() => request.transaction.state === 'rolled back')
       raw(reply)
       return await reply
     },
     'a lost connection': async (request, reply) => {
       const { rows } = await request.transaction.query<{ pid: number }>('select pg_backend_pid() as pid')
       await db.admin.query('select pg_terminate_backend($1)', [rows[0]?.pid])
-      await until(() => request.transaction.state === 'lost')
+      await comesTrue(() => request.transaction.state === 'lost')
       raw(reply)
       return await reply
     },
@@ -296,7 +296,7 @@ test('K9 a reply that was hijacked before the first statement begins nothing and
       })
       app.post('/continues', { config: { transaction: { clientAbort: 'continue' } } }, async (request, reply) => {
         reply.hijack()
-        await until(() => reply.raw.destroyed)
+        await comesTrue(() => reply.raw.destroyed)
         await insert(request, 2)
       })
       app.post('/silent', transactional, async (_request, reply) => {
@@ -308,14 +308,14 @@ test('K9 a reply that was hijacked before the first statement begins nothing and
   for (const path of ['/silent', '/continues']) {
     const sent = running.send('POST', path)
     t.ok(
-      await until(() =>
+      await comesTrue(() =>
         lines.some(({ msg, req }) => msg === 'incoming request' && (req as { url: string }).url === path)
       )
     )
     await sleep(20)
     sent.abort()
   }
-  t.ok(await until(() => lines.some(({ msg }) => msg === 'Promise errored, but reply.sent = true was set')))
+  t.ok(await comesTrue(() => lines.some(({ msg }) => msg === 'Promise errored, but reply.sent = true was set')))
   t.same(await db.ids(), [])
 })
 

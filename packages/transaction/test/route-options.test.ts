@@ -2,7 +2,7 @@
 import type { RouteOptions } from 'fastify'
 import t from 'tap'
 import { ConnectionLostError, type RouteTransactionOptions } from '../src/index.ts'
-import { database, setup, test, transactional, until, type Database } from './harness.ts'
+import { database, setup, test, transactional, comesTrue, type Database } from './harness.ts'
 import { setting } from './statements.ts'
 
 let db: Database
@@ -199,12 +199,12 @@ test('the bounds of PostgreSQL end what is too slow', async (t) => {
       )
       app.post('/idle', within({ idleInTransactionTimeout: 300 }), async (request) => {
         await request.transaction.query('select 1')
-        await until(() => request.transaction.state === 'lost')
+        await comesTrue(() => request.transaction.state === 'lost')
         return {}
       })
       app.post('/idle-then-query', within({ idleInTransactionTimeout: 300 }), async (request) => {
         await request.transaction.query('select 1')
-        await until(() => request.transaction.state === 'lost')
+        await comesTrue(() => request.transaction.state === 'lost')
         return await request.transaction.query('select 2')
       })
       app.post(
@@ -234,7 +234,7 @@ test('the bounds of PostgreSQL end what is too slow', async (t) => {
     )
   }
   t.ok((await send('POST', '/whole')).status >= 500)
-  t.ok(await until(() => pool.idleCount === pool.totalCount))
+  t.ok(await comesTrue(() => pool.idleCount === pool.totalCount))
 })
 
 test('settings: who asks decides what the database shows', async (t) => {

@@ -11,7 +11,7 @@ import {
   setup,
   test,
   transactional,
-  until,
+  comesTrue,
   type Database
 } from './harness.ts'
 import { insert } from './statements.ts'
@@ -49,7 +49,7 @@ test('a full pool without a bound of its own is waited for as long as checkoutTi
     }
   })
   const holder = send('POST', '/holds')
-  await until(() => pool.totalCount === 1 && pool.idleCount === 0)
+  await comesTrue(() => pool.totalCount === 1 && pool.idleCount === 0)
   for (const path of ['/waits', '/statement', '/job']) {
     t.match(await send('POST', path), {
       status: 503,
@@ -254,7 +254,7 @@ test('resetSession: a connection that cannot be reset is thrown away', async (t)
   })
   const first = await send('POST', '/')
   t.equal(first.status, 200, 'the reply does not wait for it')
-  t.ok(await until(() => pool.totalCount === 0))
+  t.ok(await comesTrue(() => pool.totalCount === 0))
   const second = await send('POST', '/')
   t.equal(second.status, 200)
   t.not(second.json['pid'], first.json['pid'])

@@ -1,7 +1,7 @@
 // Routes that send one statement without a transaction around it.
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { database, recordStatements, signal, setup, test, transactional, until, type Database } from './harness.ts'
+import { database, recordStatements, signal, setup, test, transactional, comesTrue, type Database } from './harness.ts'
 
 let db: Database
 t.before(async () => {
@@ -62,24 +62,24 @@ test("'statement': one statement that commits by itself", async (t) => {
   t.match(await send('POST', '/begin'), { status: 500, json: { code: 'TX_USAGE' } })
   const sleeping = send('POST', '/sleeps')
   // A cancel that overtakes its statement stops nothing.
-  await until(async () =>
+  await comesTrue(async () =>
     (await db.admin.query(
       "select 1 from pg_stat_activity where datname = current_database() and state = 'active' and query like '%pg_sleep(60)%' and pid <> pg_backend_pid()"
     )).rowCount === 1
   )
   sleeping.abort()
-  t.ok(await until(() => pool.idleCount === 1), 'an abort cancels it')
+  t.ok(await comesTrue(() => pool.idleCount === 1), 'an abort cancels it')
   t.equal((await send('POST', '/killed')).status >= 500, true, 'a killed backend takes nothing with it')
   const holder = send('POST', '/holds')
-  await until(() => pool.idleCount === 0 && pool.totalCount === 1)
+  await comesTrue(() => pool.idleCount === 0 && pool.totalCount === 1)
   const queued = send('POST', '/one')
-  await until(() => pool.waitingCount === 1)
+  await comesTrue(() => pool.waitingCount === 1)
   const before = statements.length
   queued.abort()
   await sleep(50)
   free.give()
   await holder
-  await until(() => pool.idleCount === 1)
+  await comesTrue(() => pool.idleCount === 1)
   t.same(
     statements.slice(before).filter((text) => text.startsWith('insert')),
     [],

@@ -5,7 +5,7 @@ import QueryStream from 'pg-query-stream'
 import type { FastifyRequest } from 'fastify'
 import type { Submittable } from 'pg'
 import t, { type Test } from 'tap'
-import { database, logLines, poolDefaults, setup, test, transactional, until, type Database } from './harness.ts'
+import { database, logLines, poolDefaults, setup, test, transactional, comesTrue, type Database } from './harness.ts'
 import { insert } from './statements.ts'
 
 let db: Database
@@ -231,7 +231,7 @@ async function readsWhileOpen (t: Test): Promise<void> {
         async function* text () {
           yield 'one '
           await db.admin.query('select pg_terminate_backend($1)', [rows[0]?.pid])
-          await until(() => request.transaction.state === 'lost')
+          await comesTrue(() => request.transaction.state === 'lost')
           yield 'two'
         }
         return Readable.from(text())
@@ -250,7 +250,7 @@ async function readsWhileOpen (t: Test): Promise<void> {
   })
   const all = await send('GET', '/rows')
   t.equal(all.text.split('\n').length, rows + 1, 'all rows arrive')
-  t.ok(await until(() => lines.some((line) => line['msg'] === 'the transaction of a streamed reply has ended')))
+  t.ok(await comesTrue(() => lines.some((line) => line['msg'] === 'the transaction of a streamed reply has ended')))
   t.match(lines.find((line) => line['msg'] === 'the transaction of a streamed reply has ended'), {
     transaction: { outcome: 'committed', statements: 2 }
   })
@@ -261,7 +261,10 @@ async function readsWhileOpen (t: Test): Promise<void> {
       broken.abort()
     })
   })
-  t.ok(await until(() => broken.request.destroyed && pool.idleCount === 1), 'an aborted download frees the connection')
+  t.ok(
+    await comesTrue(() => broken.request.destroyed && pool.idleCount === 1),
+    'an aborted download frees the connection'
+  )
   t.match(
     await send('GET', '/cursor'),
     { status: 200, json: Array },
@@ -283,7 +286,7 @@ async function readsWhileOpen (t: Test): Promise<void> {
   t.equal((await send('GET', '/conflict')).status, 409)
   t.match(await send('GET', '/killed'), { status: 200, text: 'one two' })
   t.ok(
-    await until(() =>
+    await comesTrue(() =>
       lines.some((line) => line['msg'] === 'the transaction of a streamed reply could not be committed')
     ),
     'what was read may be wrong, and the log says so'

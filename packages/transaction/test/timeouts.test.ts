@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { database, setup, test, transactional, until, type Database } from './harness.ts'
+import { database, setup, test, transactional, comesTrue, type Database } from './harness.ts'
 import { insert } from './statements.ts'
 
 let db: Database
@@ -164,6 +164,6 @@ test('connectionTimeout ends a handler that never does', async (t) => {
     }
   })
   await t.rejects(send('POST', '/never'), { code: 'ECONNRESET' })
-  t.ok(await until(() => pool.idleCount === pool.totalCount), 'its connection is back')
+  t.ok(await comesTrue(() => pool.idleCount === pool.totalCount), 'its connection is back')
   t.same(await db.ids(), [])
 })

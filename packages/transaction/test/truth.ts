@@ -2,7 +2,7 @@ import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream } f
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FastifyRequest } from 'fastify'
 import type { Test } from 'tap'
-import { until, type Database, type Setup } from './harness.ts'
+import { comesTrue, type Database, type Setup } from './harness.ts'
 
 /** What a client saw of a reply: a status, or the code of the error that broke the connection. */
 export interface WatchedPromise {
@@ -35,7 +35,7 @@ export async function ask ({ send }: Pick<Setup, 'send'>, method: string, path: 
 export async function isTruth (t: Test, db: Database, reported: WatchedPromise, name: string): Promise<void> {
   const isSuccess = typeof reported.status === 'number' && reported.status < 400
   const isStored = async () => ((await db.ids()).length > 0) === isSuccess
-  t.ok(await until(isStored, 1000), `${name}: ${reported.status} is the truth`)
+  t.ok(await comesTrue(isStored, 1000), `${name}: ${reported.status} is the truth`)
   await db.admin.query('truncate item, child, parent')
 }
 

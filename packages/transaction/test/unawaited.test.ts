@@ -4,10 +4,10 @@ import { integer, pgTable } from 'drizzle-orm/pg-core'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyRequest } from 'fastify'
 import t from 'tap'
-import outbox, { outboxSql, postgresStore } from '../../outbox/src/index.ts'
+import outbox, { outboxSql, postgresStore } from 'fastify-outbox'
 import { drizzleHandles } from '../src/drizzle.ts'
 import { WatchedPromise } from '../src/core/given-promises.ts'
-import { database, logLines, setup, test, transactional, until, type Database } from './harness.ts'
+import { database, logLines, setup, test, transactional, comesTrue, type Database } from './harness.ts'
 import { insert } from './statements.ts'
 
 let db: Database
@@ -123,7 +123,7 @@ test('app.transaction that nobody awaits is logged', async (t) => {
   const failures = () => lines.filter((line) => line['msg'] === 'app.transaction() failed and nobody awaited it').length
   void app.transaction(mistake)
   void app.transaction(mistake, { retries: 99 })
-  t.ok(await until(() => failures() === 2))
+  t.ok(await comesTrue(() => failures() === 2))
   await t.rejects(app.transaction(mistake), { message: 'a mistake in the callback' })
   await sleep(10)
   t.equal(failures(), 2, 'one that is awaited is not')

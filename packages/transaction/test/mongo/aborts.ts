@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyRequest } from 'fastify'
 import type { Test } from 'tap'
-import { signal, until } from '../harness.ts'
+import { signal, comesTrue } from '../harness.ts'
 import { mongoRoute, onMongo, setup, type Item, type Server, type Setup } from './fixture.ts'
 
 /** A find that sleeps on the server, longer than anybody waits for its end. */
@@ -31,7 +31,7 @@ export async function aborts (t: Test, server: Server): Promise<void> {
           await insert(request, Number(id))
           begun[Number(id)]?.give()
           if (way === 'never') await new Promise(() => {})
-          await until(() => request.transaction.state === 'rolled back')
+          await comesTrue(() => request.transaction.state === 'rolled back')
           ended.push(request.transaction.state)
           return way === 'nothing' ? undefined : {}
         }
@@ -48,9 +48,9 @@ export async function aborts (t: Test, server: Server): Promise<void> {
       sent.abort()
       await t.rejects(sent)
     }
-    t.ok(await until(() => ended.length === 3))
+    t.ok(await comesTrue(() => ended.length === 3))
     t.ok(
-      await until(async () => await staged.openTransactions() === 0),
+      await comesTrue(async () => await staged.openTransactions() === 0),
       'a handler that never ends holds nothing either'
     )
     t.same(await staged.ids(), [])
@@ -76,7 +76,7 @@ export async function aborts (t: Test, server: Server): Promise<void> {
     sent.abort()
     await t.rejects(sent)
     goOn.give()
-    t.ok(await until(async () => (await ids()).length === 2))
+    t.ok(await comesTrue(async () => (await ids()).length === 2))
     t.same(await ids(), [1, 2])
   })
 
@@ -92,7 +92,7 @@ export async function aborts (t: Test, server: Server): Promise<void> {
       }
     })
     await t.rejects(send('POST', '/'))
-    t.ok(await until(async () => await openTransactions() === 0))
+    t.ok(await comesTrue(async () => await openTransactions() === 0))
     t.same(await ids(), [])
   })
 
@@ -110,10 +110,10 @@ export async function aborts (t: Test, server: Server): Promise<void> {
     })
     const sent = staged.send('POST', '/')
     await begun.given
-    t.ok(await until(() => isBusy(staged, server)))
+    t.ok(await comesTrue(() => isBusy(staged, server)))
     sent.abort()
     await t.rejects(sent)
-    t.ok(await until(async () => !await isBusy(staged, server)), 'long before it has slept')
+    t.ok(await comesTrue(async () => !await isBusy(staged, server)), 'long before it has slept')
     t.same(await staged.ids(), [])
   })
 
@@ -129,7 +129,7 @@ export async function aborts (t: Test, server: Server): Promise<void> {
         })
         app.post('/late', mongoRoute({ deadline: 150 }), async (request) => {
           await insert(request, 2).catch(() => {})
-          await until(() => request.transaction.state === 'rolled back')
+          await comesTrue(() => request.transaction.state === 'rolled back')
           await insert(request, 3).catch((error: unknown) => {
             late = error
           })
@@ -143,7 +143,7 @@ export async function aborts (t: Test, server: Server): Promise<void> {
       }
     })
     t.match(await staged.send('POST', '/slow'), { status: 504, json: { code: 'TX_TIMEOUT' } })
-    t.ok(await until(async () => !await isBusy(staged, server)))
+    t.ok(await comesTrue(async () => !await isBusy(staged, server)))
     t.match(await staged.send('POST', '/late'), { status: 504, json: { code: 'TX_TIMEOUT' } })
     await isOver.given
     t.match(late, { code: 'TX_TIMEOUT' })
@@ -162,7 +162,7 @@ export async function aborts (t: Test, server: Server): Promise<void> {
       routes (app) {
         app.post('/', onMongo, async (request) => {
           await insert(request, 1)
-          await until(async () => await openTransactions() === 0)
+          await comesTrue(async () => await openTransactions() === 0)
           return {}
         })
       }

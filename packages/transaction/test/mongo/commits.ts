@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { Test } from 'tap'
-import { logLines, signal, until } from '../harness.ts'
+import { logLines, signal, comesTrue } from '../harness.ts'
 import { mongoRoute, onMongo, setup, type Item, type Server } from './fixture.ts'
 
 const insert = async (request: FastifyRequest, _id: number): Promise<void> => {
@@ -50,7 +50,7 @@ export async function commits (t: Test, server: Server): Promise<void> {
     for (const [id, failure] of [{ closeConnection: true }, unconfirmed, impossible].entries()) {
       await failCommand(['commitTransaction'], failure, Infinity)
       t.match(await send('POST', `/${id}`), { status: 500, json: { code: 'TX_OUTCOME_UNKNOWN' } })
-      t.ok(await until(async () => await openTransactions() === 0), 'a commit that never arrived blocks nobody')
+      t.ok(await comesTrue(async () => await openTransactions() === 0), 'a commit that never arrived blocks nobody')
     }
     t.equal(runs, 3)
     t.same(ran, [])
@@ -135,7 +135,7 @@ export async function commits (t: Test, server: Server): Promise<void> {
     await committing.given
     sent.abort()
     await t.rejects(sent)
-    t.ok(await until(async () => (await ids()).length === 1))
+    t.ok(await comesTrue(async () => (await ids()).length === 1))
   })
 
   await t.test('write conflicts run the handler again: three requests on one counter all count', async (t) => {
@@ -235,7 +235,7 @@ export async function commits (t: Test, server: Server): Promise<void> {
       }, { store: 'mongo', retries: 2 }),
       { code: 'TX_OUTCOME_UNKNOWN' }
     )
-    t.ok(await until(async () => await openTransactions() === 0))
+    t.ok(await comesTrue(async () => await openTransactions() === 0))
     t.same(await ids(), [])
   })
 }

@@ -5,7 +5,7 @@ import { MongoClient, type Db, type Document, type MongoClientOptions } from 'mo
 import type { Test } from 'tap'
 import transaction, { type RouteTransactionOptions, type TransactionPluginOptions } from '../../src/index.ts'
 import { newFolder } from '../../../../test/folder.ts'
-import { sendTo, until, type Send } from '../harness.ts'
+import { sendTo, comesTrue, type Send } from '../harness.ts'
 
 /** A mongod of this file's own: fail points and the lifetime limit hold for a whole server. */
 export interface Server {
@@ -37,7 +37,7 @@ export async function mongod (t: Test): Promise<Server> {
 export async function connected (client: MongoClient): Promise<MongoClient> {
   const answers = () =>
     client.connect().then(() => client.db('admin').command({ ping: 1 })).then(() => true, () => false)
-  if (!await until(answers)) throw new Error('The client could not be connected')
+  if (!await comesTrue(answers)) throw new Error('The client could not be connected')
   return client
 }
 
@@ -103,7 +103,9 @@ export async function setup (t: Test, options: SetupOptions): Promise<Setup> {
   t.teardown(async () => {
     try {
       await admin.db('admin').command({ configureFailPoint: 'failCommand', mode: 'off' })
-      if (!await until(async () => await openTransactions() === 0)) throw new Error('The test left a transaction open')
+      if (!await comesTrue(async () => await openTransactions() === 0)) {
+        throw new Error('The test left a transaction open')
+      }
       if (!app.server.listening) return
       const { status } = await sendTo(origin)('POST', '/after-the-test')
       if (status !== 200 || await openTransactions() > 0) {

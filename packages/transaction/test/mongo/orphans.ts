@@ -6,7 +6,7 @@ import Fastify from 'fastify'
 import { MongoClient } from 'mongodb'
 import type { Test } from 'tap'
 import transaction from '../../src/index.ts'
-import { logLines, until } from '../harness.ts'
+import { logLines, comesTrue } from '../harness.ts'
 import { connected, mongod, onMongo, type Item, type Server } from './fixture.ts'
 
 const tsx = path.join(import.meta.dirname, '../../../../node_modules/tsx/dist/loader.mjs')
@@ -104,7 +104,7 @@ export async function orphans (t: Test, server: Server): Promise<void> {
     process.kill(own.pid, 'SIGCONT')
     await connecting
     await connected(client)
-    t.ok(await until(async () => await openCount(own, name) === 1))
+    t.ok(await comesTrue(async () => await openCount(own, name) === 1))
     t.equal(await send(1), 200)
     t.equal(await openCount(own, name), 0)
   })
@@ -147,7 +147,7 @@ export async function orphans (t: Test, server: Server): Promise<void> {
       1,
       'the second time it is given up'
     )
-    t.ok(await until(() => answered.aggregate === 2))
+    t.ok(await comesTrue(() => answered.aggregate === 2))
     t.same(answered, { aggregate: 2, killSessions: 0 })
     t.equal(await openCount(server, name), 1)
   })
