@@ -27,8 +27,10 @@ declare module 'fastify' {
 export interface Readiness {
   status: 'ready' | 'not ready' | 'draining'
   checks: Record<string, Condition>
-  /** Seconds each projection is behind, at most; those that only another process knows are left out. */
+  /** Seconds each projection is behind, at most; every instance knows it, from the tables. */
   lag_seconds?: Record<string, number>
+  /** Projections that no instance has carried over for ten seconds; left out while there is none. */
+  without_leader?: string[]
 }
 
 type Check = () => Condition | Promise<Condition>
@@ -52,6 +54,10 @@ const ReadinessSchema = Type.Object({
     description:
       'How far the copy of each is behind in the other store, at most; a copy that is behind is no reason to send requests elsewhere',
     examples: [{ users: 0, posts: 0.02 }]
+  })),
+  without_leader: Type.Optional(Type.Array(Type.String(), {
+    description: 'Copies that no instance has carried over for ten seconds',
+    examples: [['posts']]
   }))
 }, { $id: 'Readiness', description: 'Whether requests should be sent here', additionalProperties: false })
 
@@ -91,7 +97,12 @@ export default fp(async function health (app) {
     const report = await app.readiness()
     reply.code(report.status === 'ready' ? 200 : 503).header('cache-control', 'no-store')
     const lag = lags(app)
-    return Object.keys(lag).length === 0 ? report : { ...report, lag_seconds: lag }
+    const leaderless = getProjections(app).filter(({ isLeaderless }) => isLeaderless).map(({ name }) => name)
+    return {
+      ...report,
+      ...(Object.keys(lag).length === 0 ? {} : { lag_seconds: lag }),
+      ...(leaderless.length === 0 ? {} : { without_leader: leaderless })
+    }
   }
 }, { name: 'health', dependencies: ['config', 'errors', 'openapi', 'migrations', 'mongo'], fastify: '5.x' })
 

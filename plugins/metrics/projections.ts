@@ -10,6 +10,8 @@ export interface ProjectionState {
   /** How far the copy is behind, at most; undefined where only another process knows. */
   lagSeconds: number | undefined
   applied: number
+  /** True while no process has followed the stream for ten seconds. */
+  isLeaderless: boolean
   /** Rows that wait, are parked, and tries that failed; known for the outbox only. */
   waiting: number | undefined
   parked: number | undefined
@@ -28,17 +30,19 @@ export function getProjections (app: FastifyInstance): ProjectionState[] {
         state,
         lagSeconds: oldestMs / 1000,
         applied,
+        isLeaderless: false,
         waiting,
         parked,
         failed
       }
     )),
-    ...streams.map(({ stream, state, lagMs, applied }) => ({
+    ...streams.map(({ stream, state, lagMs, applied, isLeaderless }) => ({
       direction: 'mongo_to_sql' as const,
       name: stream,
       state,
       lagSeconds: lagMs === undefined ? undefined : lagMs / 1000,
       applied,
+      isLeaderless,
       waiting: undefined,
       parked: undefined,
       failed: undefined
@@ -65,6 +69,12 @@ const MEASURES: Measure[] = [
     name: 'tandem_projection_backing_off',
     help: '1 while a projection cannot go on and tries again',
     value: ({ state }) => state === 'backing off' ? 1 : 0
+  },
+  {
+    type: Gauge,
+    name: 'tandem_projection_without_leader',
+    help: '1 while no process has carried a projection over for ten seconds',
+    value: ({ isLeaderless }) => isLeaderless ? 1 : 0
   },
   {
     type: Gauge,

@@ -47,6 +47,8 @@ interface Copy {
 }
 
 const BOOT_WAIT_MS = 5000
+// What a process holds that is frozen in the middle of a batch is free again before ten seconds are over.
+const APPLY_MS = 6000
 
 /** Every copy that one store holds of the other's data, by the name of its topic or stream. */
 export const copies = {
@@ -77,10 +79,16 @@ export default fp(async function projections (app) {
   await app.register(outbox, {
     store: stores.outbox,
     relay: isOn,
+    applyTimeout: APPLY_MS,
     measureInterval: app.offline ? 0 : 5000,
     isTransient: (error) => isTransient(error) || isDown(error)
   })
-  await app.register(changeStream, { store: stores.streams, follow: isOn })
+  await app.register(changeStream, {
+    store: stores.streams,
+    follow: isOn,
+    applyTimeout: APPLY_MS,
+    measureInterval: app.offline ? 0 : 5000
+  })
   for (const { follow } of Object.values(copies)) follow(app, stores)
   const { fence } = stores
   const resync = (name: CopyName) => {

@@ -68,7 +68,7 @@ function postgresStores (app: FastifyInstance): Stores {
   app.addHook('onClose', async function closeProjections () {
     await Promise.all([pool.end(), own.end()])
   })
-  const streamStore = streams.postgresStore(pool, { connect: () => new pg.Client(config) })
+  const streamStore = streams.postgresStore(pool)
   const unchecked: RunSql = (fn) => streams.postgresStore(own).transaction(COPY_MS, fn)
   const fence = createFence(app, 'postgres', unchecked)
   guard(app, pool, fence)

@@ -6,7 +6,7 @@ import type { App } from '../../app.ts'
 import { FairQueue } from '../../plugins/common/fair-queue.ts'
 import { mongoDatabase } from '../../plugins/mongo/index.ts'
 import { build, listen } from '../helper.ts'
-import { until } from '../stores.ts'
+import { until } from '../until.ts'
 
 function open (t: Test, origin: string): Socket {
   const socket = connect(Number(new URL(origin).port), '127.0.0.1')

@@ -4,7 +4,7 @@ import { MongoClient } from 'mongodb'
 import pg from 'pg'
 import { buildApp, type App, type BuildOptions } from '../../app.ts'
 import { readRun } from '../databases/run.ts'
-import { until } from '../stores.ts'
+import { until } from '../until.ts'
 
 /** A fresh name for a database. */
 export const newName = (): string => `past_${randomBytes(6).toString('hex')}`

@@ -5,7 +5,7 @@ import type { App } from '../../app.ts'
 import { mongoDatabase } from '../../plugins/mongo/index.ts'
 import { parseTokens, sqlToken } from '../../plugins/read-your-writes/token.ts'
 import { build, engines } from '../helper.ts'
-import { until } from '../stores.ts'
+import { until } from '../until.ts'
 
 let serial = 0
 const newUser = () => ({ name: 'Ada', email: `token.${++serial}@example.com` })

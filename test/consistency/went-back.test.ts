@@ -6,7 +6,7 @@ import type { UserDocument } from '../../plugins/projections/users-to-mongo.ts'
 import type { App } from '../../app.ts'
 import { newFolder } from '../folder.ts'
 import { databases } from '../helper.ts'
-import { until } from '../stores.ts'
+import { until } from '../until.ts'
 import { buildOn, copyMongo, copyPostgres, replacePostgres } from './past.ts'
 
 let serial = 0

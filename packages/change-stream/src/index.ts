@@ -5,6 +5,7 @@ import { Consumer } from './consumer/consumer.ts'
 import type { ConsumerStats } from './consumer/types.ts'
 import { copyCollection } from './consumer/copy.ts'
 import { ChangeStreamError } from './errors.ts'
+import { Gauges } from './stores/gauges.ts'
 import { isClusterTime, type ClusterTime } from './time.ts'
 import type { CopyReport, StreamOptions, StreamStore } from './types.ts'
 import { Waiters } from './consumer/waiters.ts'
@@ -15,7 +16,7 @@ export { postgresStore, type PostgresOptions } from './stores/postgres.ts'
 export { changeStreamSql } from './stores/schema.ts'
 export { sqliteStore, type RunTransaction } from './stores/sqlite.ts'
 export { clusterTime, isClusterTime, type ClusterTime } from './time.ts'
-export type { CopyReport, CopySource, Sql, StreamOptions, StreamStore } from './types.ts'
+export type { CopyReport, CopySource, Sql, StreamGauge, StreamOptions, StreamStore } from './types.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -37,8 +38,16 @@ export interface ChangeStreamOptions {
   applyTimeout?: number
   /** Milliseconds between writes of the position while nothing happens in the collection. Default 1000. */
   saveInterval?: number
+  /** Milliseconds between looks at who leads and how far the copies are; 0: never. Default 5000. */
+  measureInterval?: number
   /** Milliseconds a running batch may take to finish on close. Default 5000. */
   stopTimeout?: number
+}
+
+/** What this process does for a stream, and whether anybody follows it. */
+export type StreamStats = ConsumerStats & {
+  /** True while nobody has followed the stream for ten seconds. */
+  isLeaderless: boolean
 }
 
 export interface ChangeStreams {
@@ -53,8 +62,8 @@ export interface ChangeStreams {
   streamsOf: (collections: string[]) => string[]
   /** Copies the collection anew, also beside a running consumer, and resolves to what was repaired. */
   resync: (stream: string) => Promise<CopyReport>
-  /** Progress per stream, from memory. */
-  stats: () => ConsumerStats[]
+  /** Progress per stream, from memory; what another process does is measured every `measureInterval`. */
+  stats: () => StreamStats[]
 }
 
 const DEFAULTS = {
@@ -63,6 +72,7 @@ const DEFAULTS = {
   awaitTime: 500,
   applyTimeout: 15_000,
   saveInterval: 1000,
+  measureInterval: 5000,
   stopTimeout: 5000
 }
 type Settings = typeof DEFAULTS & { store: StreamStore }
@@ -76,6 +86,7 @@ export default fp<ChangeStreamOptions>(async function changeStream (app, options
   const settings = { ...DEFAULTS, ...options }
   checkOptions(settings)
   const streams = new Map<string, Followed>()
+  const gauges = new Gauges(settings.store, app.log)
   let isReady = false
   app.decorate('changeStream', {
     follow: (name, streamOptions) => {
@@ -99,13 +110,23 @@ export default fp<ChangeStreamOptions>(async function changeStream (app, options
         name
       ),
     resync: async (name) => (await copyCollection(settings.store, name, getStream(streams, name).options)).report,
-    stats: () => [...streams.values()].map(({ consumer }) => consumer.stats)
+    stats: () =>
+      [...streams].map(([name, { consumer }]) => ({
+        ...consumer.stats,
+        // One who follows knows best; what another did since is in the table.
+        lagMs: consumer.stats.state === 'following'
+          ? consumer.stats.lagMs
+          : gauges.getLag(name) ?? consumer.stats.lagMs,
+        isLeaderless: gauges.isLeaderless(name)
+      }))
   })
   app.addHook('onReady', async () => {
     isReady = true
     if (settings.follow) { for (const { consumer } of streams.values()) consumer.start() }
+    if (settings.measureInterval > 0) gauges.start(settings.measureInterval, () => [...streams.keys()])
   })
   app.addHook('onClose', async () => {
+    gauges.stop()
     await Promise.all([...streams.values()].map(({ consumer }) => consumer.stop(settings.stopTimeout)))
   })
 }, { name: 'fastify-change-stream', fastify: '5.x' })
@@ -139,7 +160,8 @@ function createFollowed (app: FastifyInstance, settings: Settings, name: string,
     log: app.log,
     onMoved: (time) => {
       waiters.tell(time)
-    }
+    },
+    isAwaited: () => waiters.isAwaited
   })
   return { options: stream, consumer, waiters }
 }
@@ -152,7 +174,9 @@ function checkOptions (settings: Settings): void {
     )
   }
   const { batchSize, awaitTime, applyTimeout, saveInterval, stopTimeout } = settings
-  for (const [name, value] of Object.entries({ batchSize, awaitTime, applyTimeout, saveInterval, stopTimeout })) {
+  const measureInterval = settings.measureInterval === 0 ? 1 : settings.measureInterval
+  const numbers = { batchSize, awaitTime, applyTimeout, saveInterval, stopTimeout, measureInterval }
+  for (const [name, value] of Object.entries(numbers)) {
     if (!Number.isSafeInteger(value) || value < 1) {
       throw new ChangeStreamError(
         'CHANGE_STREAM_USAGE',

@@ -47,6 +47,15 @@ export interface Leadership {
   resign: () => Promise<void>
 }
 
+/** A stream as the table has it. */
+export interface StreamGauge {
+  stream: string
+  /** False while no process holds the right to follow it. */
+  isLed: boolean
+  /** Milliseconds since the SQL side was last known to be equal to MongoDB. */
+  currentMs: number
+}
+
 /** The table `change_streams` in one kind of database. */
 export interface StreamStore {
   /** Waits until no other process follows the stream. */
@@ -55,12 +64,17 @@ export interface StreamStore {
   transaction: <Result>(timeout: number, fn: (tx: Sql) => Promise<Result>) => Promise<Result>
   /** The stored position; undefined for a stream never followed. */
   read: (stream: string) => Promise<Position | undefined>
-  /** Moves the position if it is still at `from`; false when somebody else moved it. Holds its row until the transaction ends. */
-  move: (tx: Sql, stream: string, from: Position, to: Position) => Promise<boolean>
+  /**
+   * Moves the position if it is still at `from`; false when somebody else moved it. Holds its row until the transaction ends.
+   * @param current when the SQL side is equal to MongoDB, as far as this move makes it
+   */
+  move: (tx: Sql, stream: string, from: Position, to: Position, current: Date) => Promise<boolean>
   /** Holds the stream's row until the transaction ends, so that nobody moves it meanwhile. */
   lock: (tx: Sql, stream: string) => Promise<void>
   /** Sets the position after a copy and counts it. */
   set: (tx: Sql, stream: string, to: Position) => Promise<void>
+  /** Who leads each stream, and how far each is. */
+  measure: () => Promise<StreamGauge[]>
 }
 
 /** The three levels of a logger that the plugin writes to. */

@@ -106,6 +106,24 @@ t.test('PostgreSQL', async (t) => {
     await Promise.all(apps.map(({ app }) => app.close()))
   })
 
+  t.test('ordered: a key that fails with a long backlog holds up nobody else', async (t) => {
+    const { keys, apply } = collector(({ key }) => key.startsWith('bad') ? new Error('refused') : undefined)
+    const topics: Given['topics'] = { things: [apply, { ordered: true, batchSize: 5 }] }
+    const writer = await appWith(t, store, { relay: false, topics })
+    await publish(writer.app, pool, Array.from({ length: 1200 }, (_, n) => event('bad one', { n })))
+    await publish(writer.app, pool, Array.from({ length: 7 }, (_, n) => event(`bad ${n}`, { n })))
+    await publish(writer.app, pool, many(30))
+    await publish(writer.app, pool, [event('\u{1F600}'), event('Z'), event('_'), event('äh')])
+    const { app } = await appWith(t, store, { topics })
+    await until('all others are applied', () => keys.length === 34)
+    t.equal(await rowsLeft(pool), 1207)
+    t.ok((await pool.query('SELECT max(attempts) AS most FROM outbox')).rows[0].most <= 3)
+    await publish(writer.app, pool, [event('a new one')])
+    await until('it too', () => keys.includes('a new one'))
+    await Promise.all([writer.app.close(), app.close()])
+    await pool.query('DELETE FROM outbox')
+  })
+
   t.test('applied: false when time is up, true whichever process applied it, never an error', async (t) => {
     const { app } = await appWith(t, store, { relay: false, topics: { things: async () => {} } })
     const [id] = await publish(app, pool, [event('a')])

@@ -70,4 +70,22 @@ t.test('SQLite', async (t) => {
     t.same(seen, [0, 1, 2, 3, 4, 5, 6, 7, 8])
     await Promise.all([writer.app.close(), app.close()])
   })
+
+  t.test('ordered: a key that fails with a long backlog holds up nobody else', async (t) => {
+    const seen: string[] = []
+    const apply: Apply = async (events) => {
+      const failures = events.filter(({ key }) => key === 'bad').map(({ id }) => ({ id, error: new Error('refused') }))
+      seen.push(...events.map(({ key }) => key).filter((key) => key !== 'bad'))
+      return failures
+    }
+    const writer = await appWith(t, store, { relay: false })
+    await transaction(async (tx) => {
+      for (let n = 0; n < 1200; n++) await writer.app.outbox.enqueue(tx, event('bad', { n }))
+      for (let n = 0; n < 9; n++) await writer.app.outbox.enqueue(tx, event(n % 2 === 0 ? `a ${n}` : `c ${n}`))
+    })
+    const { app } = await appWith(t, store, { topics: { things: [apply, { ordered: true, batchSize: 3 }] } })
+    await until('all others are applied', () => seen.length === 9)
+    t.equal(await count(), 1200)
+    await Promise.all([writer.app.close(), app.close()])
+  })
 })

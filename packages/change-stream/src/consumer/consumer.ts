@@ -163,7 +163,7 @@ export class Consumer {
     const time = getClusterTime(last)
     const to = { token: last._id, through: time === undefined || isComplete ? time : before(time) }
     await store.transaction(applyTimeout, async (tx) => {
-      if (!await store.move(tx, name, from, to)) throw fenced(name)
+      if (!await store.move(tx, name, from, to, new Date(getWallTime(last)))) throw fenced(name)
       const effective = changes.filter(({ operationType }) => operationType !== 'invalidate')
       if (effective.length > 0) await stream.apply(tx, effective)
     })
@@ -181,10 +181,11 @@ export class Consumer {
     this.#moved(next)
     const age = Date.now() - this.#savedAt
     const isNew = JSON.stringify(next) !== JSON.stringify(position)
-    if (age < (isNew ? this.#options.saveInterval : TOUCH_EVERY)) return position
-    const { store, name, applyTimeout } = this.#options
+    const { store, name, applyTimeout, saveInterval, isAwaited } = this.#options
+    const interval = isAwaited() ? 0 : saveInterval
+    if (age < (isNew ? interval : TOUCH_EVERY)) return position
     await store.transaction(applyTimeout, async (tx) => {
-      if (!await store.move(tx, name, position, next)) throw fenced(name)
+      if (!await store.move(tx, name, position, next, new Date(this.#currentAt))) throw fenced(name)
     })
     this.#savedAt = Date.now()
     return next

@@ -14,6 +14,8 @@ export interface ConsumerOptions {
   log: Log
   /** Told the time up to which everything is applied, after the commit. */
   onMoved: (time: ClusterTime) => void
+  /** True while somebody waits for the stored position. */
+  isAwaited: () => boolean
 }
 
 /** What a consumer has done since it started, and how it fares. */

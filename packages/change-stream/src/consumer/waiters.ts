@@ -15,6 +15,7 @@ export class Waiters {
   readonly #waiting = new Set<Waiter>()
   #reached: ClusterTime = ''
   #isPolling = false
+  #count = 0
 
   /** @param read the stored position */
   constructor (read: () => Promise<ClusterTime | undefined>) {
@@ -26,7 +27,21 @@ export class Waiters {
    * has seen only says when to look: the database may have gone back since.
    */
   async wait (time: ClusterTime, ms: number): Promise<boolean> {
-    for (const until = performance.now() + ms;;) {
+    this.#count++
+    try {
+      return await this.#waitFor(time, performance.now() + ms)
+    } finally {
+      this.#count--
+    }
+  }
+
+  /** True while somebody waits. */
+  get isAwaited (): boolean {
+    return this.#count > 0
+  }
+
+  async #waitFor (time: ClusterTime, until: number): Promise<boolean> {
+    for (;;) {
       const stored = await this.#read().catch(() => undefined)
       if (stored !== undefined && stored >= time) return true
       const left = until - performance.now()

@@ -1,14 +1,12 @@
-import pg, { type Client, type Pool, type PoolClient } from 'pg'
-import { leadByLock } from './leader.ts'
+import type { Pool, PoolClient } from 'pg'
+import { leadByLease } from './lease.ts'
 import { checkTable } from './schema.ts'
 import { dateOfPosition, decode, encode } from './position.ts'
-import type { Sql, StreamStore } from '../types.ts'
+import type { Sql, StreamGauge, StreamStore } from '../types.ts'
 
 export interface PostgresOptions {
   /** Name of the table of positions. Default `change_streams`. */
   table?: string
-  /** Makes the connection that holds the lock; through PgBouncer's transaction mode a lock does not hold, so go around it. Default: as the pool's. */
-  connect?: () => Client
 }
 
 /**
@@ -17,11 +15,11 @@ export interface PostgresOptions {
  */
 export function postgresStore (
   pool: Pool,
-  { table = 'change_streams', connect = () => new pg.Client(pool.options) }: PostgresOptions = {}
+  { table = 'change_streams' }: PostgresOptions = {}
 ): StreamStore {
   checkTable(table)
   return {
-    lead: (stream, signal) => leadByLock(connect, stream, signal),
+    lead: (stream, signal) => leadByLease(pool, table, stream, signal),
     transaction: (timeout, fn) => inTransaction(pool, timeout, fn),
     read: async (stream) => {
       const { rows } = await pool.query<{ token: string | null }>(
@@ -30,10 +28,10 @@ export function postgresStore (
       )
       return decode(rows[0]?.token)
     },
-    move: async (tx, stream, from, to) => {
+    move: async (tx, stream, from, to, current) => {
       const { rowCount } = await tx.query(
-        `UPDATE ${table} SET token = $2, cluster_time = coalesce($3, cluster_time), updated_at = clock_timestamp() WHERE stream = $1 AND token IS NOT DISTINCT FROM $4::jsonb`,
-        [stream, encode(to), dateOfPosition(to) ?? null, encode(from)]
+        `UPDATE ${table} SET token = $2, cluster_time = coalesce($3, cluster_time), updated_at = $5 WHERE stream = $1 AND token IS NOT DISTINCT FROM $4::jsonb`,
+        [stream, encode(to), dateOfPosition(to) ?? null, encode(from), current]
       )
       return rowCount === 1
     },
@@ -46,7 +44,12 @@ export function postgresStore (
         `UPDATE ${table} SET token = $2, cluster_time = $3, updated_at = clock_timestamp(), resyncs = resyncs + 1 WHERE stream = $1`,
         [stream, encode(to), dateOfPosition(to) ?? null]
       )
-    }
+    },
+    measure: async () =>
+      (await pool.query<StreamGauge>(
+        `SELECT stream, leader IS NOT NULL AND leader_until > clock_timestamp() AS "isLed",
+           greatest(extract(epoch FROM clock_timestamp() - updated_at) * 1000, 0)::float8 AS "currentMs" FROM ${table}`
+      )).rows
   }
 }
 

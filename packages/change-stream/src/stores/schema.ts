@@ -14,7 +14,10 @@ export function changeStreamSql (dialect: 'postgres' | 'sqlite', table = 'change
   token ${isPostgres ? 'jsonb' : 'text'},
   cluster_time ${time},
   updated_at ${time} NOT NULL DEFAULT ${isPostgres ? 'now()' : "(strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))"},
-  resyncs integer NOT NULL DEFAULT 0
+  resyncs integer NOT NULL DEFAULT 0,
+  leader text,
+  leader_since ${time},
+  leader_until ${time}
 );`
 }
 

@@ -26,10 +26,10 @@ export function sqliteStore (
       )
       return decode((rows[0] as { token: string | null } | undefined)?.token)
     },
-    move: async (tx, stream, from, to) => {
+    move: async (tx, stream, from, to, current) => {
       const { rows } = await tx.query(
-        `UPDATE ${table} SET token = ?2, cluster_time = coalesce(?3, cluster_time), updated_at = ${NOW} WHERE stream = ?1 AND token IS ?4 RETURNING stream`,
-        [stream, encode(to), dateOfPosition(to)?.toISOString() ?? null, encode(from)]
+        `UPDATE ${table} SET token = ?2, cluster_time = coalesce(?3, cluster_time), updated_at = ?5 WHERE stream = ?1 AND token IS ?4 RETURNING stream`,
+        [stream, encode(to), dateOfPosition(to)?.toISOString() ?? null, encode(from), current.toISOString()]
       )
       return rows.length === 1
     },
@@ -41,6 +41,16 @@ export function sqliteStore (
         `UPDATE ${table} SET token = ?2, cluster_time = ?3, updated_at = ${NOW}, resyncs = resyncs + 1 WHERE stream = ?1`,
         [stream, encode(to), dateOfPosition(to)?.toISOString() ?? null]
       )
-    }
+    },
+    // The one process that has the file leads.
+    measure: async () =>
+      (await transaction(async (tx) => (await tx.query(`SELECT stream, updated_at FROM ${table}`, [])).rows) as Array<{
+        stream: string
+        updated_at: string
+      }>).map(({ stream, updated_at }) => ({
+        stream,
+        isLed: true,
+        currentMs: Math.max(0, Date.now() - Date.parse(updated_at))
+      }))
   }
 }

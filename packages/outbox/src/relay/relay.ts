@@ -97,7 +97,7 @@ export class Relay {
     const limit = this.#limit
     let applied: string[] = []
     try {
-      const count = await store.work({ topic, limit, ordered, timeout: applyTimeout + 5000 }, async (events) => {
+      const count = await store.work({ topic, limit, ordered, timeout: applyTimeout + 2000 }, async (events) => {
         const settlement = await this.#settle(events)
         applied = settlement.done
         return settlement

@@ -1,5 +1,6 @@
 import type { Pool, PoolClient } from 'pg'
 import { checkTable } from './schema.ts'
+import { Turns } from './turns.ts'
 import type {
   Claim,
   NewEvent,
@@ -15,8 +16,6 @@ import type {
 const COLUMNS = 'o.id::text AS id, o.topic, o.key, o.payload, o.attempts, o.created_at AS "createdAt"'
 /** Rows counted at most, so that a huge backlog is not scanned every few seconds. */
 const COUNTED = 100_000
-/** Rows looked through for heads of keys; unbounded, a backlog would make each claim slow. */
-const WINDOW = 1000
 
 /**
  * The outbox in PostgreSQL.
@@ -25,9 +24,16 @@ const WINDOW = 1000
  */
 export function postgresStore (pool: Pool, { table = 'outbox' }: { table?: string } = {}): OutboxStore {
   checkTable(table)
+  const turns = new Turns()
   return {
     insert: (tx, event) => insert(tx, table, event),
-    work: (claim, settle) => inTransaction(pool, claim.timeout, (client) => work(client, table, claim, settle)),
+    work: (claim, settle) =>
+      inTransaction(pool, claim.timeout, async (client) => {
+        const rows = claim.ordered
+          ? await turns.take(claim, (after) => claimHeads(client, table, claim, after))
+          : await claimRows(client, table, claim)
+        return await work(client, table, rows, settle)
+      }),
     pending: async (ids) =>
       new Set(
         (await pool.query<{ id: string }>(`SELECT id::text AS id FROM ${table} WHERE id = ANY($1::bigint[])`, [ids]))
@@ -68,10 +74,9 @@ async function getIds (pool: Pool, verb: string, ids: string[] | 'all'): Promise
 async function work (
   client: PoolClient,
   table: string,
-  claim: Claim,
+  rows: OutboxEvent[],
   settle: (events: OutboxEvent[]) => Promise<Settlement>
 ): Promise<number> {
-  const { rows } = await client.query<OutboxEvent>(claimSql(table, claim.ordered), [claim.topic, claim.limit])
   if (rows.length === 0) return 0
   const { done, failed } = await settle(rows)
   if (done.length > 0) await client.query(`DELETE FROM ${table} WHERE id = ANY($1::bigint[])`, [done])
@@ -89,16 +94,30 @@ async function mark (client: PoolClient, table: string, failed: StoredFailure[])
   )
 }
 
+const READY = "topic = $1 AND parked_at IS NULL AND available_at <= clock_timestamp() + interval '1 millisecond'"
+
 // The lock on the rows is the lease: it ends with the session of whoever dies holding it.
-function claimSql (table: string, ordered: boolean): string {
-  const ready = "topic = $1 AND parked_at IS NULL AND available_at <= clock_timestamp() + interval '1 millisecond'"
-  if (!ordered) {
-    return `SELECT ${COLUMNS} FROM ${table} AS o WHERE ${ready} ORDER BY o.id LIMIT $2 FOR UPDATE SKIP LOCKED`
-  }
-  return `SELECT ${COLUMNS} FROM ${table} AS o
-    WHERE o.id IN (SELECT id FROM ${table} WHERE ${ready} ORDER BY id LIMIT ${WINDOW})
-      AND NOT EXISTS (SELECT FROM ${table} AS earlier WHERE earlier.topic = o.topic AND earlier.key = o.key AND earlier.id < o.id AND earlier.parked_at IS NULL)
-    ORDER BY o.id LIMIT $2 FOR UPDATE OF o SKIP LOCKED`
+async function claimRows (client: PoolClient, table: string, { topic, limit }: Claim): Promise<OutboxEvent[]> {
+  const text = `SELECT ${COLUMNS} FROM ${table} AS o WHERE ${READY} ORDER BY o.id LIMIT $2 FOR UPDATE SKIP LOCKED`
+  return (await client.query<OutboxEvent>(text, [topic, limit])).rows
+}
+
+/** The oldest event of each key behind a key. One step in an index for each key, however many events wait behind its oldest. */
+async function claimHeads (
+  client: PoolClient,
+  table: string,
+  { topic, limit }: Claim,
+  after: string
+): Promise<OutboxEvent[]> {
+  const next = (key: string) =>
+    `SELECT o.key, o.id, o.available_at FROM ${table} AS o WHERE o.topic = $1 AND o.parked_at IS NULL AND o.key > ${key} ORDER BY o.key, o.id LIMIT 1`
+  const text = `WITH RECURSIVE heads AS (
+      (${next('$3')}) UNION ALL SELECT behind.* FROM heads CROSS JOIN LATERAL (${next('heads.key')}) AS behind
+    )
+    SELECT ${COLUMNS} FROM ${table} AS o
+    WHERE o.id IN (SELECT id FROM heads WHERE available_at <= clock_timestamp() + interval '1 millisecond' LIMIT $2) AND ${READY}
+    ORDER BY o.key FOR UPDATE OF o SKIP LOCKED`
+  return (await client.query<OutboxEvent>(text, [topic, limit, after])).rows
 }
 
 function measureSql (table: string): string {

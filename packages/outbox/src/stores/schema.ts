@@ -34,7 +34,8 @@ function postgresSql (table: string): string {
   last_error text,
   created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
-CREATE INDEX ${indexName(table)} ON ${table} (topic, id) WHERE parked_at IS NULL;`
+CREATE INDEX ${indexName(table, 'waiting')} ON ${table} (topic, id) WHERE parked_at IS NULL;
+CREATE INDEX ${indexName(table, 'keys')} ON ${table} (topic, key, id);`
 }
 
 // AUTOINCREMENT: an id must never come back, because it serves as a version.
@@ -50,9 +51,10 @@ function sqliteSql (table: string): string {
   last_error text,
   created_at text NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
 );
-CREATE INDEX ${indexName(table)} ON ${table} (topic, id) WHERE parked_at IS NULL;`
+CREATE INDEX ${indexName(table, 'waiting')} ON ${table} (topic, id) WHERE parked_at IS NULL;
+CREATE INDEX ${indexName(table, 'keys')} ON ${table} (topic, key, id);`
 }
 
-function indexName (table: string): string {
-  return `${table.replace('.', '_')}_waiting`
+function indexName (table: string, what: string): string {
+  return `${table.replace('.', '_')}_${what}`
 }

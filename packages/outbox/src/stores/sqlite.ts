@@ -1,4 +1,5 @@
 import { checkTable } from './schema.ts'
+import { Turns } from './turns.ts'
 import type {
   Claim,
   OutboxEvent,
@@ -25,7 +26,6 @@ export type RunTransaction = <Result>(fn: (tx: OutboxTransaction) => Promise<Res
 
 const NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 const COUNTED = 100_000
-const WINDOW = 1000
 
 /**
  * The outbox in SQLite, for a database that one process has open.
@@ -35,6 +35,7 @@ const WINDOW = 1000
  */
 export function sqliteStore (transaction: RunTransaction, { table = 'outbox' }: { table?: string } = {}): OutboxStore {
   checkTable(table)
+  const turns = new Turns()
   const all = (text: string, values: unknown[]) =>
     transaction(async (tx) => (await tx.query(text, values)).rows as Row[])
   return {
@@ -46,7 +47,7 @@ export function sqliteStore (transaction: RunTransaction, { table = 'outbox' }: 
       ])
       return String((rows[0] as Row).id)
     },
-    work: (claim, settle) => work(transaction, table, claim, settle),
+    work: (claim, settle) => work(transaction, table, { turns, claim }, settle),
     pending: async (ids) =>
       new Set(
         (await all(`SELECT id FROM ${table} WHERE id IN (SELECT value FROM json_each(?1))`, [numbers(ids)])).map((
@@ -76,11 +77,13 @@ export function sqliteStore (transaction: RunTransaction, { table = 'outbox' }: 
 async function work (
   transaction: RunTransaction,
   table: string,
-  claim: Claim,
+  { turns, claim }: { turns: Turns; claim: Claim },
   settle: (events: OutboxEvent[]) => Promise<Settlement>
 ): Promise<number> {
-  const rows = await transaction(async (tx) =>
-    (await tx.query(claimSql(table, claim.ordered), [claim.topic, claim.limit])).rows as Row[]
+  const rows = await transaction((tx) =>
+    claim.ordered
+      ? turns.take(claim, (after) => claimHeads(tx, table, claim, after))
+      : claimRows(tx, table, claim)
   )
   if (rows.length === 0) return 0
   const { done, failed } = await settle(rows.map(toEvent))
@@ -99,13 +102,28 @@ async function work (
   return rows.length
 }
 
-function claimSql (table: string, ordered: boolean): string {
-  const ready =
-    `SELECT * FROM ${table} WHERE topic = ?1 AND parked_at IS NULL AND available_at <= ${NOW} ORDER BY id LIMIT`
-  if (!ordered) return `${ready} ?2`
-  return `SELECT * FROM (${ready} ${WINDOW}) AS o
-    WHERE NOT EXISTS (SELECT 1 FROM ${table} AS earlier WHERE earlier.topic = o.topic AND earlier.key = o.key AND earlier.id < o.id AND earlier.parked_at IS NULL)
-    ORDER BY o.id LIMIT ?2`
+const READY = `topic = ?1 AND parked_at IS NULL AND available_at <= ${NOW}`
+
+async function claimRows (tx: OutboxTransaction, table: string, { topic, limit }: Claim): Promise<Row[]> {
+  return (await tx.query(`SELECT * FROM ${table} WHERE ${READY} ORDER BY id LIMIT ?2`, [topic, limit])).rows as Row[]
+}
+
+/** The oldest event of each key behind a key. One step in an index for each key, however many events wait behind its oldest. */
+async function claimHeads (
+  tx: OutboxTransaction,
+  table: string,
+  { topic, limit }: Claim,
+  after: string
+): Promise<Row[]> {
+  const next = (key: string) =>
+    `(SELECT key FROM ${table} WHERE topic = ?1 AND parked_at IS NULL AND key > ${key} ORDER BY key LIMIT 1)`
+  const text = `WITH RECURSIVE heads (key) AS (
+      SELECT ${next('?3')} UNION ALL SELECT ${next('heads.key')} FROM heads WHERE heads.key IS NOT NULL
+    )
+    SELECT o.* FROM heads CROSS JOIN ${table} AS o
+    ON o.id = (SELECT id FROM ${table} WHERE topic = ?1 AND key = heads.key AND parked_at IS NULL ORDER BY id LIMIT 1)
+    WHERE heads.key IS NOT NULL AND o.available_at <= ${NOW} LIMIT ?2`
+  return (await tx.query(text, [topic, limit, after])).rows as Row[]
 }
 
 function measureSql (table: string): string {
