@@ -1,4 +1,4 @@
-import { sql, type ExtractTablesWithRelations, type SQL } from 'drizzle-orm'
+import { sql, type ExtractTablesWithRelations, type SQL, type SQLWrapper } from 'drizzle-orm'
 import type { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core'
 import type { NodePgQueryResultHKT } from 'drizzle-orm/node-postgres'
 import { PgDatabase, type PgTable } from 'drizzle-orm/pg-core'
@@ -32,6 +32,8 @@ export interface Dialect {
   tables: Tables
   /** The database's clock. */
   now: SQL<Date>
+  /** A text without the case of its ASCII letters, as the unique index of e-mails has it. */
+  fold: (text: SQLWrapper) => SQL<string>
   /** What a trigger is about to make of `users.version`, for SQLite, whose RETURNING does not see what triggers do. */
   version: SQL<number>
 }
@@ -61,10 +63,17 @@ export function asDatabase (handle: SqliteDatabase): Database {
   return alike<Database>(handle)
 }
 
-const POSTGRES: Dialect = { name: 'postgres', tables: postgres, now: sql<Date>`now()`, version: sql<number>`0` }
+const POSTGRES: Dialect = {
+  name: 'postgres',
+  tables: postgres,
+  now: sql<Date>`now()`,
+  fold: (text) => sql<string>`lower(${text} collate "C")`,
+  version: sql<number>`0`
+}
 const SQLITE: Dialect = {
   name: 'sqlite',
   tables: alike<Tables>(sqlite),
+  fold: (text) => sql<string>`lower(${text})`,
   now: sql<Date>`strftime('%Y-%m-%dT%H:%M:%fZ', 'now')`,
   version: sql<number>`(select coalesce(max(seq), 0) + 1 from sqlite_sequence where name = 'outbox')`
 }

@@ -11,7 +11,7 @@ import {
   primaryKey,
   text,
   timestamp,
-  unique,
+  uniqueIndex,
   type ExtraConfigColumn
 } from 'drizzle-orm/pg-core'
 import { ORDER_STATUSES } from '../schemas/orders.ts'
@@ -34,7 +34,8 @@ export const users = pgTable('users', {
   created_at: createdAt(),
   updated_at: createdAt()
 }, (user) => [
-  unique('users_email_key').on(user.email),
+  // One mailbox, one account, whatever the case of its letters; those of ASCII, in every locale.
+  uniqueIndex('users_email_key').on(sql`lower(${user.email} collate "C")`),
   check('users_email_check', rules.users_email_check.check(user.email)),
   check('users_name_check', rules.users_name_check.check(user.name))
 ])

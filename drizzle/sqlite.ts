@@ -34,7 +34,7 @@ export const users = sqliteTable('users', {
   created_at: createdAt(),
   updated_at: createdAt()
 }, (user) => [
-  uniqueIndex('users_email_key').on(user.email),
+  uniqueIndex('users_email_key').on(sql`lower(${user.email})`),
   check('users_email_check', rules.users_email_check.check(user.email)),
   check('users_name_check', rules.users_name_check.check(user.name))
 ])

@@ -51,6 +51,9 @@ function nameIn (message: string): string | undefined {
   const [, kind, what = ''] = /(UNIQUE|CHECK) constraint failed: (.+)$/.exec(message) ?? []
   if (kind === 'CHECK') return what
   if (kind !== 'UNIQUE') return undefined
+  // Of an index on an expression SQLite tells the name.
+  const index = /^index '(\w+)'$/.exec(what)?.[1]
+  if (index !== undefined) return index
   const columns = what.split(', ').map((column) => column.split('.'))
   return [columns[0]?.[0], ...columns.map(([, name]) => name), 'key'].join('_')
 }

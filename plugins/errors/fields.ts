@@ -49,6 +49,8 @@ function getNames (fault: Fault): string[] {
   }
   const index = /index: (\S+) dup key/.exec(fault.message)?.[1]
   if (index !== undefined) return [index]
+  const indexOfExpression = /UNIQUE constraint failed: index '([\w]+)'/.exec(fault.message)?.[1]
+  if (indexOfExpression !== undefined) return [indexOfExpression]
   const columns = /^(?:SQLITE_\w+: )*UNIQUE constraint failed: ([\w., ]+)$/.exec(fault.message)?.[1]
   if (columns === undefined) return []
   const parts = columns.split(', ')

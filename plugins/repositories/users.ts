@@ -72,9 +72,14 @@ function withPosts (
     .orderBy(asc(page.id), asc(ranked.place)).limit(rows)
 }
 
-const queries = defineQueries('users', (db, tables, { now, version: next }) => {
+const queries = defineQueries('users', (db, tables, { now, fold, version: next }) => {
   const { users } = tables
   const { version, ...user } = getTableColumns(users)
+
+  // E-mails are kept as they were given, and found whatever the case of their letters.
+  function hasEmail (email: Placeholder): SQL {
+    return sql`${fold(users.email)} = ${fold(email)}`
+  }
 
   // A field that is not given stays as it is.
   function changed ({ email, name }: Pick<Params<Changes>, 'email' | 'name'>) {
@@ -90,13 +95,13 @@ const queries = defineQueries('users', (db, tables, { now, version: next }) => {
     create: ({ email, name }: Params<NewUser>) =>
       db.insert(users).values({ email, name, version: next }).returning({ ...user, version }),
     byId: ({ id }: Params<{ id: number }>) => db.select({ ...user, version }).from(users).where(eq(users.id, id)),
-    byEmail: ({ email }: Params<{ email: string }>) => db.select(user).from(users).where(eq(users.email, email)),
+    byEmail: ({ email }: Params<{ email: string }>) => db.select(user).from(users).where(hasEmail(email)),
     list: ({ limit, skip, rows }: Params<{ limit: number; skip: number; rows: number }>) =>
       withPosts(db, tables, { limit, skip, rows }),
     listAfter: ({ limit, after, rows }: Params<{ limit: number; after: number; rows: number }>) =>
       withPosts(db, tables, { where: gt(users.id, after), limit, rows }),
     listByEmail: ({ email, rows }: Params<{ email: string; rows: number }>) =>
-      withPosts(db, tables, { where: eq(users.email, email), rows }),
+      withPosts(db, tables, { where: hasEmail(email), rows }),
     update: ({ id, email, name }: Params<Changes>) =>
       db.update(users).set(changed({ email, name })).where(eq(users.id, id)).returning({ ...user, version }),
     updateIf: ({ id, email, name, match, noneMatch }: Params<Changes & VersionLists>) =>

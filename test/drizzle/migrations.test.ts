@@ -236,7 +236,9 @@ t.test('every rule a client can break has words, in both dialects', async (t) =>
   await client.connect()
   t.teardown(() => client.end())
   const { rows } = await client.query<{ name: string }>(`select conname as name from pg_constraint
-    where connamespace = 'public'::regnamespace and contype in ('u', 'f', 'c') order by 1`)
+    where connamespace = 'public'::regnamespace and contype in ('u', 'f', 'c')
+    union select indexrelid::regclass::text from pg_index join pg_class on pg_class.oid = indexrelid
+    where relnamespace = 'public'::regnamespace and indisunique and not indisprimary order by 1`)
   const names = new Set(Object.keys(constraintProblems).map((name) => name.replace(/ on delete$/, '')))
   t.strictSame([...names].sort(), rows.map(({ name }) => name).sort())
   const sqlite = openSqlite(t, ':memory:')
