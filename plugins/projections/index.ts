@@ -58,7 +58,10 @@ export const copies = {
   users: {
     direction: 'PostgreSQL → MongoDB',
     follow: (app, stores) => {
-      app.outbox.on('users', usersToMongo(app, stores), { shows: (key, event) => showsUser(app, key, event) })
+      app.outbox.on('users', usersToMongo(app, stores), {
+        bothEnds: true,
+        shows: (key, event) => showsUser(app, key, event)
+      })
     },
     resync: copyUsers
   },
