@@ -1,4 +1,4 @@
-import type { RunSql } from './stores.ts'
+import type { RunSql } from './sql.ts'
 import { toRow, type PostFields, type PostRow } from './post-row.ts'
 import { deleteOthers, isSame, readRows, upsertRows, type Range } from './posts-table.ts'
 

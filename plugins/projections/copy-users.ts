@@ -1,8 +1,9 @@
 import type { AnyBulkWriteOperation } from 'mongodb'
 import type { FastifyInstance } from 'fastify'
 import { mongoDatabase } from '../mongo/index.ts'
-import type { Sql, Stores } from './stores.ts'
-import type { UserDocument } from './users-to-mongo.ts'
+import type { Sql } from './sql.ts'
+import type { Stores } from './stores.ts'
+import type { UserDocument } from './user-document.ts'
 
 interface UserRow {
   id: number

@@ -6,8 +6,9 @@ import { copyPosts } from './copy-posts.ts'
 import { toRow, type PostFields, type PostRow } from './post-row.ts'
 import { deleteRows, upsertRows } from './posts-table.ts'
 import { findDead, removePosts } from './dead-authors.ts'
-import type { RunSql, Stores } from './stores.ts'
-import type { UserDocument } from './users-to-mongo.ts'
+import type { RunSql } from './sql.ts'
+import type { Stores } from './stores.ts'
+import type { UserDocument } from './user-document.ts'
 
 const TOMBSTONES_AT_ONCE = 1000
 

@@ -9,14 +9,7 @@ import type { SqliteReadWritePool } from '../sql/sqlite/read-write-pool.ts'
 import { TransactionError } from '../transaction/errors.ts'
 import { FenceError } from './fence/errors.ts'
 import { Fence } from './fence/fence.ts'
-
-/** One statement; `$1`, `$2`… stand for the values, on both engines. */
-export interface Sql {
-  query: (text: string, values?: unknown[]) => Promise<{ rows: unknown[]; rowCount?: number | null }>
-}
-
-/** Runs a function in a transaction. */
-export type RunSql = <Result>(fn: (tx: Sql) => Promise<Result>) => Promise<Result>
+import type { RunSql } from './sql.ts'
 
 /** Where outbox and positions are kept, and how other work of the projections reads and writes there. */
 export interface Stores {
