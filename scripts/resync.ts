@@ -14,6 +14,7 @@ await runCommand(async ({ projections }: App, words) => {
   const isAdoption = words.length === 1 && words[0] === 'adopt'
   const wanted = names.filter((name) => words.length === 0 || isAdoption || words.includes(name))
   if (!isAdoption && words.length > 0 && wanted.length !== words.length) return false
+  projections.onProgress = sayProgress()
   if (isAdoption) await projections.adopt()
   for (const name of wanted) {
     const { missing = 0, different = 0, extra = 0 } = await projections.resync(name)
@@ -24,3 +25,13 @@ await runCommand(async ({ projections }: App, words) => {
   }
   return true
 }, USAGE)
+
+/** On the error stream, so that what is piped on is the result alone. */
+function sayProgress (): App['projections']['onProgress'] {
+  let saidAt = performance.now()
+  return (copy, compared) => {
+    if (performance.now() - saidAt < 2000) return
+    saidAt = performance.now()
+    console.error(`${copy}: ${compared} compared`)
+  }
+}

@@ -1,34 +1,36 @@
-import type { Sql } from 'fastify-change-stream'
+import type { RunSql } from './sql.ts'
 import { toRow, type PostFields, type PostRow } from './post-row.ts'
-import { deleteRows, isSame, readRows, upsertRows } from './posts-table.ts'
+import { deleteOthers, isSame, readRows, upsertRows, type Range } from './posts-table.ts'
 
 const PAGE = 500
+const EXTRA = 1000
+
+type Report = Record<'missing' | 'different' | 'extra', number>
 
 /**
  * Makes the table `posts` equal to the documents, page by page in the order of ids, and writes only what differs.
- * @param tx the transaction to write in
+ * @param run runs a page in a transaction of its own
  * @param documents all posts, by `_id`
+ * @param onProgress told how many were compared
  * @returns how many rows were missing, different, or there without a post
  */
 export async function copyPosts (
-  tx: Sql,
-  documents: AsyncIterable<PostFields>
-): Promise<{ missing: number; different: number; extra: number }> {
+  run: RunSql,
+  documents: AsyncIterable<PostFields>,
+  onProgress: (compared: number) => void
+): Promise<Report> {
   const report = { missing: 0, different: 0, extra: 0 }
   let after = ''
   let page: PostRow[] = []
+  let compared = 0
   const repair = async (last: string | undefined) => {
-    const found = await readRows(tx, after, last)
-    const wrong = page.filter((row) => !isSame(row, found.get(row.id)))
-    const missing = wrong.filter(({ id }) => !found.has(id)).length
-    const expected = new Set(page.map(({ id }) => id))
-    const extra = [...found.keys()].filter((id) => !expected.has(id))
-    await upsertRows(tx, wrong)
-    await deleteRows(tx, extra)
+    const { missing, different, extra } = await repairPage(run, page, { after, last })
     report.missing += missing
-    report.different += wrong.length - missing
-    report.extra += extra.length
+    report.different += different
+    report.extra += extra
     after = last ?? after
+    compared += page.length
+    onProgress(compared)
     page = []
   }
   for await (const document of documents) {
@@ -38,4 +40,21 @@ export async function copyPosts (
   }
   await repair(undefined) // the rest, and whatever comes behind the last post
   return report
+}
+
+/** Rows that have no post are counted and deleted in parts: there may be any number of them between two posts. */
+async function repairPage (run: RunSql, page: PostRow[], range: Range): Promise<Report> {
+  const ids = page.map(({ id }) => id)
+  const { missing, different } = await run(async (tx) => {
+    const found = await readRows(tx, ids)
+    const wrong = page.filter((row) => !isSame(row, found.get(row.id)))
+    const missing = wrong.filter(({ id }) => !found.has(id)).length
+    await upsertRows(tx, wrong)
+    return { missing, different: wrong.length - missing }
+  })
+  let extra = 0
+  for (let deleted = EXTRA; deleted === EXTRA; extra += deleted) {
+    deleted = await run((tx) => deleteOthers(tx, range, { ids, limit: EXTRA }))
+  }
+  return { missing, different, extra }
 }

@@ -1,7 +1,9 @@
+import type { AnyBulkWriteOperation } from 'mongodb'
 import type { FastifyInstance } from 'fastify'
 import { mongoDatabase } from '../mongo/index.ts'
-import type { Sql, Stores } from './stores.ts'
-import type { UserDocument } from './users-to-mongo.ts'
+import type { Sql } from './sql.ts'
+import type { Stores } from './stores.ts'
+import type { UserDocument } from './user-document.ts'
 
 interface UserRow {
   id: number
@@ -9,94 +11,116 @@ interface UserRow {
   email: string
   version: number | string
 }
-interface Context {
-  app: FastifyInstance
-  transaction: Stores['transaction']
-}
-interface Report extends Record<string, number> {
-  missing: number
-  different: number
-  extra: number
-}
+type Kind = 'missing' | 'different' | 'extra'
+type Report = Record<Kind, number>
+/** A user whose document is not as it should be: the document as it was compared, if there is one. */
+type Wrong = Map<number, UserDocument | undefined>
 
-const PAGE = 500
+const PAGE = 1000
 
 /**
- * Compares MongoDB's users with the table and repairs what differs, beside a running relay.
+ * Compares MongoDB's users with the table and repairs what differs, beside a running relay: page by page, in batches. One that was
+ * interrupted may begin anew, for it writes only what differs.
  * @returns how many documents were missing, different, or there without a user
  */
 export async function copyUsers (app: FastifyInstance, { transaction }: Stores): Promise<Report> {
   const report: Report = { missing: 0, different: 0, extra: 0 }
+  let compared = 0
   for (let after = 0;;) {
-    const rows = await transaction((tx) => readUsers(tx, `id > $1 ORDER BY id LIMIT ${PAGE}`, after))
+    const rows = await transaction((tx) => readUsers(tx, `id > $1 ORDER BY id LIMIT ${PAGE}`, [after]))
     const last = rows.length < PAGE ? undefined : rows.at(-1)?.id
-    await repairPage(
-      { app, transaction },
-      rows,
-      last === undefined ? { $gt: after } : { $gt: after, $lte: last },
-      report
-    )
+    const range = last === undefined ? { $gt: after } : { $gt: after, $lte: last }
+    for await (const wrong of compare(app, rows, range)) {
+      const found = await repair(app, wrong, transaction)
+      for (const kind of ['missing', 'different', 'extra'] as const) report[kind] += found[kind]
+    }
+    compared += rows.length
+    app.projections.onProgress('users', compared)
     if (last === undefined) return report
     after = last
   }
 }
 
-async function repairPage (
-  context: Context,
+/** Finds what differs in a range of ids; a range without users may hold any number of documents, so it comes in parts. */
+async function* compare (
+  app: FastifyInstance,
   rows: UserRow[],
-  _id: { $gt: number; $lte?: number },
-  report: Report
-): Promise<void> {
-  const documents = await getUsers(context).find({ _id }).toArray()
-  const stored = new Map(documents.map((document) => [document._id, document]))
-  for (const row of rows) {
-    const document = stored.get(row.id)
-    stored.delete(row.id)
-    if (isSame(row, document)) continue
-    if (await repairUser(context, row.id, document)) report[document === undefined ? 'missing' : 'different'] += 1
+  _id: { $gt: number; $lte?: number }
+): AsyncGenerator<Wrong> {
+  const expected = new Map(rows.map((row) => [row.id, row]))
+  let wrong: Wrong = new Map()
+  for await (const document of usersOf(app).find({ _id }).sort({ _id: 1 }).batchSize(PAGE)) {
+    const row = expected.get(document._id)
+    expected.delete(document._id)
+    const isRight = row === undefined ? document._deleted === true : isSame(row, document)
+    if (!isRight) wrong.set(document._id, document)
+    if (wrong.size < PAGE) continue
+    yield wrong
+    wrong = new Map()
   }
-  for (const document of stored.values()) {
-    if (document._deleted !== true && await repairUser(context, document._id, document)) report.extra++
-  }
+  for (const id of expected.keys()) wrong.set(id, undefined)
+  if (wrong.size > 0) yield wrong
 }
 
 /**
- * Looks at the user once more: what is still in the outbox, or has been carried over since, is nobody's mistake. Then
- * replaces the document, but only the one that was compared.
+ * Looks at the users once more: what is still in the outbox, or has been carried over since, is nobody's mistake. Then
+ * replaces the documents, but only as they were compared.
  */
-async function repairUser (context: Context, id: number, seen: UserDocument | undefined): Promise<boolean> {
+async function repair (app: FastifyInstance, wrong: Wrong, transaction: Stores['transaction']): Promise<Report> {
+  const ids = [...wrong.keys()]
   // In this order: a change that comes between the two is seen as an event.
-  const [[row], isPending] = await context.transaction(async (tx) =>
-    [await readUsers(tx, 'id = $1', id), await hasEvents(tx, id)] as const
+  const [rows, pending] = await transaction(async (tx) =>
+    [await readUsers(tx, `id IN (${places(ids)})`, ids), await readPending(tx, ids)] as const
   )
-  // A copy that was read before the row and is newer was made by a past that SQL has forgotten; no event would correct it.
-  const isForgotten = row !== undefined && (seen?._v ?? 0) > Number(row.version)
-  if (
-    (isPending && !isForgotten) || (row !== undefined && isSame(row, seen)) || (row === undefined && seen === undefined)
-  ) return false
+  const byId = new Map(rows.map((row) => [row.id, row]))
+  const writes: Record<Kind, Array<AnyBulkWriteOperation<UserDocument>>> = { missing: [], different: [], extra: [] }
+  for (const [id, seen] of wrong) {
+    const row = byId.get(id)
+    // A copy that was read before the row and is newer was made by a past that SQL has forgotten; no event would correct it.
+    const isForgotten = row !== undefined && (seen?._v ?? 0) > Number(row.version)
+    const isRight = row === undefined ? seen === undefined || seen._deleted === true : isSame(row, seen)
+    if (isRight || (pending.has(id) && !isForgotten)) continue
+    const kind = seen === undefined ? 'missing' : row === undefined ? 'extra' : 'different'
+    writes[kind].push(toWrite(id, row, seen))
+  }
+  const count = async (kind: Kind) => {
+    if (writes[kind].length === 0) return 0
+    const { modifiedCount, upsertedCount } = await usersOf(app).bulkWrite(writes[kind], { ordered: false })
+    return modifiedCount + upsertedCount
+  }
+  return { missing: await count('missing'), different: await count('different'), extra: await count('extra') }
+}
+
+function toWrite (
+  _id: number,
+  row: UserRow | undefined,
+  seen: UserDocument | undefined
+): AnyBulkWriteOperation<UserDocument> {
   const next = row === undefined
     ? { _v: seen?._v ?? 0, _deleted: true, _absent: true, _deleted_at: new Date() }
     : { name: row.name, email: row.email, _v: Number(row.version) }
-  const users = getUsers(context)
-  if (seen === undefined) {
-    return (await users.updateOne({ _id: id }, { $setOnInsert: next }, { upsert: true })).upsertedCount === 1
-  }
-  const { _id, ...fields } = seen
-  return (await users.replaceOne({ _id, ...fields }, next)).modifiedCount === 1
+  if (seen === undefined) return { updateOne: { filter: { _id }, update: { $setOnInsert: next }, upsert: true } }
+  return { replaceOne: { filter: { ...seen }, replacement: next } }
 }
 
-function getUsers ({ app }: Context) {
+function usersOf (app: FastifyInstance) {
   return mongoDatabase(app).collection<UserDocument>('users')
 }
 
-async function readUsers (tx: Sql, condition: string, value: number): Promise<UserRow[]> {
-  return (await tx.query(`SELECT id, name, email, version FROM users WHERE ${condition}`, [value])).rows as UserRow[]
+async function readUsers (tx: Sql, condition: string, values: number[]): Promise<UserRow[]> {
+  return (await tx.query(`SELECT id, name, email, version FROM users WHERE ${condition}`, values)).rows as UserRow[]
 }
 
-async function hasEvents (tx: Sql, id: number): Promise<boolean> {
-  return (await tx.query("SELECT id FROM outbox WHERE topic = 'users' AND key = $1 AND parked_at IS NULL LIMIT 1", [
-    String(id)
-  ])).rows.length > 0
+async function readPending (tx: Sql, ids: number[]): Promise<Set<number>> {
+  const { rows } = await tx.query(
+    `SELECT DISTINCT key FROM outbox WHERE topic = 'users' AND key IN (${places(ids)}) AND parked_at IS NULL`,
+    ids.map(String)
+  )
+  return new Set((rows as Array<{ key: string }>).map(({ key }) => Number(key)))
+}
+
+function places (values: unknown[]): string {
+  return values.map((_value, at) => `$${at + 1}`).join()
 }
 
 function isSame (row: UserRow, document: UserDocument | undefined): boolean {

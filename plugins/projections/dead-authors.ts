@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { mongoDatabase } from '../mongo/index.ts'
-import type { Sql } from './stores.ts'
-import type { UserDocument } from './users-to-mongo.ts'
+import type { Sql } from './sql.ts'
+import type { UserDocument } from './user-document.ts'
 
 /** Author → version of the deletion. */
 export type Dead = Map<number, number>

@@ -31,6 +31,8 @@ export interface Projections {
   adopt: () => Promise<void>
   /** Whether the two stores belong together, and how far they are. */
   fence: Fence
+  /** Told how many of a copy were compared, page by page; a command may say it in its own way. Default: a line in the log each ten seconds. */
+  onProgress: (copy: string, compared: number) => void
   /** Posts of deleted users that this process has removed. */
   removedPosts: number
 }
@@ -47,6 +49,7 @@ interface Copy {
 }
 
 const BOOT_WAIT_MS = 5000
+const PROGRESS_MS = 10_000
 // What a process holds that is frozen in the middle of a batch is free again before ten seconds are over.
 const APPLY_MS = 6000
 
@@ -55,7 +58,10 @@ export const copies = {
   users: {
     direction: 'PostgreSQL → MongoDB',
     follow: (app, stores) => {
-      app.outbox.on('users', usersToMongo(app, stores), { shows: (key, event) => showsUser(app, key, event) })
+      app.outbox.on('users', usersToMongo(app, stores), {
+        bothEnds: true,
+        shows: (key, event) => showsUser(app, key, event)
+      })
     },
     resync: copyUsers
   },
@@ -98,6 +104,7 @@ export default fp(async function projections (app) {
   app.decorate('projections', {
     fence,
     removedPosts: 0,
+    onProgress: logProgress(app),
     adopt: () => fence.settle('adopt'),
     resync: async (name) => {
       await fence.settle('again')
@@ -111,6 +118,15 @@ export default fp(async function projections (app) {
   })
   if (isOn) keep(app, stores, async () => ({ users: await resync('users'), posts: await resync('posts') }))
 }, { name: 'projections', dependencies: ['config', 'sql', 'mongo', 'migrations'], fastify: '5.x' })
+
+function logProgress (app: FastifyInstance): Projections['onProgress'] {
+  let saidAt = performance.now()
+  return (copy, compared) => {
+    if (performance.now() - saidAt < PROGRESS_MS) return
+    saidAt = performance.now()
+    app.log.info({ projection: { copy, compared } }, 'a copy is compared with its original')
+  }
+}
 
 /** Counts, and repairs the copies when a store went back, as long as the app runs. */
 function keep (app: FastifyInstance, stores: Stores, mend: KeeperOptions['mend']): void {

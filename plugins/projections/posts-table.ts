@@ -4,15 +4,44 @@ import type { PostRow } from './post-row.ts'
 /** A row as the driver reads it. */
 export type StoredRow = Omit<PostRow, 'created_at'> & { created_at: Date | string }
 
-/** Rows behind an id, up to another one or to the end. */
-export async function readRows (tx: Sql, after: string, last: string | undefined): Promise<Map<string, StoredRow>> {
+/** Ids behind one, up to another or to the end. */
+export interface Range {
+  after: string
+  last: string | undefined
+}
+
+/** The rows of these ids. */
+export async function readRows (tx: Sql, ids: string[]): Promise<Map<string, StoredRow>> {
+  if (ids.length === 0) return new Map()
   const { rows } = await tx.query(
-    `SELECT id, author_id, title, category, content_length, created_at FROM posts WHERE id > $1${
-      last === undefined ? '' : ' AND id <= $2'
-    }`,
-    last === undefined ? [after] : [after, last]
+    `SELECT id, author_id, title, category, content_length, created_at FROM posts WHERE id IN (${places(ids, 1)})`,
+    ids
   )
   return new Map((rows as StoredRow[]).map((row) => [row.id, row]))
+}
+
+/**
+ * Deletes rows of a range, but those of some ids.
+ * @param kept `ids`: what stays; `limit`: how many are deleted at most
+ * @returns how many were
+ */
+export async function deleteOthers (
+  tx: Sql,
+  { after, last }: Range,
+  { ids, limit }: { ids: string[]; limit: number }
+): Promise<number> {
+  const end = last === undefined ? '' : ' AND id <= $2'
+  const bounds = last === undefined ? [after] : [after, last]
+  const kept = ids.length === 0 ? '' : ` AND id NOT IN (${places(ids, bounds.length + 1)})`
+  const { rows } = await tx.query(
+    `DELETE FROM posts WHERE id IN (SELECT id FROM posts WHERE id > $1${end}${kept} LIMIT ${limit}) RETURNING id`,
+    [...bounds, ...ids]
+  )
+  return rows.length
+}
+
+function places (values: unknown[], from: number): string {
+  return values.map((_value, at) => `$${from + at}`).join()
 }
 
 /** True when a row is stored as it should be. */
@@ -29,7 +58,7 @@ const DELETED_AT_ONCE = 1000
 export async function deleteRows (tx: Sql, ids: string[]): Promise<void> {
   for (let from = 0; from < ids.length; from += DELETED_AT_ONCE) {
     const some = ids.slice(from, from + DELETED_AT_ONCE)
-    await tx.query(`DELETE FROM posts WHERE id IN (${some.map((_id, at) => `$${at + 1}`).join()})`, some)
+    await tx.query(`DELETE FROM posts WHERE id IN (${places(some, 1)})`, some)
   }
 }
 

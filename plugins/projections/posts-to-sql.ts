@@ -1,13 +1,14 @@
 import type { FastifyInstance } from 'fastify'
 import type { ChangeStreamDocument, Document, ObjectId } from 'mongodb'
-import type { Sql, StreamOptions } from 'fastify-change-stream'
+import type { StreamOptions } from 'fastify-change-stream'
 import { mongoDatabase } from '../mongo/index.ts'
 import { copyPosts } from './copy-posts.ts'
 import { toRow, type PostFields, type PostRow } from './post-row.ts'
 import { deleteRows, upsertRows } from './posts-table.ts'
 import { findDead, removePosts } from './dead-authors.ts'
+import type { RunSql } from './sql.ts'
 import type { Stores } from './stores.ts'
-import type { UserDocument } from './users-to-mongo.ts'
+import type { UserDocument } from './user-document.ts'
 
 const TOMBSTONES_AT_ONCE = 1000
 
@@ -35,13 +36,16 @@ export function postsToSql (app: FastifyInstance, { fence }: Stores): StreamOpti
       await removePosts(app, dead)
       fence.kick()
     },
-    copy: async (tx, { collection, session }) => {
+    copy: () => Promise.reject(new Error('posts are copied page by page')),
+    copyPages: async (run, { collection, session }) => {
       const documents = collection.aggregate<PostFields>([
         { $sort: { _id: 1 } },
         { $project: { title: 1, category: 1, author_id: 1, created_at: 1, content_length: LENGTH('$content') } }
       ], { session, readConcern: { level: 'majority' }, batchSize: 500 })
-      const report = await copyPosts(tx, documents)
-      await removeOrphans(app, tx)
+      const report = await copyPosts(run, documents, (compared) => {
+        app.projections.onProgress('posts', compared)
+      })
+      await removeOrphans(app, run)
       return report
     }
   }
@@ -72,13 +76,13 @@ function toOutcome (
 }
 
 /** Posts that slipped in while nobody followed, and so have no change that would be met by a tombstone; their removal is carried over. */
-async function removeOrphans (app: FastifyInstance, tx: Sql): Promise<void> {
+async function removeOrphans (app: FastifyInstance, run: RunSql): Promise<void> {
   const tombstones = mongoDatabase(app).collection<UserDocument>('users').find({ _deleted: true }, {
     projection: { _id: 1 }
   })
   let ids: number[] = []
   const remove = async () => {
-    await removePosts(app, await findDead(app, tx, ids))
+    await removePosts(app, await run((tx) => findDead(app, tx, ids)))
     ids = []
   }
   for await (const { _id } of tombstones) {

@@ -5,18 +5,12 @@ import * as streams from 'fastify-change-stream'
 import * as outbox from 'fastify-outbox'
 import { mongoDatabase } from '../mongo/index.ts'
 import { Pool } from '../sql/postgres/pool.ts'
+import { SessionClient } from '../sql/postgres/session-settings.ts'
 import type { SqliteReadWritePool } from '../sql/sqlite/read-write-pool.ts'
 import { TransactionError } from 'fastify-transaction'
 import { FenceError } from './fence/errors.ts'
 import { Fence } from './fence/fence.ts'
-
-/** One statement; `$1`, `$2`… stand for the values, on both engines. */
-export interface Sql {
-  query: (text: string, values?: unknown[]) => Promise<{ rows: unknown[]; rowCount?: number | null }>
-}
-
-/** Runs a function in a transaction. */
-export type RunSql = <Result>(fn: (tx: Sql) => Promise<Result>) => Promise<Result>
+import type { RunSql } from './sql.ts'
 
 /** Where outbox and positions are kept, and how other work of the projections reads and writes there. */
 export interface Stores {
@@ -51,6 +45,7 @@ export function reachableMongo (app: FastifyInstance) {
 function postgresStores (app: FastifyInstance): Stores {
   const config = {
     connectionString: app.config.DATABASE_URL,
+    Client: SessionClient,
     fallback_application_name: 'tandem projections',
     keepAlive: true,
     query_timeout: SILENCE_MS,

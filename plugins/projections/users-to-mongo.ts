@@ -1,8 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import { mongoDatabase } from '../mongo/index.ts'
-import { projectToMongo, type Apply, type OutboxEvent, type Projected } from 'fastify-outbox'
+import { projectToMongo, type Apply, type OutboxEvent } from 'fastify-outbox'
 import { findDead, removePosts } from './dead-authors.ts'
 import type { Stores } from './stores.ts'
+import type { UserDocument } from './user-document.ts'
 
 /** What the triggers on `users` write into the outbox. */
 export interface UserEvent {
@@ -12,12 +13,6 @@ export interface UserEvent {
   email?: string
   deleted?: boolean
 }
-
-/**
- * A user as MongoDB has it; `_v` is the version in SQL, `_deleted` marks one who is gone. `_absent`: no event told of the deletion,
- * the user was missing in SQL when the copy was compared; then nothing else goes with the user.
- */
-export type UserDocument = Projected<number> & { name?: string; email?: string; _absent?: boolean }
 
 /** Carries users to MongoDB, where /users/summary joins them with their posts. The posts of a deleted user go with them. */
 export function usersToMongo (app: FastifyInstance, stores: Stores): Apply {

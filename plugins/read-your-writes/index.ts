@@ -4,6 +4,7 @@ import { clusterTime } from 'fastify-change-stream'
 import type { ReplyAddition, Transaction } from 'fastify-transaction'
 import { awaitProjections } from './confirm.ts'
 import { preferredWait } from './prefer.ts'
+import { announced, getTimeline, getWrite, setWrite } from './write.ts'
 import { isEvent, mongoToken, parseTokens, sqlToken, type SqlWrite, type Wanted } from './token.ts'
 
 declare module 'fastify' {
@@ -33,12 +34,6 @@ const HEADER = 'consistency-token'
 const READ_WAIT_MS = 1000
 /** How long a repeated write that is half until the other store has it waits for an answer to whether it has. */
 const REPEAT_WAIT_MS = 250
-const announced = Symbol('consistency.announced')
-
-/** The write of a transaction: a new attempt of a handler has a new transaction, and with it another event. */
-interface WithWrite {
-  [announced]: { transaction: Transaction; write: SqlWrite } | null
-}
 
 const SAFE: HTTPMethods[] = ['GET', 'HEAD', 'OPTIONS', 'TRACE']
 
@@ -216,10 +211,6 @@ export function mongoTokens (app: FastifyInstance, streams: string[], time: stri
   return streams.map((stream) => mongoToken({ stream, timeline, time })).join()
 }
 
-function getTimeline (app: FastifyInstance): string | undefined {
-  return app.hasDecorator('projections') ? app.projections.fence.timeline : undefined
-}
-
 function getWrites (request: FastifyRequest, transaction: Transaction): Wanted {
   const write = getWrite(request)
   if (write !== undefined) return { sql: [write], mongo: [] }
@@ -233,19 +224,4 @@ function getWrites (request: FastifyRequest, transaction: Transaction): Wanted {
 function isCrossStore ({ routeOptions }: FastifyRequest): boolean {
   const { transaction } = routeOptions.config
   return typeof transaction === 'object' && transaction.crossStore === 'outbox'
-}
-
-// On the request and not in a WeakMap, whose entries make each garbage collection longer.
-function setWrite (request: FastifyRequest, write: Omit<SqlWrite, 'timeline'> & Partial<SqlWrite>): void {
-  const timeline = write.timeline ?? getTimeline(request.server)
-  if (timeline === undefined) return // nothing is known of the pair yet, so nothing could be confirmed
-  ;(request as FastifyRequest & WithWrite)[announced] = {
-    transaction: request.transaction,
-    write: { ...write, timeline }
-  }
-}
-
-function getWrite (request: FastifyRequest): SqlWrite | undefined {
-  const found = (request as FastifyRequest & WithWrite)[announced]
-  return found?.transaction === request.transaction ? found.write : undefined
 }

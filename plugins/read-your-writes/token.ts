@@ -63,8 +63,8 @@ function addTo (wanted: Wanted, part: string): boolean {
   const [, topic, line = '', event, key] = SQL.exec(part) ?? []
   if (topic !== undefined) {
     const names = [decode(topic), decode(key ?? '')]
-    if (!isEvent(event) || names.includes(undefined)) return false
-    wanted.sql.push({ topic: names[0] ?? '', timeline: line, event: String(event), key: names[1] ?? '' })
+    if (event === undefined || !isEvent(event) || names.includes(undefined)) return false
+    wanted.sql.push({ topic: names[0] ?? '', timeline: line, event, key: names[1] ?? '' })
     return true
   }
   const [, stream, timeline = '', time = ''] = MONGO.exec(part) ?? []

@@ -6,8 +6,7 @@ import { buildApp, type App, type BuildOptions } from '../../app.ts'
 import { readRun } from '../databases/run.ts'
 import { until } from '../until.ts'
 
-/** A fresh name for a database. */
-export const newName = (): string => `past_${randomBytes(6).toString('hex')}`
+const newName = (): string => `past_${randomBytes(6).toString('hex')}`
 
 async function onCluster (work: (client: pg.Client) => Promise<unknown>): Promise<void> {
   const client = new pg.Client({ connectionString: readRun().postgres })

@@ -325,6 +325,28 @@ t.test('resync: copies that were edited by hand are repaired, and the difference
   t.same(await sqlPosts(app), stored)
 })
 
+t.test('resync of many: in batches, between two posts and behind the last one too', async (t) => {
+  const app = await build(t)
+  const [ada] = [await createUser(app, 'Ada', { prefer: 'wait=5' })]
+  await createPost(app, ada.id, 'First', { prefer: 'wait=5' })
+  await app.pg.query(
+    "INSERT INTO users (email, name) SELECT 'many.' || n || '@example.com', 'Many' FROM generate_series(1, 2500) AS n"
+  )
+  await until('all are in MongoDB', async () => await mongoDatabase(app).collection('users').countDocuments() === 2501)
+  const documents = mongoDatabase(app).collection<{ _id: number; _v: number }>('users')
+  await documents.deleteMany({ _id: { $mod: [3, 0] } })
+  await documents.updateMany({ _id: { $mod: [3, 1] } }, { $set: { name: 'Forged' } })
+  await documents.insertMany(Array.from({ length: 2100 }, (_, n) => ({ _id: 10_000 + n, name: 'Nobody', _v: 1 })))
+  const thirds = (rest: number) => Array.from({ length: 2501 }, (_, n) => n + 1).filter((id) => id % 3 === rest).length
+  t.same(await app.projections.resync('users'), { missing: thirds(0), different: thirds(1), extra: 2100 })
+  t.same(await app.projections.resync('users'), { missing: 0, different: 0, extra: 0 })
+  await app.pg.query(
+    `INSERT INTO posts SELECT x || lpad(n::text, 12, '0'), 1, 't', 'c', 1, now() FROM generate_series(1, 1300) AS n, unnest(array['000000000000', 'ffffffffffff']) AS x`
+  )
+  t.same(await app.projections.resync('posts'), { missing: 0, different: 0, extra: 2600 })
+  t.equal((await sqlPosts(app)).length, 1)
+})
+
 t.test('resync beside writers: nobody is called different who is merely on the way', async (t) => {
   const app = await build(t)
   let isDone = false

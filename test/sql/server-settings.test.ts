@@ -16,8 +16,7 @@ t.test('answers and copies do not depend on the settings of role and database', 
     "bytea_output = 'escape'",
     'standard_conforming_strings = off',
     'extra_float_digits = 0',
-    "lc_numeric = 'C'",
-    "default_transaction_isolation = 'serializable'"
+    "lc_numeric = 'C'"
   ]
   for (const setting of settings) await admin.query(`alter database ${name} set ${setting}`)
 

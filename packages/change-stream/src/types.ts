@@ -6,6 +6,9 @@ export interface Sql {
   query: (text: string, values?: unknown[]) => Promise<{ rows: unknown[]; rowCount?: number | null }>
 }
 
+/** Runs a function in a transaction. */
+export type RunSql = <Result>(fn: (tx: Sql) => Promise<Result>) => Promise<Result>
+
 /** Where a copy reads from: everything read with `session` is at least as new as the position the stream goes on from. */
 export interface CopySource<Doc extends Document = Document> {
   collection: Collection<Doc>
@@ -26,6 +29,12 @@ export interface StreamOptions<Doc extends Document = Document> {
   apply: (tx: Sql, changes: Array<ChangeStreamDocument<Doc>>) => Promise<void>
   /** Makes the SQL side equal to the collection: at the first start, when the history was lost, and on `resync()`. */
   copy: (tx: Sql, source: CopySource<Doc>) => Promise<CopyReport>
+  /**
+   * In place of `copy`, for large collections: copies page by page, each in a transaction of its own that `run` gives. While it runs the
+   * stream may be followed, and goes on from where the copy began: `apply` must bear to be repeated, as an upsert does. One that
+   * was interrupted begins anew, so it should write only what differs.
+   */
+  copyPages?: (run: RunSql, source: CopySource<Doc>) => Promise<CopyReport>
   /** Stages for the stream, for example to leave out large fields. `_id` must stay. Default none. */
   pipeline?: Document[]
   /** `updateLookup` gives updates with the document as it is now, right for projections. Default `updateLookup`. */

@@ -37,6 +37,11 @@ declare module 'fastify' {
 export interface TopicOptions {
   /** Apply the events of one key strictly one after the other. For commands; state needs no order. Default false. */
   ordered?: boolean
+  /**
+   * Serve a backlog from both ends: half of each batch are the newest events, so that what changes now is not behind what changed long
+   * ago. For events that hold a state and a version; not together with `ordered`. Default false.
+   */
+  bothEnds?: boolean
   /** Events per batch. Default 100. */
   batchSize?: number
   /** Failed tries after which an event is parked. Default 8, which takes about two minutes. */
@@ -89,7 +94,7 @@ export interface Outbox {
   stats: () => TopicStats[]
 }
 
-const TOPIC_DEFAULTS = { ordered: false, batchSize: 100, maxAttempts: 8, applyTimeout: 15_000 }
+const TOPIC_DEFAULTS = { ordered: false, bothEnds: false, batchSize: 100, maxAttempts: 8, applyTimeout: 15_000 }
 const DEFAULTS = {
   ...TOPIC_DEFAULTS,
   relay: true,
@@ -167,13 +172,20 @@ function createRelay (
   options: TopicOptions = {}
 ): Relay {
   const { store, pollInterval, isTransient } = settings
-  const { ordered, batchSize, maxAttempts, applyTimeout } = { ...settings, ...options }
+  const { ordered, bothEnds, batchSize, maxAttempts, applyTimeout } = { ...settings, ...options }
+  if (ordered && bothEnds) {
+    throw new OutboxError(
+      'OUTBOX_USAGE',
+      `the topic '${topic}' is ordered, so bothEnds cannot be: leave out one of them`
+    )
+  }
   checkNumbers({ batchSize, maxAttempts, applyTimeout })
   return new Relay({
     store,
     topic,
     apply,
     ordered,
+    bothEnds,
     batchSize,
     maxAttempts,
     applyTimeout,

@@ -66,6 +66,8 @@ export interface Claim {
   limit: number
   /** Only the oldest event of each key. */
   ordered: boolean
+  /** Half of the oldest and half of the newest events, where more wait than are claimed. */
+  bothEnds?: boolean
   /** Milliseconds after which the database may end a claim whose holder went silent. */
   timeout: number
 }

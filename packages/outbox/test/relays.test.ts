@@ -106,6 +106,24 @@ t.test('PostgreSQL', async (t) => {
     await Promise.all(apps.map(({ app }) => app.close()))
   })
 
+  t.test('bothEnds: what is new is served before an old backlog has gone', async (t) => {
+    const { keys, apply } = collector()
+    const topics: Given['topics'] = { things: [apply, { bothEnds: true, batchSize: 10 }] }
+    const writer = await appWith(t, store, { relay: false, topics })
+    await publish(writer.app, pool, many(200))
+    await publish(writer.app, pool, [event('fresh')])
+    const { app } = await appWith(t, store, { topics })
+    await until('all are applied', async () => await rowsLeft(pool) === 0)
+    t.ok(keys.indexOf('fresh') < 10, `it came as number ${keys.indexOf('fresh')}`)
+    t.equal(keys.indexOf('0'), 0, 'the oldest is served too')
+    t.equal(new Set(keys).size, 201)
+    t.equal(keys.length, 201, 'each once')
+    await Promise.all([writer.app.close(), app.close()])
+    await t.rejects(appWith(t, store, { topics: { things: [apply, { bothEnds: true, ordered: true }] } }), {
+      code: 'OUTBOX_USAGE'
+    })
+  })
+
   t.test('ordered: a key that fails with a long backlog holds up nobody else', async (t) => {
     const { keys, apply } = collector(({ key }) => key.startsWith('bad') ? new Error('refused') : undefined)
     const topics: Given['topics'] = { things: [apply, { ordered: true, batchSize: 5 }] }

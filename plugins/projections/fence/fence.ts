@@ -3,10 +3,10 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Db } from 'mongodb'
 import { withTimeout } from '../../common/with-timeout.ts'
 import { FenceError, REFUSALS, type Refusal } from './errors.ts'
-import { isBehind, judge, type MongoMarks, type SqlState, type Verdict } from './judge.ts'
+import { NOTHING, isBehind, isOf, judge, pairOf, type MongoMarks, type SqlState, type Verdict } from './judge.ts'
 import { beginEpoch, meet, readMarks } from './mongo-marks.ts'
-import { insertMark, lift, lockFence, readState, setMark } from './sql-marks.ts'
-import type { Sql } from '../stores.ts'
+import { insertMark, isMissing, lift, lockFence, readState, setMark } from './sql-marks.ts'
+import type { Sql } from '../sql.ts'
 
 export interface FenceOptions {
   engine: 'postgres' | 'sqlite'
@@ -243,24 +243,4 @@ export class Fence {
     this.#told = reason
     if (reason !== 'another server') this.#refusal = reason
   }
-}
-
-const NOTHING: MongoMarks = { mark: undefined, user: 0, event: 0, author: 0 }
-
-/** MongoDB's pair goes on where SQL has none, and the other way round; of two pairs a third is made. */
-function pairOf (sql: SqlState, marks: MongoMarks): string {
-  if (sql.mark === undefined) return marks.mark?.pair ?? randomUUID()
-  return marks.mark === undefined || marks.mark.pair === sql.mark.pair ? sql.mark.pair : randomUUID()
-}
-
-/** True for a server of the pair that has forgotten nothing. */
-function isOf (sql: SqlState, marks: MongoMarks): boolean {
-  return sql.mark !== undefined && (marks.mark === undefined || sql.mark.pair === marks.mark.pair) &&
-    !isBehind(sql, marks)
-}
-
-/** The migration that makes the table has not run yet. */
-function isMissing (error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  return ('code' in error && error.code === '42P01') || /no such table/.test(error.message)
 }

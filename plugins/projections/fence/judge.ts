@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto'
+
 /** How far one store says that the pair has come. */
 interface Mark {
   /** Id of the pair of stores, made when they first met. */
@@ -63,4 +65,19 @@ export function isBehind (sql: SqlState, mongo: Omit<MongoMarks, 'author'>): boo
   return sql.user < mongo.user || sql.event < mongo.event ||
     (mark !== undefined && sql.mark !== undefined && (sql.mark.epoch < mark.epoch ||
       (sql.mark.epoch === mark.epoch && sql.mark.counter < mark.counter)))
+}
+
+/** What a store says of which nothing is known. */
+export const NOTHING: MongoMarks = { mark: undefined, user: 0, event: 0, author: 0 }
+
+/** MongoDB's pair goes on where SQL has none, and the other way round; of two pairs a third is made. */
+export function pairOf (sql: SqlState, marks: MongoMarks): string {
+  if (sql.mark === undefined) return marks.mark?.pair ?? randomUUID()
+  return marks.mark === undefined || marks.mark.pair === sql.mark.pair ? sql.mark.pair : randomUUID()
+}
+
+/** True for a server of the pair that has forgotten nothing. */
+export function isOf (sql: SqlState, marks: MongoMarks): boolean {
+  return sql.mark !== undefined && (marks.mark === undefined || sql.mark.pair === marks.mark.pair) &&
+    !isBehind(sql, marks)
 }

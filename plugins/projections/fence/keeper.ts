@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Db } from 'mongodb'
-import type { Sql } from '../stores.ts'
+import type { Sql } from '../sql.ts'
 import { FenceError } from './errors.ts'
 import type { Fence } from './fence.ts'
 import { endMend, takeMend } from './mend-lease.ts'

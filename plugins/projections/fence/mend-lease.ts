@@ -1,4 +1,4 @@
-import type { Sql } from '../stores.ts'
+import type { Sql } from '../sql.ts'
 
 const TIMES = {
   postgres: { now: 'clock_timestamp()', soon: "clock_timestamp() + interval '30 seconds'" },

@@ -1,4 +1,4 @@
-import type { Sql } from '../stores.ts'
+import type { Sql } from '../sql.ts'
 import type { SqlState } from './judge.ts'
 
 type Engine = 'postgres' | 'sqlite'
@@ -10,7 +10,7 @@ interface Row {
   mends: number | null
   user: string | number
   event: string | number
-  replica: boolean
+  replica?: boolean
 }
 
 const MARK =
@@ -31,7 +31,7 @@ const READ = {
  */
 export async function readState (sql: Sql, engine: Engine): Promise<SqlState | undefined> {
   const row = (await sql.query(READ[engine])).rows[0] as Row
-  if (row.replica === true) return undefined
+  if (row.replica ?? false) return undefined
   const mark = row.pair === null ? undefined : {
     pair: row.pair,
     epoch: Number(row.epoch),
@@ -100,4 +100,10 @@ export async function lift (tx: Sql, engine: Engine, highest: { user: number; ev
     ])
     if (rows.length === 0) await tx.query('INSERT INTO sqlite_sequence (name, seq) VALUES ($1, $2)', [table, value])
   }
+}
+
+/** The migration that makes the table has not run yet. */
+export function isMissing (error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return ('code' in error && error.code === '42P01') || /no such table/.test(error.message)
 }

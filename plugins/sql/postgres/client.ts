@@ -1,5 +1,6 @@
 import pg, { type ClientConfig } from 'pg'
 import type { Query } from './autocommit.ts'
+import { startWithSettings } from './session-settings.ts'
 
 /** What one connection does beside talking to the server. */
 export interface ClientRules {
@@ -12,23 +13,6 @@ export interface ClientRules {
 }
 
 /**
- * How values are written and read, whatever the settings of role or database are: sent at the start of each session, they come
- * before those. PgBouncer keeps these, and refuses others, for the server sessions that it lends.
- */
-const SESSION = {
-  datestyle: 'ISO, MDY',
-  timezone: 'UTC',
-  standard_conforming_strings: 'on'
-}
-/** The same, where the session is the client's own. */
-const OWN_SESSION = { ...SESSION, intervalstyle: 'postgres', bytea_output: 'hex' }
-
-/** What pg sends at the start of a session; not in its types. */
-interface Starting {
-  getStartupConf: () => Record<string, string>
-}
-
-/**
  * The client class of a pool. It carries its own configuration, so that the pool's options hold neither URL nor password
  * and may be logged.
  */
@@ -38,9 +22,7 @@ export function clientClass (config: ClientConfig, rules: ClientRules): new() =>
       super(config)
       // Without a listener one killed session ends the process.
       this.on('error', rules.onError)
-      const starting = this as unknown as Starting
-      const getStartupConf = starting.getStartupConf.bind(this)
-      starting.getStartupConf = () => ({ ...getStartupConf(), ...(rules.dropNames ? SESSION : OWN_SESSION) })
+      startWithSettings(this, rules.dropNames)
       if (rules.dropNames || rules.echo !== undefined) this.query = wrapped(this.query.bind(this), rules)
     }
   }

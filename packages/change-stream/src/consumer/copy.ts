@@ -1,10 +1,13 @@
 import { quietUntil } from '../time.ts'
 import type { CopyReport, Position, StreamOptions, StreamStore } from '../types.ts'
 
+/** Milliseconds between the statements of a page, which reads nothing from MongoDB. */
+const PAGE_MS = 15_000
+
 /**
  * Makes the SQL side equal to a collection, and sets the position from which the stream must go on.
  * The position is noted before reading: what changes meanwhile is copied and carried over once more, which is harmless.
- * Nobody else can move the position until this has ended.
+ * In one transaction nobody else can move the position until this has ended; page by page it is set back at the end.
  */
 export async function copyCollection (
   store: StreamStore,
@@ -23,9 +26,18 @@ export async function copyCollection (
     await probe.tryNext()
     const position = { token: probe.resumeToken, through: quietUntil(probe.resumeToken) }
     await probe.close()
+    const source = { collection, session }
+    if (stream.copyPages !== undefined) {
+      const report = await stream.copyPages((fn) => store.transaction(PAGE_MS, fn), source)
+      await store.transaction(PAGE_MS, async (tx) => {
+        await store.lock(tx, name)
+        await store.set(tx, name, position)
+      })
+      return { position, report }
+    }
     const report = await store.transaction(0, async (tx) => {
       await store.lock(tx, name)
-      const found = await stream.copy(tx, { collection, session })
+      const found = await stream.copy(tx, source)
       await store.set(tx, name, position)
       return found
     })

@@ -13,6 +13,7 @@ export interface RelayOptions {
   topic: string
   apply: Apply
   ordered: boolean
+  bothEnds: boolean
   batchSize: number
   pollInterval: number
   maxAttempts: number
@@ -93,15 +94,18 @@ export class Relay {
 
   /** One batch; resolves to the milliseconds to rest after it. */
   async #turn (): Promise<number> {
-    const { store, topic, ordered, applyTimeout, batchSize, pollInterval } = this.#options
+    const { store, topic, ordered, bothEnds, applyTimeout, batchSize, pollInterval } = this.#options
     const limit = this.#limit
     let applied: string[] = []
     try {
-      const count = await store.work({ topic, limit, ordered, timeout: applyTimeout + 2000 }, async (events) => {
-        const settlement = await this.#settle(events)
-        applied = settlement.done
-        return settlement
-      })
+      const count = await store.work(
+        { topic, limit, ordered, bothEnds, timeout: applyTimeout + 2000 },
+        async (events) => {
+          const settlement = await this.#settle(events)
+          applied = settlement.done
+          return settlement
+        }
+      )
       this.#recover()
       this.#stats.applied += applied.length
       this.#options.onApplied(applied)

@@ -97,9 +97,20 @@ async function mark (client: PoolClient, table: string, failed: StoredFailure[])
 const READY = "topic = $1 AND parked_at IS NULL AND available_at <= clock_timestamp() + interval '1 millisecond'"
 
 // The lock on the rows is the lease: it ends with the session of whoever dies holding it.
-async function claimRows (client: PoolClient, table: string, { topic, limit }: Claim): Promise<OutboxEvent[]> {
-  const text = `SELECT ${COLUMNS} FROM ${table} AS o WHERE ${READY} ORDER BY o.id LIMIT $2 FOR UPDATE SKIP LOCKED`
-  return (await client.query<OutboxEvent>(text, [topic, limit])).rows
+async function claimRows (
+  client: PoolClient,
+  table: string,
+  { topic, limit, bothEnds = false }: Claim
+): Promise<OutboxEvent[]> {
+  const read = async (count: number, order: string, after: string) =>
+    (await client.query<OutboxEvent>(
+      `SELECT ${COLUMNS} FROM ${table} AS o WHERE ${READY} AND o.id > $3::bigint ORDER BY o.id ${order} LIMIT $2 FOR UPDATE SKIP LOCKED`,
+      [topic, count, after]
+    )).rows
+  const oldest = await read(bothEnds ? Math.ceil(limit / 2) : limit, '', '0')
+  const last = oldest.at(-1)
+  if (!bothEnds || last === undefined || oldest.length < Math.ceil(limit / 2)) return oldest
+  return [...oldest, ...(await read(Math.floor(limit / 2), 'DESC', last.id)).reverse()]
 }
 
 /** The oldest event of each key behind a key. One step in an index for each key, however many events wait behind its oldest. */

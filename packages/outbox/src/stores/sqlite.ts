@@ -104,8 +104,21 @@ async function work (
 
 const READY = `topic = ?1 AND parked_at IS NULL AND available_at <= ${NOW}`
 
-async function claimRows (tx: OutboxTransaction, table: string, { topic, limit }: Claim): Promise<Row[]> {
-  return (await tx.query(`SELECT * FROM ${table} WHERE ${READY} ORDER BY id LIMIT ?2`, [topic, limit])).rows as Row[]
+async function claimRows (
+  tx: OutboxTransaction,
+  table: string,
+  { topic, limit, bothEnds = false }: Claim
+): Promise<Row[]> {
+  const read = async (count: number, order: string, after: number) =>
+    (await tx.query(`SELECT * FROM ${table} WHERE ${READY} AND id > ?3 ORDER BY id ${order} LIMIT ?2`, [
+      topic,
+      count,
+      after
+    ])).rows as Row[]
+  const oldest = await read(bothEnds ? Math.ceil(limit / 2) : limit, '', 0)
+  const last = oldest.at(-1)
+  if (!bothEnds || last === undefined || oldest.length < Math.ceil(limit / 2)) return oldest
+  return [...oldest, ...(await read(Math.floor(limit / 2), 'DESC', Number(last.id))).reverse()]
 }
 
 /** The oldest event of each key behind a key. One step in an index for each key, however many events wait behind its oldest. */

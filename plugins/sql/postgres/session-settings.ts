@@ -1,0 +1,37 @@
+import pg, { type Client, type ClientConfig } from 'pg'
+
+/**
+ * How values are written and read, whatever the settings of role or database are: sent at the start of each session, they come
+ * before those. PgBouncer keeps these, and refuses others, for the server sessions that it lends.
+ */
+const SESSION = {
+  datestyle: 'ISO, MDY',
+  timezone: 'UTC',
+  standard_conforming_strings: 'on'
+}
+/** The same, where the session is the client's own. */
+const OWN_SESSION = { ...SESSION, intervalstyle: 'postgres', bytea_output: 'hex' }
+
+/** What pg sends at the start of a session; not in its types. */
+interface Starting {
+  getStartupConf: () => Record<string, string>
+}
+
+/**
+ * Has a client name the settings by which values are written and read when it connects.
+ * @param client that has not connected yet
+ * @param isPooled its server sessions are PgBouncer's
+ */
+export function startWithSettings (client: Client, isPooled: boolean): void {
+  const starting = client as unknown as Starting
+  const getStartupConf = starting.getStartupConf.bind(client)
+  starting.getStartupConf = () => ({ ...getStartupConf(), ...(isPooled ? SESSION : OWN_SESSION) })
+}
+
+/** A client class for pools that need nothing else; behind PgBouncer where the URL says `pgbouncer=true`. */
+export class SessionClient extends pg.Client {
+  constructor (config: ClientConfig) {
+    super(config)
+    startWithSettings(this, /[?&]pgbouncer=true\b/.test(config.connectionString ?? ''))
+  }
+}
