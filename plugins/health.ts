@@ -96,15 +96,18 @@ export default fp(async function health (app) {
   async function answerReadiness (_request: unknown, reply: FastifyReply): Promise<Readiness> {
     const report = await app.readiness()
     reply.code(report.status === 'ready' ? 200 : 503).header('cache-control', 'no-store')
-    const lag = lags(app)
-    const leaderless = getProjections(app).filter(({ isLeaderless }) => isLeaderless).map(({ name }) => name)
-    return {
-      ...report,
-      ...(Object.keys(lag).length === 0 ? {} : { lag_seconds: lag }),
-      ...(leaderless.length === 0 ? {} : { without_leader: leaderless })
-    }
+    return { ...report, ...describeCopies(app) }
   }
 }, { name: 'health', dependencies: ['config', 'errors', 'openapi', 'migrations', 'mongo'], fastify: '5.x' })
+
+function describeCopies (app: FastifyInstance): Pick<Readiness, 'lag_seconds' | 'without_leader'> {
+  const lag = lags(app)
+  const leaderless = getProjections(app).filter(({ isLeaderless }) => isLeaderless).map(({ name }) => name)
+  return {
+    ...(Object.keys(lag).length === 0 ? {} : { lag_seconds: lag }),
+    ...(leaderless.length === 0 ? {} : { without_leader: leaderless })
+  }
+}
 
 /** A database that is not MongoDB's other half takes no statement, not even the question for its migrations. */
 async function getSqlCondition (app: FastifyInstance): Promise<Condition> {

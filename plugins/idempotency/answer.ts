@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { getToken, resumeToken, streamsOf } from '../read-your-writes/index.ts'
+import { getToken, resumeToken, findStreams } from '../read-your-writes/index.ts'
 import type { StoredAnswer } from './store.ts'
 
 /** What of a first answer a repeat is given, beside status and body. */
@@ -33,7 +33,7 @@ export function getAnswer (request: FastifyRequest, reply: FastifyReply, payload
     if (value !== undefined) headers[name] = String(value)
   }
   const token = getToken(request)
-  const streams = streamsOf(request).join()
+  const streams = findStreams(request).join()
   if (token !== undefined) headers['consistency-token'] = token
   if (streams !== '') headers[STREAMS] = streams
   return { status: reply.statusCode, headers, body }

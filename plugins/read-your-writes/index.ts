@@ -5,7 +5,7 @@ import type { ReplyAddition, Transaction } from 'fastify-transaction'
 import { awaitProjections } from './confirm.ts'
 import { preferredWait } from './prefer.ts'
 import { announced, getTimeline, getWrite, setWrite } from './write.ts'
-import { isEvent, mongoToken, parseTokens, sqlToken, type SqlWrite, type Wanted } from './token.ts'
+import { isEvent, mongoToken, parseTokens, sqlToken, type Wanted } from './token.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -199,9 +199,9 @@ export function resumeToken (request: FastifyRequest, token: string | undefined)
 }
 
 /** The streams that carry collections which a transaction in MongoDB has written. */
-export function streamsOf ({ server, transaction }: FastifyRequest): string[] {
+export function findStreams ({ server, transaction }: FastifyRequest): string[] {
   if (transaction.store !== 'mongo' || !server.hasDecorator('changeStream')) return []
-  return server.changeStream.streamsOf(transaction.writtenCollections)
+  return server.changeStream.findStreams(transaction.writtenCollections)
 }
 
 /** The tokens of a moment in streams. */
@@ -217,7 +217,7 @@ function getWrites (request: FastifyRequest, transaction: Transaction): Wanted {
   const timeline = getTimeline(request.server)
   const time = transaction.store === 'mongo' ? transaction.operationTime : undefined
   if (time === undefined || timeline === undefined) return { sql: [], mongo: [] }
-  return { sql: [], mongo: streamsOf(request).map((stream) => ({ stream, timeline, time: clusterTime(time) })) }
+  return { sql: [], mongo: findStreams(request).map((stream) => ({ stream, timeline, time: clusterTime(time) })) }
 }
 
 /** A route that makes truth in both stores has created only half of it until the event is applied. */

@@ -59,7 +59,7 @@ export interface ChangeStreams {
   /** Waits up to `ms` milliseconds until everything up to a cluster time is in SQL, by whichever process. Never throws. */
   reached: (stream: string, time: ClusterTime, ms: number) => Promise<boolean>
   /** The streams that carry changes of these collections; none while MongoDB is away. */
-  streamsOf: (collections: string[]) => string[]
+  findStreams: (collections: string[]) => string[]
   /** Copies the collection anew, also beside a running consumer, and resolves to what was repaired. */
   resync: (stream: string) => Promise<CopyReport>
   /** Progress per stream, from memory; what another process does is measured every `measureInterval`. */
@@ -105,20 +105,9 @@ export default fp<ChangeStreamOptions>(async function changeStream (app, options
       const { waiters } = getStream(streams, name)
       return isClusterTime(time) && await waiters.wait(time, ms)
     },
-    streamsOf: (collections) =>
-      [...streams].filter(([, { options }]) => collections.includes(getCollectionName(options) ?? '')).map(([name]) =>
-        name
-      ),
+    findStreams: (collections) => findStreams(streams, collections),
     resync: async (name) => (await copyCollection(settings.store, name, getStream(streams, name).options)).report,
-    stats: () =>
-      [...streams].map(([name, { consumer }]) => ({
-        ...consumer.stats,
-        // One who follows knows best; what another did since is in the table.
-        lagMs: consumer.stats.state === 'following'
-          ? consumer.stats.lagMs
-          : gauges.getLag(name) ?? consumer.stats.lagMs,
-        isLeaderless: gauges.isLeaderless(name)
-      }))
+    stats: () => [...streams].map(([name, { consumer }]) => addGauges(name, consumer.stats, gauges))
   })
   app.addHook('onReady', async () => {
     isReady = true
@@ -130,6 +119,17 @@ export default fp<ChangeStreamOptions>(async function changeStream (app, options
     await Promise.all([...streams.values()].map(({ consumer }) => consumer.stop(settings.stopTimeout)))
   })
 }, { name: 'fastify-change-stream', fastify: '5.x' })
+
+function findStreams (streams: Map<string, Followed>, collections: string[]): string[] {
+  return [...streams].filter(([, { options }]) => collections.includes(getCollectionName(options) ?? ''))
+    .map(([name]) => name)
+}
+
+/** Who follows knows the lag best; what another process did since is in the table. */
+function addGauges (name: string, stats: ConsumerStats, gauges: Gauges): ConsumerStats & { isLeaderless: boolean } {
+  const lagMs = stats.state === 'following' ? stats.lagMs : gauges.getLag(name) ?? stats.lagMs
+  return { ...stats, lagMs, isLeaderless: gauges.isLeaderless(name) }
+}
 
 function getStream (streams: Map<string, Followed>, name: string): Followed {
   const stream = streams.get(name)

@@ -104,37 +104,28 @@ const DEFAULTS = {
   isTransient
 }
 type Settings = typeof DEFAULTS & { store: OutboxStore }
+/** Topic and key of events that this process has enqueued lately, by id. */
+type Enqueued = Map<string, Pick<NewEvent, 'topic' | 'key'>>
 
 export default fp<OutboxOptions>(async function outbox (app, options) {
   const settings = { ...DEFAULTS, ...options }
   checkOptions(settings)
   const relays = new Map<string, Relay>()
   const shows = new Map<string, TopicOptions['shows']>()
-  const enqueued = new Map<string, Pick<NewEvent, 'topic' | 'key'>>()
+  const enqueued: Enqueued = new Map()
   const waiters = new Waiters(settings.store.pending)
   const gauges = new Gauges(settings.store)
   let isReady = false
   app.decorate('outbox', {
     store: settings.store,
     on: (topic, apply, topicOptions) => {
-      if (isReady) {
-        throw new OutboxError(
-          'OUTBOX_USAGE',
-          `outbox.on('${topic}') came after the app was ready: name handlers while plugins load`
-        )
-      }
-      if (relays.has(topic)) throw new OutboxError('OUTBOX_USAGE', `the topic '${topic}' already has a handler`)
+      refuseHandler(topic, isReady, relays.has(topic))
       shows.set(topic, topicOptions?.shows)
       relays.set(topic, createRelay(app, settings, waiters, topic, apply, topicOptions))
     },
     enqueue: (tx, event) => {
-      const inserted = enqueue(settings.store, tx, event, () => relays.get(event.topic)?.wake()).then((id) => {
-        remember(enqueued, id, event)
-        return id
-      })
-      // One that nobody awaits must not end the process; where the transaction can follow it, its failure is the transaction's.
-      inserted.catch(() => {})
-      return typeof tx?.follow === 'function' ? tx.follow(inserted) : inserted
+      const inserted = enqueue(settings.store, tx, event, () => relays.get(event.topic)?.wake())
+      return follow(tx, inserted.then((id) => remember(enqueued, id, event)))
     },
     wake: (topic) => {
       for (const relay of topic === undefined ? relays.values() : [relays.get(topic)]) relay?.wake()
@@ -155,12 +146,29 @@ export default fp<OutboxOptions>(async function outbox (app, options) {
   })
 }, { name: 'fastify-outbox', fastify: '5.x' })
 
+function refuseHandler (topic: string, isReady: boolean, isTaken: boolean): void {
+  if (isReady) {
+    throw new OutboxError(
+      'OUTBOX_USAGE',
+      `outbox.on('${topic}') came after the app was ready: name handlers while plugins load`
+    )
+  }
+  if (isTaken) throw new OutboxError('OUTBOX_USAGE', `the topic '${topic}' already has a handler`)
+}
+
 const REMEMBERED = 1000
 
-function remember (enqueued: Map<string, Pick<NewEvent, 'topic' | 'key'>>, id: string, { topic, key }: NewEvent): void {
+function remember (enqueued: Enqueued, id: string, { topic, key }: NewEvent): string {
   enqueued.set(id, { topic, key })
   const [oldest] = enqueued.keys()
   if (enqueued.size > REMEMBERED && oldest !== undefined) enqueued.delete(oldest)
+  return id
+}
+
+/** What nobody awaits must not end the process; where the transaction can follow it, its failure is the transaction's. */
+function follow (tx: OutboxTransaction, inserted: Promise<string>): Promise<string> {
+  inserted.catch(() => {})
+  return typeof tx?.follow === 'function' ? tx.follow(inserted) : inserted
 }
 
 function createRelay (

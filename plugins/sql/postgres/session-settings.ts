@@ -30,7 +30,7 @@ export function startWithSettings (client: Client, isPooled: boolean): void {
 
 /** A client class for pools that need nothing else; behind PgBouncer where the URL says `pgbouncer=true`. */
 export class SessionClient extends pg.Client {
-  constructor (config: ClientConfig) {
+  constructor (config: ClientConfig = {}) {
     super(config)
     startWithSettings(this, /[?&]pgbouncer=true\b/.test(config.connectionString ?? ''))
   }

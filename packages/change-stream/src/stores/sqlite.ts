@@ -1,6 +1,6 @@
 import { checkTable } from './schema.ts'
 import { dateOfPosition, decode, encode } from './position.ts'
-import type { Sql, StreamStore } from '../types.ts'
+import type { Sql, StreamGauge, StreamStore } from '../types.ts'
 
 /** Runs one function in a write transaction of its own; statements use `?1`, `?2`… for values. */
 export type RunTransaction = <Result>(fn: (tx: Sql) => Promise<Result>) => Promise<Result>
@@ -43,14 +43,18 @@ export function sqliteStore (
       )
     },
     // The one process that has the file leads.
-    measure: async () =>
-      (await transaction(async (tx) => (await tx.query(`SELECT stream, updated_at FROM ${table}`, [])).rows) as Array<{
-        stream: string
-        updated_at: string
-      }>).map(({ stream, updated_at }) => ({
-        stream,
-        isLed: true,
-        currentMs: Math.max(0, Date.now() - Date.parse(updated_at))
-      }))
+    measure: async () => {
+      const { rows } = await transaction((tx) => tx.query(`SELECT stream, updated_at FROM ${table}`, []))
+      return (rows as Position[]).map(toGauge)
+    }
   }
+}
+
+interface Position {
+  stream: string
+  updated_at: string
+}
+
+function toGauge ({ stream, updated_at }: Position): StreamGauge {
+  return { stream, isLed: true, currentMs: Math.max(0, Date.now() - Date.parse(updated_at)) }
 }
