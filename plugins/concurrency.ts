@@ -1,6 +1,7 @@
 import createError from '@fastify/error'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { getClientAddress } from './common/client-address.ts'
 import { FairQueue } from './common/fair-queue.ts'
 import { onSocketClose } from './common/on-socket-close.ts'
 
@@ -53,7 +54,7 @@ function createTurnstile (queue: FairQueue) {
     done: (error?: Error) => void
   ): void {
     if (request.raw.socket.destroyed) return done()
-    const ticket = queue.enter(request.ip, (isAdmitted) => {
+    const ticket = queue.enter(getClientAddress(request), (isAdmitted) => {
       done(isAdmitted ? undefined : new CrowdedError())
     })
     const forget = onSocketClose(request.raw.socket, ticket.leave)

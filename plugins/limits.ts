@@ -3,6 +3,7 @@ import createError from '@fastify/error'
 import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { getClientAddress } from './common/client-address.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -54,6 +55,7 @@ async function limitRate (app: FastifyInstance, max: number): Promise<void> {
     timeWindow: app.config.RATE_LIMIT_WINDOW_MS,
     enableDraftSpec: true,
     allowList: isProbe,
+    keyGenerator: getClientAddress,
     errorResponseBuilder: (_request, { ttl }) => new TooManyRequestsError(Math.ceil(ttl / 1000))
   })
   // The plugin sees routes only; guessing paths that do not exist counts as well.

@@ -24,7 +24,8 @@ export const SECURITY_HEADERS = {
 /** Security headers on every answer; CORS stays off until `CORS_ORIGINS` lists who may call from a browser. */
 export default fp(async function security (app) {
   app.addHook('onRequest', function addSecurityHeaders (_request, reply, done) {
-    reply.headers(SECURITY_HEADERS)
+    // Data is for the client that asked, and may have changed when it asks again; its ETag tells. Errors are not kept at all.
+    reply.headers(SECURITY_HEADERS).header('cache-control', 'private, no-cache')
     done()
   })
   const origins = app.config.CORS_ORIGINS.split(',').map((origin) => origin.trim()).filter((origin) => origin !== '')

@@ -6,6 +6,7 @@ import { describeRepair } from '../../drizzle/generated-keys.ts'
 import { indexProblems } from '../mongo/collections/index.ts'
 import { CATALOG } from './catalog.ts'
 import { findTakenKey } from './fields.ts'
+import { answerExpectation } from './client-error.ts'
 import { answerLateBody } from './late-body.ts'
 import { assert, HttpProblem, type ProblemExtras } from './http-problem.ts'
 import { toProblem, type ProblemReply } from './problem.ts'
@@ -49,6 +50,7 @@ export default fp(async function errors (app) {
     reply.header('connection', 'close')
     done(new HostError())
   })
+  app.server.on('checkExpectation', answerExpectation)
   app.setErrorHandler(answerError)
   app.setNotFoundHandler(function answerUnknown (request, reply) {
     const allowed = getMethods(request.url.split('?', 1)[0] ?? '/')
@@ -116,7 +118,7 @@ function hasOneHost ({ headers, raw: { rawHeaders, httpVersion } }: FastifyReque
 
 function sendProblem (reply: FastifyReply, { body, retryAfter }: ProblemReply): FastifyReply {
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
-  reply.code(body.status).type('application/problem+json')
+  reply.code(body.status).type('application/problem+json').header('cache-control', 'no-store')
   if (body.status === 413 && !reply.request.raw.complete) {
     const text = JSON.stringify(body)
     return reply.header('content-length', Buffer.byteLength(text)).send(answerLateBody(reply.request.raw, text))

@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto'
 import { connect } from 'node:net'
 import t from 'tap'
 import type { App } from '../../app.ts'
+import { getClientAddress } from '../../plugins/common/client-address.ts'
 import { getBodyLimit } from '../../plugins/validation/body-limit.ts'
 import { countValues } from '../../plugins/validation/count-values.ts'
 import type { Problem } from '../../schemas/problem.ts'
@@ -304,6 +305,34 @@ t.test('a DELETE with a content type and no body is one without', async (t) => {
   const response = await app.inject({ method: 'DELETE', url: '/users/999999', headers: JSON_TYPE })
   t.equal(response.statusCode, 404)
   t.equal((await post('/users', '')).status, 400)
+})
+
+t.test('every answer says how it may be kept, those of the parser too', async (t) => {
+  const { port } = new URL(await listen(t, await build(t)))
+  const answers = {
+    'a broken head': 'GET / HTTP/1.1\r\nhost x\r\n\r\n',
+    'an expectation': 'POST /users HTTP/1.1\r\nhost: x\r\nexpect: 200-maybe\r\ncontent-length: 2\r\n\r\n{}',
+    'an unknown path': 'GET /nowhere HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n'
+  }
+  for (const [name, text] of Object.entries(answers)) {
+    const answer = await sendRaw(Number(port), text)
+    t.match(answer, /^HTTP\/1\.1 4\d\d /, name)
+    t.match(answer, /cache-control: no-store/i, name)
+    t.match(answer, /x-content-type-options: nosniff/i, name)
+    t.match(answer, /"type":"\/docs\/problems#/, name)
+  }
+  t.equal((await app.inject('/users')).headers['cache-control'], 'private, no-cache')
+})
+
+t.test('the address of a client has no port', async (t) => {
+  const addresses = {
+    '10.0.0.1': '10.0.0.1',
+    '10.0.0.1:5000': '10.0.0.1',
+    '[2001:db8::1]:443': '2001:db8::1',
+    '2001:db8::1': '2001:db8::1',
+    '[::1]': '::1'
+  }
+  for (const [ip, address] of Object.entries(addresses)) t.equal(getClientAddress({ ip }), address)
 })
 
 function escape (text: string): string {

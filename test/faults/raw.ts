@@ -21,7 +21,7 @@ const REFUSED: Array<[string, string, number?]> = [
   ['a negative length', `${POST}content-length: -1\r\n\r\n{}`],
   ['a length in hex', `${POST}content-length: 0x2\r\n\r\n{}`],
   ['an endless length', `${POST}content-length: 99999999999999999999999\r\n\r\n{}`],
-  ['xchunked', `${POST}transfer-encoding: xchunked\r\n\r\n0\r\n\r\n`],
+  ['xchunked', `${POST}transfer-encoding: xchunked\r\n\r\n0\r\n\r\n`, 415],
   ['chunked, identity', `${POST}transfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n`],
   ['space before the colon', `${POST}transfer-encoding : chunked\r\n\r\n0\r\n\r\n`],
   ['a folded header', `${POST}x: 1\r\n folded\r\ncontent-length: 2\r\n\r\n{}`],

@@ -225,7 +225,7 @@ t.test('a page that is larger than one reply ends early, without a cursor left o
   const page = await createPostRepository(db).list({ limit: 54 })
   t.equal(page.items.length, 7)
   t.type(page.next, 'string', 'and knows that there is more')
-  t.match(commands.map(({ commandName }) => commandName), ['find', 'killCursors'])
+  t.strictSame(commands.map(({ commandName }) => commandName).slice(-2), ['find', 'killCursors'])
 })
 
 t.test('a server that went away is asked once more by the driver; other errors are not repeated', async (t) => {

@@ -32,6 +32,8 @@ export function startWithSettings (client: Client, isPooled: boolean): void {
 export class SessionClient extends pg.Client {
   constructor (config: ClientConfig = {}) {
     super(config)
+    // Whoever uses it sees its query fail; without a listener a killed session ends the process.
+    this.on('error', () => {})
     startWithSettings(this, /[?&]pgbouncer=true\b/.test(config.connectionString ?? ''))
   }
 }
