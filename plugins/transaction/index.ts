@@ -7,6 +7,7 @@ import { TransactionUsageError } from './errors.ts'
 import { addHooks, createInstance, forgetPlan, getPlan } from './instance.ts'
 import { getServerRecord } from './server-record.ts'
 import type { TransactionalDatabase } from './mongo-facade.ts'
+import { withoutUndefined } from './option-checks.ts'
 import { pluginMistakes } from './options.ts'
 import type { PinnedHook } from './pin-hook.ts'
 import type { TransactionPluginOptions } from './plugin-options.ts'
@@ -46,9 +47,10 @@ declare module 'fastify' {
   }
 }
 
-async function transactionPlugin (app: FastifyInstance, options: TransactionPluginOptions): Promise<void> {
-  const mistakes = pluginMistakes({ ...options })
+async function transactionPlugin (app: FastifyInstance, given: TransactionPluginOptions): Promise<void> {
+  const mistakes = pluginMistakes({ ...given })
   if (mistakes.length > 0) throw new TransactionUsageError(`transaction plugin: ${mistakes.join('; ')}`)
+  const options = withoutUndefined({ ...given, defaults: withoutUndefined(given.defaults ?? {}) })
   const record = getServerRecord(app)
   const orphans = createOrphans(options, app.log)
   const drivers = createDrivers(options, orphans)

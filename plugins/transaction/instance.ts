@@ -37,6 +37,7 @@ export function createInstance (
   const runKey = Symbol('transaction.run')
   type WithRun = FastifyRequest & { [runKey]: TransactionRun | null }
   const context: Instance['context'] = {
+    call: name === undefined ? 'app.transaction' : `app.${name}.transaction`,
     drivers,
     defaults,
     handles: { db: options.db, mongo: options.mongo?.db },

@@ -40,6 +40,21 @@ export function mistakesIn (
   return mistakes
 }
 
+/**
+ * Options without those that are undefined: one that is written `undefined` is not given, so that the default below it holds.
+ * Every set of options that the program gives goes through this before it is laid over defaults.
+ */
+export function withoutUndefined<Options extends object> (options: Options): Options {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Options
+}
+
+/** What a value is, without showing it: it may be a secret. */
+export function describeKind (value: unknown): string {
+  if (value === undefined || value === null) return String(value)
+  if (typeof value !== 'object') return `a ${typeof value}`
+  return Array.isArray(value) ? 'a list' : `an object of ${value.constructor?.name ?? 'no class'}`
+}
+
 /** What to say about a name that is no option. */
 export function unknownOption (name: string, known: string[]): string {
   const near = nearest(name, known)

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from
 import type { Driver } from './driver.ts'
 import { TransactionUsageError } from './errors.ts'
 import { sqlOnlyOptions } from './mongo.ts'
+import { withoutUndefined } from './option-checks.ts'
 import type { RouteTransactionOptions } from './options.ts'
 import { optionMistakes } from './options.ts'
 
@@ -64,7 +65,7 @@ export function planRoute (route: RouteOptions, context: RouteContext): Transact
   const { name: _instance, ...own } = (typeof isOn === 'object' ? isOn : {}) as RouteTransactionOptions & {
     name?: string
   }
-  return plan(name, own, context)
+  return plan(name, withoutUndefined(own), context)
 }
 
 /** A route says by `name` which plugin instance it means; one that says nothing may be meant by its method. */
@@ -95,13 +96,24 @@ function plan (name: string, own: RouteTransactionOptions, context: RouteContext
   if (mistakes.length > 0) throw refusal(name, mistakes.join('; '))
   const driver = context.drivers[store]
   if (driver === undefined) {
-    throw refusal(name, `store '${store}' needs the plugin option ${store === 'sql' ? 'pool' : 'mongo'}`)
+    throw refusal(name, missingStore(store, context.drivers))
   }
   try {
     return { name, options, driver, plan: driver.plan(options) }
   } catch (error) {
     throw refusal(name, error instanceof Error ? error.message : String(error))
   }
+}
+
+/** What to say where a transaction would live in a store that the plugin was not given. */
+export function missingStore (store: 'sql' | 'mongo', { sql, mongo }: Drivers): string {
+  if (store === 'sql' && mongo !== undefined) {
+    return "store 'sql', the default, needs the plugin option pool, and the plugin was given only mongo; write store: 'mongo', here or in the plugin's defaults"
+  }
+  const alternative = store === 'mongo' && sql !== undefined
+    ? '; leave store out for a transaction of the sql store'
+    : ''
+  return `store '${store}' needs the plugin option ${store === 'sql' ? 'pool' : 'mongo'}${alternative}`
 }
 
 function planStatement (name: string, route: RouteOptions, { drivers, defaults }: RouteContext): TransactionRoute {

@@ -3,9 +3,10 @@ import type { FastifyBaseLogger } from 'fastify'
 import { TransactionUsageError } from './errors.ts'
 import { sqlOnlyOptions } from './mongo.ts'
 import type { Observe } from './observe.ts'
+import { describeKind, withoutUndefined } from './option-checks.ts'
 import type { TransactionOptions } from './options.ts'
 import { optionMistakes } from './options.ts'
-import type { Drivers } from './route.ts'
+import { missingStore, type Drivers } from './route.ts'
 import { mayRunAgain } from './run-again.ts'
 import { Scope } from './scope.ts'
 import { Told } from './told.ts'
@@ -23,6 +24,8 @@ export interface CallOptions extends TransactionOptions {
 
 /** What every call shares. */
 export interface CallContext {
+  /** How messages call the decorator: `app.transaction`, or `app.billing.transaction` of a registration with that name. */
+  call: string
   drivers: Drivers
   defaults: TransactionOptions
   handles: Handles
@@ -50,7 +53,7 @@ export function runTransaction<Result> (
   running.catch((error: unknown) => {
     // Whoever awaits it hears of it; one that nobody awaits must neither end the process nor fail in silence.
     setImmediate(() => {
-      if (!promise.isHeard) context.log?.error({ err: error }, 'app.transaction() failed and nobody awaited it')
+      if (!promise.isHeard) context.log?.error({ err: error }, `${context.call}() failed and nobody awaited it`)
     })
   })
   return promise
@@ -61,7 +64,9 @@ async function run<Result> (
   own: CallOptions,
   context: CallContext
 ): Promise<Result> {
-  const { name = 'app.transaction', settings, ...rest } = own
+  const mistake = mistakeIn(work, own)
+  if (mistake !== undefined) throw new TransactionUsageError(`${context.call}: ${mistake}`)
+  const { name = context.call, settings, ...rest } = withoutUndefined(own)
   const { driver, options, plan } = planCall(rest, context)
   if (settings !== undefined && driver.store === 'mongo') {
     throw new TransactionUsageError(`${name}: settings is an option of the sql store`)
@@ -126,6 +131,20 @@ function rejection (): { promise: Promise<never>; reject: (error: Error) => void
   return { promise, reject }
 }
 
+/** What is wrong with the arguments of a call: the function and its options. */
+function mistakeIn (work: unknown, own: unknown): string | undefined {
+  if (typeof work !== 'function') {
+    return `needs a function of the transaction first, not ${describeKind(work)}: async (transaction) => { … }`
+  }
+  if (typeof own !== 'object' || own === null || Array.isArray(own)) {
+    return typeof own === 'function'
+      ? 'takes no callback; await the promise it returns'
+      : `its options must be an object such as { retries: 3 }, not ${describeKind(own)}`
+  }
+  const { name } = own as { name?: unknown }
+  return name === undefined || typeof name === 'string' ? undefined : `name must be a text, not ${describeKind(name)}`
+}
+
 function planCall (own: TransactionOptions, context: CallContext) {
   const store = own.store ?? context.defaults.store ?? 'sql'
   const options = { ...context.defaults, ...own, store }
@@ -133,12 +152,10 @@ function planCall (own: TransactionOptions, context: CallContext) {
   if (store === 'mongo') {
     mistakes.push(...sqlOnlyOptions(own).map((option) => `${option} is an option of the sql store`))
   }
-  if (mistakes.length > 0) throw new TransactionUsageError(`app.transaction: ${mistakes.join('; ')}`)
+  if (mistakes.length > 0) throw new TransactionUsageError(`${context.call}: ${mistakes.join('; ')}`)
   const driver = context.drivers[store]
   if (driver === undefined) {
-    throw new TransactionUsageError(
-      `app.transaction: store '${store}' needs the plugin option ${store === 'sql' ? 'pool' : 'mongo'}`
-    )
+    throw new TransactionUsageError(`${context.call}: ${missingStore(store, context.drivers)}`)
   }
   return { driver, options, plan: driver.plan(options) }
 }
