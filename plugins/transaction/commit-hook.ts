@@ -68,7 +68,7 @@ function decide (transactional: TransactionalRequest, reply: FastifyReply, paylo
   if (transactional.settling !== undefined) return secondReply(transactional, payload, done)
   const { scope } = transactional
   if (scope.settled !== undefined) return afterSettlement(transactional, isSuccess, payload, done)
-  if (scope.state === 'idle' && scope.misuse === undefined) {
+  if (scope.isUntouched) {
     return conclude(transactional, toReply(reply, isSuccess, payload, done))
   }
   if (isSuccess) succeed(transactional, reply, payload, done)
@@ -147,7 +147,7 @@ function waitForFirstByte (transactional: TransactionalRequest, first: Reply, st
 function conclude (transactional: TransactionalRequest, { isSuccess, head, payload, done }: Reply): void {
   const { scope, reply } = transactional
   transactional.settling = isSuccess ? 'commit' : 'rollback'
-  const wasIdle = scope.state === 'idle' && scope.misuse === undefined
+  const wasIdle = scope.isUntouched
   const settlement = scope.settle(transactional.settling)
   if (wasIdle) return finish(transactional, payload, done)
   const send = (additions: ReplyAddition[]) => {
@@ -234,8 +234,8 @@ function afterSettlement (
         finish(transactional, payload, done)
       })
     }
+    // The guards stay: an error handler must not write a success by hand.
     transactional.settling = undefined
-    transactional.release()
     takeBack(transactional, refusal, payload, done)
   }
   scope.settle('rollback').then(() => {

@@ -2,6 +2,7 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import { AfterCommit } from './after-commit.ts'
 import { createRefusal, refuseEarlierRoutes, refuseUnreadHooks } from './boot-checks.ts'
+import { findMisplacedDeclaration } from './declarations.ts'
 import { createDrivers, createOrphans, listenToStores, refuseTransactionTimeout } from './drivers.ts'
 import { TransactionUsageError } from './errors.ts'
 import { addHooks, createInstance, forgetPlan, getPlan } from './instance.ts'
@@ -61,9 +62,12 @@ async function transactionPlugin (app: FastifyInstance, given: TransactionPlugin
 
   const planned = new Map<RouteOptions, PinnedHook>()
   app.addHook('onRoute', function addTransaction (route) {
+    const misplaced = findMisplacedDeclaration(route, options.name)
+    if (misplaced !== undefined) throw misplaced
     const plan = planRoute(route, {
       instance: options.name,
       methods: instance.methods,
+      isHeadOfPlanned: isHeadOf(route, planned.keys()),
       defaults: instance.defaults,
       drivers
     })
@@ -89,6 +93,15 @@ async function transactionPlugin (app: FastifyInstance, given: TransactionPlugin
   app.addHook('onClose', async function drainAfterCommit () {
     await callbacks.drain()
   })
+}
+
+/** Whether a route is HEAD beside one of these that answers GET: both run the same handler. */
+function isHeadOf ({ method, url, constraints }: RouteOptions, routes: Iterable<RouteOptions>): boolean {
+  if (method !== 'HEAD') return false
+  const host = JSON.stringify(constraints ?? {})
+  return [...routes].some((route) =>
+    route.url === url && [route.method].flat().includes('GET') && JSON.stringify(route.constraints ?? {}) === host
+  )
 }
 
 export default fp(transactionPlugin, { name: '@tandem/transaction', fastify: '5.x' })

@@ -10,6 +10,7 @@ import type {
 } from 'mongodb'
 import type { TransactionalAggregationCursor, TransactionalFindCursor } from './mongo-cursor.ts'
 import { transactionalCursor } from './mongo-cursor.ts'
+import { findCallback, noCallback, refuseCallback } from './callbacks.ts'
 import { TransactionUsageError } from './errors.ts'
 import type { MongoTransaction, OperationOptions } from './mongo.ts'
 import { call, isKeyOf, isOneOf, nameOf, refusal } from './mongo-members.ts'
@@ -93,13 +94,16 @@ function bindCollection<Schema extends Document> (
         throw refusal(name)
       }
     }
-    return (...args: unknown[]) =>
-      scope.run((transaction) =>
+    return (...args: unknown[]) => {
+      const callback = findCallback(args)
+      if (callback !== undefined) return refuseCallback(callback, noCallback(name), (work) => scope.follow(work))
+      return scope.run((transaction) =>
         transaction.operate(
           `${name} on ${nameOf(target)}`,
           (options) => call(target, member, withOptions(args, optionsPosition[name], options))
         )
       )
+    }
   })
 }
 

@@ -63,6 +63,16 @@ export function unknownOption (name: string, known: string[]): string {
     : `is not an option; did you mean ${near}? Known are ${known.join(', ')}`
 }
 
+/** Whether a name was meant to be another: any case, its plural or adjective, or one letter more, less, other or swapped. */
+export function isTypo (name: string, meant: string): boolean {
+  const plain = name.toLowerCase().replaceAll(/[_-]/g, '')
+  const other = meant.toLowerCase()
+  if ([other, `${other}s`, `${other}al`].includes(plain) || differences(plain, other) === 1) return true
+  const swapped = [...plain].findIndex((letter, index) => letter !== other[index])
+  return swapped >= 0 && plain !== other && other ===
+      `${plain.slice(0, swapped)}${plain[swapped + 1] ?? ''}${plain[swapped] ?? ''}${plain.slice(swapped + 2)}`
+}
+
 /** The known name that somebody probably meant: it begins alike, or a few letters differ. */
 export function nearest (name: string, known: string[]): string | undefined {
   const small = name.toLowerCase()

@@ -15,7 +15,10 @@ interface Guarded {
   readonly isRefused: boolean
   readonly isWriting: boolean
   readonly settling: 'commit' | 'rollback' | undefined
+  readonly isRefusing: boolean
+  readonly isOnItsWay: boolean
   isAnswering: boolean
+  noteSend: () => void
   mayRetry: (error: unknown) => boolean
   refuse: (error: Error) => void
   runAgain: () => void
@@ -45,7 +48,7 @@ export function guardReply (transactional: Guarded): () => void {
 
   reply.hijack = function hijackWhileOpen () {
     // A reply that is on its way cannot be taken over.
-    if (transactional.isAnswering) return reply
+    if (transactional.isOnItsWay) return reply
     const mistake = transactional.isRefused ? refusal('reply.hijack()') : findMistake(transactional, 'reply.hijack()')
     if (mistake !== undefined) {
       transactional.refuse(mistake)
@@ -107,7 +110,11 @@ function mayWrite (transactional: Guarded, method: string, isError: boolean): 'y
   if (transactional.isWriting) return 'yes'
   if (transactional.isPausing) return 'no'
   // Once refused, only Fastify's last resort for errors is let through, which begins with writeHead.
-  if (transactional.isRefused && !(isError && method === 'writeHead')) return 'no'
+  if (transactional.isRefused && !(isError && method === 'writeHead')) {
+    // An error handler that is given the refusal and answers it by hand, too: the next one has to.
+    if (transactional.isRefusing && !isError) transactional.refuse(refusal(`reply.raw.${method}()`))
+    return 'no'
+  }
   // The reply that is being settled answers. An error that Fastify writes past every hook may overtake a rollback, no COMMIT.
   if (transactional.settling === 'commit' || (transactional.settling !== undefined && !isError)) return 'no'
   const mistake = isError ? undefined : findMistake(transactional, `reply.raw.${method}()`)
@@ -155,6 +162,7 @@ export function watchSend (transactional: Guarded): () => void {
       return reply
     }
     const isSecond = transactional.isAnswering
+    if (!(payload instanceof Error)) transactional.noteSend()
     transactional.isAnswering = true
     try {
       return Reflect.apply(send, reply, args)

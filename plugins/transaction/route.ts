@@ -26,6 +26,8 @@ export interface RouteContext {
   /** The plugin option `name`; undefined for the one without. */
   instance: string | undefined
   methods: string[]
+  /** The route is the HEAD that Fastify adds to a GET which has a transaction of this instance. */
+  isHeadOfPlanned: boolean
   defaults: RouteTransactionOptions
   drivers: Drivers
 }
@@ -56,12 +58,9 @@ export function planRoute (route: RouteOptions, context: RouteContext): Transact
   const methods = [route.method].flat()
   const name = `${methods.join('|')} ${route.url}`
   if (!isOfInstance(declared, context.instance)) return undefined
-  const isOn = declared ?? methods.some((method) => context.methods.includes(method))
+  const isOn = declared ?? (context.isHeadOfPlanned || methods.some((method) => context.methods.includes(method)))
   if (isOn === false) return undefined
   if (isOn === 'statement') return planStatement(name, route, context)
-  if (typeof isOn !== 'boolean' && (typeof isOn !== 'object' || isOn === null)) {
-    throw refusal(name, "must be true, false, 'statement' or an object of options")
-  }
   const { name: _instance, ...own } = (typeof isOn === 'object' ? isOn : {}) as RouteTransactionOptions & {
     name?: string
   }
@@ -118,9 +117,11 @@ export function missingStore (store: 'sql' | 'mongo', { sql, mongo }: Drivers): 
 
 function planStatement (name: string, route: RouteOptions, { drivers, defaults }: RouteContext): TransactionRoute {
   if (drivers.statement === undefined) throw refusal(name, "'statement' needs the plugin option pool")
-  const schema: { response?: unknown } = Object(route.schema)
-  if (schema.response === undefined) {
-    throw refusal(name, "'statement' needs a response schema: a reply that cannot be serialized would come too late")
+  if (!hasSuccessSchema(route)) {
+    throw refusal(
+      name,
+      "'statement' needs a response schema of its success, for example 200 or 2xx: a reply that cannot be serialized would come too late"
+    )
   }
   const { deadline = SAFE_DEFAULTS.deadline, settings } = defaults
   if (settings !== undefined) {
@@ -131,6 +132,14 @@ function planStatement (name: string, route: RouteOptions, { drivers, defaults }
   }
   const options = { store: 'sql', deadline } as const
   return { name, options, driver: drivers.statement, plan: drivers.statement.plan(options), isSingleStatement: true }
+}
+
+/** Whether a schema serializes what the route answers where its statement has committed. */
+function hasSuccessSchema ({ schema }: RouteOptions): boolean {
+  const responses: Record<string, unknown> = { ...Object((Object(schema) as { response?: unknown }).response) }
+  return Object.keys(responses).some((status) =>
+    typeof responses[status] === 'object' && responses[status] !== null && /^([23](\d\d|xx)|default)$/i.test(status)
+  )
 }
 
 function refusal (name: string, sentence: string): TransactionUsageError {

@@ -81,6 +81,11 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
     return this.#state === 'open' || this.#state === 'opening' || this.#state === 'committing' || this.#state === 'lost'
   }
 
+  /** Nothing was sent, done past it or refused: its end is decided without a wait. */
+  get isUntouched (): boolean {
+    return this.#state === 'idle' && this.misuse === undefined && this.#given.forgotten === undefined
+  }
+
   /** A statement is running, or a cursor is open. */
   get isBusy (): boolean {
     return this.#running !== undefined
@@ -198,9 +203,7 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
 
   async #commit (): Promise<void> {
     this.#isSealed = true
-    if (this.#state === 'idle' && this.misuse === undefined && this.#given.forgotten === undefined) {
-      return this.#end('committed')
-    }
+    if (this.isUntouched) return this.#end('committed')
     this.transaction?.closeReader?.()
     await this.#unlessDoomed(this.#tail)
     const { transaction } = this

@@ -1,5 +1,6 @@
 import diagnostics from 'node:diagnostics_channel'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import { findMisplacedDeclaration } from './declarations.ts'
 import { TransactionUsageError } from './errors.ts'
 
 /** What is known of one Fastify server, whichever of its scopes the plugin is registered in. */
@@ -61,6 +62,8 @@ function refuseUnplanned ({ routes, isUsed }: ServerRecord): void {
   // Without the plugin `config.transaction` is somebody else's.
   if (!isUsed) return
   for (const { route } of routes) {
+    const misplaced = findMisplacedDeclaration(route)
+    if (misplaced !== undefined) throw misplaced
     const isDeclared = (route.config?.transaction ?? false) !== false
     if (!isDeclared || findPlanner(route) !== undefined) continue
     throw new TransactionUsageError(

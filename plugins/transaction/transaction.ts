@@ -7,6 +7,7 @@ import { quiet, type FollowOptions } from './told.ts'
 import type { TransactionalDatabase } from './mongo-facade.ts'
 import { bindDatabase, readOnlyDatabase } from './mongo-facade.ts'
 import { MongoTransaction } from './mongo.ts'
+import { findCallback, noCallback, refuseCallback } from './callbacks.ts'
 import { TransactionClosedError, TransactionUsageError } from './errors.ts'
 import type { ReplyCallback } from './before-reply.ts'
 
@@ -40,6 +41,7 @@ export class Transaction {
   readonly #handles: Handles
   readonly #isStream: boolean
   readonly #agrees: boolean
+  readonly #isSingleStatement: boolean
   readonly #replyCallbacks: ReplyCallback[] = []
   #db: Handle | undefined
   /** The cursor or query stream that is open, or about to be. */
@@ -50,12 +52,17 @@ export class Transaction {
   constructor (
     scope: Scope,
     handles: Handles,
-    options: { stream?: boolean | undefined; agree?: 'outbox' | undefined } = {}
+    options: {
+      stream?: boolean | undefined
+      agree?: 'outbox' | undefined
+      isSingleStatement?: boolean | undefined
+    } = {}
   ) {
     this.#scope = scope
     this.#handles = handles
     this.#isStream = options.stream === true
     this.#agrees = options.agree !== undefined
+    this.#isSingleStatement = options.isSingleStatement === true
   }
 
   /** The store this transaction lives in. */
@@ -136,7 +143,7 @@ export class Transaction {
     const mistake = this.store === 'sql'
       ? mistakeIn(args)
       : `the transaction of ${this.#scope.label} lives in MongoDB and takes no SQL`
-    if (mistake !== undefined) return this.follow(Promise.reject(new TransactionUsageError(mistake)))
+    if (mistake !== undefined) return this.#refuse(args, new TransactionUsageError(mistake))
     return isSubmittable(statement) ? this.#submit(statement) : this.#query(statement, values)
   }
 
@@ -145,12 +152,15 @@ export class Transaction {
    * when nobody listens, and when it fails then, the transaction does.
    */
   follow<Result> (work: Promise<Result>, options?: FollowOptions): Promise<Result> {
+    if (typeof options === 'function') return this.#refuse([options], noCallback('follow'))
     return this.#scope.follow(work, options)
   }
 
   /** Runs `callback` after the COMMIT, in the order of registration; its errors are logged, never answered. Not run after a rollback. */
-  afterCommit (callback: () => unknown): void {
+  afterCommit (callback: () => unknown): void
+  afterCommit (callback: () => unknown, ...others: unknown[]): void {
     assertFunction('afterCommit', callback)
+    assertNoCallback('afterCommit', others)
     this.#scope.afterCommit(callback)
   }
 
@@ -159,8 +169,10 @@ export class Transaction {
    * known. It may return a `status` and `headers` for the reply. Its errors are logged, never answered. Not run after a rollback,
    * nor outside a request.
    */
-  beforeReply (callback: ReplyCallback): void {
+  beforeReply (callback: ReplyCallback): void
+  beforeReply (callback: ReplyCallback, ...others: unknown[]): void {
     assertFunction('beforeReply', callback)
+    assertNoCallback('beforeReply', others)
     this.#replyCallbacks.push(callback)
   }
 
@@ -169,19 +181,43 @@ export class Transaction {
     return this.#replyCallbacks
   }
 
-  /** The reply keeps its status, and everything is rolled back: for dry runs. */
-  setRollbackOnly (): void {
+  /** The reply keeps its status, and everything is rolled back: for dry runs. Refused with `'statement'`, as the two below. */
+  setRollbackOnly (): void
+  setRollbackOnly (...args: unknown[]): void {
+    assertNoCallback('setRollbackOnly', args)
+    const refusal = this.#endRefusal('setRollbackOnly')
+    if (refusal !== undefined) throw refusal
     this.#scope.rollbackOnly = true
   }
 
   /** Commits now, before the reply. What fails afterwards can no longer be taken back. One that nobody awaits and that fails makes the reply fail. */
-  commit (): Promise<void> {
-    return quiet(this.#commit())
+  commit (): Promise<void>
+  commit (...args: unknown[]): Promise<void> {
+    const refusal = this.#endRefusal('commit', args)
+    return refusal === undefined ? quiet(this.#commit()) : this.#refuse(args, refusal)
   }
 
   /** Rolls back now; the reply keeps its status. */
-  rollback (): Promise<void> {
-    return quiet(this.#scope.settle('rollback'))
+  rollback (): Promise<void>
+  rollback (...args: unknown[]): Promise<void> {
+    const refusal = this.#endRefusal('rollback', args)
+    return refusal === undefined ? quiet(this.#scope.settle('rollback')) : this.#refuse(args, refusal)
+  }
+
+  /** Why the program may not end the transaction: what it would be told could not be true. */
+  #endRefusal (method: string, args: unknown[] = []): TransactionUsageError | undefined {
+    if (findCallback(args) !== undefined) return noCallback(method)
+    if (!this.#isSingleStatement) return undefined
+    return new TransactionUsageError(
+      `${method}() of ${this.#scope.label}: transaction: 'statement' commits its one statement by itself, and nothing can be taken back; declare transaction: true`
+    )
+  }
+
+  /** Refuses a call; a callback that it was given is told too. */
+  #refuse (args: unknown[], error: Error): Promise<never> {
+    const follow = (work: Promise<never>) => this.#scope.follow(work)
+    const callback = findCallback(args)
+    return callback === undefined ? follow(Promise.reject(error)) : refuseCallback(callback, error, follow)
   }
 
   async #commit (): Promise<void> {
@@ -194,8 +230,12 @@ export class Transaction {
 
   get #client (): SqlClient {
     return {
-      query: <Row extends QueryResultRow>(statement: Statement, values?: unknown[]) =>
-        this.#query<Row>(statement, values),
+      query: <Row extends QueryResultRow>(statement: Statement, values?: unknown[], ...others: unknown[]) => {
+        const callback = findCallback([statement, values, ...others])
+        return callback === undefined
+          ? this.#query<Row>(statement, values)
+          : this.#refuse([callback], noCallback('query'))
+      },
       follow: (work, options) => this.follow(work, options)
     }
   }
@@ -258,10 +298,7 @@ function isBeingClosed (reader: object): boolean {
 
 /** What is wrong with the arguments of `query()`; a callback would never be called. */
 function mistakeIn ([statement, ...others]: unknown[]): string | undefined {
-  const callback: unknown = typeof statement === 'object' && statement !== null && !isSubmittable(statement)
-    ? Reflect.get(statement, 'callback')
-    : undefined
-  if ([...others, callback].some((value) => typeof value === 'function')) {
+  if (findCallback([statement, ...others]) !== undefined && typeof statement !== 'function') {
     return 'query() takes no callback; await the promise it returns'
   }
   return typeof statement === 'string' || (typeof statement === 'object' && statement !== null)
@@ -278,6 +315,12 @@ function assertFunction (method: string, callback: unknown): void {
         ? 'null'
         : `a ${typeof callback}`
     }`)
+  }
+}
+
+function assertNoCallback (method: string, args: unknown[]): void {
+  if (args.some((value) => typeof value === 'function')) {
+    throw new TransactionUsageError(`${method}() takes no callback at its end; it returns at once`)
   }
 }
 

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isBodyIncomplete, isClientGone, onClose } from './client-gone.ts'
+import { findNextErrorHandler } from './error-handlers.ts'
 import { BodyTimeoutError, ClientGoneError, TransactionUsageError } from './errors.ts'
 import {
   copyStatusAndHeaders,
@@ -38,6 +39,8 @@ export class TransactionalRequest {
   isAnswering = false
   /** The program did what it may not do; what it writes to `reply.raw` from then on is dropped. */
   isRefused = false
+  /** The error of a refusal is being handed to Fastify: what error handlers write by hand meanwhile is refused as well. */
+  isRefusing = false
   /** Fastify is writing the reply. */
   isWriting = false
   /** One run has lost and the next has not begun: only code of earlier runs can be running. */
@@ -58,6 +61,8 @@ export class TransactionalRequest {
   #snapshot: Snapshot | undefined
   /** Status and headers when the handler began, or when a hook first asked for the transaction. */
   #before: Pick<Snapshot, 'status' | 'headers'> | undefined
+  /** Which error handler was next when something other than an error was sent last. */
+  #lastSender: unknown
   #bodyTimer: NodeJS.Timeout | undefined
   #unguard: (() => void) | undefined
   #unwatch: (() => void) | undefined
@@ -83,6 +88,13 @@ export class TransactionalRequest {
   /** Whether a success may not be written past Fastify: it would claim what is not committed, or come from a run that lost. */
   get isGuarded (): boolean {
     return this.scope.isOpen || (this.scope.state === 'idle' && this.scope.attempt > 1)
+  }
+
+  /** Something was sent that will answer the request: not where an error handler runs, or has ended, and has sent nothing. */
+  get isOnItsWay (): boolean {
+    if (!this.isAnswering) return false
+    const next = findNextErrorHandler(this.reply)
+    return next === undefined || next === false || next === this.#lastSender
   }
 
   get reply (): FastifyReply {
@@ -140,11 +152,13 @@ export class TransactionalRequest {
     }
     Object.assign(this, {
       isAnswering: false,
+      isRefusing: false,
       settling: undefined,
       answer: undefined,
       wait: undefined,
       isPausing: true
     })
+    this.#lastSender = undefined
     const { request, reply } = makeNext(run, this.#snapshot)
     this.run = this.#makeRun(request, reply, run.scope.attempt + 1)
     this.#unwatch = watchSend(this)
@@ -164,9 +178,17 @@ export class TransactionalRequest {
   refuse (error: Error): void {
     this.isRefused = true
     this.scope.refuse(error)
-    if (this.isAnswering || this.reply.sent) return
+    if (this.reply.sent || this.isOnItsWay) return
     this.takeBack()
+    const { isRefusing } = this
+    this.isRefusing = true
     this.reply.send(error)
+    this.isRefusing = isRefusing
+  }
+
+  /** Takes note that something other than an error is sent: an error handler that sends has answered. */
+  noteSend (): void {
+    this.#lastSender = findNextErrorHandler(this.reply, this.isAnswering)
   }
 
   /** Takes the guards off the reply; not where the program was refused, whose writes must not reach the client, unless `always`. */
@@ -190,7 +212,10 @@ export class TransactionalRequest {
 
   #makeRun (request: FastifyRequest, reply: FastifyReply, attempt: number): TransactionRun {
     const scope = this.#makeScope(request, reply, attempt)
-    const transaction = new Transaction(scope, this.#context.handles, this.route.options)
+    const transaction = new Transaction(scope, this.#context.handles, {
+      ...this.route.options,
+      isSingleStatement: this.route.isSingleStatement
+    })
     const run: TransactionRun = { owner: this, request, reply, scope, transaction, isSuperseded: false }
     this.#context.setRun(request, run)
     return run
