@@ -1,7 +1,8 @@
 import type { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest, onSendHookHandler } from 'fastify'
 import { addTo, completeReply, type ReplyAddition } from './before-reply.ts'
-import { TransactionAbortedError } from './errors.ts'
+import { isClientGone } from './client-gone.ts'
+import { ClientGoneError, TransactionAbortedError } from './errors.ts'
 import { awaitFirstByte } from './first-byte.ts'
 import { logFailure, logOutcome } from './log.ts'
 import { breakTruncatedReply } from './http2-reply.ts'
@@ -67,12 +68,19 @@ function decide (transactional: TransactionalRequest, reply: FastifyReply, paylo
   if (typeof payload === 'object' && payload !== null) accepted.add(payload)
   if (transactional.settling !== undefined) return secondReply(transactional, payload, done)
   const { scope } = transactional
+  if (isSuccess) abandonIfGone(transactional)
   if (scope.settled !== undefined) return afterSettlement(transactional, isSuccess, payload, done)
   if (scope.isUntouched) {
     return conclude(transactional, toReply(reply, isSuccess, payload, done))
   }
   if (isSuccess) succeed(transactional, reply, payload, done)
   else conclude(transactional, toReply(reply, false, convert(payload), done))
+}
+
+/** A connection that was destroyed in this very tick has emitted no 'close' yet, and nobody could receive the reply any more. */
+function abandonIfGone ({ scope, reply, route }: TransactionalRequest): void {
+  if (route.options.clientAbort === 'continue' || !scope.isOpen || !isClientGone(reply.request, reply)) return
+  void scope.abandon(new ClientGoneError(scope.label))
 }
 
 function drop (payload: unknown): void {
@@ -146,6 +154,8 @@ function waitForFirstByte (transactional: TransactionalRequest, first: Reply, st
 
 function conclude (transactional: TransactionalRequest, { isSuccess, head, payload, done }: Reply): void {
   const { scope, reply } = transactional
+  if (isSuccess) abandonIfGone(transactional)
+  if (isSuccess && scope.doom !== undefined) return afterSettlement(transactional, true, payload, done)
   transactional.settling = isSuccess ? 'commit' : 'rollback'
   const wasIdle = scope.isUntouched
   const settlement = scope.settle(transactional.settling)
@@ -223,7 +233,7 @@ function afterSettlement (
   done: Done
 ): void {
   const { scope, reply } = transactional
-  const payload = convert(original)
+  const payload = isSuccess && reply.statusCode === 205 ? withoutBody(reply, convert(original)) : convert(original)
   transactional.settling = isSuccess ? 'commit' : 'rollback'
   const answer = (error?: unknown) => {
     const refusal = error ?? scope.doom

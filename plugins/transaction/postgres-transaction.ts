@@ -123,6 +123,13 @@ export class PostgresTransaction implements OpenTransaction {
     this.#client.query(query)
   }
 
+  get isReaderIdle (): boolean {
+    if (this.#reader === undefined) return false
+    const reader = this.#reader as Submittable & { cursor?: object }
+    // pg-cursor has a callback while it waits for rows; its state may say idle then. Another kind of reader counts as idle.
+    return typeof Reflect.get(reader.cursor ?? reader, '_cb') !== 'function'
+  }
+
   closeReader (): void {
     closeReader(this.#reader)
   }

@@ -49,6 +49,7 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
   #deadline: Wait | undefined
   readonly #given: GivenPromises
   #observation: Observation | undefined
+  #ended = 0
   #openedAt = 0
   #endedAt = 0
 
@@ -89,6 +90,16 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
   /** A statement is running, or a cursor is open. */
   get isBusy (): boolean {
     return this.#running !== undefined
+  }
+
+  /** Statements that were begun and that have ended: a number that grows. */
+  get progress (): number {
+    return this.statements + this.#ended
+  }
+
+  /** The store is at work for the program: a statement runs, or rows are asked of a cursor. One that waits to be read is no work. */
+  get isWorking (): boolean {
+    return this.#running !== undefined && this.transaction?.isReaderIdle !== true
   }
 
   /** Milliseconds between the first statement and the end; 0 when none was sent. */
@@ -198,6 +209,7 @@ export class Scope<Transaction extends OpenTransaction = OpenTransaction, Plan =
       throw this.#doom ?? error
     } finally {
       this.#running = undefined
+      this.#ended++
     }
   }
 

@@ -1,46 +1,55 @@
 import type { FastifyReply } from 'fastify'
 import { TransactionTimeoutError } from './errors.ts'
 import type { Scope } from './scope.ts'
+import { afterTime, type Wait } from './within.ts'
 
 interface Streaming {
   readonly reply: FastifyReply
   readonly scope: Scope
 }
 
-/** Ends the transaction of a streamed reply whose client has taken nothing for a while. */
+/** Ends the transaction of a streamed reply whose client has taken nothing for a while, and whose statements have all ended. */
 export class StreamIdleTimer {
-  readonly #timer: NodeJS.Timeout
-  #progress = 0
+  readonly #streaming: Streaming
+  readonly #time: number
+  readonly #onIdle: (error: Error) => void
+  readonly #written: () => number
+  #wait: Wait | undefined
 
   /**
    * @param time milliseconds without a byte or a statement
    * @param onIdle told when the transaction is rolled back
    */
   constructor (streaming: Streaming, time: number, onIdle: (error: Error) => void) {
-    const { reply: { raw } } = streaming
-    const written = countWritten(streaming.reply)
-    const progress = () => written() + streaming.scope.statements
-    this.#progress = progress()
-    this.#timer = setInterval(() => {
-      const now = progress()
-      if (now !== this.#progress) {
-        this.#progress = now
-        return
-      }
-      this.stop()
-      const error = new TransactionTimeoutError(streaming.scope.label, 'streamIdleTimeout')
-      streaming.scope.abandon(error).then(() => {
-        onIdle(error)
-      }, () => {})
-    }, time).unref()
-    raw.once('close', () => {
+    this.#streaming = streaming
+    this.#time = time
+    this.#onIdle = onIdle
+    this.#written = countWritten(streaming.reply)
+    this.#watch()
+    streaming.reply.raw.once('close', () => {
       this.stop()
     })
   }
 
   /** Ends the watch. */
   stop (): void {
-    clearInterval(this.#timer)
+    this.#wait?.stop()
+  }
+
+  get #progress (): number {
+    return this.#written() + this.#streaming.scope.progress
+  }
+
+  #watch (): void {
+    const { scope } = this.#streaming
+    const before = this.#progress
+    this.#wait = afterTime(this.#time, () => {
+      if (scope.isWorking || this.#progress !== before) return this.#watch()
+      const error = new TransactionTimeoutError(scope.label, 'streamIdleTimeout')
+      scope.abandon(error).then(() => {
+        this.#onIdle(error)
+      }, () => {})
+    }, { unref: true })
   }
 }
 

@@ -24,6 +24,7 @@ import { Scope } from './scope.ts'
 import { StreamIdleTimer } from './stream-idle.ts'
 import { Transaction } from './transaction.ts'
 import { secondTransaction } from './watch.ts'
+import { afterTime, type Wait } from './within.ts'
 
 /** A run, and the request it belongs to. */
 export type TransactionRun = HandlerRun<TransactionalRequest>
@@ -63,7 +64,7 @@ export class TransactionalRequest {
   #before: Pick<Snapshot, 'status' | 'headers'> | undefined
   /** Which error handler was next when something other than an error was sent last. */
   #lastSender: unknown
-  #bodyTimer: NodeJS.Timeout | undefined
+  #bodyTimer: Wait | undefined
   #unguard: (() => void) | undefined
   #unwatch: (() => void) | undefined
 
@@ -109,7 +110,7 @@ export class TransactionalRequest {
   enterHandler (): void {
     const { request, reply, scope } = this.run
     this.#isBeforeHandler = false
-    clearTimeout(this.#bodyTimer)
+    this.#bodyTimer?.stop()
     this.#before = copyStatusAndHeaders(reply)
     const { retries = 0 } = this.route.options
     if (retries === 0) return
@@ -260,9 +261,9 @@ export class TransactionalRequest {
     this.#before ??= copyStatusAndHeaders(this.reply)
     this.noteHandle()
     if (bodyTimeout > 0 && isBodyIncomplete(request.raw)) {
-      this.#bodyTimer = setTimeout(() => {
+      this.#bodyTimer = afterTime(bodyTimeout, () => {
         this.#onBodyTimeout()
-      }, bodyTimeout).unref()
+      }, { unref: true })
     }
   }
 
@@ -284,7 +285,7 @@ export class TransactionalRequest {
 
   #onClose (): void {
     const { scope, reply } = this.run
-    clearTimeout(this.#bodyTimer)
+    this.#bodyTimer?.stop()
     if (this.route.options.clientAbort === 'continue' && !this.#isHijacked()) return this.wait?.proceed()
     this.wait?.stop()
     if (scope.state === 'committed' || scope.state === 'rolled back') return
