@@ -49,9 +49,7 @@ declare module 'fastify' {
 }
 
 async function transactionPlugin (app: FastifyInstance, given: TransactionPluginOptions): Promise<void> {
-  const mistakes = pluginMistakes({ ...given })
-  if (mistakes.length > 0) throw new TransactionUsageError(`transaction plugin: ${mistakes.join('; ')}`)
-  const options = withoutUndefined({ ...given, defaults: withoutUndefined(given.defaults ?? {}) })
+  const options = checkOptions(given)
   const record = getServerRecord(app)
   const orphans = createOrphans(options, app.log)
   const drivers = createDrivers(options, orphans)
@@ -62,8 +60,7 @@ async function transactionPlugin (app: FastifyInstance, given: TransactionPlugin
 
   const planned = new Map<RouteOptions, PinnedHook>()
   app.addHook('onRoute', function addTransaction (route) {
-    const misplaced = findMisplacedDeclaration(route, options.name)
-    if (misplaced !== undefined) throw misplaced
+    refuseMisplaced(route, options.name)
     const plan = planRoute(route, {
       instance: options.name,
       methods: instance.methods,
@@ -93,6 +90,18 @@ async function transactionPlugin (app: FastifyInstance, given: TransactionPlugin
   app.addHook('onClose', async function drainAfterCommit () {
     await callbacks.drain()
   })
+}
+
+/** What the plugin was told, without what is undefined; throws a sentence where something in it is wrong. */
+function checkOptions (given: TransactionPluginOptions): TransactionPluginOptions {
+  const mistakes = pluginMistakes({ ...given })
+  if (mistakes.length > 0) throw new TransactionUsageError(`transaction plugin: ${mistakes.join('; ')}`)
+  return withoutUndefined({ ...given, defaults: withoutUndefined(given.defaults ?? {}) })
+}
+
+function refuseMisplaced (route: RouteOptions, name: string | undefined): void {
+  const misplaced = findMisplacedDeclaration(route, name)
+  if (misplaced !== undefined) throw misplaced
 }
 
 /** Whether a route is HEAD beside one of these that answers GET: both run the same handler. */

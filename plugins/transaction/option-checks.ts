@@ -68,9 +68,9 @@ export function isTypo (name: string, meant: string): boolean {
   const plain = name.toLowerCase().replaceAll(/[_-]/g, '')
   const other = meant.toLowerCase()
   if ([other, `${other}s`, `${other}al`].includes(plain) || differences(plain, other) === 1) return true
-  const swapped = [...plain].findIndex((letter, index) => letter !== other[index])
-  return swapped >= 0 && plain !== other && other ===
-      `${plain.slice(0, swapped)}${plain[swapped + 1] ?? ''}${plain[swapped] ?? ''}${plain.slice(swapped + 2)}`
+  const at = Array.from(plain).findIndex((letter, index) => letter !== other[index])
+  const swapped = `${plain.slice(0, at)}${plain.slice(at + 1, at + 2)}${plain.slice(at, at + 1)}${plain.slice(at + 2)}`
+  return at >= 0 && plain !== other && swapped === other
 }
 
 /** The known name that somebody probably meant: it begins alike, or a few letters differ. */

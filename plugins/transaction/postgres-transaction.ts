@@ -10,6 +10,7 @@ import {
 } from './errors.ts'
 import { isConnectionProblem, isOfReplica, sqlState } from './postgres-errors.ts'
 import { giveBack } from './give-back.ts'
+import { closeReader, isIdle } from './sql-reader.ts'
 import { statementText } from './statement-text.ts'
 import { within } from './within.ts'
 
@@ -124,10 +125,7 @@ export class PostgresTransaction implements OpenTransaction {
   }
 
   get isReaderIdle (): boolean {
-    if (this.#reader === undefined) return false
-    const reader = this.#reader as Submittable & { cursor?: object }
-    // pg-cursor has a callback while it waits for rows; its state may say idle then. Another kind of reader counts as idle.
-    return typeof Reflect.get(reader.cursor ?? reader, '_cb') !== 'function'
+    return this.#reader !== undefined && isIdle(this.#reader)
   }
 
   closeReader (): void {
@@ -234,12 +232,6 @@ function tellWhenDone (query: Submittable, onDone: () => void, onError: (error: 
     onDone()
     return Reflect.apply(handleError, query, args)
   }
-}
-
-/** A cursor that nobody reads to its end would keep its connection for ever. */
-function closeReader (reader: object = {}): void {
-  if ('destroy' in reader && typeof reader.destroy === 'function') reader.destroy()
-  else if ('close' in reader && typeof reader.close === 'function') reader.close(ignore)
 }
 
 function ended (): TransactionUsageError {

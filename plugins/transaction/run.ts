@@ -64,9 +64,7 @@ async function run<Result> (
   own: CallOptions,
   context: CallContext
 ): Promise<Result> {
-  const mistake = mistakeIn(work, own)
-  if (mistake !== undefined) throw new TransactionUsageError(`${context.call}: ${mistake}`)
-  const { name = context.call, settings, ...rest } = withoutUndefined(own)
+  const { name = context.call, settings, ...rest } = checkCall(work, own, context.call)
   const { driver, options, plan } = planCall(rest, context)
   if (settings !== undefined && driver.store === 'mongo') {
     throw new TransactionUsageError(`${name}: settings is an option of the sql store`)
@@ -129,6 +127,13 @@ function rejection (): { promise: Promise<never>; reject: (error: Error) => void
   })
   promise.catch(() => {})
   return { promise, reject }
+}
+
+/** The options of a call without what is undefined; throws a sentence where function or options are something else. */
+function checkCall (work: unknown, own: CallOptions, call: string): CallOptions {
+  const mistake = mistakeIn(work, own)
+  if (mistake !== undefined) throw new TransactionUsageError(`${call}: ${mistake}`)
+  return withoutUndefined(own)
 }
 
 /** What is wrong with the arguments of a call: the function and its options. */

@@ -2,7 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
 import { database, stage, test, until, type Database } from './harness.ts'
-import { insert, plainHandles } from './statements.ts'
+import { insert, type plainHandles } from './statements.ts'
 import { failOnCrash } from './truth.ts'
 
 let db: Database
