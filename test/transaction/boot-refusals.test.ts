@@ -1,11 +1,12 @@
 // What route and plugin must not ask for keeps the app from starting.
 import Fastify, { type FastifyInstance, type RouteOptions } from 'fastify'
+import type { Db } from 'mongodb'
 import pg from 'pg'
 import transaction, {
   type RouteTransactionOptions,
   type TransactionPluginOptions
 } from '../../plugins/transaction/index.ts'
-import { doubleDriver } from '../../plugins/transaction/double.ts'
+import { doubleClient, doubleDriver } from '../../plugins/transaction/double.ts'
 import { test, transactional } from './harness.ts'
 
 /** Boots an app on a pool that no server answers; gives what it refused with. */
@@ -255,4 +256,15 @@ test("'statement' needs the schema of a success", async (t) => {
       /^config\.transaction of POST \/orders: 'statement' needs a response schema of its success/
     )
   }
+})
+
+test('where only MongoDB was given, the refusal says what to write', async (t) => {
+  const mongo = { client: doubleClient(), db: {} as Db }
+  const plugin = { pool: undefined, mongo } as unknown as Partial<TransactionPluginOptions>
+  t.match(
+    await refusal({ config: { transaction: true } }, plugin),
+    /^config\.transaction of POST \/orders: store 'sql', the default, needs .* only mongo; write store: 'mongo'/
+  )
+  t.equal(await refusal({ config: { transaction: { store: 'mongo' } } }, plugin), 'booted')
+  t.equal(await refusal({ config: { transaction: true } }, { ...plugin, defaults: { store: 'mongo' } }), 'booted')
 })
