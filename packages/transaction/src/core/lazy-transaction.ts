@@ -177,7 +177,8 @@ export class LazyTransaction<Transaction extends OpenTransaction = OpenTransacti
     try {
       return await this.statements.run(() => this.#life.around(() => statement(transaction)))
     } catch (error) {
-      throw this.#abort.reason ?? error
+      // A statement that a rollback stops fails for the reason of that rollback.
+      throw this.#abort.reason ?? (this.#isSealed ? this.misuse : undefined) ?? error
     }
   }
 
