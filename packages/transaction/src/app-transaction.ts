@@ -3,9 +3,10 @@ import type { FastifyBaseLogger } from 'fastify'
 import { TransactionUsageError } from './errors.ts'
 import { sqlOnlyOptions } from './mongo/driver.ts'
 import type { Observe } from './core/observe.ts'
+import { describeKind, withoutUndefined } from './options/checks.ts'
 import type { TransactionOptions } from './options/route-options.ts'
 import { optionMistakes } from './options/route-options.ts'
-import type { Drivers } from './http/route.ts'
+import { missingStore, type Drivers } from './http/route.ts'
 import { canRunAgain } from './core/retry.ts'
 import { LazyTransaction } from './core/lazy-transaction.ts'
 import { WatchedPromise } from './core/given-promises.ts'
@@ -23,6 +24,8 @@ export interface CallOptions extends TransactionOptions {
 
 /** What every call shares. */
 export interface CallContext {
+  /** How messages call the decorator: `app.transaction`, or `app.billing.transaction` of a registration with that name. */
+  call: string
   drivers: Drivers
   defaults: TransactionOptions
   handles: Handles
@@ -32,7 +35,7 @@ export interface CallContext {
   retryAfter: number
   afterCommit: (callbacks: Array<() => unknown>) => void
   observe: Observe | undefined
-  /** WatchedPromise of calls that failed and that nobody awaited. Default none. */
+  /** Gets a line for each call that failed and that nobody awaited. Default none. */
   log?: FastifyBaseLogger | undefined
 }
 
@@ -50,7 +53,7 @@ export function runTransaction<Result> (
   running.catch((error: unknown) => {
     // Whoever awaits it hears of it; one that nobody awaits must neither end the process nor fail in silence.
     setImmediate(() => {
-      if (!promise.isAwaited) context.log?.error({ err: error }, 'app.transaction() failed and nobody awaited it')
+      if (!promise.isAwaited) context.log?.error({ err: error }, `${context.call}() failed and nobody awaited it`)
     })
   })
   return promise
@@ -61,7 +64,7 @@ async function run<Result> (
   own: CallOptions,
   context: CallContext
 ): Promise<Result> {
-  const { name = 'app.transaction', settings, ...rest } = own
+  const { name = context.call, settings, ...rest } = checkCall(work, own, context.call)
   const { driver, options, plan } = planCall(rest, context)
   if (settings !== undefined && driver.store === 'mongo') {
     throw new TransactionUsageError(`${name}: settings is an option of the sql store`)
@@ -126,6 +129,27 @@ function rejection (): { promise: Promise<never>; reject: (error: Error) => void
   return { promise, reject }
 }
 
+/** The options of a call without what is undefined; throws a sentence where function or options are something else. */
+function checkCall (work: unknown, own: CallOptions, call: string): CallOptions {
+  const mistake = findCallMistake(work, own)
+  if (mistake !== undefined) throw new TransactionUsageError(`${call}: ${mistake}`)
+  return withoutUndefined(own)
+}
+
+/** What is wrong with the arguments of a call: the function and its options. */
+function findCallMistake (work: unknown, own: unknown): string | undefined {
+  if (typeof work !== 'function') {
+    return `needs a function of the transaction first, not ${describeKind(work)}: async (transaction) => { … }`
+  }
+  if (typeof own !== 'object' || own === null || Array.isArray(own)) {
+    return typeof own === 'function'
+      ? 'takes no callback; await the promise it returns'
+      : `its options must be an object such as { retries: 3 }, not ${describeKind(own)}`
+  }
+  const { name } = own as { name?: unknown }
+  return name === undefined || typeof name === 'string' ? undefined : `name must be a text, not ${describeKind(name)}`
+}
+
 function planCall (own: TransactionOptions, context: CallContext) {
   const store = own.store ?? context.defaults.store ?? 'sql'
   const options = { ...context.defaults, ...own, store }
@@ -133,12 +157,10 @@ function planCall (own: TransactionOptions, context: CallContext) {
   if (store === 'mongo') {
     mistakes.push(...sqlOnlyOptions(own).map((option) => `${option} is an option of the sql store`))
   }
-  if (mistakes.length > 0) throw new TransactionUsageError(`app.transaction: ${mistakes.join('; ')}`)
+  if (mistakes.length > 0) throw new TransactionUsageError(`${context.call}: ${mistakes.join('; ')}`)
   const driver = context.drivers[store]
   if (driver === undefined) {
-    throw new TransactionUsageError(
-      `app.transaction: store '${store}' needs the plugin option ${store === 'sql' ? 'pool' : 'mongo'}`
-    )
+    throw new TransactionUsageError(`${context.call}: ${missingStore(store, context.drivers)}`)
   }
   return { driver, options, plan: driver.plan(options) }
 }

@@ -2,6 +2,7 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import { AfterCommit } from './plugin/after-commit.ts'
 import { createRefusal, refuseEarlierRoutes, refuseUnreadHooks } from './plugin/boot-checks.ts'
+import { refuseMisplacedDeclaration } from './plugin/declarations.ts'
 import {
   createDrivers,
   createOrphans,
@@ -13,6 +14,7 @@ import { TransactionUsageError } from './errors.ts'
 import { addHooks, createInstance, forgetPlan, getPlan } from './plugin/instance.ts'
 import { getServerRecord } from './plugin/server-record.ts'
 import type { TransactionalDatabase } from './mongo/facade.ts'
+import { withoutUndefined } from './options/checks.ts'
 import { pluginMistakes } from './options/route-options.ts'
 import type { PinnedHook } from './http/pin-hook.ts'
 import type { TransactionPluginOptions } from './options/plugin-options.ts'
@@ -56,9 +58,8 @@ declare module 'fastify' {
   }
 }
 
-async function transactionPlugin (app: FastifyInstance, options: TransactionPluginOptions): Promise<void> {
-  const mistakes = pluginMistakes({ ...options })
-  if (mistakes.length > 0) throw new TransactionUsageError(`transaction plugin: ${mistakes.join('; ')}`)
+async function transactionPlugin (app: FastifyInstance, given: TransactionPluginOptions): Promise<void> {
+  const options = checkOptions(given)
   const record = getServerRecord(app)
   const orphans = createOrphans(options, app.log)
   const drivers = createDrivers(options, orphans)
@@ -69,9 +70,11 @@ async function transactionPlugin (app: FastifyInstance, options: TransactionPlug
 
   const planned = new Map<RouteOptions, PinnedHook>()
   app.addHook('onRoute', function addTransaction (route) {
+    refuseMisplacedDeclaration(route, options.name)
     const plan = planRoute(route, {
       instance: options.name,
       methods: instance.methods,
+      isHeadOfPlanned: isHeadOf(route, planned.keys()),
       defaults: instance.defaults,
       drivers
     })
@@ -90,6 +93,22 @@ async function transactionPlugin (app: FastifyInstance, options: TransactionPlug
   app.addHook('onClose', async function drainAfterCommit () {
     await callbacks.drain()
   })
+}
+
+/** The plugin's options without what is undefined; throws a sentence where one of them is wrong. */
+function checkOptions (given: TransactionPluginOptions): TransactionPluginOptions {
+  const mistakes = pluginMistakes({ ...given })
+  if (mistakes.length > 0) throw new TransactionUsageError(`transaction plugin: ${mistakes.join('; ')}`)
+  return withoutUndefined({ ...given, defaults: withoutUndefined(given.defaults ?? {}) })
+}
+
+/** Whether a route is HEAD beside one of these that answers GET: both run the same handler. */
+function isHeadOf ({ method, url, constraints }: RouteOptions, routes: Iterable<RouteOptions>): boolean {
+  if (method !== 'HEAD') return false
+  const host = JSON.stringify(constraints ?? {})
+  return [...routes].some((route) =>
+    route.url === url && [route.method].flat().includes('GET') && JSON.stringify(route.constraints ?? {}) === host
+  )
 }
 
 export default fp(transactionPlugin, { name: 'fastify-transaction', fastify: '5.x' })

@@ -1,6 +1,8 @@
 import type { ClientSession } from 'mongodb'
 import type { QueryResult, QueryResultRow, Submittable } from 'pg'
-import { assertFunction, findQueryMistake, isBeingClosed, isSubmittable } from './core/query-arguments.ts'
+import { callbackRefusal, findCallback, refuseCallback } from './core/callbacks.ts'
+import { OpenReader } from './core/open-reader.ts'
+import { assertFunction, assertNoCallback, findQueryMistake, isSubmittable } from './core/query-arguments.ts'
 import type { Handle, Handles } from './handles.ts'
 import type { LazyTransaction } from './core/lazy-transaction.ts'
 import type { State } from './core/state.ts'
@@ -19,22 +21,28 @@ export class Transaction {
   readonly #handles: Handles
   readonly #isStream: boolean
   readonly #isCrossStore: boolean
+  readonly #isSingleStatement: boolean
   readonly #replyCallbacks: ReplyCallback[] = []
   #db: Handle | undefined
-  /** The cursor or query stream that is open, or about to be. */
-  #reader: Submittable | undefined
+  readonly #reader: OpenReader
   #mongo: TransactionalDatabase | undefined
 
   /** Made by the plugin, once per attempt. */
   constructor (
     tx: LazyTransaction,
     handles: Handles,
-    options: { stream?: boolean | undefined; crossStore?: 'outbox' | undefined } = {}
+    options: {
+      stream?: boolean | undefined
+      crossStore?: 'outbox' | undefined
+      isSingleStatement?: boolean | undefined
+    } = {}
   ) {
     this.#tx = tx
     this.#handles = handles
+    this.#reader = new OpenReader(tx as LazyTransaction<SqlTransaction>)
     this.#isStream = options.stream === true
     this.#isCrossStore = options.crossStore !== undefined
+    this.#isSingleStatement = options.isSingleStatement === true
   }
 
   /** The store this transaction lives in. */
@@ -59,7 +67,7 @@ export class Transaction {
 
   /** True once the store has confirmed a COMMIT with at least one statement in it. */
   get hasCommitted (): boolean {
-    return this.#tx.state === 'committed' && this.#tx.statements > 0
+    return this.#tx.state === 'committed' && this.#tx.statements.sent > 0
   }
 
   /** True after `setRollbackOnly()`. */
@@ -123,7 +131,7 @@ export class Transaction {
     const mistake = this.store === 'sql'
       ? findQueryMistake(args)
       : `the transaction of ${this.#tx.label} lives in MongoDB and takes no SQL`
-    if (mistake !== undefined) return this.follow(Promise.reject(new TransactionUsageError(mistake)))
+    if (mistake !== undefined) return this.#refuse(args, new TransactionUsageError(mistake))
     return isSubmittable(statement) ? this.#submit(statement) : this.#query(statement, values)
   }
 
@@ -132,12 +140,15 @@ export class Transaction {
    * when nobody listens, and when it fails then, the transaction does.
    */
   follow<Result> (work: Promise<Result>, options?: FollowOptions): Promise<Result> {
+    if (typeof options === 'function') return this.#refuse([options], callbackRefusal('follow'))
     return this.#tx.follow(work, options)
   }
 
   /** Runs `callback` after the COMMIT, in the order of registration; its errors are logged, never answered. Not run after a rollback. */
-  afterCommit (callback: () => unknown): void {
+  afterCommit (callback: () => unknown): void
+  afterCommit (callback: () => unknown, ...others: unknown[]): void {
     assertFunction('afterCommit', callback)
+    assertNoCallback('afterCommit', others)
     this.#tx.afterCommit(callback)
   }
 
@@ -146,8 +157,10 @@ export class Transaction {
    * known. It may return a `status` and `headers` for the reply. Its errors are logged, never answered. Not run after a rollback,
    * nor outside a request.
    */
-  beforeReply (callback: ReplyCallback): void {
+  beforeReply (callback: ReplyCallback): void
+  beforeReply (callback: ReplyCallback, ...others: unknown[]): void {
     assertFunction('beforeReply', callback)
+    assertNoCallback('beforeReply', others)
     this.#replyCallbacks.push(callback)
   }
 
@@ -156,19 +169,43 @@ export class Transaction {
     return this.#replyCallbacks
   }
 
-  /** The reply keeps its status, and everything is rolled back: for dry runs. */
-  setRollbackOnly (): void {
+  /** The reply keeps its status, and everything is rolled back: for dry runs. Refused with `'statement'`, as the two below. */
+  setRollbackOnly (): void
+  setRollbackOnly (...args: unknown[]): void {
+    assertNoCallback('setRollbackOnly', args)
+    const refusal = this.#endRefusal('setRollbackOnly')
+    if (refusal !== undefined) throw refusal
     this.#tx.rollbackOnly = true
   }
 
   /** Commits now, before the reply. What fails afterwards can no longer be taken back. One that nobody awaits and that fails makes the reply fail. */
-  commit (): Promise<void> {
-    return quiet(this.#commit())
+  commit (): Promise<void>
+  commit (...args: unknown[]): Promise<void> {
+    const refusal = this.#endRefusal('commit', args)
+    return refusal === undefined ? quiet(this.#commit()) : this.#refuse(args, refusal)
   }
 
   /** Rolls back now; the reply keeps its status. */
-  rollback (): Promise<void> {
-    return quiet(this.#tx.settle('rollback'))
+  rollback (): Promise<void>
+  rollback (...args: unknown[]): Promise<void> {
+    const refusal = this.#endRefusal('rollback', args)
+    return refusal === undefined ? quiet(this.#tx.settle('rollback')) : this.#refuse(args, refusal)
+  }
+
+  /** Why the program may not end the transaction by a method, which could not do what it promises; undefined where it may. */
+  #endRefusal (method: string, args: unknown[] = []): TransactionUsageError | undefined {
+    if (findCallback(args) !== undefined) return callbackRefusal(method)
+    if (!this.#isSingleStatement) return undefined
+    return new TransactionUsageError(
+      `${method}() of ${this.#tx.label}: transaction: 'statement' commits its one statement by itself, and nothing can be taken back; declare transaction: true`
+    )
+  }
+
+  /** Refuses a call; a callback among its arguments gets the error too. */
+  #refuse (args: unknown[], error: Error): Promise<never> {
+    const follow = (work: Promise<never>) => this.#tx.follow(work)
+    const callback = findCallback(args)
+    return callback === undefined ? follow(Promise.reject(error)) : refuseCallback(callback, error, follow)
   }
 
   async #commit (): Promise<void> {
@@ -181,8 +218,12 @@ export class Transaction {
 
   get #client (): SqlClient {
     return {
-      query: <Row extends QueryResultRow>(statement: Statement, values?: unknown[]) =>
-        this.#query<Row>(statement, values),
+      query: <Row extends QueryResultRow>(statement: Statement, values?: unknown[], ...others: unknown[]) => {
+        const callback = findCallback([statement, values, ...others])
+        return callback === undefined
+          ? this.#query<Row>(statement, values)
+          : this.#refuse([callback], callbackRefusal('query'))
+      },
       follow: (work, options) => this.follow(work, options)
     }
   }
@@ -195,12 +236,7 @@ export class Transaction {
 
   /** Why a text may not be sent now. */
   #refusal (text: string): TransactionUsageError | undefined {
-    if (this.#reader !== undefined && !isBeingClosed(this.#reader)) {
-      return new TransactionUsageError(
-        'a cursor or query stream of this transaction is still open, and a statement could only wait for it; read it to its end or close it first'
-      )
-    }
-    return transactionControlIn(text)
+    return this.#reader.refusal ?? transactionControlIn(text)
   }
 
   #submit (query: Submittable): Promise<Submittable> {
@@ -209,30 +245,6 @@ export class Transaction {
       : new TransactionUsageError(
         "cursors and query streams need a route with stream: true and accessMode: 'read only'"
       )
-    if (refusal !== undefined) return this.follow(Promise.reject(refusal))
-    this.#reader = query
-    return this.follow(
-      new Promise((resolve, reject) => {
-        ;(this.#tx as LazyTransaction<SqlTransaction>).run((transaction) =>
-          new Promise<void>((done, fail) => {
-            if (transaction.submit === undefined) {
-              return fail(new TransactionUsageError('this SQL store has no cursors'))
-            }
-            // The reply that came meanwhile does not need it any more, and COMMIT would wait for it.
-            if (this.#tx.settled !== undefined) {
-              return fail(new TransactionClosedError(this.#tx.label, 'being settled'))
-            }
-            transaction.submit(query, () => {
-              this.#reader = undefined
-              done()
-            })
-            resolve(query)
-          })
-        ).catch((error: unknown) => {
-          this.#reader = undefined
-          reject(error as Error)
-        })
-      })
-    )
+    return this.follow(refusal === undefined ? this.#reader.open(query) : Promise.reject(refusal))
   }
 }

@@ -1,5 +1,6 @@
 // Transactions outside a request.
 import t from 'tap'
+import transaction from '../src/index.ts'
 import { database, logLines, signal, setup, test, type Database } from './harness.ts'
 import { setting } from './statements.ts'
 
@@ -151,4 +152,35 @@ test('app.transaction', async (t) => {
   await done.given
   t.equal(pool.idleCount, pool.totalCount)
   t.notOk(lines.some((line) => Number(line['level']) >= 50))
+})
+
+test('what is no function and no options is refused in one sentence', async (t) => {
+  const { app } = await setup(t, {
+    database: db,
+    plugin: (pool) => ({ pool, name: 'billing' }),
+    routes: async (app, pool) => {
+      await app.register(transaction, { pool })
+    }
+  })
+  const { billing } = app as unknown as { billing: { transaction: typeof app.transaction } }
+  const work = async () => {}
+  const wrong: Array<[unknown[], RegExp]> = [
+    [[work, null], /^app\.transaction: its options must be an object such as \{ retries: 3 \}, not null$/],
+    [[work, 5], /^app\.transaction: its options must be an object such as .*, not a number$/],
+    [[work, []], /^app\.transaction: its options must be an object such as .*, not a list$/],
+    [[work, () => {}], /^app\.transaction: takes no callback; await the promise it returns$/],
+    [[work, { name: 7 }], /^app\.transaction: name must be a text, not a number$/],
+    [[work, { retries: null }], /^app\.transaction: retries must be a whole number from 0 to 20$/],
+    [[5], /^app\.transaction: needs a function of the transaction first, not a number/],
+    [[], /^app\.transaction: needs a function of the transaction first, not undefined/]
+  ]
+  for (const [args, message] of wrong) {
+    const call = (on: object, method: (...args: never[]) => unknown) =>
+      Reflect.apply(method, on, args) as Promise<unknown>
+    await t.rejects(call(app, app.transaction), { code: 'TX_USAGE', message })
+    await t.rejects(call(billing, billing.transaction), {
+      code: 'TX_USAGE',
+      message: new RegExp(message.source.replace('app\\.transaction', 'app\\.billing\\.transaction'))
+    }, 'a named one by its name')
+  }
 })

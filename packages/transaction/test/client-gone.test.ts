@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { connect as connectHttp2 } from 'node:http2'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import t, { type Test } from 'tap'
-import { database, signal, setup, test, comesTrue, type Database, type Setup } from './harness.ts'
+import { database, sendTo, signal, setup, test, comesTrue, type Database, type Setup } from './harness.ts'
 import { failOnCrash, openSession, post } from './truth.ts'
 import { insert } from './statements.ts'
 
@@ -226,3 +226,65 @@ test('K4 a client that leaves before its handler, and in the middle of a body th
   await sleep(20)
   t.same(await db.ids(), [])
 })
+
+/** Ways in which a handler ends the connection itself, before it returns in the same tick. */
+const destructions: Record<string, (request: FastifyRequest, reply: FastifyReply) => void> = {
+  response: (_request, reply) => {
+    reply.raw.destroy()
+  },
+  socket: (request) => {
+    request.raw.socket.destroy()
+  }
+}
+
+for (const isHttp2 of [false, true]) {
+  test(`a handler that destroys the connection has no client, over HTTP/${isHttp2 ? 2 : 1}`, async (t) => {
+    const states: Array<() => string> = []
+    const { origin } = await setup(t, {
+      database: db,
+      ...(isHttp2 ? { fastify: { http2: true } as object } : {}),
+      routes: (app) => {
+        for (const clientAbort of ['rollback', 'continue'] as const) {
+          for (const [name, destroy] of Object.entries(destructions)) {
+            app.post(
+              `/${clientAbort}/${name}`,
+              { config: { transaction: { clientAbort } } },
+              async (request, reply) => {
+                await insert(request, 1)
+                states.push(() => request.transaction.state)
+                if (isHttp2 && name === 'socket') (reply.raw as unknown as Http2Reply).stream.session.destroy()
+                else destroy(request, reply)
+                return { a: 1 }
+              }
+            )
+          }
+        }
+      }
+    })
+    for (const clientAbort of ['rollback', 'continue'] as const) {
+      for (const name of Object.keys(destructions)) {
+        const path = `/${clientAbort}/${name}`
+        if (isHttp2) await askHttp2(origin, path)
+        else await sendTo(origin)('POST', path).catch(() => {})
+        t.ok(await comesTrue(() => ['committed', 'rolled back'].includes(states.at(-1)?.() ?? '')), path)
+        t.same(await db.ids(), clientAbort === 'continue' ? [1] : [], path)
+        await db.admin.query('delete from item')
+      }
+    }
+  })
+}
+
+interface Http2Reply {
+  stream: { session: { destroy: () => void } }
+}
+
+/** Asks over HTTP/2, and waits until the session is over. */
+async function askHttp2 (origin: string, path: string): Promise<void> {
+  const session = connectHttp2(origin).on('error', () => {})
+  const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/json' })
+  stream.on('error', () => {}).resume().end('{}')
+  await new Promise((resolve) => {
+    stream.once('close', resolve)
+  })
+  session.destroy()
+}

@@ -1,6 +1,9 @@
 // A process that was busy for a while: what had arrived meanwhile counts, however late it is read.
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
+import QueryStream from 'pg-query-stream'
 import t from 'tap'
 import { afterTime, Patience, withTimeout } from '../src/core/with-timeout.ts'
 import { database, signal, setup, test, transactional, comesTrue, type Database } from './harness.ts'
@@ -106,4 +109,63 @@ test('BEGIN, COMMIT and the deadline of a process that was busy', async (t) => {
   t.equal((await send('POST', '/job')).status, 200)
   t.same(await db.ids(), [1, 2, 3])
   t.ok(app.server.listening)
+})
+
+test('a body that has arrived is not late because the process was', async (t) => {
+  const { origin } = await setup(t, {
+    database: db,
+    plugin: (pool) => ({ pool, bodyTimeout: 60 }),
+    routes: (app) => {
+      app.addHook('onRequest', async function lookUp (request) {
+        if (request.url !== '/late') return
+        await request.transaction.query('select 1')
+        socket.write('"b"}')
+        beBusy(400)
+      })
+      app.post('/late', transactional, async (request) => {
+        await insert(request, 1)
+        return request.body
+      })
+    }
+  })
+  const { port } = new URL(origin)
+  const socket = connect(Number(port), '127.0.0.1')
+  socket.setEncoding('utf8')
+  let answer = ''
+  socket.on('data', (text: string) => {
+    answer += text
+  })
+  socket.write('POST /late HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: application/json\r\n')
+  socket.write('content-length: 9\r\n\r\n{"a":')
+  await once(socket, 'close')
+  t.match(answer, /^HTTP\/1\.1 200 OK/)
+  t.same(await db.ids(), [1])
+})
+
+test('a statement that takes longer than streamIdleTimeout is no idle stream', async (t) => {
+  const { send } = await setup(t, {
+    database: db,
+    routes: (app) => {
+      const options = {
+        config: { transaction: { stream: true, accessMode: 'read only', streamIdleTimeout: 100 } }
+      } as const
+      app.get('/slow', options, async (request) => {
+        await request.transaction.query('select pg_sleep(0.6)')
+        return { slow: true }
+      })
+      app.get(
+        '/slow-cursor',
+        options,
+        async (request) =>
+          await request.transaction.query(new QueryStream("select 'a' from pg_sleep(0.6)", [], { rowMode: 'array' }))
+      )
+      app.get('/idle', options, async (request) => {
+        await request.transaction.query('select 1')
+        return await new Promise(() => {})
+      })
+    }
+  })
+  t.match(await send('GET', '/slow'), { status: 200, json: { slow: true } })
+  t.match(await send('GET', '/slow-cursor'), { status: 500, json: { message: /made of objects/ } }, 'was read')
+  t.match(await send('GET', '/idle'), { status: 504, json: { code: 'TX_TIMEOUT' } })
 })

@@ -111,7 +111,7 @@ t.test('statements run one at a time in the order of the calls, also behind one 
   const all = await Promise.allSettled([statement('a', 15), statement('b', 5), statement('c', 1)])
   t.same(all.map(({ status }) => status), ['fulfilled', 'rejected', 'fulfilled'])
   t.same(events, ['a begins', 'a ends', 'b begins', 'b ends', 'c begins', 'c ends'])
-  t.equal(tx.statements, 3)
+  t.equal(tx.statements.sent, 3)
   t.equal(tx.state, 'open')
   const late = statement('d', 5)
   await tx.settle('commit')
@@ -191,7 +191,7 @@ t.test('giving up while opening', async (t) => {
   arrival.give()
   await sleep(5)
   t.same(driver.calls, ['open', 'rollback'], 'what arrives later is handed back')
-  t.equal(tx.statements, 0, 'and nothing is sent on it')
+  t.equal(tx.statements.sent, 0, 'and nothing is sent on it')
 })
 
 t.test('a rollback while opening, and a commit that waits for the opening', async (t) => {
@@ -244,13 +244,13 @@ t.test('a statement is running when the tx gives up', async (t) => {
   })
   const queued = tx.run(nothing)
   await sleep(1)
-  t.equal(tx.isBusy, true)
+  t.ok(tx.statements.running)
   const aborted = tx.abort(new Error('the client went away'))
   t.equal(tx.state, 'rolling back')
   await t.rejects(running, { message: 'the client went away' }, 'the reason, not its symptom')
   await t.rejects(queued, { message: 'the client went away' })
   await aborted
-  t.equal(tx.isBusy, false)
+  t.notOk(tx.statements.running)
   t.same(driver.calls, ['open', 'cancel, rollback'])
   await t.resolves(tx.settle('rollback'))
 })

@@ -287,7 +287,7 @@ if (process.platform === 'linux') {
   })
 }
 
-test('K9 HEAD, 204 and 304 have no body, and wait for none', async (t) => {
+test('K9 HEAD, 204, 205 and 304 have no body, and wait for none', async (t) => {
   failOnCrash(t)
   for (const strict of [false, true]) {
     const running = await setup(t, {
@@ -315,7 +315,7 @@ test('K9 HEAD, 204 and 304 have no body, and wait for none', async (t) => {
           await insert(request, 1)
           return endless()
         })
-        for (const code of [204, 304]) {
+        for (const code of [204, 205, 304]) {
           app.post(`/${code}`, transactional, async (request, reply) => {
             await insert(request, 1)
             reply.code(code)
@@ -344,6 +344,9 @@ test('K9 HEAD, 204 and 304 have no body, and wait for none', async (t) => {
         ['POST', '/204', 204],
         ['POST', '/204-endless', 204],
         ['POST', '/204-web', 204],
+        ['POST', '/205', 205, '0'],
+        ['POST', '/205-endless', 205, '0'],
+        ['POST', '/205-web', 205, '0'],
         ['POST', '/304', 304],
         ['POST', '/304-endless', 304],
         ['POST', '/304-web', 304]

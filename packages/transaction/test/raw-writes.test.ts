@@ -23,6 +23,8 @@ const chunks = () =>
 const orphan = (request: FastifyRequest) => request.transaction.query('insert into child values (1, 99)')
 const slowCommit = (request: FastifyRequest) => request.transaction.query('insert into slow values (1, 60)')
 
+const sleeping = "select from pg_stat_activity where query = 'select pg_sleep(64)' and state = 'active'"
+
 /** What is done to the reply while the transaction is open: all are refused. */
 const refused: Record<string, (reply: FastifyReply) => void> = {
   'write in a listener': ({ raw }) => {
@@ -143,6 +145,33 @@ for (const http2 of [false, true]) {
     }
   })
 }
+
+test('K8 a statement that a refusal stops does not answer in its place', async (t) => {
+  failOnCrash(t)
+  const acts: Record<string, (reply: FastifyReply) => void> = {
+    'writeHead': (reply) => reply.raw.writeHead(200),
+    'hijack': (reply) => reply.hijack(),
+    'end': (reply) => reply.raw.end('by hand')
+  }
+  const { send } = await setup(t, {
+    database: db,
+    routes: (app) => {
+      for (const [name, act] of Object.entries(acts)) {
+        app.post(`/${name}`, transactional, async (request, reply) => {
+          await insert(request, 1)
+          const slow = request.transaction.query('select pg_sleep(64)')
+          await comesTrue(async () => (await db.admin.query(sleeping)).rowCount === 1)
+          act(reply)
+          return (await slow).rows
+        })
+      }
+    }
+  })
+  for (const name of Object.keys(acts)) {
+    t.match(await send('POST', `/${name}`), { status: 500, json: { code: 'TX_USAGE' } }, name)
+    t.same(await db.ids(), [])
+  }
+})
 
 test('K8 nothing is written by hand over a transaction that failed', async (t) => {
   failOnCrash(t)

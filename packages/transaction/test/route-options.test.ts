@@ -1,5 +1,5 @@
 // What a route declares: who gets a transaction, and what PostgreSQL is told.
-import type { RouteOptions } from 'fastify'
+import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import t from 'tap'
 import { ConnectionLostError, type RouteTransactionOptions } from '../src/index.ts'
 import { database, setup, test, transactional, comesTrue, type Database } from './harness.ts'
@@ -427,4 +427,51 @@ test('every fact a route declares is in its schema', async (t) => {
   })
   t.same(described['/described'], { store: 'sql', deadline: 15_000, lockTimeout: 5, retries: 2, settings: true })
   t.equal(described['/plain'], undefined)
+})
+
+test('the HEAD that Fastify adds has the transaction of its GET', async (t) => {
+  const { app } = await setup(t, {
+    database: db,
+    plugin: (pool) => ({ pool, methods: ['GET', 'PUT'] }),
+    routes: (app) => {
+      const tell = async (request: FastifyRequest, reply: FastifyReply) => {
+        await request.transaction.query('insert into item values (1)')
+        return await reply.code(409).send({})
+      }
+      app.get('/', tell)
+      app.route({ method: ['GET', 'PUT'], url: '/two', handler: tell })
+      app.route({ method: ['POST', 'GET'], url: '/first', handler: tell })
+      app.get('/continue', { config: { transaction: { clientAbort: 'continue' } } }, tell)
+      app.get('/constrained', { constraints: { host: 'a' } }, tell)
+      app.register(async (child) => {
+        child.get('/', tell)
+      }, { prefix: '/prefix' })
+      app.get('/out', { config: { transaction: false } }, async (request, reply) => {
+        reply.header('x-error', request.routeOptions.config.transaction ? 'one' : 'none')
+        return {}
+      })
+    }
+  })
+  for (const url of ['/', '/two', '/first', '/continue', '/constrained', '/prefix', '/prefix/']) {
+    for (const method of ['GET', 'HEAD'] as const) {
+      const answer = await app.inject({ method, url, headers: { host: 'a' } })
+      t.equal(answer.statusCode, 409, `${method} ${url}`)
+    }
+  }
+  t.match(await app.inject({ method: 'HEAD', url: '/out' }), { statusCode: 200, headers: { 'x-error': 'none' } })
+  t.same(await db.ids(), [], 'all was rolled back')
+})
+
+test('the HEAD of a GET that another method gave a transaction has it too', async (t) => {
+  const { app } = await setup(t, {
+    database: db,
+    plugin: (pool) => ({ pool, methods: ['PUT'] }),
+    routes: (app) => {
+      const state = async (request: FastifyRequest) => await request.transaction.query('select 1')
+      app.route({ method: ['GET', 'PUT'], url: '/two', handler: state })
+      app.get('/one', state)
+    }
+  })
+  t.equal((await app.inject({ method: 'HEAD', url: '/two' })).statusCode, 200)
+  t.equal((await app.inject({ method: 'HEAD', url: '/one' })).statusCode, 500, 'none has one')
 })

@@ -24,6 +24,8 @@ export interface OpenTransaction {
    * or the store's own refusal.
    */
   commit: () => Promise<void>
+  /** A cursor or query stream is open and the store has nothing to do for it. Absent where the store has none. */
+  readonly isReaderIdle?: boolean
   /** Closes a cursor or query stream that is still being read: COMMIT is about to come. Absent where the store has none. */
   closeReader?: () => void
   /** Stops the running statement if there is one, undoes everything, gives the connection back. Never throws. */

@@ -17,9 +17,9 @@ export interface LazyTransactionOptions<Plan> {
   settings?: () => unknown
   /** Refuses to open, for example because the client has gone. */
   canBegin?: () => Error | undefined
-  /** WatchedPromise when the first statement opens the transaction. */
+  /** Called when the first statement opens the transaction. */
   onOpen?: () => void
-  /** WatchedPromise when the deadline has passed and everything is rolled back. */
+  /** Called when the deadline has passed and everything is rolled back. */
   onExpire?: (error: Error) => void
   /** Runs after-commit callbacks; the plugin waits for them on close. */
   afterCommit: (callbacks: Array<() => unknown>) => void

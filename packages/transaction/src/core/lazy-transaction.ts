@@ -6,6 +6,7 @@ import { ObservedLife } from './observed-life.ts'
 import type { LazyTransactionOptions } from './lazy-transaction-options.ts'
 import { GivenPromises, ignore, type FollowOptions } from './given-promises.ts'
 import type { State } from './state.ts'
+import { Statements } from './statements.ts'
 import { afterTime, type Wait } from './with-timeout.ts'
 
 /**
@@ -18,8 +19,7 @@ export class LazyTransaction<Transaction extends OpenTransaction = OpenTransacti
   readonly driver: Driver<Plan, Transaction>
   /** Set by `setRollbackOnly()`: the settlement rolls back whatever the reply says. */
   rollbackOnly = false
-  /** Statements sent, BEGIN and COMMIT not counted. */
-  statements = 0
+  readonly statements = new Statements()
   /** Why the transaction failed to open, or was lost. */
   failure: Error | undefined
   /** What the program did past the transaction; see `refuse`. */
@@ -32,7 +32,6 @@ export class LazyTransaction<Transaction extends OpenTransaction = OpenTransacti
   readonly #options: LazyTransactionOptions<Plan>
   #state: State = 'idle'
   #tail: Promise<unknown> = Promise.resolve()
-  #running: Promise<unknown> | undefined
   #isSealed = false
   readonly #abort = new AbortState()
   readonly #life = new ObservedLife()
@@ -69,9 +68,14 @@ export class LazyTransaction<Transaction extends OpenTransaction = OpenTransacti
     return this.#state === 'open' || this.#state === 'opening' || this.#state === 'committing' || this.#state === 'lost'
   }
 
-  /** A statement is running, or a cursor is open. */
-  get isBusy (): boolean {
-    return this.#running !== undefined
+  /** Nothing was sent, done past it or refused: its end is decided without a wait. */
+  get isUntouched (): boolean {
+    return this.#state === 'idle' && this.misuse === undefined && this.#given.forgotten === undefined
+  }
+
+  /** The store is at work: a statement runs, or rows are asked of a cursor. A cursor that the program does not read is no work. */
+  get isWorking (): boolean {
+    return this.statements.running !== undefined && this.transaction?.isReaderIdle !== true
   }
 
   /** Milliseconds between the first statement and the end; 0 when none was sent. */
@@ -170,23 +174,17 @@ export class LazyTransaction<Transaction extends OpenTransaction = OpenTransacti
     if (this.#state !== 'open' || transaction === undefined) {
       throw this.failure ?? new TransactionClosedError(this.label, this.#state)
     }
-    this.statements++
-    const running = this.#life.around(() => statement(transaction))
-    this.#running = running
     try {
-      return await running
+      return await this.statements.run(() => this.#life.around(() => statement(transaction)))
     } catch (error) {
-      throw this.#abort.reason ?? error
-    } finally {
-      this.#running = undefined
+      // A statement that a rollback stops fails for the reason of that rollback.
+      throw this.#abort.reason ?? (this.#isSealed ? this.misuse : undefined) ?? error
     }
   }
 
   async #commit (): Promise<void> {
     this.#isSealed = true
-    if (this.#state === 'idle' && this.misuse === undefined && this.#given.forgotten === undefined) {
-      return this.#end('committed')
-    }
+    if (this.isUntouched) return this.#end('committed')
     this.transaction?.closeReader?.()
     await this.#abort.unlessAborted(this.#tail)
     const { transaction } = this
@@ -216,7 +214,7 @@ export class LazyTransaction<Transaction extends OpenTransaction = OpenTransacti
     const last = this.#state
     if (transaction !== undefined) {
       this.#state = 'rolling back'
-      await this.#life.around(() => transaction.rollback(this.#running))
+      await this.#life.around(() => transaction.rollback(this.statements.running))
     }
     this.#end(last === 'failed' || last === 'lost' ? last : 'rolled back')
   }
@@ -224,7 +222,7 @@ export class LazyTransaction<Transaction extends OpenTransaction = OpenTransacti
   #end (state: TransactionSummary['outcome']): void {
     this.#deadline?.stop()
     this.#state = state
-    this.#life.end(this.#description, { outcome: state, statements: this.statements })
+    this.#life.end(this.#description, { outcome: state, statements: this.statements.sent })
     if (state === 'committed' && this.#callbacks.length > 0) this.#options.afterCommit(this.#callbacks)
   }
 

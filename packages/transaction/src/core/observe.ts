@@ -26,7 +26,7 @@ export interface Observation {
   onEnd: (summary: TransactionSummary) => void
 }
 
-/** WatchedPromise of each transaction that sends something; each attempt of a retried handler is one. */
+/** Called with each transaction that sends something; each attempt of a retried handler is one. */
 export type Observe = (begun: BegunTransaction) => Observation | undefined
 
 /**

@@ -1,4 +1,5 @@
 import type { Submittable } from 'pg'
+import { findCallback } from './callbacks.ts'
 import { TransactionUsageError } from '../errors.ts'
 
 /** True for a stream that was destroyed, as by leaving a loop, and for a cursor whose close() was called: the connection is free soon. */
@@ -9,10 +10,7 @@ export function isBeingClosed (reader: object): boolean {
 
 /** What is wrong with the arguments of `query()`; a callback would never be called. */
 export function findQueryMistake ([statement, ...others]: unknown[]): string | undefined {
-  const callback: unknown = typeof statement === 'object' && statement !== null && !isSubmittable(statement)
-    ? Reflect.get(statement, 'callback')
-    : undefined
-  if ([...others, callback].some((value) => typeof value === 'function')) {
+  if (findCallback([statement, ...others]) !== undefined && typeof statement !== 'function') {
     return 'query() takes no callback; await the promise it returns'
   }
   return typeof statement === 'string' || (typeof statement === 'object' && statement !== null)
@@ -25,11 +23,18 @@ export function assertFunction (method: string, callback: unknown): void {
   if (typeof callback !== 'function') {
     throw new TransactionUsageError(`${method}() needs a function, not ${
       callback instanceof Promise
-        ? 'a promise: pass the export function that makes it'
+        ? 'a promise: pass the function that makes it'
         : callback === null
         ? 'null'
         : `a ${typeof callback}`
     }`)
+  }
+}
+
+/** @throws TransactionUsageError where a method that returns at once was given a callback for its end */
+export function assertNoCallback (method: string, args: readonly unknown[]): void {
+  if (args.some((value) => typeof value === 'function')) {
+    throw new TransactionUsageError(`${method}() takes no callback at its end; it returns at once`)
   }
 }
 

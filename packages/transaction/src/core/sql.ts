@@ -8,7 +8,7 @@ export type Statement = string | QueryConfig | QueryArrayConfig
 /** A transaction that speaks SQL. */
 export interface SqlTransaction extends OpenTransaction {
   query: <Row extends QueryResultRow>(statement: Statement, values?: unknown[]) => Promise<QueryResult<Row>>
-  /** Hands a cursor or query stream to the connection; `onDone` is told when the connection is free again. Absent where the store has none. */
+  /** Hands a cursor or query stream to the connection; `onDone` is called when the connection is free again. Absent where the store has none. */
   submit?: (query: Submittable, onDone: () => void) => void
 }
 

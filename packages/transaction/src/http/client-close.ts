@@ -24,7 +24,7 @@ export function settleOnClose (transactional: Closable): void {
   if (tx.state === 'committed' || tx.state === 'rolled back') return
   // A streamed reply that was read to its end is the one case where the transaction outlives the commit hook.
   const isHeld = transactional.answer !== undefined && tx.settled === undefined && tx.isOpen
-  const settlement = isHeld && reply.raw.writableFinished && !tx.isBusy
+  const settlement = isHeld && reply.raw.writableFinished && tx.statements.running === undefined
     ? tx.settle('commit')
     : tx.abort(new ClientGoneError(tx.label))
   settlement.then(() => {
@@ -37,6 +37,12 @@ export function settleOnClose (transactional: Closable): void {
 /** The reply was hijacked before the first statement: it decides about nothing, and nothing may begin any more. */
 function isHijacked ({ run: { reply, tx }, answer }: Closable): boolean {
   return reply.sent && tx.state === 'idle' && answer === undefined
+}
+
+/** A connection that was destroyed in this very tick has emitted no 'close' yet, and no client could receive the reply any more. */
+export function abortIfGone ({ route, tx, reply }: Pick<Closable, 'route' | 'tx' | 'reply'>): void {
+  if (route.options.clientAbort === 'continue' || !tx.isOpen || !isClientGone(reply.request, reply)) return
+  void tx.abort(new ClientGoneError(tx.label))
 }
 
 /** Why no transaction of a request may begin any more; undefined while one may. */

@@ -45,7 +45,7 @@ function cloneObject (value: object, copies: Copies, depth: number): unknown {
 }
 
 /** Objects of literals and of JSON, and those of query parsers, whose prototype is empty to be safe from `__proto__`. */
-function isPlainObject (value: object): boolean {
+export function isPlainObject (value: object): boolean {
   const prototype = Object.getPrototypeOf(value) as object | null
   return prototype === Object.prototype || prototype === null ||
     (Object.getPrototypeOf(prototype) === null && Object.keys(prototype).length === 0)
@@ -80,9 +80,20 @@ function cloneEntries (source: object, copies: Copies, depth: number): unknown {
   return copy
 }
 
+/** True when something in a copy made by `clonePlain` is under a symbol, which was not copied and may be anything. */
+export function holdsSymbols (copy: unknown, depth = 0): boolean {
+  if (typeof copy !== 'object' || copy === null || ArrayBuffer.isView(copy) || depth > DEEPEST) return false
+  if (Array.isArray(copy)) return copy.some((item) => holdsSymbols(item, depth + 1))
+  if (Object.getOwnPropertySymbols(copy).length > 0) return true
+  if (copy instanceof Map || copy instanceof Set) return [...copy].flat().some((item) => holdsSymbols(item, depth + 1))
+  for (const item of Object.values(copy)) if (holdsSymbols(item, depth + 1)) return true
+  return false
+}
+
 /** Own keys of parsers' objects, whose prototype is not Object.prototype; assigned, `__proto__` would change the prototype instead. */
 function defineOwn (copy: object, source: object): Record<string, unknown> {
-  for (const [key, value] of Object.entries(source)) {
+  for (const key of [...Object.keys(source), ...Object.getOwnPropertySymbols(source)]) {
+    const value: unknown = Reflect.get(source, key)
     Object.defineProperty(copy, key, { value, enumerable: true, configurable: true, writable: true })
   }
   return copy as Record<string, unknown>
@@ -93,7 +104,8 @@ function cloneMap (source: Map<unknown, unknown>, copies: Copies, depth: number)
   copies.set(source, copy)
   for (const [key, value] of source) {
     const item = clone(value, copies, depth)
-    if (item === NOT_PLAIN) return NOT_PLAIN
+    // Keys stay the same objects: who looks one up has it from elsewhere.
+    if (item === NOT_PLAIN || clone(key, copies, depth) === NOT_PLAIN) return NOT_PLAIN
     copy.set(key, item)
   }
   return copy

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest, onSendHookHandler } from 'fastify'
 import { addTo, completeReply, type ReplyAddition } from './before-reply.ts'
+import { abortIfGone } from './client-close.ts'
 import { TransactionAbortedError } from '../errors.ts'
 import { awaitFirstByte } from '../payload/first-byte.ts'
 import { logFailure, logOutcome } from './log.ts'
@@ -64,8 +65,9 @@ function decide (transactional: TransactionalRequest, reply: FastifyReply, paylo
   if (typeof payload === 'object' && payload !== null) accepted.add(payload)
   if (transactional.settling !== undefined) return secondReply(transactional, payload, done)
   const { tx } = transactional
+  if (isSuccess) abortIfGone(transactional)
   if (tx.settled !== undefined) return afterSettlement(transactional, isSuccess, payload, done)
-  if (tx.state === 'idle' && tx.misuse === undefined) {
+  if (tx.isUntouched) {
     return conclude(transactional, toReply(reply, isSuccess, payload, done))
   }
   if (isSuccess) succeed(transactional, reply, payload, done)
@@ -143,8 +145,10 @@ function waitForFirstByte (transactional: TransactionalRequest, first: Reply, st
 
 function conclude (transactional: TransactionalRequest, { isSuccess, head, payload, done }: Reply): void {
   const { tx, reply } = transactional
+  if (isSuccess) abortIfGone(transactional)
+  if (isSuccess && tx.abortReason !== undefined) return afterSettlement(transactional, true, payload, done)
   transactional.settling = isSuccess ? 'commit' : 'rollback'
-  const wasIdle = tx.state === 'idle' && tx.misuse === undefined
+  const wasIdle = tx.isUntouched
   const settlement = tx.settle(transactional.settling)
   if (wasIdle) return finish(transactional, payload, done)
   const send = (additions: ReplyAddition[]) => {
@@ -220,7 +224,7 @@ function afterSettlement (
   done: Done
 ): void {
   const { tx, reply } = transactional
-  const payload = convert(original)
+  const payload = isSuccess && reply.statusCode === 205 ? withoutBody(reply, convert(original)) : convert(original)
   transactional.settling = isSuccess ? 'commit' : 'rollback'
   const answer = (error?: unknown) => {
     const refusal = error ?? tx.abortReason
@@ -231,8 +235,8 @@ function afterSettlement (
         finish(transactional, payload, done)
       })
     }
+    // The guards stay: an error handler must not write a success by hand.
     transactional.settling = undefined
-    transactional.release()
     takeBack(transactional, refusal, payload, done)
   }
   tx.settle('rollback').then(() => {

@@ -1,7 +1,8 @@
 import { ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { clonePlain, NOT_PLAIN, type Copies } from './clone-plain.ts'
+import { clonePlain, holdsSymbols, NOT_PLAIN, type Copies } from './clone-plain.ts'
 import { isBodyUnread } from './client-gone.ts'
+import { holdsConsumable } from './consumable.ts'
 import { copyHeaders, restoreReply } from '../payload/reply-headers.ts'
 import { TransactionUsageError } from '../errors.ts'
 import type { LazyTransaction } from '../core/lazy-transaction.ts'
@@ -48,16 +49,17 @@ export function takeSnapshot (
   if (method !== undefined) {
     return `a hook has replaced the reply's method ${method}(), which would answer for the run that lost`
   }
-  const ownRequest = copyOwn(request)
+  const usedUp: string[] = []
+  const ownRequest = copyOwn(request, usedUp)
+  const ownReply = copyOwn(reply, usedUp)
   if (isShared(ownRequest, request, 'body') || isShared(ownRequest, request, 'query')) {
     return 'body or query are more than plain data'
   }
-  return {
-    request: ownRequest,
-    rawHeaders: { ...request.raw.headers },
-    reply: copyOwn(reply),
-    ...before
+  const [name] = usedUp
+  if (name !== undefined) {
+    return `request or reply have a stream, an iterator or an uploaded file (${name}), which a second run would find used up`
   }
+  return { request: ownRequest, rawHeaders: { ...request.raw.headers }, reply: ownReply, ...before }
 }
 
 function isShared (copy: Record<string, unknown>, request: FastifyRequest, key: 'body' | 'query'): boolean {
@@ -125,34 +127,53 @@ function create<Value extends object> (previous: Value, own: object): Value {
   return Object.assign(Object.create(Object.getPrototypeOf(previous) as object) as Value, own)
 }
 
+/** Own properties that Fastify and this plugin give to every run anew, or that belong to the connection; symbols by their descriptions. */
+const givenToEveryRun = new Set([
+  'raw',
+  'log',
+  'fastify.context',
+  'fastify.RequestPayloadStream',
+  'transaction.run',
+  'transaction.reply'
+])
+
+/** What parsers make has no symbols. */
+const fromParsers = new Set(['body', 'query', 'params', 'fastify.reply.headers'])
+
 /**
  * All that a request or a reply has beside its prototype. Data is copied, so that two runs do not share what they change;
  * objects of a class stay the same.
+ *
+ * @param usedUp gets the names of what a run would use up
  */
-function copyOwn (source: object): Record<string, unknown> {
+function copyOwn (source: object, usedUp?: string[]): Record<string, unknown> {
   const copy = { ...source } as Record<string | symbol, unknown>
   const copies: Copies = new Map()
-  for (const key in copy) {
-    const value = copy[key]
-    if (typeof value === 'object' && value !== null) copyProperty(copy, key, value, copies)
-  }
-  for (const key of Object.getOwnPropertySymbols(copy)) {
-    const value = copy[key]
-    if (typeof value === 'object' && value !== null) copyProperty(copy, key, value, copies)
-  }
+  for (const key in copy) copyProperty(copy, key, copies, usedUp)
+  for (const key of Object.getOwnPropertySymbols(copy)) copyProperty(copy, key, copies, usedUp)
   return copy
 }
 
 function copyProperty (
   copy: Record<string | symbol, unknown>,
   key: string | symbol,
-  value: object,
-  copies: Copies
+  copies: Copies,
+  usedUp: string[] | undefined
 ): void {
+  const value = copy[key]
+  if (typeof value !== 'object' || value === null) return
+  const name = typeof key === 'symbol' ? key.description ?? '' : key
+  if (givenToEveryRun.has(name) || (key === 'request' && 'routeOptions' in value)) return
   const data = clonePlain(value, copies)
-  if (data !== NOT_PLAIN) copy[key] = data
+  if (data !== NOT_PLAIN) {
+    copy[key] = data
+    if (usedUp === undefined || fromParsers.has(name) || !holdsSymbols(data)) return
+  }
   // Fastify's own, such as trailers, which are functions in a plain object.
-  else if (typeof key === 'symbol' && Object.getPrototypeOf(value) === Object.prototype) copy[key] = { ...value }
+  if (data === NOT_PLAIN && typeof key === 'symbol' && Object.getPrototypeOf(value) === Object.prototype) {
+    copy[key] = { ...value }
+  }
+  if (usedUp !== undefined && holdsConsumable(value)) usedUp.push(name)
 }
 
 function setHeaders (headers: NodeJS.Dict<string | string[]>, values: NodeJS.Dict<string | string[]>): void {

@@ -3,7 +3,7 @@ import type { FastifyBaseLogger, FastifyReply } from 'fastify'
 import type { TransactionRoute } from './route.ts'
 import type { LazyTransaction } from '../core/lazy-transaction.ts'
 
-/** What is known of an exchange whose transaction has ended. */
+/** What is known of a request whose transaction has ended. */
 export interface Ended {
   readonly tx: LazyTransaction
   readonly reply: FastifyReply
@@ -11,19 +11,20 @@ export interface Ended {
 }
 
 /** Puts outcome, attempts, statements and time of the transaction on the request's log lines. */
-export function logOutcome (exchange: Ended): void {
-  const { tx, reply } = exchange
-  if (exchange.isLogged || tx.duration === 0 || reply.log.level === 'silent') return
-  exchange.isLogged = true
-  reply.log = reply.log.child({ transaction: getSummary(exchange) })
+export function logOutcome (transactional: Ended): void {
+  const { tx, reply } = transactional
+  if (transactional.isLogged || tx.duration === 0 || reply.log.level === 'silent') return
+  transactional.isLogged = true
+  reply.log = reply.log.child({ transaction: getSummary(transactional) })
 }
 
 /** The transaction of a streamed reply ends after the request's own log line. */
-export function logStreamOutcome (exchange: Ended, error?: unknown): void {
-  const transaction = getSummary(exchange)
-  if (error === undefined) exchange.reply.log.info({ transaction }, 'the transaction of a streamed reply has ended')
-  else {
-    exchange.reply.log.error(
+export function logStreamOutcome (transactional: Ended, error?: unknown): void {
+  const transaction = getSummary(transactional)
+  if (error === undefined) {
+    transactional.reply.log.info({ transaction }, 'the transaction of a streamed reply has ended')
+  } else {
+    transactional.reply.log.error(
       { transaction, err: error },
       'the transaction of a streamed reply could not be committed'
     )
@@ -81,7 +82,7 @@ function getSummary ({ tx }: Ended): Record<string, unknown> {
     store: tx.driver.store,
     outcome: tx.state,
     attempts: tx.attempt,
-    statements: tx.statements,
+    statements: tx.statements.sent,
     milliseconds: Math.round(tx.duration * 100) / 100
   }
 }

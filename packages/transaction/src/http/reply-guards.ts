@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 import { TransactionUsageError } from '../errors.ts'
+import type { ErrorHandlerRecord } from './error-handlers.ts'
 import type { TransactionRoute } from './route.ts'
 import type { LazyTransaction } from '../core/lazy-transaction.ts'
 
@@ -15,6 +16,8 @@ interface Guarded {
   readonly isRefused: boolean
   readonly isWriting: boolean
   readonly settling: 'commit' | 'rollback' | undefined
+  readonly isRefusing: boolean
+  readonly errorHandlers: ErrorHandlerRecord
   isAnswering: boolean
   canRetry: (error: unknown) => boolean
   refuse: (error: Error) => void
@@ -73,7 +76,7 @@ function guardReply (transactional: Guarded): () => void {
 
   reply.hijack = function hijackWhileOpen () {
     // A reply that is on its way cannot be taken over.
-    if (transactional.isAnswering) return reply
+    if (transactional.errorHandlers.isAnswered(transactional)) return reply
     const mistake = transactional.isRefused ? refusal('reply.hijack()') : findMistake(transactional, 'reply.hijack()')
     if (mistake !== undefined) {
       transactional.refuse(mistake)
@@ -135,7 +138,11 @@ function mayWrite (transactional: Guarded, method: string, isError: boolean): 'y
   if (transactional.isWriting) return 'yes'
   if (transactional.isPausing) return 'no'
   // Once refused, only Fastify's last resort for errors is let through, which begins with writeHead.
-  if (transactional.isRefused && !(isError && method === 'writeHead')) return 'no'
+  if (transactional.isRefused && !(isError && method === 'writeHead')) {
+    // An error handler that is given the refusal and answers it by hand, too: the next one has to.
+    if (transactional.isRefusing && !isError) transactional.refuse(refusal(`reply.raw.${method}()`))
+    return 'no'
+  }
   // The reply that is being settled answers. An error that Fastify writes past every hook may overtake a rollback, no COMMIT.
   if (transactional.settling === 'commit' || (transactional.settling !== undefined && !isError)) return 'no'
   const mistake = isError ? undefined : findMistake(transactional, `reply.raw.${method}()`)
@@ -183,6 +190,7 @@ function watchSend (transactional: Guarded): () => void {
       return reply
     }
     const isSecond = transactional.isAnswering
+    if (!(payload instanceof Error)) transactional.errorHandlers.noteSend(transactional)
     transactional.isAnswering = true
     try {
       return Reflect.apply(send, reply, args)

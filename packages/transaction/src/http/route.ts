@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from
 import type { Driver } from '../core/driver.ts'
 import { TransactionUsageError } from '../errors.ts'
 import { sqlOnlyOptions } from '../mongo/driver.ts'
+import { withoutUndefined } from '../options/checks.ts'
 import type { RouteTransactionOptions } from '../options/route-options.ts'
 import { optionMistakes } from '../options/route-options.ts'
 
@@ -25,6 +26,8 @@ export interface RouteContext {
   /** The plugin option `name`; undefined for the one without. */
   instance: string | undefined
   methods: string[]
+  /** The route is the HEAD that Fastify adds to a GET which has a transaction of this instance. */
+  isHeadOfPlanned: boolean
   defaults: RouteTransactionOptions
   drivers: Drivers
 }
@@ -55,16 +58,13 @@ export function planRoute (route: RouteOptions, context: RouteContext): Transact
   const methods = [route.method].flat()
   const name = `${methods.join('|')} ${route.url}`
   if (!isOfInstance(declared, context.instance)) return undefined
-  const isOn = declared ?? methods.some((method) => context.methods.includes(method))
+  const isOn = declared ?? (context.isHeadOfPlanned || methods.some((method) => context.methods.includes(method)))
   if (isOn === false) return undefined
   if (isOn === 'statement') return planStatement(name, route, context)
-  if (typeof isOn !== 'boolean' && (typeof isOn !== 'object' || isOn === null)) {
-    throw refusal(name, "must be true, false, 'statement' or an object of options")
-  }
   const { name: _instance, ...own } = (typeof isOn === 'object' ? isOn : {}) as RouteTransactionOptions & {
     name?: string
   }
-  return plan(name, own, context)
+  return plan(name, withoutUndefined(own), context)
 }
 
 /** A route says by `name` which plugin instance it means; one that says nothing may be meant by its method. */
@@ -95,7 +95,7 @@ function plan (name: string, own: RouteTransactionOptions, context: RouteContext
   if (mistakes.length > 0) throw refusal(name, mistakes.join('; '))
   const driver = context.drivers[store]
   if (driver === undefined) {
-    throw refusal(name, `store '${store}' needs the plugin option ${store === 'sql' ? 'pool' : 'mongo'}`)
+    throw refusal(name, missingStore(store, context.drivers))
   }
   try {
     return { name, options, driver, plan: driver.plan(options) }
@@ -104,11 +104,24 @@ function plan (name: string, own: RouteTransactionOptions, context: RouteContext
   }
 }
 
+/** What to say where a transaction would live in a store that the plugin was not given. */
+export function missingStore (store: 'sql' | 'mongo', { sql, mongo }: Drivers): string {
+  if (store === 'sql' && mongo !== undefined) {
+    return "store 'sql', the default, needs the plugin option pool, and the plugin was given only mongo; write store: 'mongo', here or in the plugin's defaults"
+  }
+  const alternative = store === 'mongo' && sql !== undefined
+    ? '; leave store out for a transaction of the sql store'
+    : ''
+  return `store '${store}' needs the plugin option ${store === 'sql' ? 'pool' : 'mongo'}${alternative}`
+}
+
 function planStatement (name: string, route: RouteOptions, { drivers, defaults }: RouteContext): TransactionRoute {
   if (drivers.statement === undefined) throw refusal(name, "'statement' needs the plugin option pool")
-  const schema: { response?: unknown } = Object(route.schema)
-  if (schema.response === undefined) {
-    throw refusal(name, "'statement' needs a response schema: a reply that cannot be serialized would come too late")
+  if (!hasSuccessSchema(route)) {
+    throw refusal(
+      name,
+      "'statement' needs a response schema of its success, for example 200 or 2xx: a reply that cannot be serialized would come too late"
+    )
   }
   const { deadline = SAFE_DEFAULTS.deadline, settings } = defaults
   if (settings !== undefined) {
@@ -119,6 +132,14 @@ function planStatement (name: string, route: RouteOptions, { drivers, defaults }
   }
   const options = { store: 'sql', deadline } as const
   return { name, options, driver: drivers.statement, plan: drivers.statement.plan(options), isSingleStatement: true }
+}
+
+/** Whether a schema serializes what the route answers where its statement has committed. */
+function hasSuccessSchema ({ schema }: RouteOptions): boolean {
+  const responses: Record<string, unknown> = { ...Object((Object(schema) as { response?: unknown }).response) }
+  return Object.keys(responses).some((status) =>
+    typeof responses[status] === 'object' && responses[status] !== null && /^([23](\d\d|xx)|default)$/i.test(status)
+  )
 }
 
 function refusal (name: string, sentence: string): TransactionUsageError {

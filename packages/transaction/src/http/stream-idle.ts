@@ -1,46 +1,55 @@
 import type { FastifyReply } from 'fastify'
 import { TransactionTimeoutError } from '../errors.ts'
 import type { LazyTransaction } from '../core/lazy-transaction.ts'
+import { afterTime, type Wait } from '../core/with-timeout.ts'
 
 interface Streaming {
   readonly reply: FastifyReply
   readonly tx: LazyTransaction
 }
 
-/** Ends the transaction of a streamed reply whose client has taken nothing for a while. */
+/** Ends the transaction of a streamed reply whose client has taken nothing for a while, and whose statements have all ended. */
 export class StreamIdleTimer {
-  readonly #timer: NodeJS.Timeout
-  #progress = 0
+  readonly #streaming: Streaming
+  readonly #time: number
+  readonly #onIdle: (error: Error) => void
+  readonly #written: () => number
+  #wait: Wait | undefined
 
   /**
-   * @param time milliseconds without a byte or a statement
-   * @param onIdle told when the transaction is rolled back
+   * @param time milliseconds without a byte, in which no statement runs
+   * @param onIdle called when the transaction is rolled back
    */
   constructor (streaming: Streaming, time: number, onIdle: (error: Error) => void) {
-    const { reply: { raw } } = streaming
-    const written = countWritten(streaming.reply)
-    const progress = () => written() + streaming.tx.statements
-    this.#progress = progress()
-    this.#timer = setInterval(() => {
-      const now = progress()
-      if (now !== this.#progress) {
-        this.#progress = now
-        return
-      }
-      this.stop()
-      const error = new TransactionTimeoutError(streaming.tx.label, 'streamIdleTimeout')
-      streaming.tx.abort(error).then(() => {
-        onIdle(error)
-      }, () => {})
-    }, time).unref()
-    raw.once('close', () => {
+    this.#streaming = streaming
+    this.#time = time
+    this.#onIdle = onIdle
+    this.#written = countWritten(streaming.reply)
+    this.#watch()
+    streaming.reply.raw.once('close', () => {
       this.stop()
     })
   }
 
   /** Ends the watch. */
   stop (): void {
-    clearInterval(this.#timer)
+    this.#wait?.stop()
+  }
+
+  get #progress (): number {
+    return this.#written() + this.#streaming.tx.statements.progress
+  }
+
+  #watch (): void {
+    const { tx } = this.#streaming
+    const before = this.#progress
+    this.#wait = afterTime(this.#time, () => {
+      if (tx.isWorking || this.#progress !== before) return this.#watch()
+      const error = new TransactionTimeoutError(tx.label, 'streamIdleTimeout')
+      tx.abort(error).then(() => {
+        this.#onIdle(error)
+      }, () => {})
+    }, { unref: true })
   }
 }
 

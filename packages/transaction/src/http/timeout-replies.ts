@@ -3,6 +3,7 @@ import { isBodyIncomplete, isClientGone } from './client-gone.ts'
 import { BodyTimeoutError } from '../errors.ts'
 import type { FirstByteWait } from './request-context.ts'
 import type { LazyTransaction } from '../core/lazy-transaction.ts'
+import { afterTime, type Wait } from '../core/with-timeout.ts'
 
 /** A request that a timeout may have to be answered for. */
 interface Waiting {
@@ -46,14 +47,14 @@ export function boundBody (
   transactional: Waiting,
   time: number,
   isWaiting: () => boolean
-): NodeJS.Timeout | undefined {
+): Wait | undefined {
   const { request, tx } = transactional.run
   if (time === 0 || !isBodyIncomplete(request.raw)) return undefined
-  return setTimeout(() => {
+  return afterTime(time, () => {
     if (!isWaiting() || !isBodyIncomplete(request.raw)) return
     const error = new BodyTimeoutError(tx.label, time)
     tx.abort(error).then(() => {
       answerTimeout(transactional, error)
     }, () => {})
-  }, time).unref()
+  }, { unref: true })
 }

@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findBeginRefusal, settleOnClose } from './client-close.ts'
 import { isClientGone, onClose } from './client-gone.ts'
+import { ErrorHandlerRecord } from './error-handlers.ts'
 import {
   copyStatusAndHeaders,
   makeNext,
@@ -20,6 +21,7 @@ import type { TransactionRoute } from './route.ts'
 import { getLabel } from './route.ts'
 import { canRunAgain } from '../core/retry.ts'
 import { LazyTransaction } from '../core/lazy-transaction.ts'
+import type { Wait } from '../core/with-timeout.ts'
 import { StreamIdleTimer } from './stream-idle.ts'
 import { Transaction } from '../transaction.ts'
 import { answerHandlerTimeout, answerStreamIdle, answerTimeout, boundBody } from './timeout-replies.ts'
@@ -38,6 +40,9 @@ export class TransactionalRequest {
   isAnswering = false
   /** The program did what it may not do; what it writes to `reply.raw` from then on is dropped. */
   isRefused = false
+  /** The error of a refusal is being handed to Fastify: what error handlers write by hand meanwhile is refused as well. */
+  isRefusing = false
+  errorHandlers = new ErrorHandlerRecord()
   /** Fastify is writing the reply. */
   isWriting = false
   /** One run has lost and the next has not begun: only code of earlier runs can be running. */
@@ -58,7 +63,7 @@ export class TransactionalRequest {
   #snapshot: Snapshot | undefined
   /** Status and headers when the handler began, or when a hook first asked for the transaction. */
   #before: Pick<Snapshot, 'status' | 'headers'> | undefined
-  #bodyTimer: NodeJS.Timeout | undefined
+  #bodyTimer: Wait | undefined
   readonly #guards = new ReplyGuards(this)
 
   constructor (
@@ -71,7 +76,7 @@ export class TransactionalRequest {
     this.#context = context
     this.run = this.#first = this.#makeRun(request, reply, 1)
     onClose(request, reply, () => {
-      clearTimeout(this.#bodyTimer)
+      this.#bodyTimer?.stop()
       settleOnClose(this)
     })
   }
@@ -97,7 +102,7 @@ export class TransactionalRequest {
   enterHandler (): void {
     const { request, reply, tx } = this.run
     this.#isBeforeHandler = false
-    clearTimeout(this.#bodyTimer)
+    this.#bodyTimer?.stop()
     this.#before = copyStatusAndHeaders(reply)
     const { retries = 0 } = this.route.options
     if (retries === 0) return
@@ -140,11 +145,13 @@ export class TransactionalRequest {
     }
     Object.assign(this, {
       isAnswering: false,
+      isRefusing: false,
       settling: undefined,
       answer: undefined,
       wait: undefined,
       isPausing: true
     })
+    this.errorHandlers = new ErrorHandlerRecord()
     const { request, reply } = makeNext(run, this.#snapshot)
     this.run = this.#makeRun(request, reply, run.tx.attempt + 1)
     // Code of earlier runs may have kept the raw response.
@@ -163,9 +170,12 @@ export class TransactionalRequest {
   refuse (error: Error): void {
     this.isRefused = true
     this.tx.refuse(error)
-    if (this.isAnswering || this.reply.sent) return
+    if (this.reply.sent || this.errorHandlers.isAnswered(this)) return
     this.takeBack()
+    const { isRefusing } = this
+    this.isRefusing = true
     this.reply.send(error)
+    this.isRefusing = isRefusing
   }
 
   /** Takes the guards off the reply; not where the program was refused, whose writes must not reach the client, unless `always`. */
@@ -187,7 +197,10 @@ export class TransactionalRequest {
 
   #makeRun (request: FastifyRequest, reply: FastifyReply, attempt: number): TransactionRun {
     const tx = this.#makeTransaction(request, reply, attempt)
-    const transaction = new Transaction(tx, this.#context.handles, this.route.options)
+    const transaction = new Transaction(tx, this.#context.handles, {
+      ...this.route.options,
+      isSingleStatement: this.route.isSingleStatement
+    })
     const run: TransactionRun = { owner: this, request, reply, tx, transaction, isSuperseded: false }
     this.#context.setRun(request, run)
     return run

@@ -10,6 +10,7 @@ import type {
 } from 'mongodb'
 import type { TransactionalAggregationCursor, TransactionalFindCursor } from './cursor.ts'
 import { transactionalCursor } from './cursor.ts'
+import { callbackRefusal, findCallback, refuseCallback } from '../core/callbacks.ts'
 import { TransactionUsageError } from '../errors.ts'
 import type { MongoTransaction, OperationOptions } from './driver.ts'
 import { call, isKeyOf, isOneOf, getName, refusal } from './members.ts'
@@ -93,14 +94,17 @@ function bindCollection<Schema extends Document> (
         throw refusal(name)
       }
     }
-    return (...args: unknown[]) =>
-      tx.run((transaction) => {
+    return (...args: unknown[]) => {
+      const callback = findCallback(args)
+      if (callback !== undefined) return refuseCallback(callback, callbackRefusal(name), (work) => tx.follow(work))
+      return tx.run((transaction) => {
         if (!isOneOf(reads, name)) transaction.written.add(collection.collectionName)
         return transaction.operate(
           `${name} on ${getName(target)}`,
           (options) => call(target, member, withOptions(args, optionsPosition[name], options))
         )
       })
+    }
   })
 }
 
@@ -119,7 +123,7 @@ function readOnlyCollection<Schema extends Document> (collection: Collection<Sch
     const writes = !isOneOf(reads, name) || (name === 'aggregate' && Array.isArray(first) && first.some(isWriteStage))
     if (!writes) return call(target, member, args)
     throw new TransactionUsageError(
-      `${name}() would write to MongoDB outside the transaction; this route isCrossStore by outbox: enqueue an event instead`
+      `${name}() would write to MongoDB outside the transaction; this route declares crossStore: 'outbox': enqueue an event instead`
     )
   })
 }

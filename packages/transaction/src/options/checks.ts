@@ -40,12 +40,37 @@ export function mistakesIn (
   return mistakes
 }
 
+/**
+ * Options without those that are undefined: one that is written `undefined` is not given, so that the default below it holds.
+ * Every set of options that the program gives goes through this before it is laid over defaults.
+ */
+export function withoutUndefined<Options extends object> (options: Options): Options {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Options
+}
+
+/** What a value is, without showing it: it may be a secret. */
+export function describeKind (value: unknown): string {
+  if (value === undefined || value === null) return String(value)
+  if (typeof value !== 'object') return `a ${typeof value}`
+  return Array.isArray(value) ? 'a list' : `an object of ${value.constructor?.name ?? 'no class'}`
+}
+
 /** What to say about a name that is no option. */
 export function unknownOption (name: string, known: string[]): string {
   const near = nearest(name, known)
   return near === undefined
     ? `is not an option; known are ${known.join(', ')}`
     : `is not an option; did you mean ${near}? Known are ${known.join(', ')}`
+}
+
+/** Whether a name was meant to be another: any case, its plural or adjective, or one letter more, less, other or swapped. */
+export function isTypo (name: string, meant: string): boolean {
+  const plain = name.toLowerCase().replaceAll(/[_-]/g, '')
+  const other = meant.toLowerCase()
+  if ([other, `${other}s`, `${other}al`].includes(plain) || differences(plain, other) === 1) return true
+  const at = Array.from(plain).findIndex((letter, index) => letter !== other[index])
+  const swapped = `${plain.slice(0, at)}${plain.slice(at + 1, at + 2)}${plain.slice(at, at + 1)}${plain.slice(at + 2)}`
+  return at >= 0 && plain !== other && swapped === other
 }
 
 /** The known name that somebody probably meant: it begins alike, or a few letters differ. */

@@ -54,6 +54,6 @@ export interface TransactionPluginOptions {
    * Default false.
    */
   resetSession?: boolean
-  /** WatchedPromise of each transaction that sends something, for metrics and tracing. Default none. */
+  /** Called with each transaction that sends something, for metrics and tracing. Default none. */
   observe?: Observe
 }

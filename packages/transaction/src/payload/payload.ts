@@ -64,9 +64,12 @@ export function toReadable (payload: unknown): unknown {
   return payload
 }
 
-/** True where HTTP has no place for a body: Node would drop it, or refuse it where the server is strict. */
+/** Statuses whose replies HTTP gives no body; after a 205 only HTTP/2 of Node enforces it. */
+const withoutContent: readonly number[] = [204, 205, 304]
+
+/** True where HTTP has no place for a body: Node would drop it, break the stream, or refuse it where the server is strict. */
 export function hasNoBody (reply: FastifyReply): boolean {
-  return reply.request.raw.method === 'HEAD' || reply.statusCode === 204 || reply.statusCode === 304
+  return reply.request.raw.method === 'HEAD' || withoutContent.includes(reply.statusCode)
 }
 
 /**
@@ -75,9 +78,11 @@ export function hasNoBody (reply: FastifyReply): boolean {
  */
 export function withoutBody (reply: FastifyReply, body: unknown): unknown {
   if (body === undefined || body === null) return body
-  if (reply.statusCode === 204) reply.removeHeader('content-type').removeHeader('content-length')
+  // These two have no length to tell: nothing would be there for a GET either.
+  const isEmpty = reply.statusCode === 204 || reply.statusCode === 205
+  if (isEmpty) reply.removeHeader('content-type').removeHeader('content-length')
   if (typeof body === 'string' || Buffer.isBuffer(body)) {
-    if (reply.statusCode !== 204 && !reply.hasHeader('content-length')) {
+    if (!isEmpty && !reply.hasHeader('content-length')) {
       reply.header('content-length', `${Buffer.byteLength(body)}`)
     }
   } else {

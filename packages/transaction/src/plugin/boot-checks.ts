@@ -9,7 +9,8 @@ import type { TransactionPluginOptions } from '../options/plugin-options.ts'
 export function createRefusal ({ methods }: Instance): onRequestHookHandler {
   return function refuseUnplannedRequests (request, _reply, done) {
     const { config, url = '' } = request.routeOptions
-    const isMeant = config.transaction === undefined ? methods.includes(request.method) : config.transaction !== false
+    const isOfMethods = methods.includes(request.method) || (request.method === 'HEAD' && methods.includes('GET'))
+    const isMeant = config.transaction === undefined ? isOfMethods : config.transaction !== false
     if (!isMeant || request.is404 || findPlanner(config) !== undefined) return done()
     done(
       new TransactionUsageError(

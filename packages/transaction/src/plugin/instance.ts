@@ -37,6 +37,7 @@ export function createInstance (
   type WithRun = FastifyRequest & { [runKey]: TransactionRun | null }
   const context: Instance['context'] = {
     ...createContext(app, options),
+    call: name === undefined ? 'app.transaction' : `app.${name}.transaction`,
     drivers,
     afterCommit: callbacks.run,
     setRun: (request, run) => {

@@ -1,5 +1,6 @@
 import diagnostics from 'node:diagnostics_channel'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import { refuseMisplacedDeclaration } from './declarations.ts'
 import { TransactionUsageError } from '../errors.ts'
 
 /** What is known of one Fastify server, whichever of its scopes the plugin is registered in. */
@@ -61,6 +62,7 @@ function refuseUnplanned ({ routes, isUsed }: ServerRecord): void {
   // Without the plugin `config.transaction` is somebody else's.
   if (!isUsed) return
   for (const { route } of routes) {
+    refuseMisplacedDeclaration(route)
     const isDeclared = (route.config?.transaction ?? false) !== false
     if (!isDeclared || findPlanner(route) !== undefined) continue
     throw new TransactionUsageError(

@@ -1,4 +1,5 @@
 import pg from 'pg'
+import { describeKind } from '../options/checks.ts'
 import type { TransactionOptions } from '../options/route-options.ts'
 import { TransactionUsageError } from '../errors.ts'
 import { sqlState } from './errors.ts'
@@ -55,7 +56,7 @@ export function settingsSql (settings: unknown): string {
       throw new TransactionUsageError(`settings: '${name}' is not the name of a PostgreSQL setting`)
     }
     if (typeof value !== 'string') {
-      throw new TransactionUsageError(`settings: the value of ${name} must be a string, not ${getName(value)}`)
+      throw new TransactionUsageError(`settings: the value of ${name} must be a string, not ${describeKind(value)}`)
     }
     if (value.includes('\0')) {
       throw new TransactionUsageError(`settings: the value of ${name} has a zero byte, which PostgreSQL cannot take`)
@@ -82,14 +83,7 @@ function findMistake (settings: unknown): string {
   if (typeof settings === 'function') {
     return 'settings must be values here, not a function: there is no request it could be a function of'
   }
-  return `settings must be an object of texts, {} for none, not ${getName(settings)}`
-}
-
-/** What a value is, without showing it: it may be a secret. */
-function getName (value: unknown): string {
-  if (value === undefined || value === null) return String(value)
-  if (typeof value !== 'object') return `a ${typeof value}`
-  return Array.isArray(value) ? 'a list' : `an object of ${value.constructor?.name ?? 'no class'}`
+  return `settings must be an object of texts, {} for none, not ${describeKind(settings)}`
 }
 
 function isPlainObject (value: unknown): value is Record<string, unknown> {

@@ -10,6 +10,7 @@ import {
 } from '../errors.ts'
 import { isConnectionProblem, isReplicaError, sqlState } from './errors.ts'
 import { giveBack } from './give-back.ts'
+import { closeReader, isReaderIdle } from './reader.ts'
 import { statementText } from '../sql-text/statement-text.ts'
 import { withTimeout } from '../core/with-timeout.ts'
 
@@ -108,7 +109,7 @@ export class PostgresTransaction implements OpenTransaction {
     return (!this.#client.pipeline || this.#isAnswered) && this.#client.getTransactionStatus() === 'I'
   }
 
-  /** Hands a cursor or query stream to the connection; `onDone` is told when the connection is free again. */
+  /** Hands a cursor or query stream to the connection; `onDone` is called when the connection is free again. */
   submit (query: Submittable, onDone: () => void): void {
     this.#reader = query
     const free = () => {
@@ -121,6 +122,10 @@ export class PostgresTransaction implements OpenTransaction {
       this.#note('a cursor or query stream', error)
     })
     this.#client.query(query)
+  }
+
+  get isReaderIdle (): boolean {
+    return this.#reader !== undefined && isReaderIdle(this.#reader)
   }
 
   closeReader (): void {
@@ -227,12 +232,6 @@ function tellWhenDone (query: Submittable, onDone: () => void, onError: (error: 
     onDone()
     return Reflect.apply(handleError, query, args)
   }
-}
-
-/** A cursor that nobody reads to its end would keep its connection for ever. */
-function closeReader (reader: object = {}): void {
-  if ('destroy' in reader && typeof reader.destroy === 'function') reader.destroy()
-  else if ('close' in reader && typeof reader.close === 'function') reader.close(ignore)
 }
 
 function ended (): TransactionUsageError {

@@ -109,7 +109,7 @@ export async function boundaries (t: Test, server: Server): Promise<void> {
     })
   })
 
-  await t.test('a route that isCrossStore by outbox reads MongoDB and cannot write it', async (t) => {
+  await t.test('a route that declares crossStore reads MongoDB and cannot write it', async (t) => {
     const { send, db, ids } = await setup(t, {
       server,
       plugin: { sql: doubleDriver() },
@@ -137,7 +137,7 @@ export async function boundaries (t: Test, server: Server): Promise<void> {
         status: 500,
         json: {
           code: 'TX_USAGE',
-          message: /would write to MongoDB outside the transaction; this route isCrossStore by outbox/
+          message: /would write to MongoDB outside the transaction; this route declares crossStore: 'outbox'/
         }
       })
     }
