@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin'
 import { Registry } from 'prom-client'
+import { measureBounds } from './bounds.ts'
 import { measureDependencies } from './dependencies.ts'
 import { measureHttp } from './http.ts'
 import { measurePools } from './pools.ts'
@@ -39,6 +40,7 @@ export default fp(async function metrics (app) {
   measureHttp(app, registry, problems.getType)
   measureTransactions(app, registry)
   measurePools(app, registry)
+  measureBounds(app, registry)
   measureProjections(app, registry)
   measurePair(app, registry)
   measureDependencies(app, registry)
@@ -48,4 +50,8 @@ export default fp(async function metrics (app) {
     text: async () => `${await registry.metrics()}\n${await processRegistry().metrics()}`,
     problems: problems.latest
   })
-}, { name: 'metrics', dependencies: ['config', 'errors', 'sql', 'mongo', 'transaction', 'health'], fastify: '5.x' })
+}, {
+  name: 'metrics',
+  dependencies: ['config', 'errors', 'sql', 'mongo', 'transaction', 'health', 'concurrency', 'slow-readers'],
+  fastify: '5.x'
+})

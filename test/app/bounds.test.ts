@@ -131,6 +131,7 @@ t.test('who leaves before its turn takes none', async (t) => {
   const left = open(t, origin)
   left.write('GET /slow HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(20))
   await until('twenty wait', () => queue?.waiting === 20)
+  t.match(await app.metrics.text(), /tandem_route_waiting_requests\{http_request_method="GET",http_route="\/slow"\} 20/)
   left.destroy()
   await until('nobody waits', () => queue?.waiting === 0)
   release?.()
