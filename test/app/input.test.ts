@@ -324,13 +324,17 @@ t.test('every answer says how it may be kept, those of the parser too', async (t
   t.equal((await app.inject('/users')).headers['cache-control'], 'private, no-cache')
 })
 
-t.test('the address of a client has no port', async (t) => {
+t.test('a client is counted by its address without port, and by its network in IPv6', async (t) => {
   const addresses = {
     '10.0.0.1': '10.0.0.1',
     '10.0.0.1:5000': '10.0.0.1',
-    '[2001:db8::1]:443': '2001:db8::1',
-    '2001:db8::1': '2001:db8::1',
-    '[::1]': '::1'
+    '::ffff:10.0.0.1': '10.0.0.1',
+    '[2001:db8::1]:443': '2001:db8:0:0::',
+    '2001:db8::1': '2001:db8:0:0::',
+    '2001:DB8:0:1:2:3:4:5': '2001:db8:0:1::',
+    '2001:0db8:0000:0001::9': '2001:db8:0:1::',
+    '[::1]': '0:0:0:0::',
+    'fe80::1%eth0': 'fe80:0:0:0::'
   }
   for (const [ip, address] of Object.entries(addresses)) t.equal(getClientAddress({ ip }), address)
 })
