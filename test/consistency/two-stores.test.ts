@@ -333,6 +333,8 @@ t.test('resync of many: in batches, between two posts and behind the last one to
     "INSERT INTO users (email, name) SELECT 'many.' || n || '@example.com', 'Many' FROM generate_series(1, 2500) AS n"
   )
   await until('all are in MongoDB', async () => await mongoDatabase(app).collection('users').countDocuments() === 2501)
+  // Documents beyond the sequence would say that PostgreSQL has gone back, and would be repaired unasked.
+  await app.pg.query("SELECT setval(pg_get_serial_sequence('users', 'id'), 20000)")
   const documents = mongoDatabase(app).collection<{ _id: number; _v: number }>('users')
   await documents.deleteMany({ _id: { $mod: [3, 0] } })
   await documents.updateMany({ _id: { $mod: [3, 1] } }, { $set: { name: 'Forged' } })
