@@ -20,6 +20,8 @@ export interface MigrateOptions {
   folder?: string
   /** Longest wait for another migrator or for a lock on a table, in milliseconds. Default: 60,000. */
   waitMs?: number
+  /** `when` of the last migration to run: for rows that were written at that state. Default: all run. */
+  through?: number
 }
 
 /**
@@ -49,7 +51,7 @@ export async function migrate (url: string, options: MigrateOptions = {}): Promi
 
 async function migratePostgres (
   url: string,
-  { folder = FOLDERS.postgres, waitMs = WAIT_MS }: MigrateOptions
+  { folder = FOLDERS.postgres, waitMs = WAIT_MS, through = Infinity }: MigrateOptions
 ): Promise<string[]> {
   const migrations = readMigrations(folder)
   const client = new pg.Client({ connectionString: url, application_name: 'migrate', connectionTimeoutMillis: 10_000 })
@@ -65,7 +67,7 @@ async function migratePostgres (
     const { rows } = await client.query<{ hash: string; created_at: string }>(
       'select hash, created_at from drizzle.__drizzle_migrations'
     )
-    const pending = findPending(migrations, rows.map(toApplied))
+    const pending = findPending(migrations, rows.map(toApplied)).filter(({ when }) => when <= through)
     for (const { tag, when, hash, statements } of pending) {
       for (const statement of statements) await client.query(statement).catch(failed(tag))
       await client.query('insert into drizzle.__drizzle_migrations (hash, created_at) values ($1, $2)', [hash, when])
@@ -120,6 +122,16 @@ export async function migrateSqlite (
     transaction.close()
     await client.execute('pragma foreign_keys = on')
   }
+}
+
+/**
+ * What is still to run on a database that has some migrations.
+ * @param applied what it has
+ * @returns names of the migrations that have not run, oldest first
+ * @throws MigrationError when this code does not know one of them
+ */
+export function listPending (engine: keyof typeof FOLDERS, applied: Applied[]): string[] {
+  return findPending(readMigrations(FOLDERS[engine]), applied).map(({ tag }) => tag)
 }
 
 /**

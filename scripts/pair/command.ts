@@ -1,0 +1,27 @@
+import { readSettings } from '../../plugins/config.ts'
+import { BackupError } from './errors.ts'
+import type { PairUrls } from './take.ts'
+
+/**
+ * What a command was told: a folder, flags, and by the environment which stores.
+ * @param words behind the command's name
+ * @param known flags
+ * @param usage said where the words are others
+ * @throws BackupError where words or URLs are missing
+ */
+export function readCommand (
+  words: string[],
+  known: string[],
+  usage: string[]
+): { folder: string; flags: string[]; urls: PairUrls } {
+  const flags = words.filter((word) => word.startsWith('-'))
+  const [folder, ...rest] = words.filter((word) => !word.startsWith('-'))
+  if (folder === undefined || rest.length > 0 || flags.some((flag) => !known.includes(flag))) {
+    throw new BackupError(usage.join('\n'))
+  }
+  const { DATABASE_URL, MONGODB_URL, MONGODB_DATABASE } = readSettings(process.env, {}, 'given')
+  if (DATABASE_URL === undefined || MONGODB_URL === undefined) {
+    throw new BackupError('A pair has two stores: set DATABASE_URL and MONGODB_URL')
+  }
+  return { folder, flags, urls: { databaseUrl: DATABASE_URL, mongoUrl: MONGODB_URL, mongoDatabase: MONGODB_DATABASE } }
+}
