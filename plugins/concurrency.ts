@@ -34,7 +34,7 @@ export default fp(async function concurrency (app) {
     if (limit === 0) return
     const queue = new FairQueue({ limit, maxWaiting: MAX_WAITING, longestWaitMs: LONGEST_WAIT_MS })
     queues.set(`${[route.method].flat().join('|')} ${route.url}`, queue)
-    route.preHandler = [createTurnstile(queue), ...[route.preHandler ?? []].flat()]
+    route.preHandler = [createTurnHook(queue), ...[route.preHandler ?? []].flat()]
   })
   app.addHook('onClose', async function endWaits () {
     for (const queue of queues.values()) queue.clear()
@@ -46,7 +46,7 @@ function isList (schema: unknown): boolean {
   return querystring?.properties !== undefined && 'limit' in querystring.properties
 }
 
-function createTurnstile (queue: FairQueue) {
+function createTurnHook (queue: FairQueue) {
   return function awaitTurn (
     this: FastifyInstance,
     request: FastifyRequest,
