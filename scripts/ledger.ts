@@ -5,10 +5,12 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { brokenPromises, type Tally } from './ledger/history.ts'
 import type { Victim } from './ledger/processes.ts'
+import { runRestores } from './ledger/restore.ts'
 import { runLedger, type LedgerResult } from './ledger/run.ts'
 
 const USAGE = `npm run ledger -- [--rounds 20] [--instances 2] [--away <ms>] [--only service|postgres|mongod]
-  --away 60000 --only mongod --rounds 1: MongoDB is gone for a minute`
+  --away 60000 --only mongod --rounds 1: MongoDB is gone for a minute
+npm run ledger -- --restore: PostgreSQL alone, then MongoDB alone, is restored to an earlier moment`
 const TURNS: Victim[] = ['service', 'postgres', 'service', 'mongod']
 
 async function main (): Promise<void> {
@@ -17,9 +19,11 @@ async function main (): Promise<void> {
       rounds: { type: 'string', default: '20' },
       instances: { type: 'string', default: '2' },
       away: { type: 'string' },
-      only: { type: 'string' }
+      only: { type: 'string' },
+      restore: { type: 'boolean', default: false }
     }
   })
+  if (values.restore) return await restore()
   const [rounds, instances, away] = [
     Number(values.rounds),
     Number(values.instances),
@@ -33,7 +37,16 @@ async function main (): Promise<void> {
   const dataDir = mkdtempSync(path.join(tmpdir(), 'tandem-ledger-'))
   const victims = Array.from({ length: rounds }, (_, round) => only ?? TURNS[round % TURNS.length] as Victim)
   const result = await runLedger({ dataDir, victims, instances, ...(away !== undefined && { away }), say: console.log })
-  const broken = report(result)
+  end(report(result), dataDir)
+}
+
+async function restore (): Promise<void> {
+  const dataDir = mkdtempSync(path.join(tmpdir(), 'tandem-ledger-'))
+  end(await runRestores({ dataDir, say: console.log }), dataDir)
+}
+
+function end (broken: number, dataDir: string): void {
+  console.log(broken === 0 ? 'Every promise was kept.' : `${broken} promises were broken.`)
   if (broken === 0) rmSync(dataDir, { recursive: true, force: true })
   else console.log(`Databases and logs are kept in ${dataDir}`)
   process.exitCode = broken === 0 ? 0 : 1
@@ -63,9 +76,7 @@ function report ({ tallies, catchUp }: LedgerResult): number {
       Math.round(sorted.at(-1) ?? 0)
     } ms (longest).`
   )
-  const broken = rows.reduce((sum, [, tally]) => sum + brokenPromises(tally as Tally), 0)
-  console.log(broken === 0 ? 'Every promise was kept.' : `${broken} promises were broken.`)
-  return broken
+  return rows.reduce((sum, [, tally]) => sum + brokenPromises(tally as Tally), 0)
 }
 
 main().catch((error: unknown) => {

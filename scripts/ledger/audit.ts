@@ -10,7 +10,7 @@ interface Found {
   count: number
   value: string
 }
-type Shelf = Map<string, Found>
+export type Shelf = Map<string, Found>
 
 /** Both stores, read past the service. */
 export interface Stores {
@@ -82,7 +82,8 @@ function judge (
   } else if (fact.made === 'acked' && !isGone && fact.deleted !== 'unknown') found('lost', fact)
 }
 
-function sameShelves (a: Shelf, b: Shelf): boolean {
+/** True when both hold the same, as often and with the same values. */
+export function sameShelves (a: Shelf, b: Shelf): boolean {
   return a.size === b.size &&
     [...a].every(([marker, { count, value }]) => b.get(marker)?.count === count && b.get(marker)?.value === value)
 }
@@ -97,9 +98,11 @@ async function select ({ sql }: Stores, text: string, prefix: string): Promise<S
   return shelf((await sql.query<{ marker: string; value: string }>(text, [`${prefix}%`])).rows)
 }
 
-const sqlUsers = (stores: Stores, prefix: string) =>
+/** Users, as each store has them. */
+export const sqlUsers = (stores: Stores, prefix: string) =>
   select(stores, 'SELECT email AS marker, name AS value FROM users WHERE email LIKE $1', prefix)
-const sqlPosts = (stores: Stores, prefix: string) =>
+/** Posts, as SQL has them. */
+export const sqlPosts = (stores: Stores, prefix: string) =>
   select(stores, 'SELECT title AS marker, category AS value FROM posts WHERE title LIKE $1', prefix)
 const sqlOrders = (stores: Stores, prefix: string) =>
   select(
@@ -108,13 +111,15 @@ const sqlOrders = (stores: Stores, prefix: string) =>
     prefix
   )
 
-async function mongoUsers ({ mongo }: Stores, prefix: string): Promise<Shelf> {
+/** Users, as MongoDB has them. */
+export async function mongoUsers ({ mongo }: Stores, prefix: string): Promise<Shelf> {
   const users = await mongo.collection('users').find({ email: new RegExp(`^${prefix}`), _deleted: { $ne: true } })
     .toArray()
   return shelf(users.map(({ email, name }) => ({ marker: String(email), value: String(name) })))
 }
 
-async function mongoPosts ({ mongo }: Stores, prefix: string): Promise<Shelf> {
+/** Posts, as MongoDB has them. */
+export async function mongoPosts ({ mongo }: Stores, prefix: string): Promise<Shelf> {
   const posts = await mongo.collection('posts').find({ title: new RegExp(`^${prefix}`) }, {
     projection: { title: 1, category: 1 }
   }).toArray()

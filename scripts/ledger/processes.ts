@@ -87,6 +87,16 @@ export class Processes {
     }
   }
 
+  /** SIGKILL to every process of the service; the function starts them again. */
+  async killServices (): Promise<() => Promise<void>> {
+    for (const service of this.#services) service.kill('SIGKILL')
+    await Promise.all(this.#services.map(gone))
+    return async () => {
+      this.#services = this.#ports.map((port) => this.#spawn(port))
+      await this.untilReady()
+    }
+  }
+
   /** Waits until every service says that it is ready. */
   async untilReady (): Promise<void> {
     for (const url of this.urls) {

@@ -88,7 +88,11 @@ async function runRound (
   })
 }
 
-async function withStores<Result> (processes: Processes, work: (stores: Stores) => Promise<Result>): Promise<Result> {
+/** Connects to both stores past the service, for as long as the work takes. */
+export async function withStores<Result> (
+  processes: Processes,
+  work: (stores: Stores) => Promise<Result>
+): Promise<Result> {
   const sql = new pg.Client({ connectionString: processes.postgres })
   const mongo = new MongoClient(processes.mongodb)
   try {

@@ -61,6 +61,12 @@ export async function loadMongo (db: Db, folder: string, parts: Part[], say: (li
   }
 }
 
+/** Brings the fence back as it was: for a store that is restored alone. */
+export async function restoreFence (db: Db, folder: string, parts: Part[]): Promise<void> {
+  await db.collection('fence').deleteMany({})
+  for (const part of parts) if (part.name === 'fence') await loadCollection(db, folder, part)
+}
+
 async function loadCollection (db: Db, folder: string, part: Part): Promise<void> {
   let count = 0
   let documents: Document[] = []

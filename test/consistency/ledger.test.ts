@@ -5,6 +5,7 @@ import t from 'tap'
 import { audit } from '../../scripts/ledger/audit.ts'
 import { brokenPromises, emptyTally, type Fact } from '../../scripts/ledger/history.ts'
 import type { Victim } from '../../scripts/ledger/processes.ts'
+import { runRestores } from '../../scripts/ledger/restore.ts'
 import { runLedger } from '../../scripts/ledger/run.ts'
 import { readRun } from '../databases/run.ts'
 import { newFolder } from '../folder.ts'
@@ -100,4 +101,18 @@ t.test('under random writes, service, PostgreSQL and mongod are killed: every pr
     t.ok(tallies[victim].acked > 0, `${victim}: something was written`)
     t.match(tallies[victim], { lost: 0, half: 0, ghost: 0, double: 0, wrong: 0 }, lines.join('\n'))
   }
+})
+
+t.test('one store alone is restored to an earlier moment: the other one loses nothing, no token lies', async (t) => {
+  const lines: string[] = []
+  const broken = await runRestores({
+    dataDir: newFolder(t),
+    server: path.join(readRun().built, 'server.js'),
+    writing: 700,
+    say: (line) => {
+      lines.push(line)
+    }
+  })
+  t.equal(broken, 0, lines.join('\n'))
+  t.match(lines, [/^postgres: /, /^mongodb: /])
 })
