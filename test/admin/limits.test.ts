@@ -135,7 +135,7 @@ t.test('F42 a route that blocks the event loop for 500 ms, again and again', asy
   const all = [ask('blocker', '/block'), ask('other', '/users'), ask('probe', '/livez'), ask('probe', '/readyz')]
   const refused = () => seen.other.filter(({ status }) => status === 503)
   const hasBlocked = () => seen.blocker.some(({ status }) => status === 200)
-  await comesTrue(() => hasBlocked() && refused().length >= 3)
+  await comesTrue(() => hasBlocked() && refused().length >= 3, 60_000)
   isOver = true
   await Promise.all(all)
   t.ok(refused().length >= 3, 'others are refused while shedding is on')
