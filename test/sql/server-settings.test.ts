@@ -8,7 +8,6 @@ t.test('answers and copies do not depend on the settings of role and database', 
   const name = new URL(own.databaseUrl).pathname.slice(1)
   const admin = new pg.Client(own.databaseUrl)
   await admin.connect()
-  t.teardown(() => admin.end())
   const settings = [
     "datestyle = 'SQL, DMY'",
     "timezone = 'Asia/Tokyo'",
@@ -23,6 +22,7 @@ t.test('answers and copies do not depend on the settings of role and database', 
   const app = await build(t, {
     settings: { DATABASE_URL: own.databaseUrl, MONGODB_URL: own.mongoUrl, MONGODB_DATABASE: own.mongoDatabase }
   })
+  t.teardown(() => admin.end()) // before the app looks for sessions that were left
   await admin.query(
     "insert into users (email, name, created_at) values ('may@example.com', 'back\\slash', '2026-05-04T23:30:00Z')"
   )
