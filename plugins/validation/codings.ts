@@ -7,6 +7,7 @@ const CodingError = createError('BODY_CODING', 'The body is encoded, and no codi
 /** Refuses bodies that are compressed or otherwise coded: their bytes would be taken for the text itself. */
 export function refuseCodings (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
   const { 'content-encoding': content = '', 'transfer-encoding': transfer = '' } = request.headers
+  if (content === '' && transfer === '') return done()
   const isReadable = /^(chunked)?$/i.test(transfer.trim())
   if (isReadable && /^(identity)?$/i.test(content.trim())) return done()
   if (!isReadable) {

@@ -40,6 +40,7 @@ function findMistake ({ headers }: FastifyRequest, bytes: Buffer): Error | undef
 
 /** Whether a media type names no charset but UTF-8. */
 function isInUtf8 (mediaType: string): boolean {
+  if (mediaType === 'application/json') return true
   const names = mediaType.matchAll(/;\s*charset\s*=\s*"?([^";\s]*)"?/gi)
   return [...names].every(([, name = '']) => /^utf-?8$/i.test(name))
 }
