@@ -4,6 +4,7 @@ import fp from 'fastify-plugin'
 import { getClientAddress } from './common/client-address.ts'
 import { FairQueue } from './common/fair-queue.ts'
 import { onSocketClose } from './common/on-socket-close.ts'
+import { getQueryNames } from './common/query-names.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -30,7 +31,8 @@ export default fp(async function concurrency (app) {
   const queues = new Map<string, FairQueue>()
   app.decorate('concurrency', queues)
   app.addHook('onRoute', function boundRoute (route) {
-    const limit = route.config?.concurrency ?? (isList(route.schema) ? app.config.LIST_CONCURRENCY : 0)
+    const limit = route.config?.concurrency ??
+      (getQueryNames(route).includes('limit') ? app.config.LIST_CONCURRENCY : 0)
     if (limit === 0) return
     const queue = new FairQueue({ limit, maxWaiting: MAX_WAITING, longestWaitMs: LONGEST_WAIT_MS })
     queues.set(`${[route.method].flat().join('|')} ${route.url}`, queue)
@@ -40,11 +42,6 @@ export default fp(async function concurrency (app) {
     for (const queue of queues.values()) queue.clear()
   })
 }, { name: 'concurrency', dependencies: ['config', 'errors'], fastify: '5.x' })
-
-function isList (schema: unknown): boolean {
-  const { querystring } = (schema ?? {}) as { querystring?: { properties?: object } }
-  return querystring?.properties !== undefined && 'limit' in querystring.properties
-}
 
 function createTurnHook (queue: FairQueue) {
   return function awaitTurn (

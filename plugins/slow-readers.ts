@@ -3,6 +3,7 @@ import createError from '@fastify/error'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { onSocketClose } from './common/on-socket-close.ts'
+import { getQueryNames } from './common/query-names.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -27,8 +28,8 @@ export default fp(async function slowReaders (app) {
   const answers = new AnswersInFlight()
   app.decorate('answersInFlight', answers)
   app.addHook('onRoute', function boundLists (route) {
-    const { properties = {} } = (route.schema?.querystring ?? {}) as { properties?: object }
-    if ('limit' in properties) route.preHandler = [refuseWhileCrowded, ...[route.preHandler ?? []].flat()]
+    if (!getQueryNames(route).includes('limit')) return
+    route.preHandler = [refuseWhileCrowded, ...[route.preHandler ?? []].flat()]
   })
   app.addHook('onSend', function watchAnswer (_request, reply, payload, done) {
     const length = typeof payload === 'string' || Buffer.isBuffer(payload) ? payload.length : 0

@@ -1,5 +1,6 @@
-import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { getQueryNames } from '../common/query-names.ts'
 import type { Page } from './page.ts'
 
 declare module 'fastify' {
@@ -20,7 +21,9 @@ const BASE = 'http://localhost'
 export default fp(async function paging (app) {
   app.decorateReply('page', page)
   app.addHook('onRoute', (route) => {
-    if (isList(route)) route.preHandler = [refuseSkipWithAfter, ...[route.preHandler ?? []].flat()]
+    const names = getQueryNames(route)
+    if (!names.includes('skip') || !names.includes('after')) return
+    route.preHandler = [refuseSkipWithAfter, ...[route.preHandler ?? []].flat()]
   })
 }, { name: 'paging', dependencies: ['errors'], fastify: '5.x' })
 
@@ -48,11 +51,6 @@ function nextPath (url: string, after: string): string {
   searchParams.delete('skip')
   searchParams.set('after', after)
   return `${pathname}?${searchParams.toString()}`
-}
-
-function isList ({ schema }: RouteOptions): boolean {
-  const { properties = {} } = (schema?.querystring ?? {}) as { properties?: object }
-  return 'skip' in properties && 'after' in properties
 }
 
 function refuseSkipWithAfter (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void {

@@ -1,7 +1,7 @@
 import AjvCompiler from '@fastify/ajv-compiler'
 import { countValues } from './count-values.ts'
 import { FORMATS } from './formats.ts'
-import { findMisspelledNumbers, type TextSchema } from './numbers.ts'
+import { createNumberCheck, type TextSchema } from './numbers.ts'
 import { markAsFirst } from './partial.ts'
 
 type Factory = ReturnType<typeof AjvCompiler>
@@ -35,13 +35,15 @@ export const buildValidator: Factory = (externalSchemas) => {
 function createCompile (externalSchemas: Parameters<Factory>[0], options: typeof body | typeof text): Compile {
   const compileAll = ajv(externalSchemas, { customOptions: { ...options, allErrors: true } }) as Compile
   const compileFirst = ajv(externalSchemas, { customOptions: { ...options, allErrors: false } }) as Compile
-  return (route) => boundWork(compileAll(route), compileFirst(route))
+  return (route) => boundWork(compileAll(route), () => compileFirst(route))
 }
 
-function boundWork (all: Validate, first: Validate): Validate {
+/** @param compileFirst makes the validator of large parts; most routes never meet one, so it is made for the first of them */
+function boundWork (all: Validate, compileFirst: () => Validate): Validate {
+  let first: Validate | undefined
   const validate = function validateBounded (data: unknown): boolean {
     const isLarge = countValues(data, MAX_VALUES) > MAX_VALUES
-    const chosen = isLarge ? first : all
+    const chosen = isLarge ? first ??= compileFirst() : all
     const isValid = chosen(data) as boolean
     validate.errors = chosen.errors ?? null
     if (isLarge && validate.errors !== null) markAsFirst(validate.errors)
@@ -56,8 +58,9 @@ function boundWork (all: Validate, first: Validate): Validate {
  */
 function withOneSpelling (schema: TextSchema, inner: Validate): Validate {
   const known = Object.keys(schema.properties ?? {})
+  const findMisspelledNumbers = createNumberCheck(schema)
   const validate = function validateSpelling (data: unknown): boolean {
-    const misspelled = findMisspelledNumbers(schema, data)
+    const misspelled = findMisspelledNumbers(data)
     const isValid = inner(data) as boolean
     validate.errors = inner.errors ?? null
     for (const error of validate.errors ?? []) {
