@@ -15,8 +15,8 @@ declare module 'fastify' {
     conditional?: boolean | 'required'
   }
   interface FastifyRequest {
-    /** What the request expects of the resource that it changes; empty where it expects nothing. */
-    precondition: Precondition
+    /** What the request expects of the resource that it changes; undefined on routes that take no conditions, and on reads. */
+    precondition: Precondition | undefined
   }
   interface FastifyInstance {
     /**

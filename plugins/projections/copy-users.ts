@@ -49,7 +49,7 @@ async function* compare (
 ): AsyncGenerator<Wrong> {
   const expected = new Map(rows.map((row) => [row.id, row]))
   let wrong: Wrong = new Map()
-  for await (const document of usersOf(app).find({ _id }).sort({ _id: 1 }).batchSize(PAGE)) {
+  for await (const document of getUsers(app).find({ _id }).sort({ _id: 1 }).batchSize(PAGE)) {
     const row = expected.get(document._id)
     expected.delete(document._id)
     const isRight = row === undefined ? document._deleted === true : isSame(row, document)
@@ -85,7 +85,7 @@ async function repair (app: FastifyInstance, wrong: Wrong, transaction: Stores['
   }
   const count = async (kind: Kind) => {
     if (writes[kind].length === 0) return 0
-    const { modifiedCount, upsertedCount } = await usersOf(app).bulkWrite(writes[kind], { ordered: false })
+    const { modifiedCount, upsertedCount } = await getUsers(app).bulkWrite(writes[kind], { ordered: false })
     return modifiedCount + upsertedCount
   }
   return { missing: await count('missing'), different: await count('different'), extra: await count('extra') }
@@ -103,7 +103,7 @@ function toWrite (
   return { replaceOne: { filter: { ...seen }, replacement: next } }
 }
 
-function usersOf (app: FastifyInstance) {
+function getUsers (app: FastifyInstance) {
   return mongoDatabase(app).collection<UserDocument>('users')
 }
 

@@ -34,7 +34,7 @@ export function postsToSql (app: FastifyInstance, { fence }: Stores): StreamOpti
       await deleteRows(tx, [...gone, ...rows.filter(({ author_id }) => dead.has(author_id)).map(({ id }) => id)])
       await upsertRows(tx, kept)
       await removePosts(app, dead)
-      fence.kick()
+      fence.wake()
     },
     copy: () => Promise.reject(new Error('posts are copied page by page')),
     copyPages: async (run, { collection, session }) => {

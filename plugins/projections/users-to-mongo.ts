@@ -28,7 +28,7 @@ export function usersToMongo (app: FastifyInstance, stores: Stores): Apply {
   })
   return async function applyUsers (events, context) {
     const failures = await project(events, context) ?? []
-    stores.fence.kick()
+    stores.fence.wake()
     const failed = new Set(failures.map(({ id }) => id))
     const gone = (events as Array<OutboxEvent<UserEvent>>).filter(({ id, payload }) =>
       payload.deleted === true && !failed.has(id)

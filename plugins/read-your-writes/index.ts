@@ -41,7 +41,7 @@ const SAFE: HTTPMethods[] = ['GET', 'HEAD', 'OPTIONS', 'TRACE']
  * Read your own write. A write answers with a `Consistency-Token`; a read that sends it back waits, for a bounded time, until the
  * other store has that write, and answers with the token if it has. `Prefer: wait=N` on a write waits there and then.
  */
-export default fp(async function consistency (app) {
+export default fp(async function readYourWrites (app) {
   app.decorateRequest(announced, null)
   app.decorateRequest('announceEvent', function announceEvent (id) {
     const event = app.hasDecorator('outbox') ? app.outbox.find(id) : undefined
@@ -134,7 +134,7 @@ function announce (
     !transaction.isRollbackOnly
   transaction.beforeReply(() => complete(request, reply, transaction))
   const isUnknown = announces !== undefined && takesStatements && !isRepeat(reply) && getWrite(request) === undefined
-  const key = request.method === 'DELETE' ? keyOf(request) : undefined
+  const key = request.method === 'DELETE' ? getKey(request) : undefined
   if (!isUnknown || key === undefined) return done(null, payload)
   newestEvent(transaction, announces, key).then((event) => {
     if (event !== undefined) setWrite(request, { topic: announces, key, event })
@@ -142,7 +142,7 @@ function announce (
   }, done)
 }
 
-function keyOf ({ params }: FastifyRequest): string | undefined {
+function getKey ({ params }: FastifyRequest): string | undefined {
   const id = typeof params === 'object' && params !== null && 'id' in params ? params.id : undefined
   return typeof id === 'string' || typeof id === 'number' ? String(id) : undefined
 }

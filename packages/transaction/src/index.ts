@@ -74,7 +74,7 @@ async function transactionPlugin (app: FastifyInstance, given: TransactionPlugin
     const plan = planRoute(route, {
       instance: options.name,
       methods: instance.methods,
-      isHeadOfPlanned: isHeadOf(route, planned.keys()),
+      isHeadOfPlanned: isHeadBeside(route, planned.keys()),
       defaults: instance.defaults,
       drivers
     })
@@ -103,7 +103,7 @@ function checkOptions (given: TransactionPluginOptions): TransactionPluginOption
 }
 
 /** Whether a route is HEAD beside one of these that answers GET: both run the same handler. */
-function isHeadOf ({ method, url, constraints }: RouteOptions, routes: Iterable<RouteOptions>): boolean {
+function isHeadBeside ({ method, url, constraints }: RouteOptions, routes: Iterable<RouteOptions>): boolean {
   if (method !== 'HEAD') return false
   const host = JSON.stringify(constraints ?? {})
   return [...routes].some((route) =>

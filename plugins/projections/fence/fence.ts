@@ -3,7 +3,16 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Db } from 'mongodb'
 import { withTimeout } from '../../common/with-timeout.ts'
 import { FenceError, REFUSALS, type Refusal } from './errors.ts'
-import { NOTHING, isBehind, isOf, judge, pairOf, type MongoMarks, type SqlState, type Verdict } from './judge.ts'
+import {
+  NOTHING,
+  getNextMark,
+  isBehind,
+  isUpToDate,
+  judge,
+  type MongoMarks,
+  type SqlState,
+  type Verdict
+} from './judge.ts'
 import { beginEpoch, meet, readMarks } from './mongo-marks.ts'
 import { insertMark, isMissing, lift, lockFence, readState, setMark } from './sql-marks.ts'
 import type { Sql } from '../sql.ts'
@@ -35,7 +44,7 @@ const OFTEN_MS = 600_000
  */
 export class Fence {
   /** Called when something was carried over; whoever counts sets it. */
-  kick: () => void = () => {}
+  wake: () => void = () => {}
   /** Times this process found that a store had gone back. */
   repairs = 0
   readonly #options: FenceOptions
@@ -79,7 +88,7 @@ export class Fence {
     await this.settle()
     const known = await this.#readMarks(0) ?? this.#remembered()
     const after = await readState(sql, this.#options.engine)
-    if (after !== undefined && known !== undefined && isOf(after, known)) return true
+    if (after !== undefined && known !== undefined && isUpToDate(after, known)) return true
     this.#refuse('another server')
     throw new FenceError('another server')
   }
@@ -170,14 +179,14 @@ export class Fence {
     { sql, marks, verdict, wish, db }: {
       sql: SqlState
       marks: MongoMarks
-      verdict: Verdict
+      verdict: Exclude<Verdict, 'one'>
       wish: Wish
       db: Db | undefined
     }
   ): Promise<void> {
     const { engine, isPassing, log } = this.#options
     const isBack = verdict === 'new' || verdict === 'sql went back' || verdict === 'mongodb went back'
-    if (!isBack && verdict !== 'one' && wish !== 'adopt' && !isPassing) throw new FenceError(verdict)
+    if (!isBack && wish !== 'adopt' && !isPassing) throw new FenceError(verdict)
     const recent = marks.mark?.mends.filter((date) => date.getTime() > Date.now() - OFTEN_MS) ?? []
     if (wish === undefined && !isPassing && recent.length >= OFTEN) throw new FenceError('went back too often')
     const seen = this.#seen ?? sql
@@ -185,19 +194,12 @@ export class Fence {
       user: Math.max(sql.user, marks.user, marks.author, seen.user),
       event: Math.max(sql.event, marks.event, seen.event)
     })
-    const mark = {
-      pair: pairOf(sql, marks),
-      epoch: Math.max(sql.mark?.epoch ?? 0, marks.mark?.epoch ?? 0) + 1,
-      counter: Math.max(sql.mark?.counter ?? 0, marks.mark?.counter ?? 0) + 1
-    }
+    const mark = getNextMark(sql, marks)
     if (db !== undefined) await beginEpoch(db, mark, wish !== undefined)
     await setMark(tx, mark)
     this.repairs++
-    const found = verdict === 'new' ? 'sql went back' : verdict
-    log.warn(
-      { fence: { found, epoch: mark.epoch } },
-      'a store went back in time or was replaced: its copies are compared'
-    )
+    const fence = { found: verdict === 'new' ? 'sql went back' : verdict, epoch: mark.epoch }
+    log.warn({ fence }, 'a store went back in time or was replaced: its copies are compared')
   }
 
   /** Takes over what was read of SQL; `isNew`: also where it is behind what was seen before. */

@@ -70,14 +70,23 @@ export function isBehind (sql: SqlState, mongo: Omit<MongoMarks, 'author'>): boo
 /** What a store says of which nothing is known. */
 export const NOTHING: MongoMarks = { mark: undefined, user: 0, event: 0, author: 0 }
 
+/** The mark of a new epoch, beyond all that either store knows. */
+export function getNextMark (sql: SqlState, { mark }: MongoMarks): Mark {
+  return {
+    pair: choosePair(sql, mark),
+    epoch: Math.max(sql.mark?.epoch ?? 0, mark?.epoch ?? 0) + 1,
+    counter: Math.max(sql.mark?.counter ?? 0, mark?.counter ?? 0) + 1
+  }
+}
+
 /** MongoDB's pair goes on where SQL has none, and the other way round; of two pairs a third is made. */
-export function pairOf (sql: SqlState, marks: MongoMarks): string {
-  if (sql.mark === undefined) return marks.mark?.pair ?? randomUUID()
-  return marks.mark === undefined || marks.mark.pair === sql.mark.pair ? sql.mark.pair : randomUUID()
+function choosePair (sql: SqlState, mark: MongoMarks['mark']): string {
+  if (sql.mark === undefined) return mark?.pair ?? randomUUID()
+  return mark === undefined || mark.pair === sql.mark.pair ? sql.mark.pair : randomUUID()
 }
 
 /** True for a server of the pair that has forgotten nothing. */
-export function isOf (sql: SqlState, marks: MongoMarks): boolean {
+export function isUpToDate (sql: SqlState, marks: MongoMarks): boolean {
   return sql.mark !== undefined && (marks.mark === undefined || sql.mark.pair === marks.mark.pair) &&
     !isBehind(sql, marks)
 }

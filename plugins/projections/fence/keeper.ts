@@ -35,7 +35,7 @@ export class Keeper {
   #timer: NodeJS.Timeout | undefined
   #turn: Promise<void> | undefined
   #mending: Promise<void> | undefined
-  #isKicked = false
+  #isWoken = false
   #isStopped = true
 
   constructor (options: KeeperOptions) {
@@ -44,8 +44,8 @@ export class Keeper {
 
   start (): void {
     this.#isStopped = false
-    this.#options.fence.kick = () => {
-      this.#kick()
+    this.#options.fence.wake = () => {
+      this.#wake()
     }
     this.#plan(0)
   }
@@ -57,19 +57,19 @@ export class Keeper {
   }
 
   /** Something is carried over: counts when that is done. */
-  #kick (): void {
-    if (this.#isStopped || this.#isKicked) return
-    this.#isKicked = true
+  #wake (): void {
+    if (this.#isStopped || this.#isWoken) return
+    this.#isWoken = true
     if (this.#turn === undefined) this.#plan(APART_MS)
   }
 
   #plan (ms: number): void {
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => {
-      this.#isKicked = false
+      this.#isWoken = false
       this.#turn = this.#count().catch(() => {}).then(() => {
         this.#turn = undefined
-        if (!this.#isStopped) this.#plan(this.#isKicked ? APART_MS : EVERY_MS)
+        if (!this.#isStopped) this.#plan(this.#isWoken ? APART_MS : EVERY_MS)
       })
     }, ms).unref()
   }

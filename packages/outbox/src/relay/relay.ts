@@ -45,7 +45,7 @@ export class Relay {
   #loop: Promise<void> | undefined
   #limit: number
   #isStopping = false
-  #isKicked = false
+  #isWoken = false
   #setbacks = 0
   #wake: () => void = () => {}
 
@@ -65,7 +65,7 @@ export class Relay {
 
   /** Looks for events now instead of at the next poll. Does nothing while the target is known to be away. */
   wake (): void {
-    this.#isKicked = true
+    this.#isWoken = true
     if (this.#setbacks === 0) this.#wake()
   }
 
@@ -85,9 +85,9 @@ export class Relay {
 
   async #run (): Promise<void> {
     while (!this.#isStopping) {
-      this.#isKicked = false
+      this.#isWoken = false
       const pause = await this.#turn()
-      const isWanted = this.#isKicked && this.#setbacks === 0
+      const isWanted = this.#isWoken && this.#setbacks === 0
       if (pause > 0 && !isWanted && !this.#isStopping) await this.#rest(pause)
     }
   }
