@@ -23,7 +23,9 @@ export interface BuildOptions {
   logger?: LoggerOptions
   /** Build without touching a database, to read routes and schemas. Default false. */
   offline?: boolean
-  /** Test doubles, decorated before the plugins that would make the real ones. With one of them no URL has to be set. */
+  /**
+   * Test doubles, decorated before the plugins that would make the real ones. With one of them no URL has to be set.
+   */
   overrides?: { db?: FastifyInstance['db']; mongo?: FastifyInstance['mongo']; repositories?: RepositoryDoubles }
   /** Adds routes or plugins of a test, after plugins/ and routes/ and before the app is ready. */
   plugins?: (app: App) => Promise<void>
@@ -100,8 +102,8 @@ function serverOptions (settings: Settings, logger: LoggerOptions | undefined) {
     bodyLimit: 1_048_576,
     pluginTimeout: 60_000,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1000 },
-    // Node compares these once per interval, and a request timeout below the headers timeout never fires. A request without
-    // Host is refused by plugins/errors, because Node would answer it without a body.
+    // Node compares these once per interval, and a request timeout below the headers timeout never fires. A request
+    // without Host is refused by plugins/errors, because Node would answer it without a body.
     http: {
       headersTimeout: HEADERS_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,

@@ -1,4 +1,5 @@
-// The service in production: `node dist/server.js`. While developing, `npm start` (scripts/start.ts) starts missing databases first.
+// The service in production: `node dist/server.js`. While developing, `npm start` (scripts/start.ts) starts missing
+// databases first.
 import { explainBoot } from './plugins/errors/boot.ts'
 import { banner } from './scripts/banner.ts'
 import { serve } from './scripts/serve.ts'

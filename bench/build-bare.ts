@@ -1,4 +1,5 @@
-// Compiles bench/peers/bare.ts into .bench/, so that the hand-written peer runs as plain JavaScript like the built service.
+// Compiles bench/peers/bare.ts into .bench/, so that the hand-written peer runs as plain JavaScript like the built
+// service.
 import { spawnSync } from 'node:child_process'
 import path from 'node:path'
 

@@ -5,7 +5,9 @@ import type { Size } from './routes.ts'
 const content = 'Lorem ipsum dolor sit amet, consectetur adipiscing elit. '.repeat(6)
 const newest = Date.UTC(2025, 0, 1)
 
-/** Fills both databases with users, posts and their projections; the service must not be running. Returns ids of posts. */
+/**
+ * Fills both databases with users, posts and their projections; the service must not be running. Returns ids of posts.
+ */
 export async function fill (databaseUrl: string, mongoUrl: string, database: string, size: Size): Promise<string[]> {
   await fillUsers(databaseUrl, size)
   return await fillPosts(databaseUrl, mongoUrl, database, size)
@@ -18,7 +20,8 @@ async function fillUsers (databaseUrl: string, { users }: Size): Promise<void> {
       `insert into users (email, name) select 'user-' || n || '@bench.example', 'User ' || n from generate_series(1, $1::int) n`,
       [users]
     )
-    // Sessions keep the plan of their first foreign key check, and on an analyzed empty table that is a sequential scan.
+    // Sessions keep the plan of their first foreign key check, and on an analyzed empty table that is a sequential
+    // scan.
     await client.query(
       'insert into orders (user_id, total) select 1 + n % $1::int, 1 from generate_series(1, 5000) n',
       [users]

@@ -63,7 +63,10 @@ async function withService<Result> (
   }
 }
 
-/** Two services on the same servers, one with a hundred times the posts of the other, measured in turns one request at a time. */
+/**
+ * Two services on the same servers, one with a hundred times the posts of the other, measured in turns one request at a
+ * time.
+ */
 async function morePosts ({ make }: Servers): Promise<string> {
   const running: Running[] = []
   try {

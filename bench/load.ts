@@ -14,7 +14,8 @@ export interface Sample {
 
 /**
  * Sends requests over keep-alive connections, each as soon as the last one was answered.
- * @param amount how many. A number and not a time, so that none is cut off and rolled back while the next peer is measured
+ * @param amount how many. A number and not a time, so that none is cut off and rolled back while the next peer is
+ * measured
  */
 export async function measure (peer: Running, route: Route, connections: number, amount: number): Promise<Sample> {
   const before = cpuTime(peer.pid)

@@ -17,7 +17,10 @@ const root = path.join(import.meta.dirname, '..')
 const peers = path.join(import.meta.dirname, 'peers')
 const nest = path.join(peers, 'nest')
 
-/** What every peer is told about its databases, with the same switches for all: no logging, a pool of 20 without overflow. */
+/**
+ * What every peer is told about its databases, with the same switches for all: no logging, a pool of 20 without
+ * overflow.
+ */
 export interface Databases {
   DATABASE_URL: string
   MONGODB_URL: string

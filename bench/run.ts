@@ -118,8 +118,8 @@ function normalize (value: unknown): string {
 }
 
 /**
- * Peers take turns at each route, in another order each round. All rounds of a route follow its warm-up: a process that did
- * something else meanwhile, or nothing, needs twice the processor time for its next thousand requests.
+ * Peers take turns at each route, in another order each round. All rounds of a route follow its warm-up: a process that
+ * did something else meanwhile, or nothing, needs twice the processor time for its next thousand requests.
  */
 async function measureAll (
   running: Running[],
@@ -151,7 +151,10 @@ async function measureAll (
     .filter(({ samples: taken }) => taken.length > 0)
 }
 
-/** A service runs for days, so its steady state is what counts: Node's CPU per request still halves between its first and its tenth thousand. */
+/**
+ * A service runs for days, so its steady state is what counts: Node's CPU per request still halves between its first
+ * and its tenth thousand.
+ */
 async function warmUp (running: Running[], route: Route): Promise<Map<string, number>> {
   const amounts = new Map<string, number>()
   const ofNode = CORE.includes(route.name) ? { seconds: 10, requests: 12_000 } : { seconds: 2, requests: 3000 }

@@ -9,8 +9,8 @@ export interface ConstraintProblem {
 }
 
 /**
- * Name of a constraint → what its violation means. A foreign key has two names: its own when a row refers to nothing, and
- * with ` on delete` when the row that goes is still referred to.
+ * Name of a constraint → what its violation means. A foreign key has two names: its own when a row refers to nothing,
+ * and with ` on delete` when the row that goes is still referred to.
  */
 export const constraintProblems: Readonly<Record<string, ConstraintProblem>> = {
   users_email_key: { pointer: '/email', detail: 'User with this email already exists' },

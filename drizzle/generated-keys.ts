@@ -8,7 +8,10 @@ export interface GeneratedKey {
   column: string
 }
 
-/** Primary keys that a database makes, by the names in which it reports that one is taken: of the constraint, or `table.column` in SQLite. */
+/**
+ * Primary keys that a database makes, by the names in which it reports that one is taken: of the constraint, or
+ * `table.column` in SQLite.
+ */
 export const generatedKeys: Readonly<Record<string, GeneratedKey>> = Object.fromEntries(
   Object.values(tables).filter((table) => is(table, PgTable)).flatMap((table) => {
     const { name, columns } = getTableConfig(table)

@@ -45,7 +45,10 @@ type Agreement = {
     ? Tables[K]['$inferInsert'] extends SqliteTables[K]['$inferInsert'] ? true : false
     : false
 }
-/** The tables whose rows differ between the dialects, or that SQLite would not take from code written for PostgreSQL: none. */
+/**
+ * The tables whose rows differ between the dialects, or that SQLite would not take from code written for PostgreSQL:
+ * none.
+ */
 export type Disagreement = { [K in keyof Tables]: Agreement[K] extends true ? never : K }[keyof Tables]
 
 // What lets SQLite pass for PostgreSQL: as soon as a table differs, the argument becomes a type nothing fits.

@@ -25,11 +25,12 @@ export interface MigrateOptions {
 }
 
 /**
- * Brings a database up to date. Any number of processes may call it at the same time: one migrates, the others wait for it.
- * Either all pending migrations run or none does.
+ * Brings a database up to date. Any number of processes may call it at the same time: one migrates, the others wait for
+ * it. Either all pending migrations run or none does.
  * @param url `postgres://…` or `file:…` (for `:memory:` see `migrateSqlite`)
  * @returns names of the migrations that ran, oldest first; empty when there was nothing to do
- * @throws MigrationError when the files and the database do not fit together; the driver's error when it cannot be reached
+ * @throws MigrationError when the files and the database do not fit together; the driver's error when it cannot be
+ * reached
  */
 export async function migrate (url: string, options: MigrateOptions = {}): Promise<string[]> {
   if (/^postgres(ql)?:/.test(url)) return await migratePostgres(url, options)
@@ -58,7 +59,8 @@ async function migratePostgres (
   client.on('error', () => {}) // a lost connection also fails the statement that is waiting for it
   await client.connect()
   try {
-    // The lock belongs to the transaction, so it also holds through a pooler that hands out connections per transaction.
+    // The lock belongs to the transaction, so it also holds through a pooler that hands out connections per
+    // transaction.
     await client.query(`begin; set local statement_timeout = 0; set local lock_timeout = ${Math.trunc(waitMs)}`)
     await client.query(`select pg_advisory_xact_lock(${LOCK})`).catch(refuseWait)
     await client.query(
@@ -90,7 +92,8 @@ export async function migrateSqlite (
   { folder = FOLDERS.sqlite }: Pick<MigrateOptions, 'folder'> = {}
 ): Promise<string[]> {
   const migrations = readMigrations(folder)
-  // Off while tables are rebuilt: dropping the old one would delete the rows that refer to it. Cannot change inside a transaction.
+  // Off while tables are rebuilt: dropping the old one would delete the rows that refer to it. Cannot change inside a
+  // transaction.
   await client.execute('pragma foreign_keys = off')
   const transaction = await client.transaction('write')
   try {

@@ -21,7 +21,8 @@ const id = () => integer().primaryKey().generatedAlwaysAsIdentity()
 // Milliseconds, as JavaScript and MongoDB have them: a cursor made from a row finds that row again.
 const timestampMs = () => timestamp({ withTimezone: true, precision: 3 })
 const createdAt = () => timestampMs().notNull().defaultNow()
-// The default of an index is nulls last, of ORDER BY … DESC nulls first; only an index that says the same is used for it.
+// The default of an index is nulls last, of ORDER BY … DESC nulls first; only an index that says the same is used for
+// it.
 const newest = (column: ExtraConfigColumn) => column.desc().nullsFirst()
 const money = () => numeric({ precision: 18, scale: 2 })
 
@@ -118,8 +119,8 @@ export const changeStreams = pgTable('change_streams', {
 })
 
 /**
- * One row: which pair of stores this database belongs to, and how far the pair has come together. MongoDB holds its twin; a
- * database that went back in time is behind it (plugins/projections/fence).
+ * One row: which pair of stores this database belongs to, and how far the pair has come together. MongoDB holds its
+ * twin; a database that went back in time is behind it (plugins/projections/fence).
  */
 export const fence = pgTable('fence', {
   id: integer().primaryKey().default(1),

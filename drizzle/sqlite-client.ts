@@ -41,7 +41,8 @@ export function getSqlitePath (url: string): string {
 }
 
 /**
- * Opens a database beside the service, to migrate it or to look into it. Statements fail at once while somebody else writes.
+ * Opens a database beside the service, to migrate it or to look into it. Statements fail at once while somebody else
+ * writes.
  *
  * @param url `file:…` or `:memory:`
  * @returns a client of one connection; close it

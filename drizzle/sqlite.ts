@@ -13,8 +13,8 @@ import {
 import { ORDER_STATUSES } from '../schemas/orders.ts'
 import { rules } from './rules.ts'
 
-// The twins of postgres.ts: the same columns and row types (drizzle/index.ts does not compile otherwise), said in SQLite's
-// words. Money is text because SQLite has no exact decimals; ids are never used twice.
+// The twins of postgres.ts: the same columns and row types (drizzle/index.ts does not compile otherwise), said in
+// SQLite's words. Money is text because SQLite has no exact decimals; ids are never used twice.
 const id = () => integer().primaryKey({ autoIncrement: true })
 // ISO 8601 in UTC with milliseconds: sorts as text, and anybody can read it in the file.
 const timestampMs = customType<{ data: Date; driverData: string }>({

@@ -9,8 +9,8 @@ import { getQueryNames } from './common/query-names.ts'
 declare module 'fastify' {
   interface FastifyContextConfig {
     /**
-     * How many requests of the route are worked on at once; the others wait for their turn, the addresses in rotation, and get 503
-     * where too many wait or the wait is too long. Default: LIST_CONCURRENCY on lists, no bound elsewhere.
+     * How many requests of the route are worked on at once; the others wait for their turn, the addresses in rotation,
+     * and get 503 where too many wait or the wait is too long. Default: LIST_CONCURRENCY on lists, no bound elsewhere.
      * @example { method: 'GET', url: '/report', config: { concurrency: 2 }, … }
      */
     concurrency?: number

@@ -42,8 +42,8 @@ export class SettingsError extends Error {
 }
 
 /**
- * Where databases come from. `given`: by URL, of which MongoDB's may be missing outside production; `started`: by URL, or from
- * the caller, except in production; `none`: no database is used.
+ * Where databases come from. `given`: by URL, of which MongoDB's may be missing outside production; `started`: by URL,
+ * or from the caller, except in production; `none`: no database is used.
  */
 export type DatabaseUse = 'given' | 'started' | 'none'
 

@@ -7,8 +7,8 @@ import fp from 'fastify-plugin'
 const CLEAN_UP_MS = 2000
 
 /**
- * Lets requests finish when the service closes: each answer then says `Connection: close`, so that keep-alive clients go
- * elsewhere, and what is still open shortly before SHUTDOWN_GRACE_MS ends is cut off.
+ * Lets requests finish when the service closes: each answer then says `Connection: close`, so that keep-alive clients
+ * go elsewhere, and what is still open shortly before SHUTDOWN_GRACE_MS ends is cut off.
  */
 export default fp(async function drain (app) {
   const { SHUTDOWN_GRACE_MS } = app.config
@@ -52,7 +52,10 @@ function trackConnections (app: FastifyInstance) {
     done()
   })
   return {
-    /** Cuts off connections without a request, or with half of one: nothing of theirs has begun, and they would hold the exit up. */
+    /**
+     * Cuts off connections without a request, or with half of one: nothing of theirs has begun, and they would hold the
+     * exit up.
+     */
     closeUnused (): void {
       setTimeout(() => {
         for (const [socket, count] of handled) if (count === 0 || isHalfSent(socket)) socket.destroy()

@@ -15,7 +15,8 @@ declare module 'fastify' {
     /**
      * Adds a dependency to /readyz.
      * @param name what it is called in the answer
-     * @param check its condition; the service is ready while all say `up`, `degraded` or `migrated meanwhile`. A throw or no answer within a second counts as down
+     * @param check its condition; the service is ready while all say `up`, `degraded` or `migrated meanwhile`. A throw
+     * or no answer within a second counts as down
      */
     addReadiness: (name: string, check: () => Condition | Promise<Condition>) => void
     /** What /readyz says, at most a second old. */
@@ -133,8 +134,8 @@ function lags (app: FastifyInstance): Record<string, number> {
 }
 
 /**
- * With every connection in use a check would only wait in the queue, and take instances away just when they are needed. Attempts
- * to connect to a server that is down fill the pool as well.
+ * With every connection in use a check would only wait in the queue, and take instances away just when they are needed.
+ * Attempts to connect to a server that is down fill the pool as well.
  */
 function isFull ({ pg }: FastifyInstance): boolean {
   if (pg === undefined || (pg.pool instanceof Pool && pg.pool.isRefused)) return false

@@ -7,7 +7,10 @@ import { getClientAddress } from './common/client-address.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** True while the event loop is later than MAX_EVENT_LOOP_DELAY_MS and requests are refused. Absent where nothing is shed. */
+    /**
+     * True while the event loop is later than MAX_EVENT_LOOP_DELAY_MS and requests are refused. Absent where nothing is
+     * shed.
+     */
     isOverloaded?: () => boolean
   }
 }
@@ -29,7 +32,8 @@ export default fp(async function limits (app) {
   if (RATE_LIMIT_MAX > 0) await limitRate(app, RATE_LIMIT_MAX)
 }, { name: 'limits', dependencies: ['config', 'errors'], fastify: '5.x' })
 
-// Not @fastify/under-pressure: it also samples memory on a timer, which throws when no file descriptor is left and ends the process.
+// Not @fastify/under-pressure: it also samples memory on a timer, which throws when no file descriptor is left and ends
+// the process.
 function shedLoad (app: FastifyInstance, maxDelay: number): void {
   const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
   let delay = 0

@@ -5,7 +5,10 @@ import { migrate, pendingMigrations } from '../drizzle/migrate.ts'
 import { getCauses } from './common/causes.ts'
 import { withTimeout } from './common/with-timeout.ts'
 
-/** How the migrations of the database compare with those of the code. `migrated meanwhile`: they were the same, then a newer version migrated. */
+/**
+ * How the migrations of the database compare with those of the code. `migrated meanwhile`: they were the same, then a
+ * newer version migrated.
+ */
 export type MigrationStatus =
   | 'up'
   | 'migrations pending'
@@ -15,7 +18,9 @@ export type MigrationStatus =
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Compares the migrations of the database with those of the code; the log says what differs, once for each change. */
+    /**
+     * Compares the migrations of the database with those of the code; the log says what differs, once for each change.
+     */
     migrationStatus: () => Promise<MigrationStatus>
   }
 }
@@ -32,8 +37,9 @@ const REFUSED = /^(28...|3D000)$/
 const MISFIT = /^MIGRATION_/
 
 /**
- * Brings the SQL database up to date in development; elsewhere only looks whether it lets us in and whether it has the same migrations. A
- * database that cannot be reached or differs does not stop the service: readiness says so until it does.
+ * Brings the SQL database up to date in development; elsewhere only looks whether it lets us in and whether it has the
+ * same migrations. A database that cannot be reached or differs does not stop the service: readiness says so until it
+ * does.
  */
 export default fp(async function migrations (app) {
   app.decorate('migrationStatus', watchStatus(app))

@@ -2,8 +2,8 @@ import cors from '@fastify/cors'
 import fp from 'fastify-plugin'
 
 /**
- * What helmet sets, as a table: the headers never differ here, and @fastify/helmet would work them out again for each request. A
- * test compares them with helmet's.
+ * What helmet sets, as a table: the headers never differ here, and @fastify/helmet would work them out again for each
+ * request. A test compares them with helmet's.
  */
 export const SECURITY_HEADERS = {
   // Answers are data: nothing in them may load or run anything. The documentation page brings its own policy.
@@ -24,7 +24,8 @@ export const SECURITY_HEADERS = {
 /** Security headers on every answer; CORS stays off until `CORS_ORIGINS` lists who may call from a browser. */
 export default fp(async function security (app) {
   app.addHook('onRequest', function addSecurityHeaders (_request, reply, done) {
-    // Data is for the client that asked, and may have changed when it asks again; its ETag tells. Errors are not kept at all.
+    // Data is for the client that asked, and may have changed when it asks again; its ETag tells. Errors are not kept
+    // at all.
     reply.headers(SECURITY_HEADERS).header('cache-control', 'private, no-cache')
     done()
   })

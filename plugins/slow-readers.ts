@@ -20,8 +20,8 @@ const WARN_AT_MOST_EVERY_MS = 10_000
 const CrowdedError = createError('ANSWERS_IN_FLIGHT', 'Too many answers wait to be taken.', 503)
 
 /**
- * Answers wait in memory until their clients take them. A client has SEND_TIMEOUT_MS for it, then its connection is cut; and while
- * more than ANSWERS_IN_FLIGHT_MB wait, lists are refused with 503.
+ * Answers wait in memory until their clients take them. A client has SEND_TIMEOUT_MS for it, then its connection is
+ * cut; and while more than ANSWERS_IN_FLIGHT_MB wait, lists are refused with 503.
  */
 export default fp(async function slowReaders (app) {
   const { SEND_TIMEOUT_MS, ANSWERS_IN_FLIGHT_MB } = app.config

@@ -17,8 +17,8 @@ export function ref<T extends TSchema> (schema: T, options: Record<string, unkno
 export const TEXT_PATTERN = '^[^\\x00]*$'
 
 /**
- * Text with bounds in characters, without the one that PostgreSQL cannot store: NUL. Half of a pair of surrogates is refused where
- * bodies and URLs are read.
+ * Text with bounds in characters, without the one that PostgreSQL cannot store: NUL. Half of a pair of surrogates is
+ * refused where bodies and URLs are read.
  */
 export function text (
   minLength: number,
@@ -28,7 +28,9 @@ export function text (
   return Type.String({ minLength, maxLength, pattern: TEXT_PATTERN, ...options })
 }
 
-/** Text that people read in one line, such as a name: not only blanks or invisible characters, no control characters. */
+/**
+ * Text that people read in one line, such as a name: not only blanks or invisible characters, no control characters.
+ */
 export function line (minLength: number, maxLength: number, options: { examples?: string[] } = {}) {
   return Type.String({ minLength, maxLength, pattern: TEXT_PATTERN, format: 'visible-line', ...options })
 }

@@ -4,8 +4,8 @@ import type { TSchema } from '@sinclair/typebox'
 const SCHEMAS = /^(?!components\.)[\w-]+\.(ts|js)$/
 
 /**
- * Every schema that this folder exports with an `$id`: what others may refer to, and the named components of the OpenAPI document.
- * By file and name.
+ * Every schema that this folder exports with an `$id`: what others may refer to, and the named components of the
+ * OpenAPI document. By file and name.
  */
 export const components: TSchema[] = await readComponents()
 

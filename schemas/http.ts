@@ -20,7 +20,8 @@ type TypedRoute<Schema extends FastifySchema> = RouteOptions<
 >
 
 /**
- * A route whose handler has the types of its schema: params, query and body of the request, statuses and bodies of the reply.
+ * A route whose handler has the types of its schema: params, query and body of the request, statuses and bodies of the
+ * reply.
  * @param route as `app.route` takes it
  * @returns the same, to be given to `app.route`
  */

@@ -1,5 +1,5 @@
-// Compiles a package of packages/ from src/ into dist/, with declarations that are fit for other apps: `tsx scripts/build-package.ts <folder>`,
-// or without a folder inside of one, as its `prepack` does.
+// Compiles a package of packages/ from src/ into dist/, with declarations that are fit for other apps: `tsx
+// scripts/build-package.ts <folder>`, or without a folder inside of one, as its `prepack` does.
 import { spawnSync } from 'node:child_process'
 import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -13,7 +13,9 @@ const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc')
 const [folder = '.', ...flags] = process.argv.slice(2)
 buildPackage(path.resolve(folder), flags)
 
-/** Other processes may load the package meanwhile, so the new dist/ takes the place of the old one when it is complete. */
+/**
+ * Other processes may load the package meanwhile, so the new dist/ takes the place of the old one when it is complete.
+ */
 function buildPackage (home: string, flags: string[]): void {
   const dist = path.join(home, 'dist')
   const fresh = `${dist}.${process.pid}`

@@ -11,7 +11,8 @@ export interface StartedDatabases extends EmbeddedDatabases {
 /**
  * Starts the databases for which the environment names no URL, under DATA_DIR.
  * @param onProgress told a line whenever something takes long
- * @throws SettingsError when settings are wrong, or a URL is missing in production; EmbeddedError when a server cannot be had
+ * @throws SettingsError when settings are wrong, or a URL is missing in production; EmbeddedError when a server cannot
+ * be had
  */
 export async function startMissing (onProgress: (line: string) => void = console.error): Promise<StartedDatabases> {
   const { DATABASE_URL, MONGODB_URL, DATA_DIR } = readSettings(process.env)

@@ -14,11 +14,12 @@ export interface ServeOptions {
   afterClose?: () => Promise<void>
 }
 
-// What follows the drain (pools, databases started for this process) may take this much longer before the process is ended by force.
+// What follows the drain (pools, databases started for this process) may take this much longer before the process is
+// ended by force.
 const FORCE_AFTER_MS = 10_000
 
-// V8 would make objects of requests in the old generation, because some of that kind lived long during boot. There each keeps
-// the objects it refers to alive until the next full collection: a write took a fifth more processor time.
+// V8 would make objects of requests in the old generation, because some of that kind lived long during boot. There each
+// keeps the objects it refers to alive until the next full collection: a write took a fifth more processor time.
 setFlagsFromString('--no-allocation-site-pretenuring')
 
 /**

@@ -18,8 +18,8 @@ export interface Databases {
 export const engines = { PostgreSQL: {}, SQLite: { DATABASE_URL: ':memory:' } } as const
 
 /**
- * A migrated PostgreSQL database of its own, cloned from the template, and the name of an empty MongoDB database. They are
- * not dropped: the servers go with the run.
+ * A migrated PostgreSQL database of its own, cloned from the template, and the name of an empty MongoDB database. They
+ * are not dropped: the servers go with the run.
  * @param _t the test that uses them
  */
 export async function databases (_t: Test): Promise<Databases> {

@@ -14,7 +14,10 @@ interface Fault {
   ending: Ending
 }
 
-/** A TCP proxy that breaks links in the ways networks do. Faults concern a link until it closes; new links are healthy unless it says so. */
+/**
+ * A TCP proxy that breaks links in the ways networks do. Faults concern a link until it closes; new links are healthy
+ * unless it says so.
+ */
 export class Proxy {
   #target: { host: string; port: number }
   readonly #server = createServer({ allowHalfOpen: true }, (client) => {

@@ -114,7 +114,8 @@ t.test('what keeps the service from starting is said in one line', async (t) => 
     ])
   })
   await t.test('F3 a wrong PostgreSQL password', async (t) => {
-    // The embedded server asks for none; this one refuses as a real one would, without an encoding that it could be told by.
+    // The embedded server asks for none; this one refuses as a real one would, without an encoding that it could be
+    // told by.
     const refusal = Buffer.from('SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for user "tandem"\0\0')
     const server = await listenOn(0, (socket) => {
       const head = Buffer.alloc(5)

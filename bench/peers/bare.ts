@@ -1,4 +1,5 @@
-// The least one would write by hand: Fastify, pg with named statements, the MongoDB driver. Same routes, bodies and headers.
+// The least one would write by hand: Fastify, pg with named statements, the MongoDB driver. Same routes, bodies and
+// headers.
 import helmet from '@fastify/helmet'
 import Fastify from 'fastify'
 import { MongoClient, ObjectId, type Document, type WithId } from 'mongodb'

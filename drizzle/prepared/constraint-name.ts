@@ -13,9 +13,9 @@ const foreignKeys = tables.flatMap((table) => getTableConfig(table).foreignKeys)
 })
 
 /**
- * Says which constraint was violated where the database does not: SQLite reports columns instead of the name of an index,
- * and no name of a foreign key; both databases use one name for a row that refers to nothing and for one that is still
- * referred to. Afterwards `error.constraint` is a key of `constraintProblems` in drizzle/constraints.ts.
+ * Says which constraint was violated where the database does not: SQLite reports columns instead of the name of an
+ * index, and no name of a foreign key; both databases use one name for a row that refers to nothing and for one that is
+ * still referred to. Afterwards `error.constraint` is a key of `constraintProblems` in drizzle/constraints.ts.
  * @param error what the driver threw
  * @param text the statement that failed
  * @returns the same error

@@ -28,8 +28,8 @@ export interface Queries<D> {
 }
 
 /**
- * Queries that are built once per dialect and sent as named statements, so that neither Drizzle nor PostgreSQL works out
- * the same text twice. Column mapping and types stay those of Drizzle.
+ * Queries that are built once per dialect and sent as named statements, so that neither Drizzle nor PostgreSQL works
+ * out the same text twice. Column mapping and types stay those of Drizzle.
  * @param group name of the group, the first part of each statement's name
  * @param define makes the queries; `db` builds them, what they run on is given to `on`
  * @example

@@ -5,8 +5,9 @@ import { nameConstraint } from './constraint-name.ts'
 import { createRowReader, type Prepared, type Row, type RowReader } from './rows.ts'
 
 /**
- * What this file and rows.ts take from Drizzle's insides, all of it: the session behind a handle with its client, and the
- * fields of a prepared query. test/drizzle/prepared.test.ts compares every query with Drizzle's own way of running it.
+ * What this file and rows.ts take from Drizzle's insides, all of it: the session behind a handle with its client, and
+ * the fields of a prepared query. test/drizzle/prepared.test.ts compares every query with Drizzle's own way of running
+ * it.
  */
 interface DrizzleInternals {
   dialect: { sqlToQuery: (query: SQL) => { sql: string; params: unknown[] } }
@@ -84,7 +85,8 @@ export function executorFor (db: Database): Executor {
     : (statement, values) => runAgain(client, statement, values)
 }
 
-// A failed statement ends a transaction, so only outside of one it can be sent again; inside, the next try gets the new name.
+// A failed statement ends a transaction, so only outside of one it can be sent again; inside, the next try gets the new
+// name.
 async function runAgain (client: Client, statement: Statement, values: unknown[]): Promise<unknown> {
   const { name } = statement.config
   try {

@@ -28,8 +28,8 @@ export class AdminPortError extends Error {
 }
 
 /**
- * With ADMIN_PORT set: the status page, /metrics and the probes on a listener of their own, from the moment the app is ready
- * until its last request is answered. It has no access control: keep its port inside.
+ * With ADMIN_PORT set: the status page, /metrics and the probes on a listener of their own, from the moment the app is
+ * ready until its last request is answered. It has no access control: keep its port inside.
  */
 export default fp(async function admin (app) {
   const { ADMIN_PORT, HOST } = app.config

@@ -8,8 +8,8 @@ export interface Page {
 }
 
 /**
- * Puts the status page together: one document that loads nothing, whose script and style are allowed by their hashes and
- * which may talk to its own origin only.
+ * Puts the status page together: one document that loads nothing, whose script and style are allowed by their hashes
+ * and which may talk to its own origin only.
  */
 export function buildPage (): Page {
   const style = read('page.css')

@@ -17,8 +17,8 @@ interface Durations {
 }
 
 /**
- * What the status page shows, as it is now. Counts only grow, so that a reader makes rates and quantiles of any period from
- * two of these.
+ * What the status page shows, as it is now. Counts only grow, so that a reader makes rates and quantiles of any period
+ * from two of these.
  */
 export async function getStatus (app: FastifyInstance) {
   const { registry } = app.metrics

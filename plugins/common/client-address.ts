@@ -6,8 +6,8 @@ const GROUPS = 8
 const NETWORK_GROUPS = 4
 
 /**
- * The address by which a client is counted: without the port that some proxies add, since each connection has another one, and of
- * IPv6 the network alone.
+ * The address by which a client is counted: without the port that some proxies add, since each connection has another
+ * one, and of IPv6 the network alone.
  * @param request whose `ip` is that of the connection, or what trusted proxies say
  */
 export function getClientAddress ({ ip }: Pick<FastifyRequest, 'ip'>): string {

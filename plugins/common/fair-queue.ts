@@ -13,7 +13,10 @@ export interface FairQueueOptions {
   longestWaitMs: number
 }
 
-/** Lets so many in at once. Those who wait come in turn by their group, so that one group with many waits for itself alone. */
+/**
+ * Lets so many in at once. Those who wait come in turn by their group, so that one group with many waits for itself
+ * alone.
+ */
 export class FairQueue {
   readonly #options: FairQueueOptions
   /** Groups in the order of their turns. */

@@ -3,8 +3,8 @@ import type { Socket } from 'node:net'
 const callbacks = new WeakMap<Socket, Set<() => void>>()
 
 /**
- * Calls back when a socket closes, with one listener however many requests of it wait: a response that is queued behind others never
- * emits 'close' itself.
+ * Calls back when a socket closes, with one listener however many requests of it wait: a response that is queued behind
+ * others never emits 'close' itself.
  * @returns a function that forgets the callback
  */
 export function onSocketClose (socket: Socket, callback: () => void): () => void {

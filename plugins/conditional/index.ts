@@ -7,20 +7,24 @@ import { getHash, getVersion, parseTags, toTag, type EntityTag } from './etag.ts
 declare module 'fastify' {
   interface FastifyContextConfig {
     /**
-     * Whether the route takes conditional requests (RFC 9110, 13): `If-None-Match` on GET, `If-Match` and `If-None-Match` on
-     * PUT, PATCH and DELETE, whose handler must hand `request.precondition` to its repository; `'required'` answers 428 to a write
-     * without `If-Match`. Default: false.
+     * Whether the route takes conditional requests (RFC 9110, 13): `If-None-Match` on GET, `If-Match` and
+     * `If-None-Match` on PUT, PATCH and DELETE, whose handler must hand `request.precondition` to its repository;
+     * `'required'` answers 428 to a write without `If-Match`. Default: false.
      * @example { method: 'PUT', url: '/:id', config: { conditional: true }, … }
      */
     conditional?: boolean | 'required'
   }
   interface FastifyRequest {
-    /** What the request expects of the resource that it changes; undefined on routes that take no conditions, and on reads. */
+    /**
+     * What the request expects of the resource that it changes; undefined on routes that take no conditions, and on
+     * reads.
+     */
     precondition: Precondition | undefined
   }
   interface FastifyInstance {
     /**
-     * Why a conditional write has changed nothing, as an error that becomes the answer: 404, or 412 where the resource is there.
+     * Why a conditional write has changed nothing, as an error that becomes the answer: 404, or 412 where the resource
+     * is there.
      * @param found the resource as it is now, or null
      * @param name of the resource, the first word of the sentence
      */
@@ -39,9 +43,9 @@ declare module 'fastify' {
 const READS: HTTPMethods[] = ['GET', 'HEAD']
 
 /**
- * Conditional requests. Tags are strong, and made of the version of a row or document and of the schemas that answers are written
- * by, so that a deploy that changes an answer changes its tag. Dates (`If-Modified-Since`) and ranges are not looked at: seconds are
- * too coarse to tell two writes apart.
+ * Conditional requests. Tags are strong, and made of the version of a row or document and of the schemas that answers
+ * are written by, so that a deploy that changes an answer changes its tag. Dates (`If-Modified-Since`) and ranges are
+ * not looked at: seconds are too coarse to tell two writes apart.
  */
 export default fp(async function conditional (app) {
   let format = ''

@@ -13,7 +13,8 @@ interface Place {
 const NO_ANSWER = /^(ECONNREFUSED|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/
 
 /**
- * Says in one line each what keeps the service from starting, and what to do. Names hosts and databases, never passwords.
+ * Says in one line each what keeps the service from starting, and what to do. Names hosts and databases, never
+ * passwords.
  * @param error what `buildApp` or `listen` threw
  * @param place settings or environment the service was started with
  * @returns lines for the terminal
@@ -52,7 +53,8 @@ function listenLine (error: Fault, code: string, { HOST, PORT }: Place): string 
 
 function postgresLine (error: Fault, code: string, { DATABASE_URL = '' }: Place): string | undefined {
   const where = getPlace(DATABASE_URL)
-  // Of both stores' drivers only MongoDB's has names of its own for this. The service waits for a database; commands do not.
+  // Of both stores' drivers only MongoDB's has names of its own for this. The service waits for a database; commands do
+  // not.
   if (NO_ANSWER.test(code)) return `PostgreSQL at ${where} does not answer (${code}): start it, or correct DATABASE_URL`
   if (typeof error.severity !== 'string') return undefined
   if (code === '3D000') return `PostgreSQL at ${where} has no such database: create it, or correct DATABASE_URL`

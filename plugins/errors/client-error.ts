@@ -14,7 +14,10 @@ const STATUS: Record<string, number> = {
 /** Sockets whose last request is answered: what follows on them is no request. */
 const ended = new WeakSet<Socket>()
 
-/** Takes note that a request is answered whose body cannot be read, so that the parser's own complaint is not answered again. */
+/**
+ * Takes note that a request is answered whose body cannot be read, so that the parser's own complaint is not answered
+ * again.
+ */
 export function endAfterAnswer (socket: Socket): void {
   ended.add(socket)
 }

@@ -6,8 +6,8 @@ const MOST_BYTES = 64 * 1_048_576
 const LONGEST_MS = 10_000
 
 /**
- * The answer to a body that is too large: sent at once, and ended when the client has stopped sending, within bounds. A client that
- * meets a closed connection while it sends would see that, and not the answer.
+ * The answer to a body that is too large: sent at once, and ended when the client has stopped sending, within bounds. A
+ * client that meets a closed connection while it sends would see that, and not the answer.
  * @param request whose body is not read
  * @param text of the answer
  */

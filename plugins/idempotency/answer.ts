@@ -45,7 +45,8 @@ export function replay (
   reply: FastifyReply,
   { status, headers: { [STREAMS]: _, ...headers }, body }: StoredAnswer
 ): FastifyReply {
-  // The consistency plugin then answers the repeat as it would the write: with its token, and 201 or 202 by what the other store has.
+  // The consistency plugin then answers the repeat as it would the write: with its token, and 201 or 202 by what the
+  // other store has.
   resumeToken(request, headers['consistency-token'])
   return reply.code(status).headers(headers).header('idempotency-replayed', 'true').send(
     body.length === 0 ? undefined : body

@@ -7,8 +7,9 @@ import { deleteExpiredKeys } from './sql-store.ts'
 declare module 'fastify' {
   interface FastifyContextConfig {
     /**
-     * Whether the route takes an `Idempotency-Key`: `true`, `'required'` (400 without one) or `false`. Needs a transaction.
-     * Default: `true` for POST routes that have one. A route that is read only answers 400 to a key, or ignores it with `false`.
+     * Whether the route takes an `Idempotency-Key`: `true`, `'required'` (400 without one) or `false`. Needs a
+     * transaction. Default: `true` for POST routes that have one. A route that is read only answers 400 to a key, or
+     * ignores it with `false`.
      */
     idempotency?: boolean | 'required'
   }
@@ -17,11 +18,11 @@ declare module 'fastify' {
 const SWEEP_EVERY_MS = 10 * 60 * 1000
 
 /**
- * Idempotency-Key (draft-ietf-httpapi-idempotency-key-header). Key and answer are stored in the request's own transaction: after a
- * crash at any moment either both the work and its answer are there, or neither. Answers that roll back are not kept.
- * Where a handler calls commit(), its key is stored with the work and the answer after it: a repeat that comes in between, or after a
- * crash there, gets 409 `answer-unknown` and stores nothing.
- * Comes before the transactions plugin, which then runs the claim with each attempt of the handler and commits after all else.
+ * Idempotency-Key (draft-ietf-httpapi-idempotency-key-header). Key and answer are stored in the request's own
+ * transaction: after a crash at any moment either both the work and its answer are there, or neither. Answers that roll
+ * back are not kept. Where a handler calls commit(), its key is stored with the work and the answer after it: a repeat
+ * that comes in between, or after a crash there, gets 409 `answer-unknown` and stores nothing. Comes before the
+ * transactions plugin, which then runs the claim with each attempt of the handler and commits after all else.
  */
 export default fp(async function idempotency (app) {
   const keys = new Keyed(app)

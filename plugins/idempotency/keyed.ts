@@ -15,7 +15,10 @@ export type Handler = (
 type Done = (error: Error | null, payload?: unknown) => void
 
 const LIFETIME_MS = 24 * 3600 * 1000
-/** Codes of a statement in a transaction that an earlier one has aborted: PostgreSQL's, the plugin's own (SQLite), MongoDB's. */
+/**
+ * Codes of a statement in a transaction that an earlier one has aborted: PostgreSQL's, the plugin's own (SQLite),
+ * MongoDB's.
+ */
 const ABORTED = new Set<unknown>(['25P02', 'TX_ABORTED', 251])
 
 const REFUSALS = {
@@ -35,7 +38,9 @@ export class Keyed {
     this.#stores = { sql: sqlKeyStore(app), mongo: mongoKeyStore(app) }
   }
 
-  /** The claim is part of the handler: where that runs again after a conflict, its new transaction claims the key again. */
+  /**
+   * The claim is part of the handler: where that runs again after a conflict, its new transaction claims the key again.
+   */
   wrap (handler: Handler): RouteHandlerMethod {
     const run = this.#run.bind(this)
     return function handleKeyed (request, reply) {
@@ -76,12 +81,16 @@ export class Keyed {
     return result === undefined && reply.sent ? reply : result
   }
 
-  /** Keeps the answer of work that is committed: in its transaction, or after it where the handler called commit(), errors too. */
+  /**
+   * Keeps the answer of work that is committed: in its transaction, or after it where the handler called commit(),
+   * errors too.
+   */
   async #keep (keyed: KeyedRequest, request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<void> {
     const { transaction } = request
     const answer = getAnswer(request, reply, payload)
     if (transaction.settled !== undefined) {
-      // A handler need not wait for its commit() or rollback(). Where that has failed, the commit hook answers with the error.
+      // A handler need not wait for its commit() or rollback(). Where that has failed, the commit hook answers with the
+      // error.
       await transaction.settled.catch(ignore)
       if (transaction.hasCommitted && answer !== undefined) await this.#complete(keyed, request, answer)
       return
@@ -112,7 +121,10 @@ export class Keyed {
   }
 }
 
-/** Behind a failed statement whose error was swallowed nothing can commit: the COMMIT fails with the reason, or is run again. */
+/**
+ * Behind a failed statement whose error was swallowed nothing can commit: the COMMIT fails with the reason, or is run
+ * again.
+ */
 function leaveToCommit (error: unknown): void {
   const isAborted = error instanceof Error && 'code' in error && ABORTED.has(error.code)
   if (!isAborted) throw error

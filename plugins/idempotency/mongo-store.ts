@@ -23,8 +23,8 @@ const COMPLETE_WITHIN_MS = 3000
 const TAKEN = new Set([112, 11000])
 
 /**
- * Keys in the collection `idempotency_keys`; MongoDB removes them when their time is over. The key is written first, in the
- * request's session: a second request with it meets a write conflict at once.
+ * Keys in the collection `idempotency_keys`; MongoDB removes them when their time is over. The key is written first, in
+ * the request's session: a second request with it meets a write conflict at once.
  */
 export function mongoKeyStore (app: FastifyInstance): KeyStore {
   return {

@@ -20,8 +20,8 @@ const SET_ANSWER = `UPDATE idempotency_keys SET status = $4, headers = $5, body 
   WHERE key = $1 AND route = $2 AND fingerprint = $3 AND status IS NULL`
 
 /**
- * Keys in the table `idempotency_keys`. On PostgreSQL a key is held by an advisory lock of the request's transaction, so that
- * a second request with it gets its answer at once instead of waiting; SQLite has one writer at a time anyway.
+ * Keys in the table `idempotency_keys`. On PostgreSQL a key is held by an advisory lock of the request's transaction,
+ * so that a second request with it gets its answer at once instead of waiting; SQLite has one writer at a time anyway.
  */
 export function sqlKeyStore (app: FastifyInstance): KeyStore {
   return {
@@ -74,7 +74,8 @@ async function insert (
   return rowCount === 1
 }
 
-// Not in one statement with the lock: that would see what was stored when it began, and another request may commit while it locks.
+// Not in one statement with the lock: that would see what was stored when it began, and another request may commit
+// while it locks.
 async function find (
   transaction: Transaction,
   { key, route }: KeyedRequest,

@@ -32,7 +32,10 @@ const MEASURES: Measure[] = [
   }
 ]
 
-/** Measures what the bounds hold back: requests that wait for the turn of their route, and answers that wait to be taken. */
+/**
+ * Measures what the bounds hold back: requests that wait for the turn of their route, and answers that wait to be
+ * taken.
+ */
 export function measureBounds (app: FastifyInstance, registry: Registry): void {
   const registers = [registry]
   for (const { type: Metric, name, help, value } of MEASURES) {

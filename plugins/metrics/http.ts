@@ -13,8 +13,8 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIO
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
 
 /**
- * Measures `http.server.request.duration` by method, route pattern and status. `error_type` is the problem type of an answer
- * from 500 up, or `aborted` when the client left without one; the route is empty where none matched.
+ * Measures `http.server.request.duration` by method, route pattern and status. `error_type` is the problem type of an
+ * answer from 500 up, or `aborted` when the client left without one; the route is empty where none matched.
  * @param getProblemType the problem type a request was answered with
  */
 export function measureHttp (

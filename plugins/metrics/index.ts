@@ -13,7 +13,10 @@ export type { ProblemRecord } from './problems.ts'
 
 /** What the service measures about itself. */
 export interface Metrics {
-  /** Metrics of this app alone, never prom-client's global registry; add your own with `registers: [app.metrics.registry]`. */
+  /**
+   * Metrics of this app alone, never prom-client's global registry; add your own with `registers:
+   * [app.metrics.registry]`.
+   */
   registry: Registry
   /** Content-Type of `text()`. */
   contentType: string
@@ -31,8 +34,8 @@ declare module 'fastify' {
 }
 
 /**
- * Measures requests, transactions, pools, projections and dependencies under OpenTelemetry's names where it has any. Labels
- * hold route patterns, never URLs, ids or messages.
+ * Measures requests, transactions, pools, projections and dependencies under OpenTelemetry's names where it has any.
+ * Labels hold route patterns, never URLs, ids or messages.
  */
 export default fp(async function metrics (app) {
   const registry = new Registry()

@@ -3,8 +3,8 @@ import { collectDefaultMetrics, Registry } from 'prom-client'
 let registry: Registry | undefined
 
 /**
- * CPU, memory, event loop and garbage collector of the process. One registry for all apps in it: each set of these metrics
- * starts observers that can never be stopped.
+ * CPU, memory, event loop and garbage collector of the process. One registry for all apps in it: each set of these
+ * metrics starts observers that can never be stopped.
  */
 export function processRegistry (): Registry {
   if (registry === undefined) {

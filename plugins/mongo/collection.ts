@@ -23,7 +23,8 @@ export const NUMBER = ['int', 'long', 'double']
 export const POSITIVE_INTEGER = { bsonType: NUMBER, multipleOf: 1, minimum: 1 }
 
 /**
- * The rule of a text in a validator. The server knows few keywords of JSON Schema and refuses the others, so only the bounds are taken over.
+ * The rule of a text in a validator. The server knows few keywords of JSON Schema and refuses the others, so only the
+ * bounds are taken over.
  * @param schema the field in the schema of the API
  */
 export function toTextRule ({ minLength = 0, maxLength }: { minLength?: number; maxLength?: number }): Document {

@@ -7,8 +7,8 @@ const LAST_DELAY_MS = 5000
 const FATAL = new Set<unknown>([13, 18, 8000, 'MONGO_NOT_REPLICA_SET'])
 
 /**
- * Connects, and goes on trying in the background when the first attempt fails: a client whose first connect failed never
- * heals by itself.
+ * Connects, and goes on trying in the background when the first attempt fails: a client whose first connect failed
+ * never heals by itself.
  * @param attempt connects and prepares; repeatable
  * @param log where failures are reported, once per kind
  * @param signal ends the attempts

@@ -82,8 +82,8 @@ function open (url: string, app: FastifyInstance): MongoClient {
 }
 
 /**
- * The name that this instance alone connects to MongoDB under, the same from start to start: what a killed run left open
- * is found by it. Undefined where no server is used, any free port is taken, or MONGODB_URL chooses the name.
+ * The name that this instance alone connects to MongoDB under, the same from start to start: what a killed run left
+ * open is found by it. Undefined where no server is used, any free port is taken, or MONGODB_URL chooses the name.
  */
 export function mongoInstance ({ config, offline, doubles }: FastifyInstance): string | undefined {
   const { MONGODB_URL, PORT } = config

@@ -1,8 +1,8 @@
 import type { MongoClient } from 'mongodb'
 
 /**
- * Counts the connections of a client by the driver's pool events. Attach it before the client connects: a pool says what
- * happens to it, not how it is.
+ * Counts the connections of a client by the driver's pool events. Attach it before the client connects: a pool says
+ * what happens to it, not how it is.
  */
 export class MongoPool {
   readonly #ready = new Set<string>()

@@ -19,7 +19,10 @@ export interface Page<Item, Cursor = string> {
   isTooLarge?: boolean
 }
 
-/** What a page may hold. A page that another follows by `after` ends before it is larger; one more item is always allowed. */
+/**
+ * What a page may hold. A page that another follows by `after` ends before it is larger; one more item is always
+ * allowed.
+ */
 export const PAGE_BOUNDS = {
   /** Rows of what belongs to the items, such as lines of orders. */
   rows: 1000,
@@ -39,8 +42,8 @@ export function getRowLimit ({ skip }: Pick<PageRequest, 'skip'>): number {
 }
 
 /**
- * The page of items that were read with what belongs to them, one row for each. Where the statement has read as many rows as it may,
- * the last item may be incomplete and is left for the next page.
+ * The page of items that were read with what belongs to them, one row for each. Where the statement has read as many
+ * rows as it may, the last item may be incomplete and is left for the next page.
  * @param items in order, one more than wanted
  * @param rowCount rows that the statement has read
  * @param page what was asked for

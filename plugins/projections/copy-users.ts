@@ -19,8 +19,8 @@ type Wrong = Map<number, UserDocument | undefined>
 const PAGE = 1000
 
 /**
- * Compares MongoDB's users with the table and repairs what differs, beside a running relay: page by page, in batches. One that was
- * interrupted may begin anew, for it writes only what differs.
+ * Compares MongoDB's users with the table and repairs what differs, beside a running relay: page by page, in batches.
+ * One that was interrupted may begin anew, for it writes only what differs.
  * @returns how many documents were missing, different, or there without a user
  */
 export async function copyUsers (app: FastifyInstance, { transaction }: Stores): Promise<Report> {
@@ -41,7 +41,9 @@ export async function copyUsers (app: FastifyInstance, { transaction }: Stores):
   }
 }
 
-/** Finds what differs in a range of ids; a range without users may hold any number of documents, so it comes in parts. */
+/**
+ * Finds what differs in a range of ids; a range without users may hold any number of documents, so it comes in parts.
+ */
 async function* compare (
   app: FastifyInstance,
   rows: UserRow[],
@@ -76,7 +78,8 @@ async function repair (app: FastifyInstance, wrong: Wrong, transaction: Stores['
   const writes: Record<Kind, Array<AnyBulkWriteOperation<UserDocument>>> = { missing: [], different: [], extra: [] }
   for (const [id, seen] of wrong) {
     const row = byId.get(id)
-    // A copy that was read before the row and is newer was made by a past that SQL has forgotten; no event would correct it.
+    // A copy that was read before the row and is newer was made by a past that SQL has forgotten; no event would
+    // correct it.
     const isForgotten = row !== undefined && (seen?._v ?? 0) > Number(row.version)
     const isRight = row === undefined ? seen === undefined || seen._deleted === true : isSame(row, seen)
     if (isRight || (pending.has(id) && !isForgotten)) continue

@@ -7,8 +7,9 @@ import type { UserDocument } from './user-document.ts'
 export type Dead = Map<number, number>
 
 /**
- * Those of the authors who are known to be deleted: MongoDB has a tombstone that an event of this very user left, SQL has no such user,
- * and no newer event about one is on its way or parked. A user who is merely absent, from either store, is not dead.
+ * Those of the authors who are known to be deleted: MongoDB has a tombstone that an event of this very user left, SQL
+ * has no such user, and no newer event about one is on its way or parked. A user who is merely absent, from either
+ * store, is not dead.
  * @param sql a connection that leads to the pair's SQL database
  */
 export async function findDead (app: FastifyInstance, sql: Sql, authors: number[]): Promise<Dead> {

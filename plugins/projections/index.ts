@@ -31,7 +31,10 @@ export interface Projections {
   adopt: () => Promise<void>
   /** Whether the two stores belong together, and how far they are. */
   fence: Fence
-  /** Told how many of a copy were compared, page by page; a command may say it in its own way. Default: a line in the log each ten seconds. */
+  /**
+   * Told how many of a copy were compared, page by page; a command may say it in its own way. Default: a line in the
+   * log each ten seconds.
+   */
   onProgress: (copy: string, compared: number) => void
   /** Posts of deleted users that this process has removed. */
   removedPosts: number

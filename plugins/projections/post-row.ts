@@ -24,7 +24,10 @@ const LARGEST = 2_147_483_647
 const FIRST_YEAR = Date.UTC(1, 0)
 const LAST_YEAR = Date.UTC(9999, 11, 31)
 
-/** The row of a post. Never throws and always fits its columns: a document that could not be carried over would hold up all others. */
+/**
+ * The row of a post. Never throws and always fits its columns: a document that could not be carried over would hold up
+ * all others.
+ */
 export function toRow ({ _id, title, category, author_id, created_at, content_length }: PostFields): PostRow {
   return {
     id: String(_id),

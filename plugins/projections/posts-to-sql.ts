@@ -18,7 +18,10 @@ interface PostChange extends Document {
 
 const LENGTH = (content: string) => ({ $cond: [{ $eq: [{ $type: content }, 'string'] }, { $strLenCP: content }, 0] })
 
-/** Carries posts to SQL, where lists of users and analytics join them: without their content, only its length in characters. */
+/**
+ * Carries posts to SQL, where lists of users and analytics join them: without their content, only its length in
+ * characters.
+ */
 export function postsToSql (app: FastifyInstance, { fence }: Stores): StreamOptions<PostChange> {
   return {
     collection: () => mongoDatabase(app).collection<PostChange>('posts'),
@@ -75,7 +78,10 @@ function toOutcome (
   return { isEmptied, rows: [...last.values()].filter((row) => row !== undefined), gone }
 }
 
-/** Posts that slipped in while nobody followed, and so have no change that would be met by a tombstone; their removal is carried over. */
+/**
+ * Posts that slipped in while nobody followed, and so have no change that would be met by a tombstone; their removal is
+ * carried over.
+ */
 async function removeOrphans (app: FastifyInstance, run: RunSql): Promise<void> {
   const tombstones = mongoDatabase(app).collection<UserDocument>('users').find({ _deleted: true }, {
     projection: { _id: 1 }

@@ -32,7 +32,10 @@ const SILENCE_MS = 20_000
 // A copy reads MongoDB between its statements.
 const COPY_MS = 60_000
 
-/** Opens connections of the projections' own, so that the background never takes one from a request nor waits behind requests. */
+/**
+ * Opens connections of the projections' own, so that the background never takes one from a request nor waits behind
+ * requests.
+ */
 export function openStores (app: FastifyInstance): Stores {
   return app.sqlite === undefined ? postgresStores(app) : sqliteStores(app, app.sqlite)
 }
@@ -77,8 +80,8 @@ function postgresStores (app: FastifyInstance): Stores {
   }
 }
 
-// Each checkout of the projections is checked, for a connection may lead to a primary that others have left. A replica serves
-// reads of requests; the projections have nothing to do there.
+// Each checkout of the projections is checked, for a connection may lead to a primary that others have left. A replica
+// serves reads of requests; the projections have nothing to do there.
 function guard (app: FastifyInstance, pool: Pool, fence: Fence): void {
   const outside = AsyncLocalStorage.snapshot() // a request's own transaction has no part in it
   pool.guard = async (client) => {
@@ -91,7 +94,9 @@ function guard (app: FastifyInstance, pool: Pool, fence: Fence): void {
   }
 }
 
-/** In the words of pools: a server that was left behind is a connection that broke, stores that are no pair are away. */
+/**
+ * In the words of pools: a server that was left behind is a connection that broke, stores that are no pair are away.
+ */
 function refuse (error: unknown): never {
   if (!(error instanceof FenceError)) throw error
   if (error.reason !== 'another server') throw new TransactionError('TX_CONNECTION_LOST', 503, error.message, error)

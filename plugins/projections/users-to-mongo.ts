@@ -14,7 +14,9 @@ export interface UserEvent {
   deleted?: boolean
 }
 
-/** Carries users to MongoDB, where /users/summary joins them with their posts. The posts of a deleted user go with them. */
+/**
+ * Carries users to MongoDB, where /users/summary joins them with their posts. The posts of a deleted user go with them.
+ */
 export function usersToMongo (app: FastifyInstance, stores: Stores): Apply {
   const collection = () => mongoDatabase(app).collection<UserDocument>('users')
   const project = projectToMongo<number, UserEvent>({

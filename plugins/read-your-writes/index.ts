@@ -10,16 +10,17 @@ import { isEvent, mongoToken, parseTokens, sqlToken, type Wanted } from './token
 declare module 'fastify' {
   interface FastifyRequest {
     /**
-     * Names the outbox event that this request's transaction has written, for `Consistency-Token` and `Prefer: wait`. Events of
-     * triggers are found without it, on routes that declare `config.announces`.
+     * Names the outbox event that this request's transaction has written, for `Consistency-Token` and `Prefer: wait`.
+     * Events of triggers are found without it, on routes that declare `config.announces`.
      * @param id what `app.outbox.enqueue` returned
      */
     announceEvent: (id: string) => void
   }
   interface FastifyContextConfig {
     /**
-     * The topic of the events that triggers write about the row this route answers or deletes, such as `users`: the answer then names
-     * the write by a token. The row carries its key as `id` and the event's id as `version`; a DELETE has the key as `:id`.
+     * The topic of the events that triggers write about the row this route answers or deletes, such as `users`: the
+     * answer then names the write by a token. The row carries its key as `id` and the event's id as `version`; a DELETE
+     * has the key as `:id`.
      */
     announces?: string
   }
@@ -38,8 +39,9 @@ const REPEAT_WAIT_MS = 250
 const SAFE: HTTPMethods[] = ['GET', 'HEAD', 'OPTIONS', 'TRACE']
 
 /**
- * Read your own write. A write answers with a `Consistency-Token`; a read that sends it back waits, for a bounded time, until the
- * other store has that write, and answers with the token if it has. `Prefer: wait=N` on a write waits there and then.
+ * Read your own write. A write answers with a `Consistency-Token`; a read that sends it back waits, for a bounded time,
+ * until the other store has that write, and answers with the token if it has. `Prefer: wait=N` on a write waits there
+ * and then.
  */
 export default fp(async function readYourWrites (app) {
   app.decorateRequest(announced, null)
@@ -71,7 +73,10 @@ export default fp(async function readYourWrites (app) {
   })
 }, { name: 'read-your-writes', dependencies: ['transaction', 'projections'], fastify: '5.x' })
 
-/** The same rule as plugins/transaction.ts: on for unsafe methods. A single statement is committed before it could be announced. */
+/**
+ * The same rule as plugins/transaction.ts: on for unsafe methods. A single statement is committed before it could be
+ * announced.
+ */
 function isTransactional ({ config }: RouteOptions): boolean {
   return config?.transaction !== false && config?.transaction !== 'statement'
 }
@@ -186,7 +191,10 @@ function isRepeat (reply: FastifyReply): boolean {
   return reply.hasHeader('idempotency-replayed')
 }
 
-/** The token of what a request's transaction has written in SQL; undefined while nothing is known of it, and for MongoDB. */
+/**
+ * The token of what a request's transaction has written in SQL; undefined while nothing is known of it, and for
+ * MongoDB.
+ */
 export function getToken (request: FastifyRequest): string | undefined {
   const write = getWrite(request)
   return write && sqlToken(write)

@@ -15,7 +15,10 @@ export function getTimeline (app: FastifyInstance): string | undefined {
   return app.hasDecorator('projections') ? app.projections.fence.timeline : undefined
 }
 
-/** Notes the write of a request's transaction: on the request, because the entries of a WeakMap make each garbage collection longer. */
+/**
+ * Notes the write of a request's transaction: on the request, because the entries of a WeakMap make each garbage
+ * collection longer.
+ */
 export function setWrite (request: FastifyRequest, write: Omit<SqlWrite, 'timeline'> & Partial<SqlWrite>): void {
   const timeline = write.timeline ?? getTimeline(request.server)
   if (timeline === undefined) return // nothing is known of the pair yet, so nothing could be confirmed

@@ -9,7 +9,9 @@ export interface Precondition {
   noneMatch?: string[] | '*'
 }
 
-/** A precondition as the values of a statement: versions between commas, null where nothing is expected, `*` for all. */
+/**
+ * A precondition as the values of a statement: versions between commas, null where nothing is expected, `*` for all.
+ */
 export interface VersionLists {
   match: string | null
   noneMatch: string | null
@@ -25,8 +27,9 @@ export function toVersionLists ({ match, noneMatch }: Precondition): VersionList
 }
 
 /**
- * The condition of a statement that writes: the row it would change has one of the versions that are expected, and none of the others.
- * The database decides under the row's lock, so of two writers with the same version one finds no row. In words of both dialects.
+ * The condition of a statement that writes: the row it would change has one of the versions that are expected, and none
+ * of the others. The database decides under the row's lock, so of two writers with the same version one finds no row.
+ * In words of both dialects.
  */
 export function isExpected (version: Column, { match, noneMatch }: Params<VersionLists>): SQL | undefined {
   const [wanted, unwanted] = [sql`cast(${match} as text)`, sql`cast(${noneMatch} as text)`]

@@ -26,7 +26,9 @@ export type UserSummaryRepository = ReturnType<typeof createUserSummaryRepositor
  */
 export function createUserSummaryRepository (db: Documents) {
   return {
-    /** By user id. The page is cut first, so that posts are counted for its users only. The cursor is the last user id. */
+    /**
+     * By user id. The page is cut first, so that posts are counted for its users only. The cursor is the last user id.
+     */
     async list ({ limit, skip = 0, after }: PageRequest<number>): Promise<Page<UserSummary, string>> {
       const $match = { _deleted: { $ne: true }, ...(after === undefined ? {} : { _id: { $gt: after } }) }
       const stages = [{ $match }, { $sort: { _id: 1 } }, ...(skip === 0 ? [] : [{ $skip: skip }]), {

@@ -19,7 +19,10 @@ declare module 'fastify' {
 // Reading routes and schemas needs no database; nothing ever connects to this one.
 const NOWHERE = 'postgres://nowhere.invalid/offline'
 
-/** Decorates `app.db` for the engine `DATABASE_URL` names, and closes with the app what it opened. A double in its place stays. */
+/**
+ * Decorates `app.db` for the engine `DATABASE_URL` names, and closes with the app what it opened. A double in its place
+ * stays.
+ */
 export default fp(async function sql (app) {
   if (app.hasDecorator('db')) {
     app.decorate('sqlite', findPool(app.db))

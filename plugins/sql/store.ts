@@ -9,8 +9,8 @@ import { SqliteHandle } from './sqlite/handle.ts'
 type StoreOptions = Pick<TransactionPluginOptions, 'pool' | 'sql' | 'db' | 'defaults'>
 
 /**
- * What fastify-transaction is registered with: the engine under `app.db`, or the double in its place, and the bounds that
- * engine knows.
+ * What fastify-transaction is registered with: the engine under `app.db`, or the double in its place, and the bounds
+ * that engine knows.
  */
 export function sqlStore (app: FastifyInstance): StoreOptions {
   const { config } = app
@@ -24,7 +24,8 @@ export function sqlStore (app: FastifyInstance): StoreOptions {
     db: drizzleHandles(app.db),
     defaults: {
       ...defaults,
-      // Handlers touch nothing but their transaction, so a deadlock or a plan made stale by a migration is no reason to fail.
+      // Handlers touch nothing but their transaction, so a deadlock or a plan made stale by a migration is no reason to
+      // fail.
       retries: 2,
       statementTimeout: config.DATABASE_STATEMENT_TIMEOUT_MS,
       lockTimeout: config.DATABASE_LOCK_TIMEOUT_MS,

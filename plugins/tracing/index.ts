@@ -14,7 +14,8 @@ declare module 'fastify' {
 
 /**
  * Spans of requests (by @fastify/otel, where it is installed), transactions, SQL statements and MongoDB commands, under
- * OpenTelemetry's stable names. Does nothing unless an SDK was started first. Loaded before plugins/transaction, because
+ * OpenTelemetry's stable names. Does nothing unless an SDK was started first. Loaded before plugins/transaction,
+ * because
  * @fastify/otel adds an onSend hook that must not come after the COMMIT.
  */
 export default fp(async function tracing (app) {

@@ -9,8 +9,8 @@ type Finish = (status: number | undefined) => void
 const PROBES = new Set(['/livez', '/readyz', '/healthz'])
 
 /**
- * Has @fastify/otel make a span per request, unless the user's SDK has put it on the app already, and keeps the handler inside
- * of it. Without @fastify/otel the spans of transactions and statements belong to whatever span is active.
+ * Has @fastify/otel make a span per request, unless the user's SDK has put it on the app already, and keeps the handler
+ * inside of it. Without @fastify/otel the spans of transactions and statements belong to whatever span is active.
  */
 export async function traceRequests (app: FastifyInstance, tracing: Tracing): Promise<void> {
   const spans = new WeakMap<FastifyRequest, Finish>()
@@ -62,8 +62,8 @@ function keepContext (app: FastifyInstance, tracing: Tracing): void {
 }
 
 /**
- * Keeps a request's span open until the answer has left. @fastify/otel ends it in onSend, before the COMMIT that may still turn
- * the answer into another one, and would call every 4xx an error.
+ * Keeps a request's span open until the answer has left. @fastify/otel ends it in onSend, before the COMMIT that may
+ * still turn the answer into another one, and would call every 4xx an error.
  */
 function hold (span: Span, request: FastifyRequest, { api }: Tracing): Finish {
   const end = span.end.bind(span)

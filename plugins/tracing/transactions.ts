@@ -1,7 +1,9 @@
 import type { Observe } from 'fastify-transaction'
 import type { Tracing } from './sdk.ts'
 
-/** Observes transactions with a span each, from the first statement to the end; the spans of its statements are inside. */
+/**
+ * Observes transactions with a span each, from the first statement to the end; the spans of its statements are inside.
+ */
 export function observeWith ({ api, tracer }: Tracing): Observe {
   return ({ store, attempt }) => {
     const parent = api.trace.getActiveSpan()

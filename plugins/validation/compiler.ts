@@ -18,9 +18,9 @@ const body = { ...strict, coerceTypes: false } as const
 const text = { ...strict, coerceTypes: 'array', strictNumbers: false } as const
 
 /**
- * Compiles the schemas of routes. A body is taken as it is; path, query and headers are text, so they are coerced. All errors are
- * told at once, unless the part holds so much that looking for all of them would block the process: then the first one is, and
- * Ajv looks at `maxItems`, `maxProperties` and unknown keys before it looks at what is inside.
+ * Compiles the schemas of routes. A body is taken as it is; path, query and headers are text, so they are coerced. All
+ * errors are told at once, unless the part holds so much that looking for all of them would block the process: then the
+ * first one is, and Ajv looks at `maxItems`, `maxProperties` and unknown keys before it looks at what is inside.
  */
 export const buildValidator: Factory = (externalSchemas) => {
   const compileBody = createCompile(externalSchemas, body)
@@ -53,8 +53,8 @@ function boundWork (all: Validate, compileFirst: () => Validate): Validate {
 }
 
 /**
- * Refuses numbers that Ajv would coerce from something else than their one decimal spelling, and tells the names that are known
- * beside one that is not.
+ * Refuses numbers that Ajv would coerce from something else than their one decimal spelling, and tells the names that
+ * are known beside one that is not.
  */
 function withOneSpelling (schema: TextSchema, inner: Validate): Validate {
   const known = Object.keys(schema.properties ?? {})

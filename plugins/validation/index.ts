@@ -7,8 +7,8 @@ import { closeQuery } from './query.ts'
 import { refuseMalformedUrl } from './url.ts'
 
 /**
- * What comes in is taken as it was sent or refused, before any work is spent on it: UTF-8 only, no codings, no parameter that the
- * route does not know, no body longer than its schema admits.
+ * What comes in is taken as it was sent or refused, before any work is spent on it: UTF-8 only, no codings, no
+ * parameter that the route does not know, no body longer than its schema admits.
  */
 export default fp(async function validation (app) {
   parseJsonStrictly(app)

@@ -12,8 +12,8 @@ const EmptyBodyError = createError('FST_ERR_CTP_EMPTY_JSON_BODY', 'The body is e
 const ESCAPED_SURROGATE = /\\u[dD][89a-fA-F]/
 
 /**
- * Parses JSON bodies and refuses what could only be stored changed: bytes that are no UTF-8 (RFC 8259, 8.1), half of a surrogate pair,
- * other charsets. An empty body is none on routes that take none.
+ * Parses JSON bodies and refuses what could only be stored changed: bytes that are no UTF-8 (RFC 8259, 8.1), half of a
+ * surrogate pair, other charsets. An empty body is none on routes that take none.
  */
 export function parseJsonStrictly (app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')

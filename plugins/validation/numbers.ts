@@ -12,11 +12,12 @@ const INTEGER = /^(0|-?[1-9][0-9]*)$/
 type NumberCheck = (data: unknown) => FastifySchemaValidationError[]
 
 /**
- * Finds numbers of a path or query that are not spelled the one way: `0x17`, `+23`, `023`, `23e0` and a line break before 23 all are 23
- * to a coercing validator.
+ * Finds numbers of a path or query that are not spelled the one way: `0x17`, `+23`, `023`, `23e0` and a line break
+ * before 23 all are 23 to a coercing validator.
  *
  * @param schema of the path or query
- * @returns a function that takes names and texts before they are coerced, and returns an error for each, as Ajv would report it
+ * @returns a function that takes names and texts before they are coerced, and returns an error for each, as Ajv would
+ * report it
  */
 export function createNumberCheck (schema: TextSchema): NumberCheck {
   const numbers = Object.entries(schema.properties ?? {}).flatMap(([name, { type }]) =>

@@ -7,8 +7,9 @@ interface ObjectSchema {
 }
 
 /**
- * Closes the query of a route: parameters that its schema does not name are refused, so that a mistyped filter is no filter at all.
- * Routes that describe neither query nor response, and schemas that say `additionalProperties` themselves, stay as they are.
+ * Closes the query of a route: parameters that its schema does not name are refused, so that a mistyped filter is no
+ * filter at all. Routes that describe neither query nor response, and schemas that say `additionalProperties`
+ * themselves, stay as they are.
  */
 export function closeQuery (route: RouteOptions): void {
   if (route.schema === undefined || route.schema.hide === true || !isDescribed(route.schema)) return

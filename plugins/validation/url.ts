@@ -3,7 +3,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 
 const UrlError = createError('URL_NOT_UTF8', 'The URL is not percent-encoded UTF-8.', 400)
 
-/** Refuses URLs with bytes beyond ASCII or percent-encodings that are no UTF-8: parsers would read something else than was sent. */
+/**
+ * Refuses URLs with bytes beyond ASCII or percent-encodings that are no UTF-8: parsers would read something else than
+ * was sent.
+ */
 export function refuseMalformedUrl (
   { raw }: FastifyRequest,
   _reply: FastifyReply,

@@ -56,7 +56,9 @@ export interface Trial {
   checks?: Check[]
   /** What a user must know, one line of Markdown. Default nothing. */
   note?: string
-  /** Checks that are not right by the plugin's nature, by name, and why; `boot`: the app does not start. Default none. */
+  /**
+   * Checks that are not right by the plugin's nature, by name, and why; `boot`: the app does not start. Default none.
+   */
   explained?: Record<string, string>
 }
 

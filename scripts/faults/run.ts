@@ -1,5 +1,6 @@
-// npm run faults: runs every file of tests that are named after a fault, and the slow ones, and prints each id of docs/faults.md with its result.
-// FAULT_ROUNDS (1000 kills of the service) and FAULT_REQUESTS (100000) say how long; names of files or `--slow` as arguments run only those.
+// npm run faults: runs every file of tests that are named after a fault, and the slow ones, and prints each id of
+// docs/faults.md with its result. FAULT_ROUNDS (1000 kills of the service) and FAULT_REQUESTS (100000) say how long;
+// names of files or `--slow` as arguments run only those.
 import { spawn } from 'node:child_process'
 import { readFileSync, readdirSync } from 'node:fs'
 import path from 'node:path'

@@ -14,7 +14,10 @@ export type Victim = 'service' | 'postgres' | 'mongod'
 const ROOT = path.join(import.meta.dirname, '..', '..')
 const PATIENCE_MS = 120_000
 
-/** Both databases in a folder of their own, and processes of the service on them; each of them can be killed and started again. */
+/**
+ * Both databases in a folder of their own, and processes of the service on them; each of them can be killed and started
+ * again.
+ */
 export class Processes {
   readonly #dataDir: string
   readonly #ports: number[]

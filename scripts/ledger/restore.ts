@@ -33,8 +33,8 @@ const WRITERS = 4
 const PATIENCE_MS = 60_000
 
 /**
- * Restores one store alone to an earlier moment, and the other one not. What the other store owns must still be there, no earlier
- * token is confirmed, the copies become equal, and what is written afterwards keeps every promise.
+ * Restores one store alone to an earlier moment, and the other one not. What the other store owns must still be there,
+ * no earlier token is confirmed, the copies become equal, and what is written afterwards keeps every promise.
  * @returns how many promises were broken
  */
 export async function runRestores (options: RestoreRunOptions): Promise<number> {

@@ -33,8 +33,8 @@ export interface LedgerResult {
 }
 
 /**
- * Random writes over HTTP while a process of the service, PostgreSQL or mongod is killed; after each round what clients were
- * told is compared with both stores.
+ * Random writes over HTTP while a process of the service, PostgreSQL or mongod is killed; after each round what clients
+ * were told is compared with both stores.
  */
 export async function runLedger (options: LedgerOptions): Promise<LedgerResult> {
   const { dataDir, victims, instances = 2, server, say = () => {} } = options

@@ -25,12 +25,13 @@ interface FenceDocument {
 }
 
 /**
- * Brings both stores of a backup back. They become a pair of their own, with an id of its own: tokens of before are confirmed no
- * more, and a store of the pair that was backed up is refused beside one of these. A restore that was interrupted leaves no pair.
+ * Brings both stores of a backup back. They become a pair of their own, with an id of its own: tokens of before are
+ * confirmed no more, and a store of the pair that was backed up is refused beside one of these. A restore that was
+ * interrupted leaves no pair.
  * @param folder of a backup
  * @returns the manifest
- * @throws BackupError or SqliteFileError before anything was changed: no backup, a damaged one, a store that is not empty, a service
- * that runs; MigrationError where this code does not know the tables of the backup
+ * @throws BackupError or SqliteFileError before anything was changed: no backup, a damaged one, a store that is not
+ * empty, a service that runs; MigrationError where this code does not know the tables of the backup
  */
 export async function restoreBackup (
   { databaseUrl, mongoUrl, mongoDatabase }: PairUrls,

@@ -34,8 +34,8 @@ const TRIES = 20
 const PAUSE_MS = 250
 
 /**
- * Fixes one moment of both stores: SQL stands still while MongoDB's snapshot is chosen, so MongoDB knows nothing that SQL does not,
- * and what SQL has carried over is in MongoDB. Writers wait for some milliseconds.
+ * Fixes one moment of both stores: SQL stands still while MongoDB's snapshot is chosen, so MongoDB knows nothing that
+ * SQL does not, and what SQL has carried over is in MongoDB. Writers wait for some milliseconds.
  * @param newSession begins a snapshot session
  * @returns the session that reads MongoDB as it was at that moment; end it
  * @throws BackupError where that does not succeed; FenceError where the stores are no pair

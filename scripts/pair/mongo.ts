@@ -12,7 +12,10 @@ async function listCollections (db: Db): Promise<string[]> {
   return found.map(({ name }) => name).filter((name) => !name.startsWith('system.')).toSorted()
 }
 
-/** Writes every collection as the session's snapshot has it; the files are like mongodump's, to the byte of each document. */
+/**
+ * Writes every collection as the session's snapshot has it; the files are like mongodump's, to the byte of each
+ * document.
+ */
 export async function dumpMongo (
   db: Db,
   session: ClientSession,

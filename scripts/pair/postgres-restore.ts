@@ -19,8 +19,8 @@ export async function isPostgresEmpty (client: pg.Client): Promise<boolean> {
 }
 
 /**
- * Puts the tables of a backup in the place of what is there, in the caller's transaction. Triggers are off: what they once wrote
- * is in the backup.
+ * Puts the tables of a backup in the place of what is there, in the caller's transaction. Triggers are off: what they
+ * once wrote is in the backup.
  */
 export async function loadPostgres (
   client: pg.Client,

@@ -69,7 +69,9 @@ export async function listColumns (client: pg.Client, table: string): Promise<Ar
   return rows
 }
 
-/** Writes every table of the client's snapshot, a file each. Values are in PostgreSQL's own text form, as COPY has them. */
+/**
+ * Writes every table of the client's snapshot, a file each. Values are in PostgreSQL's own text form, as COPY has them.
+ */
 export async function dumpPostgres (client: pg.Client, folder: string, say: (line: string) => void): Promise<Part[]> {
   const parts: Part[] = []
   for (const name of await listTables(client)) {

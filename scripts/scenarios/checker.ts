@@ -51,7 +51,10 @@ function* checkAnswer (
   if (!isSuccess && without.some((name) => headers[name] !== undefined)) yield 'E'
 }
 
-/** The n-th success must not leave before the n-th COMMIT is answered, if that one ever is: a system may commit without saying COMMIT. */
+/**
+ * The n-th success must not leave before the n-th COMMIT is answered, if that one ever is: a system may commit without
+ * saying COMMIT.
+ */
 function isBeforeCommit (reported: Reported[], { firstBytes, commits: all }: Recorder): boolean {
   if (
     reported.some(({ status, expected }) => status !== 'none' && status < 400 && (expected.writes ?? []).length === 0)

@@ -75,7 +75,10 @@ export function sendRequest (
   }
 }
 
-/** Sends a POST over an HTTP/2 session of its own. `reported` never rejects; `reset` takes the request back as a browser does that goes elsewhere. */
+/**
+ * Sends a POST over an HTTP/2 session of its own. `reported` never rejects; `reset` takes the request back as a browser
+ * does that goes elsewhere.
+ */
 export function sendHttp2 (
   origin: string,
   path: string,

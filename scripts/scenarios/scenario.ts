@@ -65,7 +65,10 @@ export interface Sent {
   abort: () => Promise<void>
 }
 
-/** A socket. `first` resolves with the first byte of the answer; `leave` destroys it, and resolves when the server knows. */
+/**
+ * A socket. `first` resolves with the first byte of the answer; `leave` destroys it, and resolves when the server
+ * knows.
+ */
 export interface RawSocket {
   first: Promise<unknown>
   write: (bytes: string) => void

@@ -19,20 +19,23 @@ export interface System {
   /** Head of its column. */
   name: string
   /**
-   * Adds it to an app that has no routes yet. All connections must come from this pool: it is watched for what is left behind.
-   * Ending the pool is not asked for.
+   * Adds it to an app that has no routes yet. All connections must come from this pool: it is watched for what is left
+   * behind. Ending the pool is not asked for.
    */
   register: (app: FastifyInstance, pool: Pool, wishes: Wishes) => unknown
-  /** Route options that ask for a transaction, for example `{ config: { transaction: true } }`. Put on every route. Default none. */
+  /**
+   * Route options that ask for a transaction, for example `{ config: { transaction: true } }`. Put on every route.
+   * Default none.
+   */
   config?: Partial<RouteOptions>
   /**
-   * Route options of a serializable transaction whose handler runs again after a conflict. Default: as `config`, and the handler
-   * sends SET TRANSACTION itself.
+   * Route options of a serializable transaction whose handler runs again after a conflict. Default: as `config`, and
+   * the handler sends SET TRANSACTION itself.
    */
   retried?: Partial<RouteOptions>
   /**
-   * Route options of a tenant, who must be `app.tenant` to the statements of the transaction. Default: as `config`, and the handler sends
-   * set_config itself.
+   * Route options of a tenant, who must be `app.tenant` to the statements of the transaction. Default: as `config`, and
+   * the handler sends set_config itself.
    */
   tenant?: (find: (request: FastifyRequest) => Promise<string>) => Partial<RouteOptions>
   /** The handle that code is given which knows of no transaction. Default: `query`. */

@@ -39,7 +39,8 @@ function cell (verdict: Verdict | undefined): string {
 }
 
 /**
- * Puts a table between the markers `<!-- name:start -->` and `<!-- name:end -->` of a file. Throws with one line when the file has none.
+ * Puts a table between the markers `<!-- name:start -->` and `<!-- name:end -->` of a file. Throws with one line when
+ * the file has none.
  * @param name default `scenarios`
  */
 export function writeBetweenMarkers (file: string, table: string, name = 'scenarios'): void {

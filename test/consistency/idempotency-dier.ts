@@ -1,5 +1,5 @@
-// The compiled service in a process that dies between a handler's commit() and its reply: `tsx idempotency-dier.ts <folder of app.js>`.
-// Settings come from the environment. Prints its origin.
+// The compiled service in a process that dies between a handler's commit() and its reply: `tsx idempotency-dier.ts
+// <folder of app.js>`. Settings come from the environment. Prints its origin.
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { buildApp as BuildApp } from '../../app.ts'

@@ -119,8 +119,8 @@ t.test('connections that break again and again lose and double nothing', async (
   t.same(await app.projections.resync('posts'), { missing: 0, different: 0, extra: 0 })
 })
 
-// What docs/two-databases.md shows: a member is a user in SQL and a profile in MongoDB. MongoDB could refuse a profile whose
-// handle is taken, so the handle is reserved in SQL first.
+// What docs/two-databases.md shows: a member is a user in SQL and a profile in MongoDB. MongoDB could refuse a profile
+// whose handle is taken, so the handle is reserved in SQL first.
 interface Profile extends Projected<number> {
   handle?: string
   bio?: string

@@ -1,4 +1,5 @@
-// Builds the service, and holds one PostgreSQL cluster and one mongod while tap runs; started by start.ts with tap's pid as argument.
+// Builds the service, and holds one PostgreSQL cluster and one mongod while tap runs; started by start.ts with tap's
+// pid as argument.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'

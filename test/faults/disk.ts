@@ -64,7 +64,10 @@ async function fill (client: pg.Client): Promise<void> {
   }
 }
 
-/** F38: the tablespace of the database is full, and then has room again. The log of transactions (WAL) lies elsewhere: without room for it PostgreSQL stops. */
+/**
+ * F38: the tablespace of the database is full, and then has room again. The log of transactions (WAL) lies elsewhere:
+ * without room for it PostgreSQL stops.
+ */
 export async function fullDisk (t: Test): Promise<void> {
   const disk = mountSmall()
   t.teardown(disk.unmount)

@@ -35,8 +35,9 @@ const toBody = (key: string): string =>
   })
 
 /**
- * Kills the service (SIGKILL) while eight clients write orders of three items, starts it again, and sends what was not answered
- * again under the same Idempotency-Key. Afterwards each order is there once and whole, and an acknowledged one was never lost.
+ * Kills the service (SIGKILL) while eight clients write orders of three items, starts it again, and sends what was not
+ * answered again under the same Idempotency-Key. Afterwards each order is there once and whole, and an acknowledged one
+ * was never lost.
  * @param rounds how often it is killed
  * @returns how many requests were sent, acknowledged and left without an answer, and how many of those had been stored
  */

@@ -187,8 +187,8 @@ const BODIES: Array<[string, string, string?]> = [
 ]
 
 /**
- * Every operation of the API with hostile values in its parameters, fields and body, one at a time. The operations take turns:
- * a third of the values each, so that every kind of field meets all of them somewhere.
+ * Every operation of the API with hostile values in its parameters, fields and body, one at a time. The operations take
+ * turns: a third of the values each, so that every kind of field meets all of them somewhere.
  */
 export function hostilePayloads (): Payload[] {
   let turn = 0

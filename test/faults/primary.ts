@@ -31,8 +31,9 @@ async function answered (ledger: Entry[], status: number, count: number): Promis
 }
 
 /**
- * F9: while clients write, the service is led to a replica, back to the primary, and to the replica again, which then becomes
- * the primary after the old one was killed. The replica is synchronous, so that nothing that was acknowledged may be missing.
+ * F9: while clients write, the service is led to a replica, back to the primary, and to the replica again, which then
+ * becomes the primary after the old one was killed. The replica is synchronous, so that nothing that was acknowledged
+ * may be missing.
  */
 export async function newPrimary (t: Test): Promise<void> {
   const primary = await ownServer(t, 'postgres')

@@ -8,7 +8,9 @@ const BODY = '{"name":"Raw","email":"raw@example.com"}'
 const POST = `POST /users HTTP/1.1\r\n${JSON_HEADERS}`
 const CHUNKED = `transfer-encoding: chunked\r\n\r\n${BODY.length.toString(16)}\r\n${BODY}\r\n0\r\n\r\n`
 
-/** What two servers in a row could read differently, and what is no HTTP: one refusal, then the connection is closed. */
+/**
+ * What two servers in a row could read differently, and what is no HTTP: one refusal, then the connection is closed.
+ */
 const REFUSED: Array<[string, string, number?]> = [
   ['length and chunks', `${POST}content-length: 4\r\n${CHUNKED}`],
   [
@@ -127,7 +129,9 @@ export async function rawSheet (t: Test, app: App, port: number): Promise<void> 
   t.equal(await users(), before + 1)
 }
 
-/** F44: a good write with garbage behind it. What is told about the garbage must not be read as the answer of the write. */
+/**
+ * F44: a good write with garbage behind it. What is told about the garbage must not be read as the answer of the write.
+ */
 export async function garbageBehind (t: Test, app: App, port: number): Promise<void> {
   for (let round = 0; round < 20; round++) {
     const body = JSON.stringify({ name: 'First', email: `garbage.${round}@example.com` })

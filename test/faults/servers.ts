@@ -33,8 +33,8 @@ export async function ownServer (t: Test, name: Name, flags: string[] = []): Pro
 }
 
 /**
- * A read-only PostgreSQL that follows `primary`, until `pg_promote()`. There is no pg_basebackup: the primary is stopped in order
- * for a moment, and its folder copied.
+ * A read-only PostgreSQL that follows `primary`, until `pg_promote()`. There is no pg_basebackup: the primary is
+ * stopped in order for a moment, and its folder copied.
  * @param application how the primary calls it in `pg_stat_replication` and `synchronous_standby_names`
  */
 export async function createStandby (t: Test, primary: OwnServer, application: string): Promise<OwnServer> {
@@ -99,7 +99,10 @@ export interface Entry {
   retryAfter: string | null
 }
 
-/** A fixed number of clients, each of which sends one write after the other and notes the answers, until told to stop or the test ends. */
+/**
+ * A fixed number of clients, each of which sends one write after the other and notes the answers, until told to stop or
+ * the test ends.
+ */
 export function writers (
   t: Test,
   origin: () => string,
@@ -138,8 +141,8 @@ async function write (origin: string, email: string): Promise<Omit<Entry, 'email
 }
 
 /**
- * Compares a ledger with what is stored: an acknowledged write is there once, a refused one is not there, and only an answer
- * that says so leaves it open.
+ * Compares a ledger with what is stored: an acknowledged write is there once, a refused one is not there, and only an
+ * answer that says so leaves it open.
  * @param stored e-mails in the database, each as often as it is there
  */
 export function agree (t: Test, ledger: Entry[], stored: string[]): void {

@@ -30,8 +30,8 @@ export function newEmail (): string {
 }
 
 /**
- * The check (E) after every fault: the process lives, reads and writes of both stores work again, no connection is out, nobody
- * waits for one, the server has no transaction of ours left open, and the log has no error that nothing handled.
+ * The check (E) after every fault: the process lives, reads and writes of both stores work again, no connection is out,
+ * nobody waits for one, the server has no transaction of ours left open, and the log has no error that nothing handled.
  * @param ms how long recovery may take
  */
 export async function isWell (t: Test, service: Survivor, ms = 10_000): Promise<void> {

@@ -1,5 +1,5 @@
-// Conflicts that the databases report while a handler runs, and handlers that answer them in every style: the service runs the
-// handler again, and what it then answers is what is stored.
+// Conflicts that the databases report while a handler runs, and handlers that answer them in every style: the service
+// runs the handler again, and what it then answers is what is stored.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import t, { type Test } from 'tap'

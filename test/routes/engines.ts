@@ -19,7 +19,9 @@ const ENGINES = [
   { name: 'sqlite', engine: 'sqlite', settings: { DATABASE_URL: ':memory:' } }
 ] as const
 
-/** Runs the same tests on PostgreSQL and on SQLite, each with databases of their own; nothing is carried between stores. */
+/**
+ * Runs the same tests on PostgreSQL and on SQLite, each with databases of their own; nothing is carried between stores.
+ */
 export function onEachEngine (t: Test, run: (t: Test, service: Service) => Promise<void>): void {
   for (const { name, engine, settings } of ENGINES) {
     t.test(name, async (t) => {

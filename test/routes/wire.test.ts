@@ -7,7 +7,9 @@ import { mongoDatabase } from '../../plugins/mongo/index.ts'
 import type { User } from '../../schemas/users.ts'
 import { build, databases } from '../helper.ts'
 
-/** Passes bytes on to PostgreSQL and notes what the client asks for: one entry for each time it waits for the server. */
+/**
+ * Passes bytes on to PostgreSQL and notes what the client asks for: one entry for each time it waits for the server.
+ */
 class Wiretap {
   exchanges: string[] = []
   readonly url: string

@@ -56,7 +56,9 @@ export interface ChangeStreams {
    * @throws ChangeStreamError `CHANGE_STREAM_USAGE` when it is too late, or the name is taken
    */
   follow: <Doc extends Document>(stream: string, options: StreamOptions<Doc>) => void
-  /** Waits up to `ms` milliseconds until everything up to a cluster time is in SQL, by whichever process. Never throws. */
+  /**
+   * Waits up to `ms` milliseconds until everything up to a cluster time is in SQL, by whichever process. Never throws.
+   */
   reached: (stream: string, time: ClusterTime, ms: number) => Promise<boolean>
   /** The streams that carry changes of these collections; none while MongoDB is away. */
   findStreams: (collections: string[]) => string[]

@@ -9,7 +9,9 @@ export interface Sql {
 /** Runs a function in a transaction. */
 export type RunSql = <Result>(fn: (tx: Sql) => Promise<Result>) => Promise<Result>
 
-/** Where a copy reads from: everything read with `session` is at least as new as the position the stream goes on from. */
+/**
+ * Where a copy reads from: everything read with `session` is at least as new as the position the stream goes on from.
+ */
 export interface CopySource<Doc extends Document = Document> {
   collection: Collection<Doc>
   session: ClientSession
@@ -23,16 +25,17 @@ export interface StreamOptions<Doc extends Document = Document> {
   /** Where the changes come from. A function, so that it is asked only when the client is connected. */
   collection: () => Collection<Doc>
   /**
-   * Carries out changes in SQL, in their order. Runs in the transaction that moves the position, so an effect happens exactly once;
-   * anything done elsewhere may happen again. Knows insert, update, replace, delete, and drop or rename of the collection.
+   * Carries out changes in SQL, in their order. Runs in the transaction that moves the position, so an effect happens
+   * exactly once; anything done elsewhere may happen again. Knows insert, update, replace, delete, and drop or rename
+   * of the collection.
    */
   apply: (tx: Sql, changes: Array<ChangeStreamDocument<Doc>>) => Promise<void>
   /** Makes the SQL side equal to the collection: at the first start, when the history was lost, and on `resync()`. */
   copy: (tx: Sql, source: CopySource<Doc>) => Promise<CopyReport>
   /**
-   * In place of `copy`, for large collections: copies page by page, each in a transaction of its own that `run` gives. While it runs the
-   * stream may be followed, and goes on from where the copy began: `apply` must bear to be repeated, as an upsert does. One that
-   * was interrupted begins anew, so it should write only what differs.
+   * In place of `copy`, for large collections: copies page by page, each in a transaction of its own that `run` gives.
+   * While it runs the stream may be followed, and goes on from where the copy began: `apply` must bear to be repeated,
+   * as an upsert does. One that was interrupted begins anew, so it should write only what differs.
    */
   copyPages?: (run: RunSql, source: CopySource<Doc>) => Promise<CopyReport>
   /** Stages for the stream, for example to leave out large fields. `_id` must stay. Default none. */
@@ -74,7 +77,8 @@ export interface StreamStore {
   /** The stored position; undefined for a stream never followed. */
   read: (stream: string) => Promise<Position | undefined>
   /**
-   * Moves the position if it is still at `from`; false when somebody else moved it. Holds its row until the transaction ends.
+   * Moves the position if it is still at `from`; false when somebody else moved it. Holds its row until the transaction
+   * ends.
    * @param current when the SQL side is equal to MongoDB, as far as this move makes it
    */
   move: (tx: Sql, stream: string, from: Position, to: Position, current: Date) => Promise<boolean>

@@ -93,8 +93,9 @@ export async function follows (app: FastifyInstance): Promise<void> {
 
 /**
  * Databases of this test's own, empty before each sub-test; after each no connection and no lock may be left.
- * @returns the databases, the collection `things` that is followed, what `carry` made of it in SQL (`rows`), the changes carried
- * out in order (`seen`), the stored position (`saved`), and a wait until SQL has exactly the rows that are expected (`equals`)
+ * @returns the databases, the collection `things` that is followed, what `carry` made of it in SQL (`rows`), the
+ * changes carried out in order (`seen`), the stored position (`saved`), and a wait until SQL has exactly the rows that
+ * are expected (`equals`)
  */
 export async function onPostgres (t: Test) {
   const { pool, url } = await freshPostgres(t)

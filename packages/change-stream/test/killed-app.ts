@@ -1,4 +1,5 @@
-// A process that follows the stream `things` and dies in the middle of its first batch: after the effect, before the COMMIT.
+// A process that follows the stream `things` and dies in the middle of its first batch: after the effect, before the
+// COMMIT.
 import Fastify from 'fastify'
 import { MongoClient } from 'mongodb'
 import pg from 'pg'

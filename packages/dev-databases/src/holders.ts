@@ -9,7 +9,10 @@ import { outsideEnvironment } from './system/launch.ts'
 import { isAlive, getMark, poll } from './system/processes.ts'
 import type { ProcessMark } from './system/processes.ts'
 
-/** What is written down about a server, so that another process (or this one after a crash) finds it again. Pid 0: about to be started. */
+/**
+ * What is written down about a server, so that another process (or this one after a crash) finds it again. Pid 0: about
+ * to be started.
+ */
 export interface ServerRecord extends ProcessMark {
   port: number
   version: string
@@ -29,8 +32,8 @@ const REAPER = fileURLToPath(new URL('./reaper.mjs', import.meta.url))
 const STOP_MS = 60_000
 
 /**
- * Registers a process as a holder of the servers in `dataDir`, and waits while they are being stopped. Call it with the lock held.
- * Returns the registration's file.
+ * Registers a process as a holder of the servers in `dataDir`, and waits while they are being stopped. Call it with the
+ * lock held. Returns the registration's file.
  */
 export async function join (dataDir: string, pid: number): Promise<string> {
   if (!isAlive({ pid, started: '' })) {
@@ -55,7 +58,10 @@ export async function join (dataDir: string, pid: number): Promise<string> {
   return file
 }
 
-/** Takes one holder off the list. The last one waits until the reaper has stopped the servers; any other returns at once. */
+/**
+ * Takes one holder off the list. The last one waits until the reaper has stopped the servers; any other returns at
+ * once.
+ */
 export async function leave (dataDir: string, file: string): Promise<void> {
   rmSync(file, { force: true })
   await untilStopped(dataDir)

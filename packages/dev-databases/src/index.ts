@@ -20,13 +20,16 @@ export interface EmbeddedOptions {
   mongodb: boolean
   /** Told a line whenever something takes long. Default: nobody is told. */
   onProgress?: Progress
-  /** Settings for the PostgreSQL server as `name=value`; tests use `fsync=off`. Not applied to a server that already runs. Default: none. */
+  /**
+   * Settings for the PostgreSQL server as `name=value`; tests use `fsync=off`. Not applied to a server that already
+   * runs. Default: none.
+   */
   postgresFlags?: string[]
   /** Further arguments for mongod. Not applied to a server that already runs. Default: none. */
   mongodbFlags?: string[]
   /**
-   * Pid of the process whose life keeps the servers running. Default: this one. A short-lived script that starts them for another process
-   * (a test runner's "before" script: `process.ppid`) names that one, and ends with `stopEmbedded`.
+   * Pid of the process whose life keeps the servers running. Default: this one. A short-lived script that starts them
+   * for another process (a test runner's "before" script: `process.ppid`) names that one, and ends with `stopEmbedded`.
    */
   owner?: number
 }
@@ -40,8 +43,9 @@ export interface EmbeddedDatabases {
 }
 
 /**
- * Starts the embedded databases of a data folder, or joins those that run there. They live in processes of their own: they never keep this one from
- * exiting, and a reaper stops them five seconds after the last process that held them was killed.
+ * Starts the embedded databases of a data folder, or joins those that run there. They live in processes of their own:
+ * they never keep this one from exiting, and a reaper stops them five seconds after the last process that held them was
+ * killed.
  *
  *     const databases = await startEmbedded({ dataDir: '.data', postgres: true, mongodb: true, onProgress: console.log })
  *     databases.postgres?.url                       // postgres://tandem@127.0.0.1:40123/tandem
@@ -76,8 +80,9 @@ export async function startEmbedded (options: EmbeddedOptions): Promise<Embedded
 }
 
 /**
- * Ends every use of the folder's servers by `owner` (default: this process), also one begun in another process: the counterpart of `startEmbedded({ owner })`.
- * Waits until they are stopped unless somebody else uses them. Does nothing where nothing runs.
+ * Ends every use of the folder's servers by `owner` (default: this process), also one begun in another process: the
+ * counterpart of `startEmbedded({ owner })`. Waits until they are stopped unless somebody else uses them. Does nothing
+ * where nothing runs.
  */
 export async function stopEmbedded (
   { dataDir, owner = process.pid }: { dataDir: string; owner?: number }

@@ -8,8 +8,9 @@ const GIVE_UP_MS = 10 * 60_000
 const HALF_WRITTEN_MS = 5_000
 
 /**
- * Runs `work` while holding a lock file. A lock whose holder died is taken over; a live holder is waited for (at most ten minutes,
- * a download may take that long). `onWait` is told once, with the holder's pid, when the wait is longer than a second.
+ * Runs `work` while holding a lock file. A lock whose holder died is taken over; a live holder is waited for (at most
+ * ten minutes, a download may take that long). `onWait` is told once, with the holder's pid, when the wait is longer
+ * than a second.
  */
 export async function withLock<T> (file: string, onWait: (pid: number) => void, work: () => Promise<T>): Promise<T> {
   const begin = Date.now()
@@ -53,7 +54,10 @@ function isStale (file: string, holder: ProcessMark | undefined): boolean {
   return stat !== undefined && Date.now() - stat.mtimeMs > HALF_WRITTEN_MS
 }
 
-/** Two processes may find the same stale lock: the second must not remove the lock the first has just made. Hence a guard and a second look. */
+/**
+ * Two processes may find the same stale lock: the second must not remove the lock the first has just made. Hence a
+ * guard and a second look.
+ */
 function takeOver (file: string): void {
   const guard = `${file}.takeover`
   if (!create(guard)) {

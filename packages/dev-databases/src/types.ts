@@ -3,7 +3,9 @@ export interface EmbeddedServer {
   /** Connection string on 127.0.0.1. */
   url: string
   pid: number
-  /** `created`: first start in this folder · `started`: the data was there · `adopted`: the server was already running. */
+  /**
+   * `created`: first start in this folder · `started`: the data was there · `adopted`: the server was already running.
+   */
   how: 'created' | 'started' | 'adopted'
   /** Version the server itself reports, for example `18.4`. */
   version: string
@@ -18,5 +20,7 @@ export interface MissingServer {
   reason: string[]
 }
 
-/** Receives a line whenever something takes long: creating a cluster, downloading a server, waiting for another process. */
+/**
+ * Receives a line whenever something takes long: creating a cluster, downloading a server, waiting for another process.
+ */
 export type Progress = (line: string) => void

@@ -86,14 +86,18 @@ export function notice ({ postgres, mongodb }: Answer, dataDir: string): void {
   if (existsSync(reaper)) seen.set(JSON.parse(readFileSync(reaper, 'utf8')).pid, `reaper of ${dataDir}`)
 }
 
-/** startEmbedded in a process of its own, which can be killed. `ends`: it does not stay. `account`: user, group and environment it runs with. */
+/**
+ * startEmbedded in a process of its own, which can be killed. `ends`: it does not stay. `account`: user, group and
+ * environment it runs with.
+ */
 export function otherUser (
   test: Test,
   options: EmbeddedOptions & { ends?: boolean },
   account: { uid?: number; gid?: number; env?: NodeJS.ProcessEnv } = {}
 ): OtherUser {
   const script = path.join(import.meta.dirname, 'other-user.ts')
-  // Through a shell, because tap writes its own NODE_OPTIONS into what Node starts, and its files are closed to another account.
+  // Through a shell, because tap writes its own NODE_OPTIONS into what Node starts, and its files are closed to another
+  // account.
   const command = [
     '-c',
     'unset NODE_OPTIONS; exec "$0" "$@"',

@@ -1,4 +1,5 @@
-// A process of its own that uses the embedded databases, for life.test.ts. Argument: the options of startEmbedded as JSON, and `ends`: do not stay.
+// A process of its own that uses the embedded databases, for life.test.ts. Argument: the options of startEmbedded as
+// JSON, and `ends`: do not stay.
 import { startEmbedded } from '../src/index.ts'
 
 const { ends, ...options } = JSON.parse(process.argv[2] ?? '')

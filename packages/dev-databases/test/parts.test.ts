@@ -25,7 +25,9 @@ const NOBODY = { uid: 65534, gid: 65534 }
 const silent = (): void => {}
 
 t.test('PostgreSQL binaries', async (t) => {
-  /** What the server binary needs of the installed package, as npm leaves it when it is told to ignore install scripts. */
+  /**
+   * What the server binary needs of the installed package, as npm leaves it when it is told to ignore install scripts.
+   */
   function withoutLinks (folder: string): string {
     const native = path.join(folder, 'native')
     cpSync(installedRelease().native, native, {

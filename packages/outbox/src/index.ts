@@ -38,8 +38,8 @@ export interface TopicOptions {
   /** Apply the events of one key strictly one after the other. For commands; state needs no order. Default false. */
   ordered?: boolean
   /**
-   * Serve a backlog from both ends: half of each batch are the newest events, so that what changes now is not behind what changed long
-   * ago. For events that hold a state and a version; not together with `ordered`. Default false.
+   * Serve a backlog from both ends: half of each batch are the newest events, so that what changes now is not behind
+   * what changed long ago. For events that hold a state and a version; not together with `ordered`. Default false.
    */
   bothEnds?: boolean
   /** Events per batch. Default 100. */
@@ -63,7 +63,10 @@ export interface OutboxOptions extends TopicOptions {
   measureInterval?: number
   /** Milliseconds a running batch may take to finish on close. Default 5000. */
   stopTimeout?: number
-  /** True for errors that mean the target is away, which count for no event. Default knows network, MongoDB and PostgreSQL. */
+  /**
+   * True for errors that mean the target is away, which count for no event. Default knows network, MongoDB and
+   * PostgreSQL.
+   */
   isTransient?: (error: unknown) => boolean
 }
 
@@ -79,14 +82,22 @@ export interface Outbox {
   on: (topic: string, apply: Apply, options?: TopicOptions) => void
   /**
    * Writes an event in an open transaction; resolves to its id.
-   * @throws OutboxError `OUTBOX_NO_TRANSACTION` outside a transaction, `OUTBOX_USAGE` for an event without topic, key or JSON payload
+   * @throws OutboxError `OUTBOX_NO_TRANSACTION` outside a transaction, `OUTBOX_USAGE` for an event without topic, key
+   * or JSON payload
    */
   enqueue: (tx: OutboxTransaction, event: NewEvent) => Promise<string>
-  /** Call after a commit: the relay of this process looks at once, instead of at its next poll. `enqueue` does it where it can. */
+  /**
+   * Call after a commit: the relay of this process looks at once, instead of at its next poll. `enqueue` does it where
+   * it can.
+   */
   wake: (topic?: string) => void
-  /** Waits up to `ms` milliseconds until an event is applied, by whichever process; false when it is not. Never throws. */
+  /**
+   * Waits up to `ms` milliseconds until an event is applied, by whichever process; false when it is not. Never throws.
+   */
   applied: (id: string, ms: number) => Promise<boolean>
-  /** Whether the target of a topic shows an event; undefined where its handler cannot say, false for an unknown topic. */
+  /**
+   * Whether the target of a topic shows an event; undefined where its handler cannot say, false for an unknown topic.
+   */
   shows: (topic: string, key: string, id: string) => Promise<boolean | undefined>
   /** Topic and key of an event that this process has enqueued lately. */
   find: (id: string) => Pick<NewEvent, 'topic' | 'key'> | undefined
@@ -165,7 +176,9 @@ function remember (enqueued: Enqueued, id: string, { topic, key }: NewEvent): st
   return id
 }
 
-/** What nobody awaits must not end the process; where the transaction can follow it, its failure is the transaction's. */
+/**
+ * What nobody awaits must not end the process; where the transaction can follow it, its failure is the transaction's.
+ */
 function follow (tx: OutboxTransaction, inserted: Promise<string>): Promise<string> {
   inserted.catch(() => {})
   return typeof tx?.follow === 'function' ? tx.follow(inserted) : inserted

@@ -9,21 +9,26 @@ export interface ProjectionOptions<Id, Payload> {
   collection: () => Collection<Projected<Id>>
   /** The document's `_id`; default: the event's key. */
   id?: (event: OutboxEvent<Payload>) => Id
-  /** Grows with each change of the same thing; default: the event's id, right where events are written under the thing's row lock. */
+  /**
+   * Grows with each change of the same thing; default: the event's id, right where events are written under the thing's
+   * row lock.
+   */
   version?: (event: OutboxEvent<Payload>) => number
   /** The document's fields without `_id` and `_v`; null: the thing is deleted. */
   document: (event: OutboxEvent<Payload>) => Document | null
   /**
-   * Told of stored documents that were newer than their event, so that nothing was written. Usually a repeat, or an order in which
-   * that is right; `_v` above every version that was given out means that versions came back. A throw fails the batch.
+   * Told of stored documents that were newer than their event, so that nothing was written. Usually a repeat, or an
+   * order in which that is right; `_v` above every version that was given out means that versions came back. A throw
+   * fails the batch.
    */
   onIgnored?: (documents: Array<{ _id: Id; _v?: number }>) => Promise<void>
 }
 
 /**
- * A handler that keeps documents in MongoDB equal to the state in the events, with one bulk write per batch.
- * Repeats and reorderings are harmless. A deleted thing leaves a tombstone `{ _id, _v, _deleted: true, _deleted_at }`,
- * so that a late older event cannot bring it back: leave tombstones out when reading, and expire them with a TTL index on `_deleted_at`.
+ * A handler that keeps documents in MongoDB equal to the state in the events, with one bulk write per batch. Repeats
+ * and reorderings are harmless. A deleted thing leaves a tombstone `{ _id, _v, _deleted: true, _deleted_at }`, so that
+ * a late older event cannot bring it back: leave tombstones out when reading, and expire them with a TTL index on
+ * `_deleted_at`.
  */
 export function projectToMongo<Id, Payload = unknown> (options: ProjectionOptions<Id, Payload>): Apply {
   const { collection, id = getKey, version = getId, document, onIgnored } = options
@@ -53,7 +58,8 @@ export function projectToMongo<Id, Payload = unknown> (options: ProjectionOption
 }
 
 /**
- * An upsert that does nothing when the stored document is as new. It never goes backwards and never fails on a duplicate `_id`.
+ * An upsert that does nothing when the stored document is as new. It never goes backwards and never fails on a
+ * duplicate `_id`.
  * @param _id the document's id
  * @param version grows with each change
  * @param document the other fields; null writes a tombstone

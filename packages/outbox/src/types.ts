@@ -29,13 +29,15 @@ export interface Failure {
 }
 
 /**
- * Applies a batch, oldest event first. Resolves when all are applied, or with those that are not.
- * A throw is looked at: target away → the batch is tried again later; anything else → event by event, to find the bad one.
- * An event may come again after a crash, so applying it twice must be harmless.
+ * Applies a batch, oldest event first. Resolves when all are applied, or with those that are not. A throw is looked at:
+ * target away → the batch is tried again later; anything else → event by event, to find the bad one. An event may come
+ * again after a crash, so applying it twice must be harmless.
  */
 export type Apply = (events: OutboxEvent[], context: { signal: AbortSignal }) => Promise<Failure[] | undefined | void>
 
-/** The transaction an event is written in: `request.transaction`, a pg client inside BEGIN, anything with these members. */
+/**
+ * The transaction an event is written in: `request.transaction`, a pg client inside BEGIN, anything with these members.
+ */
 export interface OutboxTransaction {
   query: (text: string, values: unknown[]) => Promise<{ rows: unknown[] }>
   /** `idle`, `opening` and `open` accept events. */
@@ -91,8 +93,8 @@ export interface OutboxStore {
   /** Writes one row inside the caller's transaction; resolves to its id. */
   insert: (tx: OutboxTransaction, event: NewEvent) => Promise<string>
   /**
-   * Claims rows that no other relay holds, calls `settle` with them, then deletes or marks them. Resolves to the number of rows claimed.
-   * When `settle` throws, or the process dies, the rows are as before.
+   * Claims rows that no other relay holds, calls `settle` with them, then deletes or marks them. Resolves to the number
+   * of rows claimed. When `settle` throws, or the process dies, the rows are as before.
    */
   work: (claim: Claim, settle: (events: OutboxEvent[]) => Promise<Settlement>) => Promise<number>
   /** Those of the ids that are still in the table. */

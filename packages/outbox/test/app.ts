@@ -21,7 +21,9 @@ interface Line {
   outbox?: Record<string, unknown>
 }
 
-/** A database of this test's own, its outbox empty before each sub-test; after each no connection may be left in use. */
+/**
+ * A database of this test's own, its outbox empty before each sub-test; after each no connection may be left in use.
+ */
 export async function onPostgres (t: Test): Promise<{ pool: pg.Pool; url: string; store: OutboxStore }> {
   const { pool, url } = await freshPostgres(t)
   t.beforeEach(async () => {

@@ -24,13 +24,18 @@ export interface CallOptions extends TransactionOptions {
 
 /** What every call shares. */
 export interface CallContext {
-  /** How messages call the decorator: `app.transaction`, or `app.billing.transaction` of a registration with that name. */
+  /**
+   * How messages call the decorator: `app.transaction`, or `app.billing.transaction` of a registration with that name.
+   */
   call: string
   drivers: Drivers
   defaults: TransactionOptions
   handles: Handles
   prefix: string
-  /** Whether outside queries are detected. Following what runs where costs every promise of the process, also of requests. */
+  /**
+   * Whether outside queries are detected. Following what runs where costs every promise of the process, also of
+   * requests.
+   */
   isWatching: boolean
   retryAfter: number
   afterCommit: (callbacks: Array<() => unknown>) => void

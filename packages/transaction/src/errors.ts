@@ -18,14 +18,20 @@ export class TransactionClosedError extends TransactionError {
   }
 }
 
-/** The client went away before COMMIT; everything was rolled back and nobody reads the answer. Code `TX_CLIENT_GONE`, 499. */
+/**
+ * The client went away before COMMIT; everything was rolled back and nobody reads the answer. Code `TX_CLIENT_GONE`,
+ * 499.
+ */
 export class ClientGoneError extends TransactionError {
   constructor (label: string) {
     super('TX_CLIENT_GONE', 499, `The client of ${label} went away; the transaction was rolled back.`)
   }
 }
 
-/** A failed statement had aborted the transaction and the handler went on; nothing was committed. Code `TX_ABORTED`, 500. */
+/**
+ * A failed statement had aborted the transaction and the handler went on; nothing was committed. Code `TX_ABORTED`,
+ * 500.
+ */
 export class TransactionAbortedError extends TransactionError {
   /** The first failed statement, without its values; for logs only. */
   declare readonly statement: string
@@ -85,7 +91,10 @@ export class TransactionTimeoutError extends TransactionError {
   }
 }
 
-/** A hook had begun the transaction and the body did not arrive in time; everything was rolled back. Code `TX_BODY_TIMEOUT`, 408. */
+/**
+ * A hook had begun the transaction and the body did not arrive in time; everything was rolled back. Code
+ * `TX_BODY_TIMEOUT`, 408.
+ */
 export class BodyTimeoutError extends TransactionError {
   /** @param time milliseconds */
   constructor (label: string, time: number) {
@@ -121,7 +130,9 @@ export class ConnectionLostError extends TransactionError {
   }
 }
 
-/** The program asked for something a transaction cannot do. The message says what to do instead. Code `TX_USAGE`, 500. */
+/**
+ * The program asked for something a transaction cannot do. The message says what to do instead. Code `TX_USAGE`, 500.
+ */
 export class TransactionUsageError extends TransactionError {
   constructor (message: string, cause?: unknown) {
     super('TX_USAGE', 500, message, cause)

@@ -7,7 +7,9 @@ import type { SqlHandles } from './core/sql.ts'
  */
 export interface TransactionTypes {}
 
-/** What `request.db` is until the app says it: nothing that can be used, and the name of its property says what to do. */
+/**
+ * What `request.db` is until the app says it: nothing that can be used, and the name of its property says what to do.
+ */
 export interface UndeclaredHandle {
   "say what request.db is: declare module 'fastify-transaction' { interface TransactionTypes { db: MyDatabase } }":
     never

@@ -8,9 +8,9 @@ import { TransactionUsageError } from './errors.ts'
 const running = new AsyncLocalStorage<ReadonlySet<SavepointQueue>>()
 
 /**
- * The savepoints of one handle on a transaction, for a query builder whose `transaction()` is one. Siblings run one after the
- * other, since on one connection parallel savepoints would end each other; statements of the handle wait for its open
- * savepoint, since inside it they would be undone with it.
+ * The savepoints of one handle on a transaction, for a query builder whose `transaction()` is one. Siblings run one
+ * after the other, since on one connection parallel savepoints would end each other; statements of the handle wait for
+ * its open savepoint, since inside it they would be undone with it.
  */
 export class SavepointQueue {
   /** Where the handle sends its statements. */

@@ -13,7 +13,9 @@ export interface SqliteSession {
   end: (how: 'commit' | 'rollback') => Promise<void>
 }
 
-/** What the driver needs of an SQLite database: whoever gives it decides about connections, queueing and SQLITE_BUSY. */
+/**
+ * What the driver needs of an SQLite database: whoever gives it decides about connections, queueing and SQLITE_BUSY.
+ */
 export interface SqliteConnections {
   /**
    * Begins a transaction, IMMEDIATE unless it is read only, when the turn comes.
@@ -71,7 +73,9 @@ function planSqlite (options: RouteTransactionOptions): SqlitePlan {
   return { readOnly: accessMode === 'read only' }
 }
 
-/** An SQLite transaction that behaves as PostgreSQL's: a failed statement outside a savepoint leaves nothing to commit. */
+/**
+ * An SQLite transaction that behaves as PostgreSQL's: a failed statement outside a savepoint leaves nothing to commit.
+ */
 class SqliteTransaction implements SqlTransaction {
   firstFailure: { statement: string; error: unknown } | undefined
   readonly #session: SqliteSession

@@ -1,4 +1,5 @@
-// Methods that were given a callback, and methods that 'statement' refuses: both the callback and the promise get the error.
+// Methods that were given a callback, and methods that 'statement' refuses: both the callback and the promise get the
+// error.
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
 import { database, setup, test, comesTrue, type Database } from './harness.ts'

@@ -1,4 +1,5 @@
-// Clients that leave where neither the response nor its socket says so: behind another reply, over HTTP/2, before the first statement.
+// Clients that leave where neither the response nor its socket says so: behind another reply, over HTTP/2, before the
+// first statement.
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { connect as connectHttp2 } from 'node:http2'

@@ -1,4 +1,5 @@
-// Error handlers that write their answer by hand, past Fastify, while the transaction has no reply that could decide about it.
+// Error handlers that write their answer by hand, past Fastify, while the transaction has no reply that could decide
+// about it.
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'

@@ -76,8 +76,9 @@ export interface Setup {
 }
 
 /**
- * A bare Fastify with only the plugin, listening, on empty tables. When the test ends nothing may be checked out, waiting or
- * idle in a transaction, every checkout must have been given back exactly once, and the next request must work.
+ * A bare Fastify with only the plugin, listening, on empty tables. When the test ends nothing may be checked out,
+ * waiting or idle in a transaction, every checkout must have been given back exactly once, and the next request must
+ * work.
  */
 export async function setup (t: Test, options: SetupOptions): Promise<Setup> {
   const { admin, url } = options.database

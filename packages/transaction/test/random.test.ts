@@ -1,5 +1,5 @@
-// Many concurrent requests at random against a ledger: afterwards each success is stored exactly once, and nothing else is.
-// More of it: TRANSACTION_ROUNDS=50 TRANSACTION_SEED=7 npx tap test/transaction/random.test.ts
+// Many concurrent requests at random against a ledger: afterwards each success is stored exactly once, and nothing else
+// is. More of it: TRANSACTION_ROUNDS=50 TRANSACTION_SEED=7 npx tap test/transaction/random.test.ts
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'

@@ -24,7 +24,10 @@ export interface PlainDb {
   query: (text: string) => Promise<unknown>
 }
 
-/** The smallest app handle: its query goes to the transaction, or autocommits. Typed as the service's own, which is this project's `request.db`. */
+/**
+ * The smallest app handle: its query goes to the transaction, or autocommits. Typed as the service's own, which is this
+ * project's `request.db`.
+ */
 export function plainHandles (pool: Pool): SqlHandles<Handle> {
   const handles: SqlHandles<PlainDb> = {
     autocommit: { query: (text) => pool.query(text) },

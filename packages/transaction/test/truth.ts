@@ -31,7 +31,10 @@ export async function ask ({ send }: Pick<Setup, 'send'>, method: string, path: 
   }))
 }
 
-/** A complete 2xx or 3xx means stored; any other answer, and a broken connection before anything was promised, means nothing. */
+/**
+ * A complete 2xx or 3xx means stored; any other answer, and a broken connection before anything was promised, means
+ * nothing.
+ */
 export async function isTruth (t: Test, db: Database, reported: WatchedPromise, name: string): Promise<void> {
   const isSuccess = typeof reported.status === 'number' && reported.status < 400
   const isStored = async () => ((await db.ids()).length > 0) === isSuccess
@@ -49,7 +52,10 @@ export function openSession (t: Test, origin: string): ClientHttp2Session {
   return session
 }
 
-/** Begins a POST over HTTP/2. `reported` is settled when the stream has closed: with a status only where the reply is complete. */
+/**
+ * Begins a POST over HTTP/2. `reported` is settled when the stream has closed: with a status only where the reply is
+ * complete.
+ */
 export function post (
   session: ClientHttp2Session,
   path: string

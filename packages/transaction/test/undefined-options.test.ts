@@ -1,4 +1,5 @@
-// An option that is written `undefined` is not given: the default below it holds, on a route, in the plugin's options and in a call.
+// An option that is written `undefined` is not given: the default below it holds, on a route, in the plugin's options
+// and in a call.
 import t from 'tap'
 import type { CallOptions, RouteTransactionOptions, TransactionPluginOptions } from '../src/index.ts'
 import { withoutUndefined } from '../src/options/checks.ts'

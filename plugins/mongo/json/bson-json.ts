@@ -34,13 +34,14 @@ const types = {
 const needsEscape = /["\\\u0000-\u001f]/
 
 /**
- * Makes a function that turns the raw documents of a batch into JSON text without building objects on the way: the fields of
- * `schema`, and only those, in the order in which they are stored.
+ * Makes a function that turns the raw documents of a batch into JSON text without building objects on the way: the
+ * fields of `schema`, and only those, in the order in which they are stored.
  *
- * A document that lacks a required field, or holds a type that the schema does not allow, throws a TypeError, as the response
- * serializer would. Nested documents are not supported: declare such lists without this.
+ * A document that lacks a required field, or holds a type that the schema does not allow, throws a TypeError, as the
+ * response serializer would. Nested documents are not supported: declare such lists without this.
  *
- * @param schema the item of the response; strings may be stored as string, ObjectId or date, numbers as int, long or double
+ * @param schema the item of the response; strings may be stored as string, ObjectId or date, numbers as int, long or
+ * double
  * @param storedAs document fields that are called otherwise than the property, for example `{ id: '_id' }`
  * @example
  * const toJson = compileBatch(PostSchema, { id: '_id' })

@@ -5,7 +5,9 @@ const three = Array.from({ length: 1000 }, (_, value) => String(value).padStart(
 let day = Number.NaN
 let dayText = ''
 
-/** `new Date(time).toISOString()`, about three times as fast for instants of the same day. Throws a RangeError likewise. */
+/**
+ * `new Date(time).toISOString()`, about three times as fast for instants of the same day. Throws a RangeError likewise.
+ */
 export function isoDate (time: number): string {
   const today = Math.floor(time / millisecondsPerDay)
   if (today !== day) {

@@ -7,7 +7,9 @@ import { PAGE_BOUNDS, SKIP_FACTOR, TOO_LARGE, type Page } from '../../paging/pag
 /** A handle on MongoDB: `request.mongo` on a transaction, or a plain database. */
 export type Documents = TransactionalDatabase
 
-/** One page of a list: a find, or the stages of an aggregation, which must limit themselves to `limit` + 1 documents. */
+/**
+ * One page of a list: a find, or the stages of an aggregation, which must limit themselves to `limit` + 1 documents.
+ */
 export type PageQuery = { filter: Document; sort: Record<string, 1 | -1>; skip?: number } | {
   stages: Document[]
   skip?: number
@@ -38,10 +40,10 @@ const MAX_TIME_MS = 5000
 const PASSING = new Set<unknown>([91, 189, 10_107, 11_600, 11_602, 13_435, 13_436])
 
 /**
- * Prepares reading a list from MongoDB, always one command for a page. Here is decided how: a plain database is asked for
- * raw bytes, which become JSON text without objects in between. On a transaction, where only collections can be used, and
- * on a double of a test the driver decodes; so it does when the server went away, because it repeats a find by itself, and when
- * a page does not fit into one reply of 16 MB.
+ * Prepares reading a list from MongoDB, always one command for a page. Here is decided how: a plain database is asked
+ * for raw bytes, which become JSON text without objects in between. On a transaction, where only collections can be
+ * used, and on a double of a test the driver decodes; so it does when the server went away, because it repeats a find
+ * by itself, and when a page does not fit into one reply of 16 MB.
  * @param collection name of the collection
  * @param schema what an item looks like to a client; `id` is the document's `_id`
  * @param getCursor makes the cursor that follows an item

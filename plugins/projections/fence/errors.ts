@@ -18,7 +18,10 @@ export const REFUSALS = {
 
 export type Refusal = keyof typeof REFUSALS
 
-/** Thrown instead of a connection to a store that does not belong to the other, or has been left behind. Code `PAIR_REFUSED`, 503. */
+/**
+ * Thrown instead of a connection to a store that does not belong to the other, or has been left behind. Code
+ * `PAIR_REFUSED`, 503.
+ */
 export class FenceError extends Error {
   readonly code = 'PAIR_REFUSED'
   readonly statusCode = 503

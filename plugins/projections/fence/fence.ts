@@ -38,9 +38,9 @@ const OFTEN = 3
 const OFTEN_MS = 600_000
 
 /**
- * Keeps a store from being used that went back in time, or that belongs to another pair. Both stores hold the id of their pair,
- * an epoch and a counter. Where one has forgotten what the other knows of it, ids and versions go on behind all that were ever seen,
- * a new epoch begins and the copies are compared. Stores of different pairs are refused.
+ * Keeps a store from being used that went back in time, or that belongs to another pair. Both stores hold the id of
+ * their pair, an epoch and a counter. Where one has forgotten what the other knows of it, ids and versions go on behind
+ * all that were ever seen, a new epoch begins and the copies are compared. Stores of different pairs are refused.
  */
 export class Fence {
   /** Called when something was carried over; whoever counts sets it. */
@@ -60,7 +60,9 @@ export class Fence {
     this.#options = options
   }
 
-  /** Names the pair and its epoch: what was said of another one says nothing of this one. Undefined until SQL was asked. */
+  /**
+   * Names the pair and its epoch: what was said of another one says nothing of this one. Undefined until SQL was asked.
+   */
   get timeline (): string | undefined {
     const mark = this.#seen?.mark
     return mark && `${mark.pair.slice(0, 8)}${mark.epoch.toString(36)}`

@@ -41,7 +41,8 @@ export type Verdict =
   | 'two pairs'
 
 /**
- * Compares the stores. MongoDB must have been read first: what SQL says may be newer than what MongoDB says, never older.
+ * Compares the stores. MongoDB must have been read first: what SQL says may be newer than what MongoDB says, never
+ * older.
  * @param sql what SQL says
  * @param mongo what MongoDB said before
  */

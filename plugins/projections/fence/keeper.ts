@@ -26,8 +26,8 @@ const APART_MS = 250
 const RENEW_MS = 10_000
 
 /**
- * Moves the fence on while the projections work, so that what a store forgets is noticed to a quarter of a second, and repairs the
- * copies when that is wanted. Any number of processes may do this at once; one of them repairs.
+ * Moves the fence on while the projections work, so that what a store forgets is noticed to a quarter of a second, and
+ * repairs the copies when that is wanted. Any number of processes may do this at once; one of them repairs.
  */
 export class Keeper {
   readonly #options: KeeperOptions

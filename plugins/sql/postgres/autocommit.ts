@@ -10,8 +10,8 @@ interface Connections {
 }
 
 /**
- * Runs one statement on a connection of its own. Unlike `pg.Pool.query`, a statement that fails does not cost the connection
- * (unless it leads to a replica), and a read that could not be sent is sent again.
+ * Runs one statement on a connection of its own. Unlike `pg.Pool.query`, a statement that fails does not cost the
+ * connection (unless it leads to a replica), and a read that could not be sent is sent again.
  *
  * @param connections where the connection comes from
  * @param statement the statement

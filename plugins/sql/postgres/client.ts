@@ -13,8 +13,8 @@ export interface ClientRules {
 }
 
 /**
- * The client class of a pool. It carries its own configuration, so that the pool's options hold neither URL nor password
- * and may be logged.
+ * The client class of a pool. It carries its own configuration, so that the pool's options hold neither URL nor
+ * password and may be logged.
  */
 export function clientClass (config: ClientConfig, rules: ClientRules): new() => pg.Client {
   return class Client extends pg.Client {

@@ -10,16 +10,18 @@ export async function answers (client: PoolClient): Promise<boolean> {
   return await withTimeout(ping, PING_TIMEOUT_MS, () => false)
 }
 
-/** Closes a connection without waiting for its peer: a silent one would never confirm, and its place would stay taken. */
+/**
+ * Closes a connection without waiting for its peer: a silent one would never confirm, and its place would stay taken.
+ */
 export function destroy (client: PoolClient, release: PoolClient['release'], reason: Error | boolean): void {
   release(reason)
   client.connection.stream.destroy()
 }
 
 /**
- * True when the server has finished with the last statement. pg reports an error before `ReadyForQuery` arrives, so that a
- * connection given back in between is healthy but not ready. pg keeps the field without declaring it; where it is missing we
- * believe the connection to be ready, as pg-pool does.
+ * True when the server has finished with the last statement. pg reports an error before `ReadyForQuery` arrives, so
+ * that a connection given back in between is healthy but not ready. pg keeps the field without declaring it; where it
+ * is missing we believe the connection to be ready, as pg-pool does.
  */
 export function isReady (client: PoolClient & { readyForQuery?: boolean }): boolean {
   return client.readyForQuery !== false

@@ -14,8 +14,8 @@ const CONNECT_TIMEOUT_MS = 5000
 const SILENCE_MS = 1000
 
 /**
- * Registers `@fastify/postgres` with a pool that follows `DATABASE_POOL_*`; `app.pg` closes it. Nothing is connected before
- * the first statement.
+ * Registers `@fastify/postgres` with a pool that follows `DATABASE_POOL_*`; `app.pg` closes it. Nothing is connected
+ * before the first statement.
  *
  * @param url `postgres://…`; `?pgbouncer=true` sends no startup parameters and no named statements
  * @returns the autocommit handle

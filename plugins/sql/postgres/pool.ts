@@ -31,8 +31,9 @@ const RETRY_AFTER_S = 1
  */
 export class Pool extends pg.Pool {
   /**
-   * Asked before a connection is handed out for the first time, again after another one broke (behind a pooler all of them may lead
-   * elsewhere then), or each time where the rules say so. Throws what is wrong with where it leads; false: ask again next time.
+   * Asked before a connection is handed out for the first time, again after another one broke (behind a pooler all of
+   * them may lead elsewhere then), or each time where the rules say so. Throws what is wrong with where it leads;
+   * false: ask again next time.
    */
   guard: ((client: PoolClient) => Promise<boolean>) | undefined
   readonly #rules: PoolRules
@@ -73,7 +74,9 @@ export class Pool extends pg.Pool {
     return this.#downSince !== undefined
   }
 
-  /** Takes a connection that is known to answer: one that was idle for a while is pinged, and replaced when it is dead. */
+  /**
+   * Takes a connection that is known to answer: one that was idle for a while is pinged, and replaced when it is dead.
+   */
   async connectAlive (): Promise<PoolClient> {
     for (;;) {
       const client = await this.connect()

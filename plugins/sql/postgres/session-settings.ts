@@ -1,8 +1,8 @@
 import pg, { type Client, type ClientConfig } from 'pg'
 
 /**
- * How values are written and read, whatever the settings of role or database are: sent at the start of each session, they come
- * before those. PgBouncer keeps these, and refuses others, for the server sessions that it lends.
+ * How values are written and read, whatever the settings of role or database are: sent at the start of each session,
+ * they come before those. PgBouncer keeps these, and refuses others, for the server sessions that it lends.
  */
 const SESSION = {
   datestyle: 'ISO, MDY',

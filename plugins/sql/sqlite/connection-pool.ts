@@ -12,8 +12,8 @@ const LONGEST_PAUSE_MS = 50
 const never = () => false
 
 /**
- * Connections that all read or all write, taken in the order of asking. Waiting for a lock that another process holds happens here, asynchronously: inside
- * the driver it would stop the whole process.
+ * Connections that all read or all write, taken in the order of asking. Waiting for a lock that another process holds
+ * happens here, asynchronously: inside the driver it would stop the whole process.
  */
 export class SqliteConnectionPool {
   readonly #open: () => SqliteConnection
@@ -39,10 +39,12 @@ export class SqliteConnectionPool {
   }
 
   /**
-   * Takes a connection with a first statement, which is tried again while another process holds the lock. Give it back with `give`.
+   * Takes a connection with a first statement, which is tried again while another process holds the lock. Give it back
+   * with `give`.
    *
    * @param isAborted true once the caller has given up
-   * @throws the driver's SQLITE_BUSY when the lock was not free in time, PoolTimeoutError when this process was too busy
+   * @throws the driver's SQLITE_BUSY when the lock was not free in time, PoolTimeoutError when this process was too
+   * busy
    */
   async take<Result> (
     first: (connection: SqliteConnection) => Result,
@@ -67,7 +69,9 @@ export class SqliteConnectionPool {
     }
   }
 
-  /** Gives a connection back: rolled back when a transaction was left open, closed when an error has made it unusable. */
+  /**
+   * Gives a connection back: rolled back when a transaction was left open, closed when an error has made it unusable.
+   */
   give (connection: SqliteConnection | undefined): void {
     if (connection?.isInTransaction === true) connection.end('rollback')
     if (connection?.isBroken === true || this.#isClosed) this.#drop(connection)

@@ -11,7 +11,9 @@ const CACHED_STATEMENTS = 250
 // The driver's own wait would stop the whole process; waiting is done in connection-pool.ts.
 const PRAGMAS = 'pragma busy_timeout = 0; pragma foreign_keys = on'
 
-/** When a COMMIT is on the disk: `full` before it is answered, `normal` some commits later, which a power cut can undo. */
+/**
+ * When a COMMIT is on the disk: `full` before it is answered, `normal` some commits later, which a power cut can undo.
+ */
 export type Synchronous = 'normal' | 'full'
 
 export interface ConnectionOptions {
@@ -28,7 +30,10 @@ const HARMLESS = /^SQLITE_(CONSTRAINT|ERROR|MISMATCH|TOOBIG|RANGE|READONLY|AUTH)
 export class SqliteConnection {
   /** True for a database in memory: closing the connection would lose it. */
   readonly isMemory: boolean
-  /** Set when an error makes the connection unusable: after SQLITE_BUSY, for example, this driver cannot commit any more. */
+  /**
+   * Set when an error makes the connection unusable: after SQLITE_BUSY, for example, this driver cannot commit any
+   * more.
+   */
   isBroken = false
   readonly #native: Libsql.Database
   readonly #echo: Echo | undefined

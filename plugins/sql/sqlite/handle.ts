@@ -24,7 +24,9 @@ const dialect = new SQLiteAsyncDialect()
 const { tables, tableNamesMap } = extractTablesRelationalConfig<Relations>(schema, createTableRelationsHelpers)
 const relational = { schema: tables, fullSchema: schema, tableNamesMap }
 
-/** Sends Drizzle's statements through a client: rows as arrays where Drizzle maps them, as objects where it does not. */
+/**
+ * Sends Drizzle's statements through a client: rows as arrays where Drizzle maps them, as objects where it does not.
+ */
 class ClientSession extends SQLiteRemoteSession<Schema, Relations> {
   readonly #named: SQLiteRemoteSession<Schema, Relations>
 

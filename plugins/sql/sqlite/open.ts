@@ -39,7 +39,8 @@ export async function openSqlite (
 }
 
 /**
- * An SQLite database in memory with all its tables, in a few milliseconds: for tests, as `buildApp({ overrides: { db } })`.
+ * An SQLite database in memory with all its tables, in a few milliseconds: for tests, as `buildApp({ overrides: { db }
+ * })`.
  *
  * @returns its handle; the database goes with it
  */

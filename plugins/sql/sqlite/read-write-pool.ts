@@ -19,11 +19,14 @@ export interface BeginOptions {
 }
 
 /**
- * The connections of an SQLite database: one that writes and several that read, or a single one in memory. Writers wait for
- * each other in order; a reader never waits for the writer.
+ * The connections of an SQLite database: one that writes and several that read, or a single one in memory. Writers wait
+ * for each other in order; a reader never waits for the writer.
  */
 export class SqliteReadWritePool {
-  /** Asked before each statement and transaction why it may not take a connection. In development: because it belongs to a transaction. */
+  /**
+   * Asked before each statement and transaction why it may not take a connection. In development: because it belongs to
+   * a transaction.
+   */
   refuse: () => Error | undefined = () => undefined
   readonly #writes: SqliteConnectionPool
   readonly #reads: SqliteConnectionPool
@@ -85,8 +88,8 @@ export class SqliteSession {
   }
 
   /**
-   * Commits or rolls back, and gives the connection back in every case, also when SQLite has rolled back by itself, as it does on
-   * a full disk; then it throws. A COMMIT that fails is rolled back.
+   * Commits or rolls back, and gives the connection back in every case, also when SQLite has rolled back by itself, as
+   * it does on a full disk; then it throws. A COMMIT that fails is rolled back.
    */
   async end (how: 'commit' | 'rollback'): Promise<void> {
     try {

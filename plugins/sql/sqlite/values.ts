@@ -8,8 +8,8 @@ const SMALLEST = -(2n ** 63n)
 const LARGEST = 2n ** 63n - 1n
 
 /**
- * A parameter as the driver can take it. The driver ends the process over a boolean, cuts text at a NUL and stores whole
- * numbers as `1.0` in text columns; none of that may happen to a request.
+ * A parameter as the driver can take it. The driver ends the process over a boolean, cuts text at a NUL and stores
+ * whole numbers as `1.0` in text columns; none of that may happen to a request.
  *
  * @throws SqliteValueError for what cannot be stored as it is
  */

@@ -7,7 +7,9 @@ type Request = Parameters<Handler>[0]
 const CONFLICT = "do $$ begin raise exception 'could not serialize access' using errcode = '40001'; end $$"
 const expected = { writes: [1, 2], text: 'own', answers: [200] }
 
-/** The first run meets a conflict; those after it take their time, so that the end of the first could pass for theirs. */
+/**
+ * The first run meets a conflict; those after it take their time, so that the end of the first could pass for theirs.
+ */
 function conflicting (name: string, handle: (work: (request: Request) => Promise<object>) => Handler): Scenario {
   return {
     name,

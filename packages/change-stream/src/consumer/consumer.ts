@@ -10,7 +10,10 @@ type Change = ChangeStreamDocument
 const firstCopy = 'no position was stored' // how every stream begins; a later copy means that history was lost
 const FIRST_BACK_OFF = 50
 const LONGEST_BACK_OFF = 5000
-/** Milliseconds after which even an unmoved position is written, so that other processes see that the stream is followed. */
+/**
+ * Milliseconds after which even an unmoved position is written, so that other processes see that the stream is
+ * followed.
+ */
 const TOUCH_EVERY = 5000
 
 /** Follows one stream: waits to lead, copies if it must, then carries batch after batch into SQL. */

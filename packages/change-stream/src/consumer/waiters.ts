@@ -23,8 +23,8 @@ export class Waiters {
   }
 
   /**
-   * Resolves to true when the stored position has come to `time`, to false after `ms` milliseconds. Never rejects. What this process
-   * has seen only says when to look: the database may have gone back since.
+   * Resolves to true when the stored position has come to `time`, to false after `ms` milliseconds. Never rejects. What
+   * this process has seen only says when to look: the database may have gone back since.
    */
   async wait (time: ClusterTime, ms: number): Promise<boolean> {
     this.#count++

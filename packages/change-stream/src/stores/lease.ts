@@ -3,15 +3,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from 'pg'
 import type { Leadership } from '../types.ts'
 
-/** Milliseconds a lease lasts, so the longest time until a leader that was killed or frozen is replaced, beside one try. */
+/**
+ * Milliseconds a lease lasts, so the longest time until a leader that was killed or frozen is replaced, beside one try.
+ */
 const LEASE = 4000
 const RENEW_EVERY = 1000
 const TRY_EVERY = 500
 
 /**
- * Waits for the lease of a stream: a row with an expiry, renewed each second. It needs no session of its own, so it works through a
- * pooler that hands out connections per transaction. Two leaders at once cannot harm, because the position is compared in each
- * transaction; the lease only saves their quarrel.
+ * Waits for the lease of a stream: a row with an expiry, renewed each second. It needs no session of its own, so it
+ * works through a pooler that hands out connections per transaction. Two leaders at once cannot harm, because the
+ * position is compared in each transaction; the lease only saves their quarrel.
  */
 export async function leadByLease (
   pool: Pool,

@@ -11,7 +11,8 @@ export interface PostgresOptions {
 
 /**
  * Positions and effects in PostgreSQL.
- * @param pool a pool of its own is best: then streams never compete with requests for connections. It is never ended here
+ * @param pool a pool of its own is best: then streams never compete with requests for connections. It is never ended
+ * here
  */
 export function postgresStore (
   pool: Pool,
@@ -54,8 +55,8 @@ export function postgresStore (
 }
 
 /**
- * Takes a connection. A broken one makes the next query fail; its event, unheard, would end the process. Listens before a promise
- * could: pg may report that a session began and that it was killed from one packet.
+ * Takes a connection. A broken one makes the next query fail; its event, unheard, would end the process. Listens before
+ * a promise could: pg may report that a session began and that it was killed from one packet.
  */
 function connection (pool: Pool): Promise<PoolClient> {
   return new Promise((resolve, reject) => {

@@ -11,8 +11,9 @@ const RELEASE = '7.0.24'
 const PROBE_MS = 1500
 
 /**
- * Downloads MongoDB's own build for this system into the cache folder, with mongodb-memory-server-core as the downloader (it knows which build fits
- * which distribution, mirrors and proxies). Gives the path; throws one line, within two seconds where the host cannot be reached.
+ * Downloads MongoDB's own build for this system into the cache folder, with mongodb-memory-server-core as the
+ * downloader (it knows which build fits which distribution, mirrors and proxies). Gives the path; throws one line,
+ * within two seconds where the host cannot be reached.
  */
 export async function downloadMongod (cache: string, onProgress: Progress): Promise<string> {
   const version = process.env.MONGOMS_VERSION || RELEASE
@@ -24,7 +25,8 @@ export async function downloadMongod (cache: string, onProgress: Progress): Prom
   onProgress(`Downloading MongoDB ${version} (${size}, once)`)
   const work = mkdtempSync(path.join(cache, 'download-'))
   try {
-    // Copied, because with MONGOMS_DOWNLOAD_DIR set the file is another program's; renamed, so that nobody ever sees half a file.
+    // Copied, because with MONGOMS_DOWNLOAD_DIR set the file is another program's; renamed, so that nobody ever sees
+    // half a file.
     copyFileSync(await fetchInto(work, build, onProgress), path.join(work, 'mongod'))
     renameSync(path.join(work, 'mongod'), place)
     return place
@@ -45,7 +47,10 @@ async function describeBuild (version: string): Promise<Build> {
   return { version, platform: process.platform, arch: process.arch, os: await getOS() }
 }
 
-/** The downloader retries for seven seconds when there is no network; this look finds out in one and a half. Gives the size in words. */
+/**
+ * The downloader retries for seven seconds when there is no network; this look finds out in one and a half. Gives the
+ * size in words.
+ */
 async function probe (url: string): Promise<string> {
   const proxy = process.env.https_proxy ?? process.env.HTTPS_PROXY ?? process.env.http_proxy ?? process.env.HTTP_PROXY
   if (proxy !== undefined && proxy !== '') return await reach(new URL(proxy))
@@ -83,7 +88,10 @@ function reach (proxy: URL): Promise<string> {
   })
 }
 
-/** Certificates are checked (the package does that only if npm is told so), one attempt, and progress goes to us instead of the console. */
+/**
+ * Certificates are checked (the package does that only if npm is told so), one attempt, and progress goes to us instead
+ * of the console.
+ */
 async function fetchInto (folder: string, build: Build, onProgress: Progress): Promise<string> {
   const { MongoBinaryDownload } = await import('mongodb-memory-server-core/lib/util/MongoBinaryDownload.js')
   class Download extends MongoBinaryDownload {

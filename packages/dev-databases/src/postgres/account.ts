@@ -3,8 +3,8 @@ import path from 'node:path'
 import type { Account } from '../system/launch.ts'
 
 /**
- * PostgreSQL refuses to run as root. When this process is root the server runs as the owner of the data folder if that is an ordinary
- * user (it stays usable for him), otherwise as `nobody`. Undefined for an ordinary user: no switch.
+ * PostgreSQL refuses to run as root. When this process is root the server runs as the owner of the data folder if that
+ * is an ordinary user (it stays usable for him), otherwise as `nobody`. Undefined for an ordinary user: no switch.
  */
 export function serverAccount (folder: string): Account | undefined {
   if (process.getuid?.() !== 0) return undefined
@@ -30,7 +30,10 @@ export function makePrivateFolder (folder: string, account: Account | undefined)
   if (account !== undefined) chownSync(folder, account.uid, account.gid)
 }
 
-/** May any account of this machine walk down to this folder? Parts that do not exist yet do not count: whoever makes them opens them. */
+/**
+ * May any account of this machine walk down to this folder? Parts that do not exist yet do not count: whoever makes
+ * them opens them.
+ */
 export function isReachable (folder: string): boolean {
   const parent = path.dirname(folder)
   if (parent === folder) return true
@@ -39,8 +42,8 @@ export function isReachable (folder: string): boolean {
 }
 
 /**
- * How the server names its data folder. Below a closed home (root's own, mostly) another account cannot walk to it, so the folder is opened here
- * and handed on as descriptor 3: the kernel then asks for rights on the folder itself only.
+ * How the server names its data folder. Below a closed home (root's own, mostly) another account cannot walk to it, so
+ * the folder is opened here and handed on as descriptor 3: the kernel then asks for rights on the folder itself only.
  */
 export function dataFolder (folder: string, account: Account | undefined): { name: string; descriptor?: number } {
   if (account === undefined || process.platform !== 'linux' || isReachable(folder)) return { name: folder }

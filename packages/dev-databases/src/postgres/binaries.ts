@@ -27,7 +27,10 @@ export interface Release {
   version: string
 }
 
-/** Finds the binaries of `release` and proves that `account` can run them. `dataDir` takes library links where the package has none. */
+/**
+ * Finds the binaries of `release` and proves that `account` can run them. `dataDir` takes library links where the
+ * package has none.
+ */
 export function findPostgres (
   dataDir: string,
   account: Account | undefined,
@@ -86,8 +89,8 @@ function describe ({ native, name, version }: Release, env: NodeJS.ProcessEnv): 
 }
 
 /**
- * The package's install script makes links such as libpq.so.5; where npm was told to ignore scripts they are missing and nothing runs.
- * Then they are made in `links`, and the loader is told to look there.
+ * The package's install script makes links such as libpq.so.5; where npm was told to ignore scripts they are missing
+ * and nothing runs. Then they are made in `links`, and the loader is told to look there.
  */
 function environment (native: string, links: string): NodeJS.ProcessEnv {
   const list = path.join(native, 'pg-symlinks.json')

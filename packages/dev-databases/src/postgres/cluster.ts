@@ -30,7 +30,10 @@ export type Started = ProcessMark & { port: number }
 const READY_MS = 60_000
 const OLD_PROCESSES_MS = 15_000
 
-/** Made under another name and renamed when complete: a start that is killed half way leaves nothing that looks like a cluster. */
+/**
+ * Made under another name and renamed when complete: a start that is killed half way leaves nothing that looks like a
+ * cluster.
+ */
 export async function createCluster ({ folder, account, binaries, flags }: Cluster): Promise<void> {
   const half = `${folder}.new`
   rmSync(half, { recursive: true, force: true })
@@ -49,8 +52,8 @@ export async function createCluster ({ folder, account, binaries, flags }: Clust
 }
 
 /**
- * Starts the server and waits until it takes connections. `lastPort` is used again if it is free; `remember` is told of the
- * process as soon as it exists.
+ * Starts the server and waits until it takes connections. `lastPort` is used again if it is free; `remember` is told of
+ * the process as soon as it exists.
  */
 export async function startCluster (
   cluster: Cluster,

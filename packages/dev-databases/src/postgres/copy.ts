@@ -6,8 +6,8 @@ import { isReachable } from './account.ts'
 import type { Progress } from '../types.ts'
 
 /**
- * Root has to run PostgreSQL under another account, and that account cannot read a checkout below root's own closed home.
- * So the package's binaries (60 MB) are copied once to where everybody can read them. Returns the copy.
+ * Root has to run PostgreSQL under another account, and that account cannot read a checkout below root's own closed
+ * home. So the package's binaries (60 MB) are copied once to where everybody can read them. Returns the copy.
  */
 export function readableCopy (native: string, version: string, onProgress: Progress): string {
   const place = choosePlace()
@@ -28,7 +28,10 @@ export function readableCopy (native: string, version: string, onProgress: Progr
   return copy
 }
 
-/** The user's cache if others may enter it, else the system's, else a folder for temporary files. Never a folder somebody else could have filled. */
+/**
+ * The user's cache if others may enter it, else the system's, else a folder for temporary files. Never a folder
+ * somebody else could have filled.
+ */
 function choosePlace (): string {
   const places = [
     cacheFolder() ?? '/var/cache/tandem',

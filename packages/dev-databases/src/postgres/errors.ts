@@ -1,7 +1,10 @@
 import { EmbeddedError } from '../errors.ts'
 import type { EmbeddedErrorCode } from '../errors.ts'
 
-/** What the server's own words mean, first match wins. `{folder}` is the data folder, `{line}` the decisive line of the server. */
+/**
+ * What the server's own words mean, first match wins. `{folder}` is the data folder, `{line}` the decisive line of the
+ * server.
+ */
 const MEANINGS: ReadonlyArray<[RegExp, EmbeddedErrorCode, string]> = [
   [
     /No space left on device|Disk quota exceeded/i,

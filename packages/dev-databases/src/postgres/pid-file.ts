@@ -22,8 +22,9 @@ export function runningServer (folder: string): ProcessMark & { port: number } |
 }
 
 /**
- * PostgreSQL replaces the pid file of a dead server by itself, except where the dead one is a zombie (a container whose first process reaps nobody)
- * or its pid now belongs to another process of the same user. Only in these cases is the file removed here.
+ * PostgreSQL replaces the pid file of a dead server by itself, except where the dead one is a zombie (a container whose
+ * first process reaps nobody) or its pid now belongs to another process of the same user. Only in these cases is the
+ * file removed here.
  */
 export function forgetDeadServer (folder: string): void {
   const running = runningServer(folder)

@@ -2,7 +2,10 @@ import { accessSync, constants, mkdirSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 
-/** The folder of this user where server binaries are kept between runs and projects, undefined for a user without a home. It need not exist. */
+/**
+ * The folder of this user where server binaries are kept between runs and projects, undefined for a user without a
+ * home. It need not exist.
+ */
 export function cacheFolder (): string | undefined {
   const base = process.env.XDG_CACHE_HOME || (process.platform === 'win32' ? process.env.LOCALAPPDATA : undefined) ||
     homeCache()

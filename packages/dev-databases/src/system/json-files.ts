@@ -9,7 +9,10 @@ export function readJson<T> (file: string): T | undefined {
   }
 }
 
-/** Writes a JSON file in one step: a reader, or this process after it was killed, finds the old or the new content, never half of it. */
+/**
+ * Writes a JSON file in one step: a reader, or this process after it was killed, finds the old or the new content,
+ * never half of it.
+ */
 export function writeJson (file: string, content: unknown): void {
   const part = `${file}.${process.pid}.part`
   writeFileSync(part, JSON.stringify(content))

@@ -13,7 +13,10 @@ export interface Account {
 const ROOT = path.parse(process.execPath).root
 const LOG_LIMIT = 5 * 1024 * 1024
 
-/** Opens a server's log for appending; keeps one older file of at most 5 MB. Returns descriptor and the place new lines begin. */
+/**
+ * Opens a server's log for appending; keeps one older file of at most 5 MB. Returns descriptor and the place new lines
+ * begin.
+ */
 function openLog (file: string): { fd: number; from: number } {
   const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0
   if (size > LOG_LIMIT) renameSync(file, `${file}.1`)
@@ -59,7 +62,10 @@ export interface Launched {
   said: () => string
 }
 
-/** Starts a server in a session of its own: Ctrl-C in a terminal reaches only the service, and the service never waits for it. `log` is a file. */
+/**
+ * Starts a server in a session of its own: Ctrl-C in a terminal reaches only the service, and the service never waits
+ * for it. `log` is a file.
+ */
 export function launch (program: string, args: string[], log: string, options: RunOptions = {}): Launched {
   const { fd, from } = openLog(log)
   try {

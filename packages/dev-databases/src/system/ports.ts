@@ -6,7 +6,10 @@ import type { Progress } from '../types.ts'
 const FIRST = 20_000
 const LAST = 32_000
 
-/** The port used last time if it is still free, so that URLs stay the same; otherwise another free one, and the user is told. */
+/**
+ * The port used last time if it is still free, so that URLs stay the same; otherwise another free one, and the user is
+ * told.
+ */
 export async function choosePort (server: string, last: number | undefined, onProgress: Progress): Promise<number> {
   if (last !== undefined && await isFree(last)) return last
   for (;;) {

@@ -10,8 +10,8 @@ export interface ProcessMark {
 }
 
 /**
- * Start time of a process, undefined when it is gone. A zombie is gone (it holds no file and answers nobody), but not one of
- * whose threads some still run: they may still hold its port.
+ * Start time of a process, undefined when it is gone. A zombie is gone (it holds no file and answers nobody), but not
+ * one of whose threads some still run: they may still hold its port.
  */
 function startTime (pid: number): string | undefined {
   if (process.platform === 'linux') {

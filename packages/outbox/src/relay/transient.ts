@@ -19,8 +19,8 @@ const MONGO_CODES = new Set([6, 7, 50, 89, 91, 112, 189, 262, 9001, 10107, 11600
 const POSTGRES = /^(08|40|53|55P03|57)/
 
 /**
- * Says whether an error means "the target is away", so that trying the same again later is right and no event is to blame.
- * Knows Node's network errors, MongoDB's and PostgreSQL's; give your own as `isTransient` for other targets.
+ * Says whether an error means "the target is away", so that trying the same again later is right and no event is to
+ * blame. Knows Node's network errors, MongoDB's and PostgreSQL's; give your own as `isTransient` for other targets.
  */
 export function isTransient (error: unknown): boolean {
   for (let at = error, depth = 0; at instanceof Error && depth < 5; at = getCause(at), depth++) {

@@ -3,7 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** How often rows that another instance applies are looked for, in milliseconds. */
 const POLL = 50
 
-/** Requests that wait until an event is applied: told by the relay of this process, or found out by asking the table. */
+/**
+ * Requests that wait until an event is applied: told by the relay of this process, or found out by asking the table.
+ */
 export class Waiters {
   readonly #pending: (ids: string[]) => Promise<Set<string>>
   readonly #waiting = new Map<string, Set<() => void>>()

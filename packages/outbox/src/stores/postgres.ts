@@ -19,7 +19,8 @@ const COUNTED = 100_000
 
 /**
  * The outbox in PostgreSQL.
- * @param pool a pool of its own is best: then the relay never competes with requests for connections. It is never ended here
+ * @param pool a pool of its own is best: then the relay never competes with requests for connections. It is never ended
+ * here
  * @param options `table`: its name, default `outbox`
  */
 export function postgresStore (pool: Pool, { table = 'outbox' }: { table?: string } = {}): OutboxStore {
@@ -113,7 +114,10 @@ async function claimRows (
   return [...oldest, ...(await read(Math.floor(limit / 2), 'DESC', last.id)).reverse()]
 }
 
-/** The oldest event of each key behind a key. One step in an index for each key, however many events wait behind its oldest. */
+/**
+ * The oldest event of each key behind a key. One step in an index for each key, however many events wait behind its
+ * oldest.
+ */
 async function claimHeads (
   client: PoolClient,
   table: string,
@@ -138,8 +142,8 @@ function measureSql (table: string): string {
 }
 
 /**
- * Takes a connection. A broken one makes the next query fail; its event, unheard, would end the process. Listens before a promise
- * could: pg may report that a session began and that it was killed from one packet.
+ * Takes a connection. A broken one makes the next query fail; its event, unheard, would end the process. Listens before
+ * a promise could: pg may report that a session began and that it was killed from one packet.
  */
 function connection (pool: Pool): Promise<PoolClient> {
   return new Promise((resolve, reject) => {

@@ -121,7 +121,10 @@ async function claimRows (
   return [...oldest, ...(await read(Math.floor(limit / 2), 'DESC', Number(last.id))).reverse()]
 }
 
-/** The oldest event of each key behind a key. One step in an index for each key, however many events wait behind its oldest. */
+/**
+ * The oldest event of each key behind a key. One step in an index for each key, however many events wait behind its
+ * oldest.
+ */
 async function claimHeads (
   tx: OutboxTransaction,
   table: string,

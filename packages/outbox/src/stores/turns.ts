@@ -1,6 +1,9 @@
 import type { Claim } from '../types.ts'
 
-/** Lets the keys of ordered topics take turns: each claim goes on behind the last key of the one before, and begins anew at the end. */
+/**
+ * Lets the keys of ordered topics take turns: each claim goes on behind the last key of the one before, and begins anew
+ * at the end.
+ */
 export class Turns {
   readonly #after = new Map<string, string>()
 

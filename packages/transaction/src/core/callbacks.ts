@@ -1,6 +1,9 @@
 import { TransactionUsageError } from '../errors.ts'
 
-/** The callback among a method's arguments, also as the property of a statement as pg takes it; undefined where there is none. */
+/**
+ * The callback among a method's arguments, also as the property of a statement as pg takes it; undefined where there is
+ * none.
+ */
 export function findCallback (args: readonly unknown[]): ((error: Error) => unknown) | undefined {
   const [first] = args
   const own: unknown = typeof first === 'object' && first !== null && !('submit' in first)
@@ -15,8 +18,8 @@ export function callbackRefusal (method: string): TransactionUsageError {
 }
 
 /**
- * Refuses a call that was given a callback: the callback gets the error, so that code which waits for it goes on, and the promise
- * rejects.
+ * Refuses a call that was given a callback: the callback gets the error, so that code which waits for it goes on, and
+ * the promise rejects.
  *
  * @param follow makes a promise that ends no process when nobody listens
  */

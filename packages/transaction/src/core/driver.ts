@@ -10,7 +10,10 @@ export interface OpenContext {
   settings: unknown
   /** True once the transaction has given up (deadline, client gone): hand the connection straight back. */
   isAborted: () => boolean
-  /** Called at most once, when the connection breaks outside a statement; with a `TransactionTimeoutError` when the store ended it for its time. */
+  /**
+   * Called at most once, when the connection breaks outside a statement; with a `TransactionTimeoutError` when the
+   * store ended it for its time.
+   */
   onLost: (error: Error) => void
 }
 
@@ -19,14 +22,16 @@ export interface OpenTransaction {
   /** The first statement that failed, without its values: named in the log when its error was swallowed. */
   readonly firstFailure: { statement: string; error: unknown } | undefined
   /**
-   * Resolves only when the store has said that it committed; the connection is given back in every case.
-   * Throws `OutcomeUnknownError` when the store did not say, `TransactionAbortedError` when an earlier statement had failed,
+   * Resolves only when the store has said that it committed; the connection is given back in every case. Throws
+   * `OutcomeUnknownError` when the store did not say, `TransactionAbortedError` when an earlier statement had failed,
    * or the store's own refusal.
    */
   commit: () => Promise<void>
   /** A cursor or query stream is open and the store has nothing to do for it. Absent where the store has none. */
   readonly isReaderIdle?: boolean
-  /** Closes a cursor or query stream that is still being read: COMMIT is about to come. Absent where the store has none. */
+  /**
+   * Closes a cursor or query stream that is still being read: COMMIT is about to come. Absent where the store has none.
+   */
   closeReader?: () => void
   /** Stops the running statement if there is one, undoes everything, gives the connection back. Never throws. */
   rollback: (running: Promise<unknown> | undefined) => Promise<void>
@@ -35,12 +40,24 @@ export interface OpenTransaction {
 /** One store. Made once at boot; every transaction of that store shares it. */
 export interface Driver<Plan = unknown, Transaction extends OpenTransaction = OpenTransaction> {
   readonly store: 'sql' | 'mongo'
-  /** What its connections come from. Of two transactions on the same pool the inner one could wait for the outer one for ever. */
+  /**
+   * What its connections come from. Of two transactions on the same pool the inner one could wait for the outer one for
+   * ever.
+   */
   readonly pool?: object
-  /** Turns checked options into what `open` needs. Called at boot; throws a sentence when this store cannot do what is asked. */
+  /**
+   * Turns checked options into what `open` needs. Called at boot; throws a sentence when this store cannot do what is
+   * asked.
+   */
   plan(options: TransactionOptions): Plan
-  /** Takes a connection and begins. Dead connections are replaced while time is left. Leaves nothing behind when it throws. */
+  /**
+   * Takes a connection and begins. Dead connections are replaced while time is left. Leaves nothing behind when it
+   * throws.
+   */
   open(plan: Plan, context: OpenContext): Promise<Transaction>
-  /** True when running the whole handler again may succeed: serialization failure, deadlock, transient transaction error. */
+  /**
+   * True when running the whole handler again may succeed: serialization failure, deadlock, transient transaction
+   * error.
+   */
   isRetriable: (error: unknown) => boolean
 }

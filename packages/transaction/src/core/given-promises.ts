@@ -1,8 +1,8 @@
 import { TransactionUsageError } from '../errors.ts'
 
 /**
- * A promise that ends no process when nobody listens, and knows whether somebody does. What is given to handlers is one:
- * a failure that nobody heard of must not end in a reply that claims success.
+ * A promise that ends no process when nobody listens, and knows whether somebody does. What is given to handlers is
+ * one: a failure that nobody heard of must not end in a reply that claims success.
  */
 export class WatchedPromise<Result> extends Promise<Result> {
   /** True once somebody awaits it, or has called `then`, `catch` or `finally`. */

@@ -3,7 +3,9 @@ import type { FastifyBaseLogger } from 'fastify'
 /** A transaction whose first statement is about to be sent. */
 export interface BegunTransaction {
   store: 'sql' | 'mongo'
-  /** Route and request id, or the name given to `app.transaction`. Not for metric labels: it differs for each request. */
+  /**
+   * Route and request id, or the name given to `app.transaction`. Not for metric labels: it differs for each request.
+   */
   label: string
   /** Which run of the handler this is, from 1. */
   attempt: number
@@ -21,7 +23,10 @@ export interface TransactionSummary extends BegunTransaction {
 
 /** What an observer does with one transaction. */
 export interface Observation {
-  /** Runs opening, each statement and the settlement, for example in a tracing context. Must call `work` and return its result. */
+  /**
+   * Runs opening, each statement and the settlement, for example in a tracing context. Must call `work` and return its
+   * result.
+   */
   around?: <Result>(work: () => Result) => Result
   onEnd: (summary: TransactionSummary) => void
 }
@@ -30,8 +35,8 @@ export interface Observation {
 export type Observe = (begun: BegunTransaction) => Observation | undefined
 
 /**
- * An observer that can harm no transaction: what it throws, and an `around` that does not hand back what `work` returned, is
- * logged once; the work runs exactly once whatever it does, and its own result counts.
+ * An observer that can harm no transaction: what it throws, and an `around` that does not hand back what `work`
+ * returned, is logged once; the work runs exactly once whatever it does, and its own result counts.
  */
 export function guardObserver (observe: Observe, log: FastifyBaseLogger): Observe {
   let isReported = false

@@ -43,7 +43,10 @@ function findHolder (pool: object | undefined, own?: LazyTransaction): LazyTrans
   return surrounding((tx) => tx !== own && tx.isOpen && tx.driver.store === 'sql' && tx.driver.pool === pool)
 }
 
-/** Refuses `app.transaction` inside an SQL transaction of the same pool: it would wait for a second connection while it holds the first. */
+/**
+ * Refuses `app.transaction` inside an SQL transaction of the same pool: it would wait for a second connection while it
+ * holds the first.
+ */
 export function refuseNested (driver: Pick<Driver, 'store' | 'pool'>, name: string): void {
   const holder = driver.store === 'sql' ? findHolder(driver.pool) : undefined
   if (holder === undefined) return
@@ -52,7 +55,10 @@ export function refuseNested (driver: Pick<Driver, 'store' | 'pool'>, name: stri
   )
 }
 
-/** Why an SQL transaction may not begin where the code belongs to another open one of the same pool: both would hold a connection. */
+/**
+ * Why an SQL transaction may not begin where the code belongs to another open one of the same pool: both would hold a
+ * connection.
+ */
 export function secondTransaction (tx: LazyTransaction): Error | undefined {
   const holder = tx.driver.store === 'sql' ? findHolder(tx.driver.pool, tx) : undefined
   if (holder === undefined) return undefined
@@ -70,7 +76,8 @@ export function outsideTransaction<Result> (work: () => Result): Result {
 }
 
 /**
- * Why the running code may not take a connection: it belongs to an open SQL transaction, which has one; undefined when it may.
+ * Why the running code may not take a connection: it belongs to an open SQL transaction, which has one; undefined when
+ * it may.
  *
  * @param pool whose connection; another pool's transaction is no reason
  */
@@ -91,7 +98,8 @@ interface PoolWatch {
 const poolWatches = new WeakMap<Pool, PoolWatch>()
 
 /**
- * Refuses a second checkout inside an SQL transaction of this pool: it could run dry with everybody waiting for a second connection.
+ * Refuses a second checkout inside an SQL transaction of this pool: it could run dry with everybody waiting for a
+ * second connection.
  *
  * @returns a function that stops watching; the last app on a pool puts its `connect` back
  */
@@ -130,8 +138,9 @@ function wrapConnect (pool: Pool): PoolWatch {
 }
 
 /**
- * Makes the commit of a MongoDB transaction fail when an operation was sent without its session. Before the transaction's
- * first operation only writes count: reading first, past it, is no mistake. Returns a function that stops watching.
+ * Makes the commit of a MongoDB transaction fail when an operation was sent without its session. Before the
+ * transaction's first operation only writes count: reading first, past it, is no mistake. Returns a function that stops
+ * watching.
  */
 export function watchClient (client: MongoClient): () => void {
   function onCommand ({ commandName, command }: CommandStartedEvent): void {

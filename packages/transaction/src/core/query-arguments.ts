@@ -2,7 +2,10 @@ import type { Submittable } from 'pg'
 import { findCallback } from './callbacks.ts'
 import { TransactionUsageError } from '../errors.ts'
 
-/** True for a stream that was destroyed, as by leaving a loop, and for a cursor whose close() was called: the connection is free soon. */
+/**
+ * True for a stream that was destroyed, as by leaving a loop, and for a cursor whose close() was called: the connection
+ * is free soon.
+ */
 export function isBeingClosed (reader: object): boolean {
   const { destroyed, state } = reader as { destroyed?: unknown; state?: unknown }
   return destroyed === true || state === 'done'

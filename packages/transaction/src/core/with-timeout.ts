@@ -8,9 +8,9 @@ export interface Wait {
 }
 
 /**
- * Calls `onTime` after `time` milliseconds in which this process could listen. A busy process runs its timers before it reads
- * what has arrived meanwhile: so the sockets have their turn first, and one whose timer fired late waits
- * once more, for as long as the timer was late.
+ * Calls `onTime` after `time` milliseconds in which this process could listen. A busy process runs its timers before it
+ * reads what has arrived meanwhile: so the sockets have their turn first, and one whose timer fired late waits once
+ * more, for as long as the timer was late.
  *
  * @param time 1 or more
  * @param options `unref`: the wait alone keeps no process alive. Default false
@@ -40,8 +40,8 @@ export function afterTime (time: number, onTime: () => void, { unref = false } =
 }
 
 /**
- * Waits for a promise, but no longer than `time` milliseconds (0: as long as it takes). An answer that has arrived wins, also
- * in a process that was too busy to read it. A later outcome of the promise is ignored.
+ * Waits for a promise, but no longer than `time` milliseconds (0: as long as it takes). An answer that has arrived
+ * wins, also in a process that was too busy to read it. A later outcome of the promise is ignored.
  */
 export function withTimeout<Result> (time: number, promise: Promise<Result>, message: string): Promise<Result> {
   if (time === 0) return promise
@@ -73,7 +73,9 @@ export class Patience {
     this.#until = performance.now() + time
   }
 
-  /** True when the time is over. A process that was too busy to notice in time gets as much again as it was late, once. */
+  /**
+   * True when the time is over. A process that was too busy to notice in time gets as much again as it was late, once.
+   */
   get isOver (): boolean {
     const late = performance.now() - this.#until
     if (late < 0) return false

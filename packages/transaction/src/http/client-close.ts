@@ -39,7 +39,10 @@ function isHijacked ({ run: { reply, tx }, answer }: Closable): boolean {
   return reply.sent && tx.state === 'idle' && answer === undefined
 }
 
-/** A connection that was destroyed in this very tick has emitted no 'close' yet, and no client could receive the reply any more. */
+/**
+ * A connection that was destroyed in this very tick has emitted no 'close' yet, and no client could receive the reply
+ * any more.
+ */
 export function abortIfGone ({ route, tx, reply }: Pick<Closable, 'route' | 'tx' | 'reply'>): void {
   if (route.options.clientAbort === 'continue' || !tx.isOpen || !isClientGone(reply.request, reply)) return
   void tx.abort(new ClientGoneError(tx.label))

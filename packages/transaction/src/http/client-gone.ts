@@ -52,7 +52,10 @@ export function isBodyIncomplete (raw: IncomingMessage): boolean {
   return complete === false && hasBody(raw)
 }
 
-/** True when the request carries a body that nothing has read to its end: a second run of the handler could not read it again. */
+/**
+ * True when the request carries a body that nothing has read to its end: a second run of the handler could not read it
+ * again.
+ */
 export function isBodyUnread (raw: IncomingMessage): boolean {
   return !raw.readableEnded && hasBody(raw)
 }

@@ -8,7 +8,8 @@ const DEEPEST = 200
 export type Copies = Map<object, unknown>
 
 /**
- * A deep copy of data as parsers and validators make it: primitives, arrays, plain objects, Map, Set, Date, Buffer, Uint8Array.
+ * A deep copy of data as parsers and validators make it: primitives, arrays, plain objects, Map, Set, Date, Buffer,
+ * Uint8Array.
  *
  * @param copies what was copied together with it before
  * @returns the copy, or `NOT_PLAIN` for streams, functions and objects of any other class
@@ -44,7 +45,9 @@ function cloneObject (value: object, copies: Copies, depth: number): unknown {
   }
 }
 
-/** Objects of literals and of JSON, and those of query parsers, whose prototype is empty to be safe from `__proto__`. */
+/**
+ * Objects of literals and of JSON, and those of query parsers, whose prototype is empty to be safe from `__proto__`.
+ */
 export function isPlainObject (value: object): boolean {
   const prototype = Object.getPrototypeOf(value) as object | null
   return prototype === Object.prototype || prototype === null ||
@@ -90,7 +93,10 @@ export function holdsSymbols (copy: unknown, depth = 0): boolean {
   return false
 }
 
-/** Own keys of parsers' objects, whose prototype is not Object.prototype; assigned, `__proto__` would change the prototype instead. */
+/**
+ * Own keys of parsers' objects, whose prototype is not Object.prototype; assigned, `__proto__` would change the
+ * prototype instead.
+ */
 function defineOwn (copy: object, source: object): Record<string, unknown> {
   for (const key of [...Object.keys(source), ...Object.getOwnPropertySymbols(source)]) {
     const value: unknown = Reflect.get(source, key)

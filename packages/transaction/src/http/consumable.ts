@@ -18,13 +18,16 @@ const consumers = [
 /** Those that objects have of their own, without a class or as its properties. */
 const ownConsumers = ['next', 'pipe', 'getReader', Symbol.asyncIterator] as const
 
-/** Which classes have such methods: asking all names of each object of a session's class would cost its request microseconds. */
+/**
+ * Which classes have such methods: asking all names of each object of a session's class would cost its request
+ * microseconds.
+ */
 const consumableClasses = new WeakMap<object, boolean>()
 
 /**
- * True when a value is used up by reading or writing it, or holds something that is: Node and web streams, iterators and
- * generators, cursors, fetch bodies, opened files; also inside arrays, plain objects, Map and Set, such as the parts of a
- * multipart body. A stream that has ended already is the same for every run.
+ * True when a value is used up by reading or writing it, or holds something that is: Node and web streams, iterators
+ * and generators, cursors, fetch bodies, opened files; also inside arrays, plain objects, Map and Set, such as the
+ * parts of a multipart body. A stream that has ended already is the same for every run.
  */
 export function holdsConsumable (value: unknown, seen?: Set<object>, depth = 0): boolean {
   if (typeof value !== 'object' || value === null || seen?.has(value) === true || depth > DEEPEST) return false

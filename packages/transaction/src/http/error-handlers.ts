@@ -16,7 +16,10 @@ export class ErrorHandlerRecord {
     this.#nextAtSend = findNextErrorHandler(reply, isAnswering)
   }
 
-  /** Something was sent that will answer the request: true also where no error handler is left, and Fastify answers by itself. */
+  /**
+   * Something was sent that will answer the request: true also where no error handler is left, and Fastify answers by
+   * itself.
+   */
   isAnswered ({ reply, isAnswering }: Answering): boolean {
     if (!isAnswering) return false
     const next = findNextErrorHandler(reply)
@@ -27,8 +30,8 @@ export class ErrorHandlerRecord {
 let knownKey: symbol | undefined
 
 /**
- * Fastify's own note of which error handler of a reply would be next: undefined before the first error, false when none is left
- * and Fastify answers by itself. There is no public way to read it.
+ * Fastify's own note of which error handler of a reply would be next: undefined before the first error, false when none
+ * is left and Fastify answers by itself. There is no public way to read it.
  *
  * @param canSearch false: only where an earlier reply has shown where it is. Default true
  */

@@ -116,7 +116,9 @@ export function supersede (run: HandlerRun, onHandlerTimeout: (error: Error) => 
   }
 }
 
-/** Lets onResponse hooks and the request's log line, which know the first request and reply, see how the last run ended. */
+/**
+ * Lets onResponse hooks and the request's log line, which know the first request and reply, see how the last run ended.
+ */
 export function showOutcome (first: HandlerRun, last: HandlerRun): void {
   const { send: _send, hijack: _hijack, ...reply } = last.reply
   Object.assign(first.reply, reply, { request: first.request })
@@ -127,7 +129,10 @@ function create<Value extends object> (previous: Value, own: object): Value {
   return Object.assign(Object.create(Object.getPrototypeOf(previous) as object) as Value, own)
 }
 
-/** Own properties that Fastify and this plugin give to every run anew, or that belong to the connection; symbols by their descriptions. */
+/**
+ * Own properties that Fastify and this plugin give to every run anew, or that belong to the connection; symbols by
+ * their descriptions.
+ */
 const givenToEveryRun = new Set([
   'raw',
   'log',
@@ -141,8 +146,8 @@ const givenToEveryRun = new Set([
 const fromParsers = new Set(['body', 'query', 'params', 'fastify.reply.headers'])
 
 /**
- * All that a request or a reply has beside its prototype. Data is copied, so that two runs do not share what they change;
- * objects of a class stay the same.
+ * All that a request or a reply has beside its prototype. Data is copied, so that two runs do not share what they
+ * change; objects of a class stay the same.
  *
  * @param usedUp gets the names of what a run would use up
  */

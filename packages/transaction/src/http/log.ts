@@ -31,7 +31,10 @@ export function logStreamOutcome (transactional: Ended, error?: unknown): void {
   }
 }
 
-/** Names the statement that made a transaction fail behind the handler's back, and no value: the store's own message may quote some. */
+/**
+ * Names the statement that made a transaction fail behind the handler's back, and no value: the store's own message may
+ * quote some.
+ */
 export function logFailure ({ tx, reply }: Ended): void {
   const { statement, error } = tx.transaction?.firstFailure ?? {}
   const { code, constraint, table } = Object(error) as Record<string, unknown>

@@ -10,8 +10,8 @@ export interface PinnedHook {
 }
 
 /**
- * Keeps a hook first or last in a route's own list. Other plugins see the list without it while the route is being declared,
- * so that they can neither wrap nor drop it; Fastify reads the complete list when the app gets ready.
+ * Keeps a hook first or last in a route's own list. Other plugins see the list without it while the route is being
+ * declared, so that they can neither wrap nor drop it; Fastify reads the complete list when the app gets ready.
  */
 export function pinHook (
   route: RouteOptions,

@@ -56,10 +56,10 @@ export class ReplyGuards {
 type RawResponse = ServerResponse & { stream?: Record<string, unknown> }
 
 /**
- * While a transaction is open, refuses `reply.hijack()` and successful replies written straight to `reply.raw`. A refusal
- * answers the request and never throws: the call may stand in a callback where nothing could catch it. An error reply passes
- * (Fastify itself writes its last-resort errors there) and rolls back, unless a success is being committed: then that one
- * answers. Replies streamed from the transaction may be written.
+ * While a transaction is open, refuses `reply.hijack()` and successful replies written straight to `reply.raw`. A
+ * refusal answers the request and never throws: the call may stand in a callback where nothing could catch it. An error
+ * reply passes (Fastify itself writes its last-resort errors there) and rolls back, unless a success is being
+ * committed: then that one answers. Replies streamed from the transaction may be written.
  *
  * @returns a function that takes the guards off
  */
@@ -133,7 +133,10 @@ function guardRaw (transactional: Guarded, unguard: () => void): () => void {
   }
 }
 
-/** Whether a call goes to the response: of Fastify, or of the program that begins its own reply. What may not is refused or dropped. */
+/**
+ * Whether a call goes to the response: of Fastify, or of the program that begins its own reply. What may not is refused
+ * or dropped.
+ */
 function mayWrite (transactional: Guarded, method: string, isError: boolean): 'yes' | 'begin' | 'no' {
   if (transactional.isWriting) return 'yes'
   if (transactional.isPausing) return 'no'
@@ -143,7 +146,8 @@ function mayWrite (transactional: Guarded, method: string, isError: boolean): 'y
     if (transactional.isRefusing && !isError) transactional.refuse(refusal(`reply.raw.${method}()`))
     return 'no'
   }
-  // The reply that is being settled answers. An error that Fastify writes past every hook may overtake a rollback, no COMMIT.
+  // The reply that is being settled answers. An error that Fastify writes past every hook may overtake a rollback, no
+  // COMMIT.
   if (transactional.settling === 'commit' || (transactional.settling !== undefined && !isError)) return 'no'
   const mistake = isError ? undefined : findMistake(transactional, `reply.raw.${method}()`)
   if (mistake === undefined) return 'begin'
@@ -176,7 +180,8 @@ function guardStream (
 }
 
 /**
- * Runs the handler again where a conflict is sent, by the handler or by Fastify, and takes note that a reply is on its way.
+ * Runs the handler again where a conflict is sent, by the handler or by Fastify, and takes note that a reply is on its
+ * way.
  *
  * @returns a function that stops watching
  */

@@ -87,7 +87,10 @@ function markAsError (reply: FastifyReply): void {
   if (key !== undefined) Reflect.set(reply, key, true)
 }
 
-/** Fastify sends nothing for a handler that returns nothing once the client has gone; with `clientAbort: 'continue'` its work still counts. */
+/**
+ * Fastify sends nothing for a handler that returns nothing once the client has gone; with `clientAbort: 'continue'` its
+ * work still counts.
+ */
 function settleWithoutReply (handler: RouteHandlerMethod, { findRun }: RouteHooksContext): RouteHandlerMethod {
   async function settle (request: FastifyRequest, reply: FastifyReply, result: PromiseLike<unknown>): Promise<unknown> {
     const payload = await result

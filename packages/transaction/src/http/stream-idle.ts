@@ -8,7 +8,10 @@ interface Streaming {
   readonly tx: LazyTransaction
 }
 
-/** Ends the transaction of a streamed reply whose client has taken nothing for a while, and whose statements have all ended. */
+/**
+ * Ends the transaction of a streamed reply whose client has taken nothing for a while, and whose statements have all
+ * ended.
+ */
 export class StreamIdleTimer {
   readonly #streaming: Streaming
   readonly #time: number

@@ -6,7 +6,10 @@ import type { TransactionalRequest } from './transactional-request.ts'
 /** How an onSend hook hands its payload to Fastify. */
 export type Done = (error?: Error | null, payload?: unknown) => void
 
-/** `done` runs Fastify's writing; what it throws is answered as Fastify would, and must not become an unhandled rejection. */
+/**
+ * `done` runs Fastify's writing; what it throws is answered as Fastify would, and must not become an unhandled
+ * rejection.
+ */
 export function writeReply (transactional: TransactionalRequest, payload: unknown, done: Done): void {
   const { raw, log } = transactional.reply
   if (raw.writableEnded) return discard(payload)

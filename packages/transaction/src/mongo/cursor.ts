@@ -57,7 +57,9 @@ export interface CursorSource {
   run: (operation: (options: OperationOptions) => Promise<unknown>) => Promise<unknown>
 }
 
-/** Records what is asked of a cursor; the real one is made inside the transaction, when its first document is wanted. */
+/**
+ * Records what is asked of a cursor; the real one is made inside the transaction, when its first document is wanted.
+ */
 export function transactionalCursor (kind: 'find' | 'aggregate', source: CursorSource): object {
   const modifiers: readonly string[] = [...(kind === 'find' ? findModifiers : aggregateModifiers), ...shapers]
   const steps: Array<[string, unknown[]]> = []

@@ -44,8 +44,9 @@ const plainProperties = [
 const reads = ['find', 'findOne', 'aggregate', 'countDocuments', 'distinct'] as const
 
 /**
- * A collection whose operations carry the transaction's session. What cannot run inside a transaction is missing here and
- * throws when called. `session`, `signal` and `readPreference` among an operation's options are the transaction's, whatever is given.
+ * A collection whose operations carry the transaction's session. What cannot run inside a transaction is missing here
+ * and throws when called. `session`, `signal` and `readPreference` among an operation's options are the transaction's,
+ * whatever is given.
  */
 export interface TransactionalCollection<Schema extends Document = Document>
   extends Pick<Collection<Schema>, keyof typeof optionsPosition | typeof plainProperties[number]>

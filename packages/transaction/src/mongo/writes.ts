@@ -19,8 +19,8 @@ const writes = [
 
 /**
  * A database whose writes outside transactions cannot lie: one that was sent and not answered, or not confirmed as the
- * write concern asks, throws `UnconfirmedWriteError` (outcome-unknown) instead of the driver's error, which would read as
- * "try again". Reads, `command()`, bulk builders and index work stay as they are.
+ * write concern asks, throws `UnconfirmedWriteError` (outcome-unknown) instead of the driver's error, which would read
+ * as "try again". Reads, `command()`, bulk builders and index work stay as they are.
  *
  * @param client the client of the database
  * @param db wrapped, not changed
@@ -62,7 +62,8 @@ function confirmedCollection (collection: Collection, client: MongoClient, losse
 function mayBeStored (error: unknown, client: MongoClient, since: { losses: number; time: number }): boolean {
   if (!isUnanswered(error)) return false
   if (!isUnreached(error)) return true
-  // Nothing was sent, unless the driver was repeating a first attempt: that one broke, which lost the server, or ran into the socket's timeout.
+  // Nothing was sent, unless the driver was repeating a first attempt: that one broke, which lost the server, or ran
+  // into the socket's timeout.
   const { socketTimeoutMS } = client.options
   return since.losses > 0 || (socketTimeoutMS > 0 && since.time >= socketTimeoutMS)
 }

@@ -41,8 +41,8 @@ export function mistakesIn (
 }
 
 /**
- * Options without those that are undefined: one that is written `undefined` is not given, so that the default below it holds.
- * Every set of options that the program gives goes through this before it is laid over defaults.
+ * Options without those that are undefined: one that is written `undefined` is not given, so that the default below it
+ * holds. Every set of options that the program gives goes through this before it is laid over defaults.
  */
 export function withoutUndefined<Options extends object> (options: Options): Options {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Options
@@ -63,7 +63,10 @@ export function unknownOption (name: string, known: string[]): string {
     : `is not an option; did you mean ${near}? Known are ${known.join(', ')}`
 }
 
-/** Whether a name was meant to be another: any case, its plural or adjective, or one letter more, less, other or swapped. */
+/**
+ * Whether a name was meant to be another: any case, its plural or adjective, or one letter more, less, other or
+ * swapped.
+ */
 export function isTypo (name: string, meant: string): boolean {
   const plain = name.toLowerCase().replaceAll(/[_-]/g, '')
   const other = meant.toLowerCase()

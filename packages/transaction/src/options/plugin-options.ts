@@ -24,34 +24,40 @@ export interface TransactionPluginOptions {
   /** Route options where a route does not say otherwise. */
   defaults?: RouteTransactionOptions
   /**
-   * How long dead connections are replaced, and a full pool without a `connectionTimeoutMillis` of its own is waited for, before
-   * a request gets 503. Default 3000.
+   * How long dead connections are replaced, and a full pool without a `connectionTimeoutMillis` of its own is waited
+   * for, before a request gets 503. Default 3000.
    */
   checkoutTimeout?: number
   /** How long BEGIN may take before its connection counts as dead. Default 1000. */
   beginTimeout?: number
   /** How long COMMIT may take before its outcome counts as unknown. Default 5000. */
   commitTimeout?: number
-  /** How long a transaction that a hook has begun may be open while the body is still arriving; then 408. Default 1000; 0: no bound. */
+  /**
+   * How long a transaction that a hook has begun may be open while the body is still arriving; then 408. Default 1000;
+   * 0: no bound.
+   */
   bodyTimeout?: number
   /**
    * Puts everything under this name: `request.billing.transaction`, `request.billing.db`, `request.billing.mongo` and
-   * `app.billing.transaction`. Routes say `config: { transaction: { name: 'billing' } }`. For a second database, or where an
-   * app has decorators of the usual names already. Default: none.
+   * `app.billing.transaction`. Routes say `config: { transaction: { name: 'billing' } }`. For a second database, or
+   * where an app has decorators of the usual names already. Default: none.
    */
   name?: string
   /** `Retry-After` of 503 answers. Default 1. */
   retryAfter?: number
   /** Put before route and request id in `application_name`, for example the service's name. Default none. */
   applicationName?: string
-  /** Refuse a second checkout inside a transaction, and MongoDB operations that forgot the session. Default: unless NODE_ENV is production. */
+  /**
+   * Refuse a second checkout inside a transaction, and MongoDB operations that forgot the session. Default: unless
+   * NODE_ENV is production.
+   */
   detectOutsideQueries?: boolean
   /** How long closing the app waits for after-commit callbacks; 0: as long as they take. Default 10000. */
   closeTimeout?: number
   /**
    * Undo what statements have set for the session (settings, role, LISTEN, advisory locks, temporary tables) before its
-   * connection goes back to the pool; prepared statements stay. Costs the connection a round trip, which no reply waits for.
-   * Default false.
+   * connection goes back to the pool; prepared statements stay. Costs the connection a round trip, which no reply waits
+   * for. Default false.
    */
   resetSession?: boolean
   /** Called with each transaction that sends something, for metrics and tracing. Default none. */

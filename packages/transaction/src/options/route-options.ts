@@ -22,9 +22,15 @@ export interface TransactionOptions {
   accessMode?: 'read only' | 'read write'
   /** SQL. Only with serializable and read only. Default false. */
   deferrable?: boolean
-  /** How often the whole handler runs again after a serialization failure, a deadlock or a transient transaction error. 0–20, default 0. */
+  /**
+   * How often the whole handler runs again after a serialization failure, a deadlock or a transient transaction error.
+   * 0–20, default 0.
+   */
   retries?: number
-  /** Longest life of the transaction, waits for a connection and all retries included; then 504 and rollback. Never interrupts a COMMIT. */
+  /**
+   * Longest life of the transaction, waits for a connection and all retries included; then 504 and rollback. Never
+   * interrupts a COMMIT.
+   */
   deadline?: number
   /** SQL. `statement_timeout` inside the transaction. */
   statementTimeout?: number
@@ -38,13 +44,22 @@ export interface TransactionOptions {
 
 /** What `config.transaction` of a route may say besides `true` and `false`. */
 export interface RouteTransactionOptions extends TransactionOptions {
-  /** Keep the transaction open while a streamed reply is read from it. Only with read only, never with retries. Default false. */
+  /**
+   * Keep the transaction open while a streamed reply is read from it. Only with read only, never with retries. Default
+   * false.
+   */
   stream?: boolean
-  /** `stream` only: milliseconds without a byte to the client or a statement before the transaction is rolled back. Default 15000; 0: no bound. */
+  /**
+   * `stream` only: milliseconds without a byte to the client or a statement before the transaction is rolled back.
+   * Default 15000; 0: no bound.
+   */
   streamIdleTimeout?: number
   /** What happens when the client goes away before the reply: `rollback` (default), or `continue` and commit. */
   clientAbort?: 'rollback' | 'continue'
-  /** Values for `SET LOCAL` in the message that begins the transaction, for example `{ role, 'app.tenant': id }`. SQL only. */
+  /**
+   * Values for `SET LOCAL` in the message that begins the transaction, for example `{ role, 'app.tenant': id }`. SQL
+   * only.
+   */
   settings?: (request: FastifyRequest) => Record<string, string>
   /** How a route that makes truth in both stores keeps them in step. */
   crossStore?: 'outbox'

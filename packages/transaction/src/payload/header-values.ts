@@ -3,7 +3,9 @@ import { TransactionUsageError } from '../errors.ts'
 
 /** HTTP/2 refuses these (RFC 9113, 8.2.2); `connection` and `host` Node drops or sends. */
 const notInHttp2 = ['keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'http2-settings']
-/** Node sends these once over HTTP/2 and refuses a list of values (kSingleValueHeaders in lib/internal/http2/util.js). */
+/**
+ * Node sends these once over HTTP/2 and refuses a list of values (kSingleValueHeaders in lib/internal/http2/util.js).
+ */
 const onceInHttp2 = new Set(
   `access-control-allow-credentials access-control-max-age access-control-request-method age authorization
   content-encoding content-language content-length content-location content-md5 content-range content-type date dnt etag expires from

@@ -46,7 +46,10 @@ function areFetchHeaders (headers: unknown): headers is Iterable<[string, string
     typeof headers.forEach === 'function'
 }
 
-/** A streamed payload of any kind as a Node stream of text and bytes that tells when it has data; anything else as it is. */
+/**
+ * A streamed payload of any kind as a Node stream of text and bytes that tells when it has data; anything else as it
+ * is.
+ */
 export function toReadable (payload: unknown): unknown {
   if (typeof payload !== 'object' || payload === null) return payload
   if (isReadable(payload)) return payload.readableObjectMode ? textStream(payload) : payload
@@ -67,7 +70,10 @@ export function toReadable (payload: unknown): unknown {
 /** Statuses whose replies HTTP gives no body; after a 205 only HTTP/2 of Node enforces it. */
 const withoutContent: readonly number[] = [204, 205, 304]
 
-/** True where HTTP has no place for a body: Node would drop it, break the stream, or refuse it where the server is strict. */
+/**
+ * True where HTTP has no place for a body: Node would drop it, break the stream, or refuse it where the server is
+ * strict.
+ */
 export function hasNoBody (reply: FastifyReply): boolean {
   return reply.request.raw.method === 'HEAD' || withoutContent.includes(reply.statusCode)
 }

@@ -13,8 +13,8 @@ const plainValue = /^[\x20-\x7e]*$/
 const framing = ['transfer-encoding', 'trailer', 'content-length']
 
 /**
- * What would only fail after the COMMIT: a status, reason, header or trailer that Node refuses or a client cannot read, a payload that Fastify cannot
- * write. Values that are no text yet become text, on the reply and in `headers`.
+ * What would only fail after the COMMIT: a status, reason, header or trailer that Node refuses or a client cannot read,
+ * a payload that Fastify cannot write. Values that are no text yet become text, on the reply and in `headers`.
  */
 export function findUnsendable (reply: FastifyReply, headers: Headers, payload: unknown): Error | undefined {
   try {
@@ -24,7 +24,8 @@ export function findUnsendable (reply: FastifyReply, headers: Headers, payload: 
         `a reply cannot end with the status ${statusCode}: an informational one is followed by another, and others are none`
       )
     }
-    // Node checks the reason phrase by the rule of header values. Reading it on an HTTP/2 response makes Node print a warning.
+    // Node checks the reason phrase by the rule of header values. Reading it on an HTTP/2 response makes Node print a
+    // warning.
     if (!isHttp2(reply)) validateHeaderValue('reason', reply.raw.statusMessage ?? '')
     if (isHttp2(reply) || !isPlain(headers) || trailerNames(reply).length > 0) checkHead(reply, headers, payload)
     checkPayload(payload)
@@ -63,7 +64,10 @@ function setHeader (reply: FastifyReply, headers: Headers, name: string, value: 
   else reply.header(name, headers[name] = value)
 }
 
-/** Where a reply ends is told by Node or Fastify. What the program says about it must not make the reply unreadable for its client. */
+/**
+ * Where a reply ends is told by Node or Fastify. What the program says about it must not make the reply unreadable for
+ * its client.
+ */
 function checkFraming (reply: FastifyReply, headers: Headers, payload: unknown): void {
   const { 'content-length': length, 'transfer-encoding': encoding } = headers
   const hasTrailers = trailerNames(reply).length > 0

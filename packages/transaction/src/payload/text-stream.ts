@@ -10,8 +10,8 @@ export type AnyStream = NodeJS.EventEmitter & Pick<Readable, 'pipe'> & {
 }
 
 /**
- * Reads a stream that may be made of objects, or is older than streams with a buffer. Node throws where nobody can catch it when an object
- * is written to a response: here it fails the stream.
+ * Reads a stream that may be made of objects, or is older than streams with a buffer. Node throws where nobody can
+ * catch it when an object is written to a response: here it fails the stream.
  */
 export function textStream (source: AnyStream): Readable {
   const text = new Transform({

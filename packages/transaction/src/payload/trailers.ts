@@ -30,8 +30,8 @@ export function restoreTrailers (reply: FastifyReply, copy?: object): void {
 }
 
 /**
- * Makes the functions given to `reply.trailer()` safe: the reply is on its way when Fastify calls them, and one that throws, rejects
- * or gives what Node refuses would end the process. Such a trailer is logged and left out.
+ * Makes the functions given to `reply.trailer()` safe: the reply is on its way when Fastify calls them, and one that
+ * throws, rejects or gives what Node refuses would end the process. Such a trailer is logged and left out.
  */
 export function guardTrailers (reply: FastifyReply): void {
   const trailers = getTrailers(reply)

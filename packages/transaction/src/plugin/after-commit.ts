@@ -29,7 +29,10 @@ export class AfterCommit {
     })
   }
 
-  /** Resolves when no callback is left, those that callbacks started included, or when the time is over; then it says how many are left. */
+  /**
+   * Resolves when no callback is left, those that callbacks started included, or when the time is over; then it says
+   * how many are left.
+   */
   async drain (): Promise<void> {
     try {
       await withTimeout(this.#closeTimeout, this.#drainAll(), late)

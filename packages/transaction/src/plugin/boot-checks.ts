@@ -5,7 +5,10 @@ import { describeRouteName, findEarlierRoutes, findPlanner } from './server-reco
 import type { PinnedHook } from '../http/pin-hook.ts'
 import type { TransactionPluginOptions } from '../options/plugin-options.ts'
 
-/** Where the plugin came too late to see every route at boot, it refuses those without their transaction before their handler runs. */
+/**
+ * Where the plugin came too late to see every route at boot, it refuses those without their transaction before their
+ * handler runs.
+ */
 export function createRefusal ({ methods }: Instance): onRequestHookHandler {
   return function refuseUnplannedRequests (request, _reply, done) {
     const { config, url = '' } = request.routeOptions

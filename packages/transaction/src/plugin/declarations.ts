@@ -4,8 +4,8 @@ import { TransactionUsageError } from '../errors.ts'
 import { describeKind, isTypo } from '../options/checks.ts'
 
 /**
- * Refuses a route whose declaration has a wrong place, name or kind. It would boot without the transaction that it asks for,
- * and commit each statement by itself.
+ * Refuses a route whose declaration has a wrong place, name or kind. It would boot without the transaction that it asks
+ * for, and commit each statement by itself.
  *
  * @param name the plugin option `name`: its decorator may be mistaken for the declaration. Default none
  * @throws TransactionUsageError with a sentence that says what to write
@@ -41,7 +41,9 @@ function findMistake (route: RouteOptions, name: string | undefined): string | u
     : `${where} has config.${misspelt}, which declares no transaction; write ${declaration}`
 }
 
-/** A transaction is declared by true, by 'statement' or by options; whether their values are right is checked with them. */
+/**
+ * A transaction is declared by true, by 'statement' or by options; whether their values are right is checked with them.
+ */
 function isDeclaration (declared: unknown): boolean {
   if (typeof declared === 'object') {
     return declared !== null && !Array.isArray(declared) && isPlainObject(declared)

@@ -34,7 +34,10 @@ export interface DecoratorContext {
   ) => Promise<Result>
 }
 
-/** Adds the handles of requests and `app.transaction`, all under `name` where one is given. Names of unused stores stay free. */
+/**
+ * Adds the handles of requests and `app.transaction`, all under `name` where one is given. Names of unused stores stay
+ * free.
+ */
 export function decorate (app: FastifyInstance, context: DecoratorContext): void {
   const { name, handles, runTransaction } = context
   if (name !== undefined) return decorateNamed(app, name, context)

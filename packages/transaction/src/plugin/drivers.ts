@@ -82,7 +82,10 @@ export function listenToStores (
   })
 }
 
-/** `transaction_timeout` came with PostgreSQL 17: a default is left out on older servers, a route that asks for it refuses to boot. */
+/**
+ * `transaction_timeout` came with PostgreSQL 17: a default is left out on older servers, a route that asks for it
+ * refuses to boot.
+ */
 export async function refuseTransactionTimeout (
   driver: Driver | undefined,
   routes: Iterable<RouteOptions>,

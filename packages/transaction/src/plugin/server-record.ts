@@ -91,7 +91,10 @@ export function clearPlanner (route: RouteOptions): void {
   route.config = Object.assign({}, route.config, { [plannerKey]: undefined })
 }
 
-/** The plugin instance that gave a route its transaction, asked of the route or, while a request runs, of its config; undefined where none did. */
+/**
+ * The plugin instance that gave a route its transaction, asked of the route or, while a request runs, of its config;
+ * undefined where none did.
+ */
 export function findPlanner (routeOrConfig: object): string | undefined {
   return (routeOrConfig as Planned)[plannerKey]
 }

@@ -17,7 +17,8 @@ const longestApplicationName = 63
 /**
  * The part of the BEGIN message that a route fixes at boot.
  *
- * @param server whether it knows `transaction_timeout`, as PostgreSQL does from 17 on; where that is unknown the server is asked with it
+ * @param server whether it knows `transaction_timeout`, as PostgreSQL does from 17 on; where that is unknown the server
+ * is asked with it
  */
 export function beginSql (options: TransactionOptions, server: 'new' | 'old' | 'unknown' = 'new'): string {
   let text = 'BEGIN'
@@ -44,8 +45,8 @@ export function applicationNameSql (label: string): string {
 }
 
 /**
- * The values of `settings` as `set_config(…, true)`, the role last so that it needs no right to set the others. What is no
- * plain object of texts is refused: settings that are not there open what row-level security closes.
+ * The values of `settings` as `set_config(…, true)`, the role last so that it needs no right to set the others. What is
+ * no plain object of texts is refused: settings that are not there open what row-level security closes.
  */
 export function settingsSql (settings: unknown): string {
   if (!isPlainObject(settings)) throw new TransactionUsageError(findMistake(settings))
@@ -66,7 +67,10 @@ export function settingsSql (settings: unknown): string {
   return text
 }
 
-/** The error of a BEGIN that PostgreSQL refused because of its settings: a name, role or right that is missing is a mistake of the program's. */
+/**
+ * The error of a BEGIN that PostgreSQL refused because of its settings: a name, role or right that is missing is a
+ * mistake of the program's.
+ */
 export function refusedSettings (label: string, error: unknown): unknown {
   const state = sqlState(error) ?? ''
   if (!/^(22|42)/.test(state)) return error

@@ -18,8 +18,8 @@ interface CancellingConnection extends pg.Connection {
 const cancelTimeout = 1000
 
 /**
- * Asks the server to stop what a session runs (PostgreSQL's CancelRequest, on a connection of its own, so it needs no place in the pool).
- * Resolves when the server has closed that connection or cannot be reached; never throws.
+ * Asks the server to stop what a session runs (PostgreSQL's CancelRequest, on a connection of its own, so it needs no
+ * place in the pool). Resolves when the server has closed that connection or cannot be reached; never throws.
  */
 export function cancelStatement (client: PoolClient): Promise<void> {
   const session = client as PoolClient & SessionKey

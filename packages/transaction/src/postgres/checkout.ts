@@ -9,8 +9,8 @@ import { lateBy, withTimeout, type Patience } from '../core/with-timeout.ts'
 export interface CheckoutOptions {
   pool: Pool
   /**
-   * How long dead connections are replaced before the request gets 503; also how long a full pool is waited for, unless the
-   * pool has a `connectionTimeoutMillis` of its own. 0: a full pool is waited for as long as it takes.
+   * How long dead connections are replaced before the request gets 503; also how long a full pool is waited for, unless
+   * the pool has a `connectionTimeoutMillis` of its own. 0: a full pool is waited for as long as it takes.
    */
   checkoutTimeout: number
   retryAfter: number
@@ -29,8 +29,9 @@ const watches = new WeakMap<Pool, Watch>()
 const known = new WeakSet<PoolClient>()
 
 /**
- * Keeps the end of a connection from ending the process. pg may report both its beginning and its end from one packet, before
- * a promise of `pool.connect()` is heard and whoever waits for it can listen; so each connection keeps one deaf listener.
+ * Keeps the end of a connection from ending the process. pg may report both its beginning and its end from one packet,
+ * before a promise of `pool.connect()` is heard and whoever waits for it can listen; so each connection keeps one deaf
+ * listener.
  *
  * @param onIdleLost told of idle connections that broke
  * @returns a function that stops listening; the last app on a pool leaves no listener on it
@@ -71,8 +72,8 @@ const pauseBetweenConnections = 50
 const full = 'the pool had no connection to give in time'
 
 /**
- * Takes a connection from the pool; while the server is away, tries again until `patience` is over. One that comes after the
- * tx has given up, or too late, goes straight back.
+ * Takes a connection from the pool; while the server is away, tries again until `patience` is over. One that comes
+ * after the tx has given up, or too late, goes straight back.
  */
 export async function checkout (
   options: CheckoutOptions,

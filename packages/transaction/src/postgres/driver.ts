@@ -27,7 +27,10 @@ interface PostgresPlan {
   hasSettings: boolean
 }
 
-/** A PostgreSQL pool as a transaction driver. BEGIN is the ping: nothing was done yet, so a dead connection is simply replaced. */
+/**
+ * A PostgreSQL pool as a transaction driver. BEGIN is the ping: nothing was done yet, so a dead connection is simply
+ * replaced.
+ */
 export class PostgresDriver implements Driver<PostgresPlan, PostgresTransaction> {
   readonly store = 'sql'
   readonly isRetriable = isRetriable
@@ -52,7 +55,10 @@ export class PostgresDriver implements Driver<PostgresPlan, PostgresTransaction>
     }
   }
 
-  /** Asks the server for its version; false when it is older than `transaction_timeout` (17). Of a server that is away nothing is known. */
+  /**
+   * Asks the server for its version; false when it is older than `transaction_timeout` (17). Of a server that is away
+   * nothing is known.
+   */
   async knowsTransactionTimeout (): Promise<boolean> {
     try {
       const { rows } = await this.#options.pool.query<{ server_version_num: string }>('show server_version_num')

@@ -27,13 +27,19 @@ export function isReplicaError (error: unknown): error is Error {
   return sqlState(error) === '25006'
 }
 
-/** Serialization failure, deadlock, or a plan that a migration made stale: the whole transaction may succeed when it runs again. */
+/**
+ * Serialization failure, deadlock, or a plan that a migration made stale: the whole transaction may succeed when it
+ * runs again.
+ */
 export function isRetriable (error: unknown): boolean {
   const state = sqlState(error)
   return state === '40001' || state === '40P01' || (state === '0A000' && isStalePlan(error))
 }
 
-/** Where plancache.c of PostgreSQL refuses a named statement whose columns changed; unlike the message it is never translated. */
+/**
+ * Where plancache.c of PostgreSQL refuses a named statement whose columns changed; unlike the message it is never
+ * translated.
+ */
 function isStalePlan (error: unknown): boolean {
   let current = error
   while (current instanceof Error) {

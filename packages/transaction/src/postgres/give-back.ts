@@ -9,10 +9,12 @@ const reset =
   'RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); CLOSE ALL; DISCARD TEMP'
 
 /**
- * Gives a connection back to its pool: as it is when it is clean, thrown away when anything is in doubt. Nobody waits for it.
+ * Gives a connection back to its pool: as it is when it is clean, thrown away when anything is in doubt. Nobody waits
+ * for it.
  *
  * @param doubt an error, or true; undefined: only the session itself may say that it is not clean
- * @param resetSession first undoes what statements have set for the session: settings, role, listening, advisory locks, temporary tables
+ * @param resetSession first undoes what statements have set for the session: settings, role, listening, advisory locks,
+ * temporary tables
  */
 export function giveBack (client: PoolClient, doubt: unknown, resetSession = false): void {
   if (doubt !== undefined || client.getTransactionStatus() !== 'I') return throwAway(client, doubt)

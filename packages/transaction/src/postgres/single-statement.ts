@@ -18,16 +18,19 @@ const needBegin = ['isolationLevel', 'accessMode', 'deferrable', 'stream', 'sett
 const rollbackTimeout = 1000
 
 interface SingleStatementOptions extends CheckoutOptions {
-  /** `connectAlive`, where a pool has it, gives a connection that was asked whether it lives: there is no BEGIN to find out. */
+  /**
+   * `connectAlive`, where a pool has it, gives a connection that was asked whether it lives: there is no BEGIN to find
+   * out.
+   */
   pool: Pool & { connectAlive?: () => Promise<PoolClient> }
   /** Resets the session before its connection goes back to the pool; see `giveBack`. Default false. */
   resetSession?: boolean | undefined
 }
 
 /**
- * The driver of `transaction: 'statement'`: one statement, committed by itself, without BEGIN and COMMIT.
- * What is given up: a reply that fails after the statement, and a client or deadline that ends the request while it runs,
- * may leave it committed behind an answer that is no 2xx.
+ * The driver of `transaction: 'statement'`: one statement, committed by itself, without BEGIN and COMMIT. What is given
+ * up: a reply that fails after the statement, and a client or deadline that ends the request while it runs, may leave
+ * it committed behind an answer that is no 2xx.
  */
 export function singleStatementDriver (options: SingleStatementOptions): SqlDriver {
   return {

@@ -5,8 +5,9 @@ const dollarTag = /\$(?:[a-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/iy
 const continuation = /(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*[\n\r])*'/y
 
 /**
- * The words and punctuation of SQL in order, words in lower case, read as PostgreSQL's scanner does: what stands in comments
- * (which nest), quoted names, strings (E'' with backslashes and over several lines) and dollar quotes is left out.
+ * The words and punctuation of SQL in order, words in lower case, read as PostgreSQL's scanner does: what stands in
+ * comments (which nest), quoted names, strings (E'' with backslashes and over several lines) and dollar quotes is left
+ * out.
  */
 export function* getWords (sql: string): Generator<string> {
   let at = 0

@@ -1,7 +1,9 @@
 import { TransactionUsageError } from '../errors.ts'
 import { getWords } from './sql-words.ts'
 
-/** First words that may end, begin or hand over a transaction; a text with one statement and another first word cannot. */
+/**
+ * First words that may end, begin or hand over a transaction; a text with one statement and another first word cannot.
+ */
 const suspects = new Set(['begin', 'start', 'commit', 'end', 'abort', 'rollback', 'prepare', 'set'])
 const firstWord = /^\s*([a-z]+)/i
 /** Texts that were found to hold no transaction control: programs send the same ones again and again. */
@@ -22,8 +24,8 @@ export function readerText (reader: object): string {
 }
 
 /**
- * Refuses texts that would end the transaction behind the transaction's back, also as one of several statements, before any of them
- * is sent. Savepoints are fine, and so is SET TRANSACTION, which ends with the transaction.
+ * Refuses texts that would end the transaction behind the transaction's back, also as one of several statements, before
+ * any of them is sent. Savepoints are fine, and so is SET TRANSACTION, which ends with the transaction.
  */
 export function refuseTransactionControl (text: string): void {
   const refusal = transactionControlIn(text)
@@ -88,8 +90,8 @@ function findControl ([first = '', second, third]: string[]): string | undefined
 }
 
 /**
- * True for a function or procedure whose body begins with BEGIN ATOMIC, and for an SQLite trigger: its END follows as if it
- * were a statement. What follows `begin` tells it from a name, which it may be in PostgreSQL.
+ * True for a function or procedure whose body begins with BEGIN ATOMIC, and for an SQLite trigger: its END follows as
+ * if it were a statement. What follows `begin` tells it from a name, which it may be in PostgreSQL.
  */
 function opensBody (words: string[]): boolean {
   if (words[0] !== 'create') return false

@@ -73,8 +73,8 @@ export interface Setup {
 }
 
 /**
- * A bare Fastify with only the plugin, listening, on an empty database. When the test ends no transaction may be open on the
- * server, and the next request must work.
+ * A bare Fastify with only the plugin, listening, on an empty database. When the test ends no transaction may be open
+ * on the server, and the next request must work.
  */
 export async function setup (t: Test, options: SetupOptions): Promise<Setup> {
   const { admin, url } = options.server
