@@ -7,7 +7,7 @@ import { readSettings, type PluginOptions } from './plugins/config.ts'
 import { answerClientError } from './plugins/errors/client-error.ts'
 import { answerError } from './plugins/errors/index.ts'
 import { requestId } from './plugins/errors/request-id.ts'
-import { redact, serializers } from './plugins/errors/serializers.ts'
+import { formatters, hideInChildren, redact, serializers } from './plugins/errors/serializers.ts'
 import type { Repositories, RepositoryDoubles } from './plugins/repositories/index.ts'
 import { buildValidator } from './plugins/validation/compiler.ts'
 import type { Settings } from './schemas/settings.ts'
@@ -74,6 +74,7 @@ export async function buildApp (options: BuildOptions = {}): Promise<App> {
 
 function construct (settings: Settings, logger: LoggerOptions | undefined) {
   const app = Fastify(serverOptions(settings, logger)).withTypeProvider<TypeBoxTypeProvider>()
+  hideInChildren(app.log)
   app.removeContentTypeParser('text/plain') // Fastify reads it by default; here a body is JSON
   return app
 }
@@ -131,6 +132,7 @@ function loggerOptions (settings: Settings, logger: LoggerOptions | undefined) {
   return {
     level: logger?.level ?? settings.LOG_LEVEL,
     serializers,
+    formatters,
     redact,
     ...(logger?.stream === undefined ? {} : { stream: logger.stream }),
     ...(pretty ? { transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname' } } } : {})

@@ -38,6 +38,7 @@ export default fp(async function registerTransaction (app) {
 
 function combineObservers (observers: Observe[]): Observe {
   return (begun) => {
+    if (observers.length < 2) return observers[0]?.(begun)
     const all = observers.map((observe) => observe(begun)).filter((observation) => observation !== undefined)
     const arounds = all.flatMap(({ around }) => around ?? [])
     return {

@@ -40,6 +40,7 @@ declare module 'fastify' {
   }
 }
 
+const NONE: Precondition = Object.freeze({})
 const READS: HTTPMethods[] = ['GET', 'HEAD']
 
 /**
@@ -82,6 +83,11 @@ function createReader (app: FastifyInstance, isRequired: boolean) {
     _reply: FastifyReply,
     done: (error?: Error) => void
   ): void {
+    const { 'if-match': some, 'if-none-match': none } = request.headers
+    if (some === undefined && none === undefined && !isRequired) {
+      request.precondition = NONE
+      return done()
+    }
     const match = readHeader(request, 'if-match')
     const noneMatch = readHeader(request, 'if-none-match')
     if (match === 'invalid' || noneMatch === 'invalid') {

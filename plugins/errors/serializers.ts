@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 import { mapError, getDriverError } from 'fastify-transaction'
 
 type Fields = Record<string, unknown>
@@ -11,27 +11,47 @@ export const serializers = {
   res: (reply: Pick<FastifyReply, 'statusCode'>) => ({ statusCode: reply.statusCode })
 }
 
-/** Log fields that are never written, whoever logs them. */
-export const redact = {
-  paths: [
-    'password',
-    'authorization',
-    'cookie',
-    'token',
-    'DATABASE_URL',
-    'MONGODB_URL',
-    'connectionString',
-    'headers',
-    '*.password',
-    '*.authorization',
-    '*.cookie',
-    '*.token',
-    '*.DATABASE_URL',
-    '*.MONGODB_URL',
-    '*.connectionString',
-    '*.headers'
-  ],
-  censor: '[redacted]'
+const SECRET_FIELDS = [
+  'password',
+  'authorization',
+  'cookie',
+  'token',
+  'DATABASE_URL',
+  'MONGODB_URL',
+  'connectionString',
+  'headers'
+]
+const CENSOR = '[redacted]'
+
+/** Log fields that are never written, whoever logs them. Those of objects in a log line: see `formatters`. */
+export const redact = { paths: SECRET_FIELDS, censor: CENSOR }
+
+/**
+ * The same fields one level deeper. As paths (`*.password`) pino would search every value of every line for them, the
+ * request id of each request's logger too, which costs more than all else that logging does for a request.
+ */
+export const formatters = { log: hideNested }
+
+/** The same for what loggers made by `child()` carry along: pino gives them no formatter for it. */
+export function hideInChildren (logger: FastifyBaseLogger): void {
+  const { child } = logger
+  logger.child = function childWithoutSecrets (bindings, options) {
+    return child.call(this, hideNested(bindings), options)
+  }
+}
+
+function hideNested (line: Fields): Fields {
+  let hidden: Fields | undefined
+  for (const name of Object.keys(line)) {
+    const value = line[name]
+    if (typeof value !== 'object' || value === null || Object.hasOwn(serializers, name)) continue
+    const data: object = 'toJSON' in value && typeof value.toJSON === 'function' ? Object(value.toJSON()) : value
+    const found = SECRET_FIELDS.filter((field) => Object.hasOwn(data, field))
+    if (found.length === 0) continue
+    hidden ??= { ...line }
+    hidden[name] = { ...data, ...Object.fromEntries(found.map((field) => [field, CENSOR])) }
+  }
+  return hidden ?? line
 }
 
 function serializeRequest (request: Pick<FastifyRequest, 'method' | 'url'>): Fields {

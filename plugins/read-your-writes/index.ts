@@ -160,26 +160,26 @@ async function newestEvent (transaction: Transaction, topic: string, key: string
 }
 
 /** After the COMMIT: has the event carried over at once, waits if the client prefers that, and hands out the token. */
-async function complete (
+function complete (
   request: FastifyRequest,
   reply: FastifyReply,
   transaction: Transaction
-): Promise<ReplyAddition | undefined> {
+): ReplyAddition | Promise<ReplyAddition> | undefined {
   const { server } = request
   const wanted = getWrites(request, transaction)
   if (wanted.sql.length + wanted.mongo.length === 0) return undefined
   if (wanted.sql.length > 0 && server.hasDecorator('outbox')) server.outbox.wake()
   const seconds = preferredWait(request.headers.prefer)
   const wait = seconds === undefined ? unaskedWait(request, reply) : seconds * 1000
-  const isThere = wait !== undefined && await server.awaitProjections(wanted, wait)
-  const isHalf = isCrossStore(request) && reply.statusCode === 201 && !isThere
-  return {
-    ...(isHalf ? { status: 202 } : {}),
-    headers: {
-      [HEADER]: [...wanted.sql.map(sqlToken), ...wanted.mongo.map(mongoToken)].join(),
-      ...(isThere && seconds !== undefined ? { 'preference-applied': `wait=${seconds}` } : {})
+  function toAddition (isThere: boolean): ReplyAddition {
+    const headers: Record<string, string> = {
+      [HEADER]: [...wanted.sql.map(sqlToken), ...wanted.mongo.map(mongoToken)].join()
     }
+    if (isThere && seconds !== undefined) headers['preference-applied'] = `wait=${seconds}`
+    const isHalf = isCrossStore(request) && reply.statusCode === 201 && !isThere
+    return isHalf ? { status: 202, headers } : { headers }
   }
+  return wait === undefined ? toAddition(false) : server.awaitProjections(wanted, wait).then(toAddition)
 }
 
 // A repeat comes when the event is applied, most likely: then the first 202 has become a 201.

@@ -80,7 +80,7 @@ function addTo (wanted: Wanted, part: string): boolean {
 }
 
 function encode (text: string): string {
-  return encodeURIComponent(text).replaceAll('-', '%2D')
+  return /^\w+$/.test(text) ? text : encodeURIComponent(text).replaceAll('-', '%2D')
 }
 
 function decode (text: string): string | undefined {

@@ -20,11 +20,11 @@ export function getTimeline (app: FastifyInstance): string | undefined {
  * collection longer.
  */
 export function setWrite (request: FastifyRequest, write: Omit<SqlWrite, 'timeline'> & Partial<SqlWrite>): void {
-  const timeline = write.timeline ?? getTimeline(request.server)
+  const { topic, event, key, timeline = getTimeline(request.server) } = write
   if (timeline === undefined) return // nothing is known of the pair yet, so nothing could be confirmed
   ;(request as FastifyRequest & WithWrite)[announced] = {
     transaction: request.transaction,
-    write: { ...write, timeline }
+    write: { topic, timeline, event, key }
   }
 }
 

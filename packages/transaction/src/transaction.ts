@@ -31,10 +31,9 @@ export class Transaction {
   constructor (
     tx: LazyTransaction,
     handles: Handles,
-    options: {
-      stream?: boolean | undefined
-      crossStore?: 'outbox' | undefined
-      isSingleStatement?: boolean | undefined
+    { options = {}, isSingleStatement = false }: {
+      options?: { stream?: boolean; crossStore?: 'outbox' }
+      isSingleStatement?: boolean
     } = {}
   ) {
     this.#tx = tx
@@ -42,7 +41,7 @@ export class Transaction {
     this.#reader = new OpenReader(tx as LazyTransaction<SqlTransaction>)
     this.#isStream = options.stream === true
     this.#isCrossStore = options.crossStore !== undefined
-    this.#isSingleStatement = options.isSingleStatement === true
+    this.#isSingleStatement = isSingleStatement
   }
 
   /** The store this transaction lives in. */

@@ -1,6 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import { TransactionUsageError } from '../errors.ts'
 import type { LazyTransaction } from '../core/lazy-transaction.ts'
+import { isThenable } from '../core/is-thenable.ts'
 import { validateHeader } from '../payload/header-values.ts'
 
 /** Headers that decide how a reply is read. */
@@ -31,6 +32,8 @@ export function completeReply (
   const { replyCallbacks } = transaction
   if (replyCallbacks.length === 0 || tx.state !== 'committed') return send([])
   const additions: ReplyAddition[] = []
+  const waiting = collect(replyCallbacks, reply, additions)
+  if (waiting === undefined) return send(additions)
   const { deadline = 0 } = route.options
   const timer = deadline > 0 ? setTimeout(giveUp, deadline).unref() : undefined
   let isOver = false
@@ -47,7 +50,7 @@ export function completeReply (
     )
     end()
   }
-  collect(replyCallbacks, reply, additions).then(end, end)
+  waiting.then(end, end)
 }
 
 /** Puts the additions on a reply. */
@@ -58,19 +61,48 @@ export function addTo (reply: FastifyReply, additions: ReplyAddition[]): void {
   }
 }
 
-async function collect (
+/** Runs the callbacks one after the other, the next ones later where one returns a promise; undefined where none does. */
+function collect (
   callbacks: readonly ReplyCallback[],
   reply: FastifyReply,
   additions: ReplyAddition[]
-): Promise<void> {
-  for (const callback of callbacks) {
+): Promise<void> | undefined {
+  for (const [index, callback] of callbacks.entries()) {
     try {
-      const addition = await callback()
+      const addition = callback()
+      if (isThenable(addition)) {
+        return collectLater(
+          addition as Promise<ReplyAddition | undefined>,
+          callbacks.slice(index + 1),
+          reply,
+          additions
+        )
+      }
       if (addition !== undefined) additions.push(check(addition, reply))
     } catch (error) {
-      reply.log.error({ err: error }, 'a beforeReply callback failed')
+      logFailure(error, reply)
     }
   }
+  return undefined
+}
+
+async function collectLater (
+  waiting: Promise<ReplyAddition | undefined>,
+  others: ReplyCallback[],
+  reply: FastifyReply,
+  additions: ReplyAddition[]
+): Promise<void> {
+  try {
+    const addition = await waiting
+    if (addition !== undefined) additions.push(check(addition, reply))
+  } catch (error) {
+    logFailure(error, reply)
+  }
+  await collect(others, reply, additions)
+}
+
+function logFailure (error: unknown, { log }: FastifyReply): void {
+  log.error({ err: error }, 'a beforeReply callback failed')
 }
 
 /** The work is stored: the reply must go out, and must not deny it. Header values become text. */

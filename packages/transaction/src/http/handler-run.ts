@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { clonePlain, holdsSymbols, NOT_PLAIN, type Copies } from './clone-plain.ts'
 import { isBodyUnread } from './client-gone.ts'
 import { holdsConsumable } from './consumable.ts'
-import { copyHeaders, restoreReply } from '../payload/reply-headers.ts'
+import { copyHeaders, noHeaders, restoreReply } from '../payload/reply-headers.ts'
 import { TransactionUsageError } from '../errors.ts'
 import type { LazyTransaction } from '../core/lazy-transaction.ts'
 import type { Transaction } from '../transaction.ts'
@@ -70,7 +70,7 @@ function isShared (copy: Record<string, unknown>, request: FastifyRequest, key: 
 /** A request and a reply for the next run, as Fastify would have made them, in the state of the snapshot. */
 export function makeNext (previous: HandlerRun, snapshot: Snapshot): { request: FastifyRequest; reply: FastifyReply } {
   const request = create(previous.request, copyOwn(snapshot.request))
-  const reply = create(previous.reply, { ...copyOwn(snapshot.reply), request })
+  const reply = create(previous.reply, { ...copyOwn(snapshot.reply), ...noHeaders(previous.reply), request })
   for (const key of findOwnMethods(snapshot.reply)) Reflect.set(reply, key, refuseMethod(key))
   restore({ request, reply }, snapshot)
   return { request, reply }
@@ -130,20 +130,21 @@ function create<Value extends object> (previous: Value, own: object): Value {
 }
 
 /**
- * Own properties that Fastify and this plugin give to every run anew, or that belong to the connection; symbols by
- * their descriptions.
+ * Own properties that Fastify and this plugin give to every run anew, that the snapshot has apart, or that belong to the
+ * connection; symbols by their descriptions.
  */
 const givenToEveryRun = new Set([
   'raw',
   'log',
   'fastify.context',
   'fastify.RequestPayloadStream',
+  'fastify.reply.headers',
   'transaction.run',
   'transaction.reply'
 ])
 
 /** What parsers make has no symbols. */
-const fromParsers = new Set(['body', 'query', 'params', 'fastify.reply.headers'])
+const fromParsers = new Set(['body', 'query', 'params'])
 
 /**
  * All that a request or a reply has beside its prototype. Data is copied, so that two runs do not share what they

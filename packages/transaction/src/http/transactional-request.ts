@@ -197,10 +197,7 @@ export class TransactionalRequest {
 
   #makeRun (request: FastifyRequest, reply: FastifyReply, attempt: number): TransactionRun {
     const tx = this.#makeTransaction(request, reply, attempt)
-    const transaction = new Transaction(tx, this.#context.handles, {
-      ...this.route.options,
-      isSingleStatement: this.route.isSingleStatement
-    })
+    const transaction = new Transaction(tx, this.#context.handles, this.route)
     const run: TransactionRun = { owner: this, request, reply, tx, transaction, isSuperseded: false }
     this.#context.setRun(request, run)
     return run

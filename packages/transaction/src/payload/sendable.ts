@@ -12,6 +12,10 @@ const plainName = /^[a-z][a-z0-9-]*$/
 const plainValue = /^[\x20-\x7e]*$/
 const framing = ['transfer-encoding', 'trailer', 'content-length']
 
+/** Headers that were found plain, with their last values: most are the same for every reply. */
+const knownPlain = new Map<string, unknown>()
+const MOST_KNOWN = 100
+
 /**
  * What would only fail after the COMMIT: a status, reason, header or trailer that Node refuses or a client cannot read,
  * a payload that Fastify cannot write. Values that are no text yet become text, on the reply and in `headers`.
@@ -42,8 +46,10 @@ function isHttp2 ({ request }: FastifyReply): boolean {
 function isPlain (headers: Headers): boolean {
   for (const name in headers) {
     const value = headers[name]
+    if (knownPlain.get(name) === value && value !== undefined) continue
     if (!plainName.test(name) || framing.includes(name)) return false
     if (!(typeof value === 'string' && plainValue.test(value)) && typeof value !== 'number') return false
+    if (knownPlain.size < MOST_KNOWN || knownPlain.has(name)) knownPlain.set(name, value)
   }
   return true
 }
