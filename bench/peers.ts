@@ -36,6 +36,7 @@ export function allPeers (): Peer[] {
     DATABASE_MAX_OVERFLOW: '0',
     PROJECTIONS: 'false',
     RATE_LIMIT_MAX: '0',
+    SHUTDOWN_DELAY_MS: '0',
     MAX_EVENT_LOOP_DELAY_MS: '0'
   }
   const always = () => undefined

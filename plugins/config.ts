@@ -74,6 +74,7 @@ export function readSettings (
   return Object.freeze({
     ...values,
     DOCS: values.DOCS ?? !production,
+    SHUTDOWN_DELAY_MS: values.SHUTDOWN_DELAY_MS ?? (production ? 5000 : 0),
     LIST_CONCURRENCY: values.LIST_CONCURRENCY ?? (production ? 8 : 0),
     SEED: values.SEED ?? values.NODE_ENV === 'development'
   })

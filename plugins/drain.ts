@@ -1,19 +1,37 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 
 // What is left of the grace when connections are cut off: time to roll back, end pools and stop embedded databases.
 const CLEAN_UP_MS = 2000
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /**
+     * Announces the end: readiness answers 503 and each answer says `Connection: close`, while all else goes on.
+     * Resolves after SHUTDOWN_DELAY_MS, when load balancers have noticed; then `close()` loses no request.
+     */
+    announceClose: () => Promise<void>
+    /** True from the moment the end was announced, or the service began to close. */
+    isDraining: () => boolean
+  }
+}
+
 /**
  * Lets requests finish when the service closes: each answer then says `Connection: close`, so that keep-alive clients
  * go elsewhere, and what is still open shortly before SHUTDOWN_GRACE_MS ends is cut off.
  */
 export default fp(async function drain (app) {
-  const { SHUTDOWN_GRACE_MS } = app.config
+  const { SHUTDOWN_DELAY_MS, SHUTDOWN_GRACE_MS } = app.config
   let closing = false
   const connections = trackConnections(app)
+  app.decorate('isDraining', () => closing)
+  app.decorate('announceClose', async () => {
+    closing = true
+    await sleep(SHUTDOWN_DELAY_MS)
+  })
   app.addHook('preClose', async () => {
     closing = true
     connections.closeUnused()

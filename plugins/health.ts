@@ -8,7 +8,15 @@ import type { Fence } from './projections/fence/fence.ts'
 import { Pool } from './sql/postgres/pool.ts'
 
 /** What a dependency may say of itself; never a host, a version or the text of an error. */
-export type Condition = 'up' | 'degraded' | 'down' | 'no answer' | MigrationStatus | Fence['condition']
+export type Condition =
+  | 'up'
+  | 'degraded'
+  | 'down'
+  | 'no answer'
+  | 'read only'
+  | 'commits unanswered'
+  | MigrationStatus
+  | Fence['condition']
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -26,7 +34,7 @@ declare module 'fastify' {
 
 /** Whether requests should be sent here, and the condition of each dependency. */
 export interface Readiness {
-  status: 'ready' | 'not ready' | 'draining'
+  status: 'ready' | 'degraded' | 'not ready' | 'draining'
   checks: Record<string, Condition>
   /** Seconds each projection is behind, at most; every instance knows it, from the tables. */
   lag_seconds?: Record<string, number>
@@ -37,6 +45,9 @@ export interface Readiness {
 type Check = () => Condition | Promise<Condition>
 
 const READY = new Set<Condition>(['up', 'degraded', 'migrated meanwhile', 'repairing copies'])
+const STORES = new Set(['sql', 'mongodb'])
+/** Of a store that nobody can use now, whichever instance a client asks. */
+const AWAY = new Set<Condition>(['down', 'no answer', 'read only', 'commits unanswered'])
 const CACHE_MS = 1000
 const CHECK_MS = 1000
 
@@ -46,7 +57,11 @@ const AliveSchema = Type.Object({ status: Type.Literal('alive') }, {
   additionalProperties: false
 })
 const ReadinessSchema = Type.Object({
-  status: Type.String({ examples: ['ready'], description: 'ready, not ready or draining' }),
+  status: Type.String({
+    examples: ['ready'],
+    description:
+      'ready; degraded: one store takes no writes, routes of the other one work; not ready or draining: send requests elsewhere'
+  }),
   checks: Type.Record(Type.String(), Type.String(), {
     description: 'Condition of each dependency',
     examples: [{ sql: 'up', mongodb: 'up' }]
@@ -65,17 +80,13 @@ const ReadinessSchema = Type.Object({
 /** Answers /livez without touching a database, /readyz and /healthz from checks that are at most a second old. */
 export default fp(async function health (app) {
   const checks = new Map<string, Check>()
-  const readiness = cached(() => getReport(checks))
-  let draining = false
+  const readiness = cached(() => getReport(checks, app.config.READY_WHEN))
   app.decorate('addReadiness', (name, check) => {
     checks.set(name, check)
   })
   app.decorate('readiness', async () => {
     const report = await readiness()
-    return draining ? { ...report, status: 'draining' as const } : report
-  })
-  app.addHook('preClose', async () => {
-    draining = true
+    return app.isDraining() ? { ...report, status: 'draining' as const } : report
   })
   if (!app.doubles.db) app.addReadiness('sql', () => getSqlCondition(app))
   if (!app.doubles.mongo) app.addReadiness('mongodb', () => app.mongoState.state)
@@ -96,10 +107,13 @@ export default fp(async function health (app) {
 
   async function answerReadiness (_request: unknown, reply: FastifyReply): Promise<Readiness> {
     const report = await app.readiness()
-    reply.code(report.status === 'ready' ? 200 : 503).header('cache-control', 'no-store')
+    reply.code(report.status === 'ready' || report.status === 'degraded' ? 200 : 503).header(
+      'cache-control',
+      'no-store'
+    )
     return { ...report, ...describeCopies(app) }
   }
-}, { name: 'health', dependencies: ['config', 'errors', 'openapi', 'migrations', 'mongo'], fastify: '5.x' })
+}, { name: 'health', dependencies: ['config', 'errors', 'openapi', 'drain', 'migrations', 'mongo'], fastify: '5.x' })
 
 function describeCopies (app: FastifyInstance): Pick<Readiness, 'lag_seconds' | 'without_leader'> {
   const lag = lags(app)
@@ -117,8 +131,19 @@ async function getSqlCondition (app: FastifyInstance): Promise<Condition> {
   if (fence?.condition === 'not one pair') await fence.compare().catch(() => {})
   const pair = fence?.condition ?? 'up'
   if (pair === 'not one pair') return pair
-  const condition = isFull(app) ? 'degraded' : await app.migrationStatus()
+  if (app.hasDecorator('metrics') && app.metrics.isCommitUnanswered()) return 'commits unanswered'
+  if (isFull(app)) return 'degraded'
+  if (await isReadOnly(app)) return 'read only'
+  const condition = await app.migrationStatus()
   return condition === 'up' ? pair : condition
+}
+
+/** A standby, or a server that was made read only: every write there would be answered with 503. */
+async function isReadOnly ({ pg }: FastifyInstance): Promise<boolean> {
+  if (pg === undefined) return false
+  const text = "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool AS is_read_only"
+  const { rows } = await pg.query<{ is_read_only: boolean }>(text)
+  return rows[0]?.is_read_only === true
 }
 
 function describe (operationId: string, summary: string, response: Record<number, object>) {
@@ -143,12 +168,27 @@ function isFull ({ pg }: FastifyInstance): boolean {
   return idleCount - waitingCount <= 0 && totalCount >= options.max
 }
 
-async function getReport (checks: Map<string, Check>): Promise<Readiness> {
+async function getReport (checks: Map<string, Check>, readyWhen: 'any' | 'all'): Promise<Readiness> {
   const conditions = await Promise.all(
     [...checks].map(async ([name, check]) => [name, await getCondition(check)] as const)
   )
-  const isReady = conditions.every(([, condition]) => READY.has(condition))
-  return { status: isReady ? 'ready' : 'not ready', checks: Object.fromEntries(conditions) }
+  return { status: getStatus(conditions, readyWhen), checks: Object.fromEntries(conditions) }
+}
+
+/**
+ * An instance that is taken away because one store is away would take the routes of the other store with it, and all
+ * instances would be gone at once. What is wrong in another way is wrong with this instance.
+ */
+function getStatus (
+  checks: Array<readonly [string, Condition]>,
+  readyWhen: 'any' | 'all'
+): 'ready' | 'degraded' | 'not ready' {
+  const wrong = checks.filter(([, condition]) => !READY.has(condition))
+  if (wrong.length === 0) return 'ready'
+  const stores = checks.filter(([name]) => STORES.has(name))
+  const isServing = readyWhen === 'any' && wrong.length < stores.length &&
+    wrong.every(([name, condition]) => STORES.has(name) && AWAY.has(condition))
+  return isServing ? 'degraded' : 'not ready'
 }
 
 async function getCondition (check: Check): Promise<Condition> {

@@ -92,7 +92,20 @@ export const SettingsSchema = Type.Object({
   DATABASE_STATEMENT_TIMEOUT_MS: milliseconds(5000, 'Longest statement in a transaction.'),
   DATABASE_TRANSACTION_TIMEOUT_MS: milliseconds(10_000, 'Longest transaction.'),
   HANDLER_TIMEOUT_MS: milliseconds(15_000, 'Deadline of a request that has a transaction.'),
+  SHUTDOWN_DELAY_MS: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: 3_600_000,
+      description:
+        'On SIGTERM readiness answers 503 and each answer closes its connection for this long, while all else goes on; then running requests finish. Default: 5000 in production, otherwise 0.'
+    })
+  ),
   SHUTDOWN_GRACE_MS: milliseconds(20_000, 'How long running requests may finish on SIGTERM.'),
+  READY_WHEN: oneOf(
+    ['any', 'all'] as const,
+    'any',
+    'any: ready while a store takes writes, with the status degraded where the other one does not; all: ready while both do.'
+  ),
   PROJECTIONS: Type.Boolean({
     default: true,
     description: 'Carry users to MongoDB and posts to SQL in this process. False: leave it to others.'
@@ -154,5 +167,10 @@ export type ReadSettings = Static<typeof SettingsSchema>
 
 /** The settings after defaults: `app.config`. Keys are the names of the environment variables. */
 export type Settings = Readonly<
-  Omit<ReadSettings, 'DOCS' | 'SEED' | 'LIST_CONCURRENCY'> & { DOCS: boolean; SEED: boolean; LIST_CONCURRENCY: number }
+  Omit<ReadSettings, 'DOCS' | 'SEED' | 'LIST_CONCURRENCY' | 'SHUTDOWN_DELAY_MS'> & {
+    DOCS: boolean
+    SEED: boolean
+    LIST_CONCURRENCY: number
+    SHUTDOWN_DELAY_MS: number
+  }
 >

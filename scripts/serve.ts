@@ -32,10 +32,16 @@ export async function serve (
   const app = await buildApp({ settings })
   const { config, log } = app
   closeWithGrace(
-    { delay: config.SHUTDOWN_GRACE_MS + FORCE_AFTER_MS, logger: false, onTimeout, onSecondSignal },
+    {
+      delay: config.SHUTDOWN_DELAY_MS + config.SHUTDOWN_GRACE_MS + FORCE_AFTER_MS,
+      logger: false,
+      onTimeout,
+      onSecondSignal
+    },
     async ({ signal, err }) => {
       if (err === undefined) log.info({ signal }, 'closing')
       else log.fatal({ err }, 'closing after an error that nothing handled')
+      if (err === undefined) await app.announceClose()
       await app.close()
       await afterClose()
       log.info('closed')

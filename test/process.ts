@@ -53,6 +53,8 @@ export function startNode (t: Test, env: NodeJS.ProcessEnv, args: string[]): Ser
       NODE_OPTIONS: '',
       HOST: '127.0.0.1',
       PORT: '0',
+      // No load balancer has to notice.
+      SHUTDOWN_DELAY_MS: '0',
       ...env
     },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc']

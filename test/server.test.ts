@@ -198,7 +198,7 @@ t.test('F1 F2 databases that cannot be reached do not stop the service', async (
   for (const proxy of [sql, mongo]) proxy.accept()
   let isReady = false
   for (let tries = 0; tries < 6 && !isReady; tries++) {
-    isReady = await comesTrue(async () => (await fetch(`${origin}/readyz`)).status === 200)
+    isReady = await comesTrue(async () => (await (await fetch(`${origin}/readyz`)).text()).includes('"ready"'))
   }
   t.ok(isReady, 'it is ready when they are')
   t.equal((await fetch(`${origin}/users`)).status, 200)
@@ -277,6 +277,29 @@ t.test('F30 SIGTERM lets requests finish', async (t) => {
   t.equal(headers.connection, 'close', 'and its client told to go elsewhere')
   t.equal(await server.ended, 0, 'exit code')
   t.match(server.log.at(-1), { msg: 'closed' })
+})
+
+t.test('F30 on SIGTERM load balancers and clients are told, while all goes on', async (t) => {
+  const server = startServer(t, { ...await production(t), SHUTDOWN_DELAY_MS: '60000' })
+  const origin = await server.origin
+  const agent = new Agent({ keepAlive: true })
+  t.teardown(() => {
+    agent.destroy()
+  })
+  const add = (email: string) => send(agent, `${origin}/users`, { email, name: 'Ada' })
+  t.equal((await add('before@example.com')).headers.connection, 'keep-alive')
+  server.child.kill('SIGTERM')
+  await server.logged(/^closing$/)
+  const ready = await fetch(`${origin}/readyz`)
+  t.equal(ready.status, 503, 'readiness says no')
+  t.match(await ready.json(), { status: 'draining', checks: { sql: 'up' } })
+  for (const email of ['one@example.com', 'two@example.com']) {
+    const { status, headers } = await add(email)
+    t.equal(status, 201, 'work goes on, on open connections and on new ones')
+    t.equal(headers.connection, 'close', 'and each client is told to go elsewhere')
+  }
+  server.child.kill('SIGTERM')
+  t.equal(await server.ended, 1, 'a second signal does not wait')
 })
 
 t.test('F30 what does not finish is cut off within the grace', async (t) => {

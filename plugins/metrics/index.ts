@@ -24,6 +24,8 @@ export interface Metrics {
   text: () => Promise<string>
   /** The last answer of each problem type since the start, newest first. */
   problems: () => ProblemRecord[]
+  /** True while the last COMMIT in SQL, of the last ten seconds, was not answered: as when a synchronous standby is away. */
+  isCommitUnanswered: () => boolean
 }
 
 declare module 'fastify' {
@@ -41,7 +43,7 @@ export default fp(async function metrics (app) {
   const registry = new Registry()
   const problems = countProblems(app, registry)
   measureHttp(app, registry, problems.getType)
-  measureTransactions(app, registry)
+  const isCommitUnanswered = measureTransactions(app, registry)
   measurePools(app, registry)
   measureBounds(app, registry)
   measureProjections(app, registry)
@@ -51,7 +53,8 @@ export default fp(async function metrics (app) {
     registry,
     contentType: registry.contentType,
     text: async () => `${await registry.metrics()}\n${await processRegistry().metrics()}`,
-    problems: problems.latest
+    problems: problems.latest,
+    isCommitUnanswered
   })
 }, {
   name: 'metrics',

@@ -7,11 +7,18 @@ const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 
 type Store = typeof STORES[number]
 
-/** Counts transactions by store and outcome, and measures how long each was open. */
-export function measureTransactions (app: FastifyInstance, registry: Registry): void {
+/** Milliseconds for which a COMMIT without an answer says something of the next one. */
+const UNANSWERED_MS = 10_000
+
+/**
+ * Counts transactions by store and outcome, and measures how long each was open.
+ * @returns whether the last COMMIT in SQL was not answered, lately: most likely the next one would not be either
+ */
+export function measureTransactions (app: FastifyInstance, registry: Registry): () => boolean {
   const { ended, retries, statements, duration } = createMetrics([registry])
   const open = { sql: new Set<{ since: number }>(), mongo: new Set<{ since: number }>() }
   measureOpen(open, registry)
+  let unansweredAt: number | undefined
   app.observeTransactions(({ store, attempt }) => {
     const entry = { since: performance.now() }
     open[store].add(entry)
@@ -23,9 +30,13 @@ export function measureTransactions (app: FastifyInstance, registry: Registry): 
         duration.observe(labels, summary.milliseconds / 1000)
         statements.inc({ store }, summary.statements)
         if (attempt > 1) retries.inc({ store })
+        if (store !== 'sql') return
+        if (summary.outcome === 'unknown') unansweredAt = performance.now()
+        else if (summary.outcome === 'committed') unansweredAt = undefined
       }
     }
   })
+  return () => unansweredAt !== undefined && performance.now() - unansweredAt < UNANSWERED_MS
 }
 
 function createMetrics (registers: Registry[]) {

@@ -118,9 +118,62 @@ t.test('a pool that is full of attempts to connect is not merely busy', async (t
   proxy.pause()
   proxy.accept()
   t.ok(await comesTrue(() => pool.totalCount === 1 && pool.idleCount === 0), 'the next one hangs')
-  t.match(await app.readiness(), { status: 'not ready', checks: { sql: /down|no answer/ } })
+  t.match(await app.readiness(), { status: 'degraded', checks: { sql: /down|no answer/ } })
   proxy.resume()
   t.equal((await waiting).statusCode, 404)
+})
+
+t.test('one store is away: ready with what is left, unless all must be there', async (t) => {
+  for (const [READY_WHEN, statusCode, status] of [['any', 200, 'degraded'], ['all', 503, 'not ready']] as const) {
+    const { databaseUrl } = await databases(t)
+    const proxy = await Proxy.start(databaseUrl)
+    t.teardown(() => proxy.close())
+    const app = await build(t, {
+      settings: { DATABASE_URL: proxy.through(databaseUrl), PROJECTIONS: false, READY_WHEN }
+    })
+    proxy.refuse()
+    t.ok(await comesTrue(async () => (await app.readiness()).status === status), `${READY_WHEN}: ${status}`)
+    const reply = await app.inject('/readyz')
+    t.equal(reply.statusCode, statusCode)
+    t.match(reply.json(), { status, checks: { sql: /down|no answer/, mongodb: 'up' } })
+    t.equal((await app.inject('/posts')).statusCode, 200, 'and posts are read')
+    proxy.accept()
+    t.ok(await comesTrue(async () => (await app.readiness()).status === 'ready'), 'until it is back')
+  }
+})
+
+t.test('a SQL server that takes no writes is not up', async (t) => {
+  const { databaseUrl } = await databases(t)
+  const name = new URL(databaseUrl).pathname.slice(1)
+  const app = await build(t, { settings: { DATABASE_URL: databaseUrl, PROJECTIONS: false, READY_WHEN: 'all' } })
+  await change(databaseUrl, `alter database "${name}" set default_transaction_read_only = on`)
+  await change(
+    databaseUrl,
+    `
+    select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}' and pid <> pg_backend_pid()`
+  )
+  t.ok(await comesTrue(async () => (await app.readiness()).checks['sql'] === 'read only'))
+  t.equal((await app.inject('/readyz')).statusCode, 503)
+})
+
+t.test('while COMMIT is not answered the SQL server is not up', async (t) => {
+  const { databaseUrl } = await databases(t)
+  const app = await build(t, { settings: { DATABASE_URL: databaseUrl, PROJECTIONS: false } })
+  const add = (email: string) => app.inject({ method: 'POST', url: '/users', payload: { email, name: 'Ada' } })
+  t.equal(app.metrics.isCommitUnanswered(), false)
+  await change(
+    databaseUrl,
+    `
+    create function cut_off () returns trigger language plpgsql as $$
+      begin perform pg_terminate_backend(pg_backend_pid()); return null; end $$;
+    create constraint trigger cut_off after insert on users deferrable initially deferred
+      for each row when (new.email like 'lost%') execute function cut_off()`
+  )
+  t.match((await add('lost@example.com')).json(), { type: /outcome-unknown$/ })
+  t.ok(await comesTrue(async () => (await app.readiness()).checks['sql'] === 'commits unanswered'))
+  t.match(await app.readiness(), { status: 'degraded' })
+  t.equal((await add('ada@example.com')).statusCode, 201)
+  t.equal(app.metrics.isCommitUnanswered(), false, 'one that is answered ends it')
 })
 
 t.test('other plugins add what they depend on', async (t) => {

@@ -38,7 +38,9 @@ t.test('defaults are those of the documentation', async (t) => {
     DATABASE_STATEMENT_TIMEOUT_MS: 5000,
     DATABASE_TRANSACTION_TIMEOUT_MS: 10_000,
     HANDLER_TIMEOUT_MS: 15_000,
+    SHUTDOWN_DELAY_MS: 0,
     SHUTDOWN_GRACE_MS: 20_000,
+    READY_WHEN: 'any',
     DOCS: true,
     SEED: true
   })
@@ -65,7 +67,11 @@ t.test('the environment decides, overrides win, empty means unset', async (t) =>
 })
 
 t.test('documentation and sample rows are for development', async (t) => {
-  t.match(readSettings({ NODE_ENV: 'production', ...urls }), { DOCS: false, SEED: false })
+  t.match(readSettings({ NODE_ENV: 'production', ...urls }), {
+    DOCS: false,
+    SEED: false,
+    SHUTDOWN_DELAY_MS: 5000
+  })
   t.match(readSettings({ NODE_ENV: 'test' }), { DOCS: true, SEED: false })
   t.match(readSettings({ NODE_ENV: 'production', DOCS: 'true', ...urls }), { DOCS: true })
 })

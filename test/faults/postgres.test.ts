@@ -34,7 +34,8 @@ t.test('a PostgreSQL of its own, the service in a process of its own', async (t)
     MONGODB_DATABASE: mongoDatabase,
     DATABASE_POOL_SIZE: '5',
     DATABASE_MAX_OVERFLOW: '5',
-    DATABASE_POOL_TIMEOUT_MS: '5000'
+    DATABASE_POOL_TIMEOUT_MS: '5000',
+    READY_WHEN: 'all'
   })
   const origin = await service.origin
   const send: Survivor['send'] = async (method, url, body) => {
