@@ -9,8 +9,8 @@ const SESSION = {
   timezone: 'UTC',
   standard_conforming_strings: 'on'
 }
-/** The same, where the session is the client's own. */
-const OWN_SESSION = { ...SESSION, intervalstyle: 'postgres', bytea_output: 'hex' }
+/** The same, where the session is the client's own; its tables are those that the migrations made. */
+const OWN_SESSION = { ...SESSION, intervalstyle: 'postgres', bytea_output: 'hex', search_path: 'public' }
 
 /** What pg sends at the start of a session; not in its types. */
 interface Starting {
