@@ -10,6 +10,10 @@ export interface Migration {
   when: number
   /** SHA-256 of its text, with Unix line ends. */
   hash: string
+  /** Hashes of files that stood in its place and made the same; a database that ran one of them needs nothing more. */
+  replaces: string[]
+  /** Runs step by step beside the service, in PostgreSQL: the file begins with `-- online`. */
+  isOnline: boolean
   statements: string[]
 }
 
@@ -29,6 +33,9 @@ export class MigrationError extends Error {
     this.code = code
   }
 }
+
+const ONLINE = /^-- online\b/
+const REPLACES = /^-- replaces ([0-9a-f]{64})$/gm
 
 /**
  * The migrations of a folder that drizzle-kit writes, oldest first.
@@ -56,7 +63,8 @@ export function readMigrations (folder: string): Migration[] {
 function readMigration (folder: string, tag: string, when: number): Migration {
   const text = readFileSync(path.join(folder, `${tag}.sql`), 'utf8').replaceAll('\r\n', '\n')
   const hash = createHash('sha256').update(text).digest('hex')
-  return { tag, when, hash, statements: text.split('--> statement-breakpoint') }
+  const replaces = [...text.matchAll(REPLACES)].map(([, earlier = '']) => earlier)
+  return { tag, when, hash, replaces, isOnline: ONLINE.test(text), statements: text.split('--> statement-breakpoint') }
 }
 
 /**
@@ -73,7 +81,7 @@ export function findPending (migrations: Migration[], applied: Applied[]): Migra
   for (const { when, hash } of applied) {
     const file = known.get(when)
     if (file === undefined) throw unknown(applied, migrations)
-    if (file.hash !== hash) {
+    if (file.hash !== hash && !file.replaces.includes(hash)) {
       throw new MigrationError(
         'MIGRATION_EDITED',
         `Migration ${file.tag} was edited after it had run: restore the file and put the change into a new migration`

@@ -1,39 +1,43 @@
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
-import pg from 'pg'
 import { getDialect, type Database, type SqliteDatabase } from './index.ts'
 import { MigrationError, findPending, readMigrations, type Applied } from './journal.ts'
+import { migratePostgres } from './online/postgres.ts'
+import { refuseWait } from './online/session.ts'
 import { openSqliteClient, type SqliteClient } from './sqlite-client.ts'
 
 const FOLDERS = {
   postgres: path.join(import.meta.dirname, 'migrations', 'postgres'),
   sqlite: path.join(import.meta.dirname, 'migrations', 'sqlite')
 }
-// Two numbers nobody else is likely to use for an advisory lock in this database.
-const LOCK = '7246001, 1'
 const WAIT_MS = 60_000
 
 /** Where migrations come from and how long to wait for somebody else who is migrating. */
 export interface MigrateOptions {
   /** Folder of drizzle-kit. Default: the one of the URL's dialect beside this file. */
   folder?: string
-  /** Longest wait for another migrator or for a lock on a table, in milliseconds. Default: 60,000. */
+  /** Longest wait for another migrator, and for a lock on a table, in milliseconds. Default: 60,000. */
   waitMs?: number
   /** `when` of the last migration to run: for rows that were written at that state. Default: all run. */
   through?: number
+  /** Told a line for each step of a migration that runs beside the service. Default: nobody is. */
+  say?: (line: string) => void
 }
 
 /**
  * Brings a database up to date. Any number of processes may call it at the same time: one migrates, the others wait for
- * it. Either all pending migrations run or none does.
+ * it. Either all pending migrations run or none does, but for the online ones of PostgreSQL (docs/migrations.md).
  * @param url `postgres://…` or `file:…` (for `:memory:` see `migrateSqlite`)
  * @returns names of the migrations that ran, oldest first; empty when there was nothing to do
  * @throws MigrationError when the files and the database do not fit together; the driver's error when it cannot be
  * reached
  */
 export async function migrate (url: string, options: MigrateOptions = {}): Promise<string[]> {
-  if (/^postgres(ql)?:/.test(url)) return await migratePostgres(url, options)
+  if (/^postgres(ql)?:/.test(url)) {
+    const { folder = FOLDERS.postgres, waitMs = WAIT_MS, through = Infinity, say = () => {} } = options
+    return await migratePostgres(url, { folder, waitMs, through, say })
+  }
   const until = Date.now() + (options.waitMs ?? WAIT_MS)
   for (;;) {
     // A new client for each try: a connection that has met SQLITE_BUSY may refuse its next COMMIT.
@@ -47,37 +51,6 @@ export async function migrate (url: string, options: MigrateOptions = {}): Promi
       client.close()
     }
     await sleep(25)
-  }
-}
-
-async function migratePostgres (
-  url: string,
-  { folder = FOLDERS.postgres, waitMs = WAIT_MS, through = Infinity }: MigrateOptions
-): Promise<string[]> {
-  const migrations = readMigrations(folder)
-  const client = new pg.Client({ connectionString: url, application_name: 'migrate', connectionTimeoutMillis: 10_000 })
-  client.on('error', () => {}) // a lost connection also fails the statement that is waiting for it
-  await client.connect()
-  try {
-    // The lock belongs to the transaction, so it also holds through a pooler that hands out connections per
-    // transaction.
-    await client.query(`begin; set local statement_timeout = 0; set local lock_timeout = ${Math.trunc(waitMs)}`)
-    await client.query(`select pg_advisory_xact_lock(${LOCK})`).catch(refuseWait)
-    await client.query(
-      'create schema if not exists drizzle; create table if not exists drizzle.__drizzle_migrations (id serial primary key, hash text not null, created_at bigint)'
-    )
-    const { rows } = await client.query<{ hash: string; created_at: string }>(
-      'select hash, created_at from drizzle.__drizzle_migrations'
-    )
-    const pending = findPending(migrations, rows.map(toApplied)).filter(({ when }) => when <= through)
-    for (const { tag, when, hash, statements } of pending) {
-      for (const statement of statements) await client.query(statement).catch(failed(tag))
-      await client.query('insert into drizzle.__drizzle_migrations (hash, created_at) values ($1, $2)', [hash, when])
-    }
-    await client.query('commit')
-    return pending.map(({ tag }) => tag)
-  } finally {
-    await client.end()
   }
 }
 
@@ -178,14 +151,6 @@ function toApplied (row: { hash: string; created_at: string }): Applied {
 
 function isBusy (error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'SQLITE_BUSY'
-}
-
-function refuseWait (error: unknown): never {
-  throw new MigrationError(
-    'MIGRATION_LOCKED',
-    'Somebody else has been migrating this database for too long: wait for them, or stop them',
-    { cause: error }
-  )
 }
 
 function failed (tag: string): (error: unknown) => never {

@@ -14,10 +14,13 @@ import {
   uniqueIndex,
   type ExtraConfigColumn
 } from 'drizzle-orm/pg-core'
+import { MAX_ID } from '../schemas/common.ts'
 import { ORDER_STATUSES } from '../schemas/orders.ts'
 import { rules } from './rules.ts'
 
-const id = () => integer().primaryKey().generatedAlwaysAsIdentity()
+// The database makes no id that JavaScript and JSON could not hold exactly.
+const id = () => rowId().primaryKey().generatedAlwaysAsIdentity({ maxValue: MAX_ID })
+const rowId = () => bigint({ mode: 'number' })
 // Milliseconds, as JavaScript and MongoDB have them: a cursor made from a row finds that row again.
 const timestampMs = () => timestamp({ withTimezone: true, precision: 3 })
 const createdAt = () => timestampMs().notNull().defaultNow()
@@ -44,7 +47,7 @@ export const users = pgTable('users', {
 /** Orders of users; `total` is the exact sum of the items. */
 export const orders = pgTable('orders', {
   id: id(),
-  user_id: integer().notNull(),
+  user_id: rowId().notNull(),
   status: text({ enum: ORDER_STATUSES }).notNull().default('pending'),
   total: money().notNull(),
   created_at: createdAt()
@@ -59,7 +62,7 @@ export const orders = pgTable('orders', {
 /** Lines of an order; they go with it. */
 export const orderItems = pgTable('order_items', {
   id: id(),
-  order_id: integer().notNull(),
+  order_id: rowId().notNull(),
   product: text().notNull(),
   quantity: integer().notNull(),
   unit_price: money().notNull()
@@ -79,7 +82,7 @@ export const orderItems = pgTable('order_items', {
  */
 export const posts = pgTable('posts', {
   id: text().primaryKey(),
-  author_id: integer().notNull(),
+  author_id: rowId().notNull(),
   title: text().notNull(),
   category: text().notNull(),
   content_length: integer().notNull(),

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { MigrationError } from '../drizzle/journal.ts'
 import { migrate, pendingMigrations } from '../drizzle/migrate.ts'
+import { assertPlacement, PlacementError } from '../drizzle/placement.ts'
 import { getCauses } from './common/causes.ts'
 import { withTimeout } from './common/with-timeout.ts'
 
@@ -39,7 +40,7 @@ const MISFIT = /^MIGRATION_/
 /**
  * Brings the SQL database up to date in development; elsewhere only looks whether it lets us in and whether it has the
  * same migrations. A database that cannot be reached or differs does not stop the service: readiness says so until it
- * does.
+ * does. One whose tables lie in another schema does.
  */
 export default fp(async function migrations (app) {
   app.decorate('migrationStatus', watchStatus(app))
@@ -50,14 +51,21 @@ export default fp(async function migrations (app) {
       const done = await migrate(DATABASE_URL)
       if (done.length > 0) app.log.info({ migrations: done }, 'migrated')
     }
-    await withTimeout(app.migrationStatus(), BOOT_WAIT_MS, () => {
+    await withTimeout(lookAtTables(app), BOOT_WAIT_MS, () => {
       throw new Error(`no answer within ${BOOT_WAIT_MS} ms`)
     })
   } catch (error) {
-    if (hasCode(error, REFUSED) || (NODE_ENV === 'development' && hasCode(error, MISFIT))) throw error
+    if (
+      error instanceof PlacementError || hasCode(error, REFUSED) ||
+      (NODE_ENV === 'development' && hasCode(error, MISFIT))
+    ) throw error
     app.log.warn({ err: error }, 'the SQL database is not as it should be; readiness says when it is')
   }
 }, { name: 'migrations', dependencies: ['config', 'sql'], fastify: '5.x' })
+
+async function lookAtTables (app: FastifyInstance): Promise<void> {
+  if (await app.migrationStatus() === 'up') await assertPlacement(app.db)
+}
 
 function watchStatus (app: FastifyInstance): () => Promise<MigrationStatus> {
   let last: MigrationStatus = 'up'

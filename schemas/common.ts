@@ -1,7 +1,7 @@
 import { Type, type Static, type TSchema } from '@sinclair/typebox'
 
-/** Largest id of a row; what an `integer` column holds. */
-export const MAX_ID = 2_147_483_647
+/** Largest id of a row: columns hold more, but up to here a JSON number is exact in every client. */
+export const MAX_ID = Number.MAX_SAFE_INTEGER
 
 /**
  * A reference to a component. Only what is referred to becomes a component of the OpenAPI document; what stands there
@@ -39,6 +39,12 @@ export function line (minLength: number, maxLength: number, options: { examples?
 export function oneOf<const T extends readonly string[]> (values: T, options: Record<string, unknown> = {}) {
   return Type.Unsafe<T[number]>({ type: 'string', enum: values, ...options })
 }
+
+/** Shape of an id inside a cursor: its one spelling, 16 digits at most, as `MAX_ID` has. */
+export const ID_IN_CURSOR = '[1-9][0-9]{0,15}'
+
+/** Shape of a time inside a cursor: milliseconds since 1970 in their one spelling, up to the year 2286. */
+export const TIME_IN_CURSOR = '(?:0|[1-9][0-9]{0,12})'
 
 /** Id of a row. */
 export const IdSchema = Type.Integer({ minimum: 1, maximum: MAX_ID, examples: [42] })

@@ -1,5 +1,16 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { AmountSchema, cursorPage, IdSchema, TimestampSchema, oneOf, line, ref } from './common.ts'
+import {
+  AmountSchema,
+  cursorPage,
+  ID_IN_CURSOR,
+  IdSchema,
+  line,
+  MAX_ID,
+  oneOf,
+  ref,
+  TIME_IN_CURSOR,
+  TimestampSchema
+} from './common.ts'
 
 const product = line(1, 200, { examples: ['Punched cards'] })
 const quantity = Type.Integer({ minimum: 1, maximum: 10_000, examples: [2] })
@@ -37,8 +48,8 @@ export const OrderCreateSchema = Type.Object({
 export const OrderParamsSchema = Type.Object({ id: IdSchema })
 
 export const OrderListQuerySchema = Type.Object({
-  ...cursorPage('^[0-9]{1,13}_[0-9]{1,10}$', ['1738324800000_42']).properties,
-  user_id: Type.Optional(Type.Integer({ minimum: 1, maximum: 2_147_483_647, description: 'Only orders of this user' }))
+  ...cursorPage(`^${TIME_IN_CURSOR}_${ID_IN_CURSOR}$`, ['1738324800000_42']).properties,
+  user_id: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_ID, description: 'Only orders of this user' }))
 })
 
 export type Order = Static<typeof OrderSchema>

@@ -1,5 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { cursorPage } from './common.ts'
+import { cursorPage, ID_IN_CURSOR } from './common.ts'
 
 export const UserAnalyticsSchema = Type.Object({
   name: Type.String({ examples: ['Ada Lovelace'] }),
@@ -10,6 +10,6 @@ export const UserAnalyticsSchema = Type.Object({
   })
 }, { $id: 'UserAnalytics', additionalProperties: false, description: 'What a person wrote, in numbers' })
 
-export const UserAnalyticsQuerySchema = cursorPage('^[0-9]{1,10}_[0-9]{1,10}$', ['3_42'])
+export const UserAnalyticsQuerySchema = cursorPage(`^(?:0|[1-9][0-9]{0,9})_${ID_IN_CURSOR}$`, ['3_42'])
 
 export type UserAnalytics = Static<typeof UserAnalyticsSchema>

@@ -31,7 +31,10 @@ export function explainBoot (error: unknown, place: Place): string[] {
 function findLines (error: Fault, place: Place): string[] | undefined {
   const code = typeof error.code === 'string' || typeof error.code === 'number' ? String(error.code) : ''
   if (error.lines instanceof Array) return error.lines as string[]
-  if (error.name === 'EmbeddedError' || code.startsWith('MIGRATION_') || /^(SQLITE_FILE|PAIR_REFUSED)$/.test(code)) {
+  if (
+    error.name === 'EmbeddedError' || code.startsWith('MIGRATION_') ||
+    /^(SQLITE_FILE|SQL_SCHEMA|PAIR_REFUSED)$/.test(code)
+  ) {
     return [error.message]
   }
   const line = listenLine(error, code, place) ?? postgresLine(error, code, place) ?? mongoLine(error, code, place)

@@ -34,12 +34,28 @@ export function findFields (error: unknown, constraints: Constraints): Fields {
   return { detail, errors: pointer === '' ? [] : [{ pointer, detail }] }
 }
 
+/** A key of the database's own making that it could not use. */
+export interface KeyFault extends GeneratedKey {
+  /** True: none is left. False: the one it made is taken. */
+  isSpent: boolean
+}
+
+/** A sequence that is at its end, in PostgreSQL's words of any language or those of our trigger in SQLite. */
+const SPENT = /"(\w+_seq)"|no id is left for (\w+\.\w+)/
+
 /**
- * The key that the database has made and found taken, which is no fault of the request; undefined for any other error.
+ * The key that the database has made and found taken, or could not make, which is no fault of the request; undefined
+ * for any other error.
  */
-export function findTakenKey (error: unknown): GeneratedKey | undefined {
+export function findKeyFault (error: unknown): KeyFault | undefined {
   const fault = getDriverError(error)
-  return fault === undefined ? undefined : getNames(fault).map((name) => generatedKeys[name]).find(Boolean)
+  if (fault === undefined) return undefined
+  const spent = fault.code === '2200H' || String(fault.code).startsWith('SQLITE_CONSTRAINT')
+    ? SPENT.exec(fault.message)
+    : null
+  const names = spent === null ? getNames(fault) : [spent[1] ?? spent[2] ?? '']
+  const key = names.map((name) => generatedKeys[name]).find(Boolean)
+  return key === undefined ? undefined : { ...key, isSpent: spent !== null }
 }
 
 // PostgreSQL names the constraint, MongoDB the index, SQLite only table and columns.

@@ -5,7 +5,7 @@ import { constraintProblems } from '../../drizzle/constraints.ts'
 import { describeRepair } from '../../drizzle/generated-keys.ts'
 import { indexProblems } from '../mongo/collections/index.ts'
 import { CATALOG } from './catalog.ts'
-import { findTakenKey } from './fields.ts'
+import { findKeyFault } from './fields.ts'
 import { answerExpectation } from './client-error.ts'
 import { answerLateBody } from './late-body.ts'
 import { assert, HttpProblem, type ProblemExtras } from './http-problem.ts'
@@ -79,8 +79,8 @@ export function answerError (error: FastifyError, request: FastifyRequest, reply
   const mapped = toProblem(error, request.id, constraints)
   const problem = mapped.body.status >= 500 && hasCommitted(request) ? afterCommit(mapped) : mapped
   const { status } = problem.body
-  const taken = status === 500 ? findTakenKey(error) : undefined
-  if (taken !== undefined) request.log.error({ err: error, ...taken }, describeRepair(taken))
+  const key = status === 500 ? findKeyFault(error) : undefined
+  if (key !== undefined) request.log.error({ err: error, ...key }, describeRepair(key, key.isSpent))
   else if (status === 500) request.log.error({ err: error }, 'request failed')
   else if (status > 500) request.log.warn({ err: error }, 'request not answered')
   else request.log.debug({ err: error }, 'request refused')

@@ -4,7 +4,7 @@ import type { Problem, ProblemError } from '../../schemas/problem.ts'
 import { mapError } from 'fastify-transaction'
 import { CATALOG, isProblemType, typeOfStatus, type ProblemType } from './catalog.ts'
 import { isFirstOnly } from '../validation/partial.ts'
-import { findFields, findTakenKey } from './fields.ts'
+import { findFields, findKeyFault } from './fields.ts'
 import { MAX_ERRORS, validationErrors } from './validation.ts'
 
 /** A problem body with what belongs in the headers beside it. */
@@ -87,7 +87,7 @@ function toParts (error: unknown, constraints: Record<string, ConstraintProblem>
   if (byCode !== undefined) return byCode
   const answer = mapError(error)
   if (answer === undefined) return statedParts(known)
-  if (findTakenKey(error) !== undefined) return { status: 500, type: 'internal' }
+  if (findKeyFault(error) !== undefined) return { status: 500, type: 'internal' }
   const { errors, detail } = findFields(error, constraints)
   const type = isProblemType(answer.type) ? answer.type : typeOfStatus(answer.status)
   const retryAfter = typeof known.retryAfter === 'number' ? known.retryAfter : answer.retryAfter

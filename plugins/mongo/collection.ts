@@ -1,5 +1,6 @@
 import type { Document, IndexDescription } from 'mongodb'
 import type { ConstraintProblem } from '../../drizzle/constraints.ts'
+import { MAX_ID } from '../../schemas/common.ts'
 
 /** What MongoDB is told about a collection. A file of collections/ declares one; the service makes it so at boot. */
 export interface Collection {
@@ -19,8 +20,8 @@ interface Index extends IndexDescription {
 /** BSON types of a number: a JavaScript integer above 2^31 is stored as a double, so `int` alone would refuse it. */
 export const NUMBER = ['int', 'long', 'double']
 
-/** An id of a row. */
-export const POSITIVE_INTEGER = { bsonType: NUMBER, multipleOf: 1, minimum: 1 }
+/** An id of a row: a whole number that a double holds exactly. */
+export const POSITIVE_INTEGER = { bsonType: NUMBER, multipleOf: 1, minimum: 1, maximum: MAX_ID }
 
 /**
  * The rule of a text in a validator. The server knows few keywords of JSON Schema and refuses the others, so only the

@@ -1,4 +1,5 @@
 import type { ObjectId } from 'mongodb'
+import { MAX_ID } from '../../schemas/common.ts'
 
 /** A post without its content, as MongoDB gives it; other writers may have left out or mistyped anything. */
 export interface PostFields {
@@ -20,6 +21,7 @@ export interface PostRow {
   created_at: string
 }
 
+/** What an `integer` column holds. */
 const LARGEST = 2_147_483_647
 const FIRST_YEAR = Date.UTC(1, 0)
 const LAST_YEAR = Date.UTC(9999, 11, 31)
@@ -31,16 +33,16 @@ const LAST_YEAR = Date.UTC(9999, 11, 31)
 export function toRow ({ _id, title, category, author_id, created_at, content_length }: PostFields): PostRow {
   return {
     id: String(_id),
-    author_id: integer(author_id),
+    author_id: integer(author_id, MAX_ID),
     title: text(title),
     category: text(category),
-    content_length: integer(content_length),
+    content_length: integer(content_length, LARGEST),
     created_at: toIsoTimestamp(created_at)
   }
 }
 
-function integer (value: unknown): number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= LARGEST ? value : 0
+function integer (value: unknown, largest: number): number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= largest ? value : 0
 }
 
 // PostgreSQL stores no NUL.

@@ -4,6 +4,9 @@ import { MAX_ID } from '../../schemas/common.ts'
 import { toPage, type Page, type PageRequest } from '../paging/page.ts'
 import { defineQueries, type Params } from '../../drizzle/prepared/queries.ts'
 
+/** Largest number of the type `integer`, as which posts are counted. */
+const MAX_COUNT = 2_147_483_647
+
 /** What a user has written, in numbers; the average is null without posts. */
 export interface UserAnalytics {
   id: number
@@ -11,6 +14,8 @@ export interface UserAnalytics {
   post_count: number
   avg_content_length: number | null
 }
+
+type Row = Omit<UserAnalytics, 'id'> & { id: number | string }
 
 // Posts are grouped before users are joined: the index on (author_id, content_length) holds all that is needed of them.
 const queries = defineQueries('user_analytics', () => {
@@ -23,9 +28,9 @@ const queries = defineQueries('user_analytics', () => {
 
   return {
     list: ({ limit, skip }: Params<{ limit: number; skip: number }>) =>
-      sql<UserAnalytics>`${report} ${order} limit ${limit} offset ${skip}`,
+      sql<Row>`${report} ${order} limit ${limit} offset ${skip}`,
     listAfter: ({ limit, count, id }: Params<{ limit: number; count: number; id: number }>) =>
-      sql<UserAnalytics>`${report}
+      sql<Row>`${report}
       where coalesce(p.post_count, 0) < ${count} or (coalesce(p.post_count, 0) = ${count} and u.id > ${id}) ${order} limit ${limit}`
   }
 })
@@ -42,11 +47,21 @@ export function createUserAnalyticsRepository (db: Database) {
     /** Those who wrote most first. The cursor is `<post count>_<user id>`. */
     async list ({ limit, skip = 0, after }: PageRequest): Promise<Page<UserAnalytics>> {
       const wanted = limit + 1
-      const [count, id] = after?.split('_').map((part) => Math.min(Number(part), MAX_ID)) ?? []
-      const rows = count === undefined || id === undefined
+      const rows = after === undefined
         ? await run.list({ limit: wanted, skip })
-        : await run.listAfter({ limit: wanted, count, id })
-      return toPage(rows, limit, ({ post_count, id }) => `${post_count}_${id}`)
+        : await run.listAfter({ limit: wanted, ...toPlace(after) })
+      // What is read without Drizzle's columns is what the driver makes of bigint: text, in a pool of somebody else.
+      return toPage(
+        rows.map((row) => ({ ...row, id: Number(row.id) })),
+        limit,
+        ({ post_count, id }) => `${post_count}_${id}`
+      )
     }
   }
+}
+
+// Nobody has more posts, nor a larger id, so a cursor from beyond means the same as one from just below.
+function toPlace (after: string): { count: number; id: number } {
+  const [count, id] = after.split('_').map(Number)
+  return { count: Math.min(count ?? 0, MAX_COUNT), id: Math.min(id ?? 0, MAX_ID) }
 }

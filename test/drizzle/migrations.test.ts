@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { pgTable, text } from 'drizzle-orm/pg-core'
 import { drizzle } from 'drizzle-orm/node-postgres'
@@ -14,49 +14,12 @@ import { SqliteHandle } from '../../plugins/sql/sqlite/handle.ts'
 import { SqliteReadWritePool } from '../../plugins/sql/sqlite/read-write-pool.ts'
 import { newFolder } from '../folder.ts'
 import { databases } from '../helper.ts'
-import { readRun } from '../databases/run.ts'
+import { emptyPostgres, folder, rewrite } from './databases.ts'
 
 const real = path.join(import.meta.dirname, '..', '..', 'drizzle', 'migrations')
 const tags = {
   postgres: readMigrations(path.join(real, 'postgres')).map(({ tag }) => tag),
   sqlite: readMigrations(path.join(real, 'sqlite')).map(({ tag }) => tag)
-}
-
-interface File {
-  tag: string
-  when: number
-  sql: string
-}
-
-/** A folder as drizzle-kit writes it. */
-function folder (t: Test, files: File[]): string {
-  const dir = newFolder(t)
-  rewrite(dir, files)
-  return dir
-}
-
-function rewrite (dir: string, files: File[]): void {
-  mkdirSync(path.join(dir, 'meta'), { recursive: true })
-  writeFileSync(
-    path.join(dir, 'meta', '_journal.json'),
-    JSON.stringify({ entries: files.map(({ tag, when }, idx) => ({ idx, tag, when })) })
-  )
-  for (const { tag, sql } of files) writeFileSync(path.join(dir, `${tag}.sql`), sql)
-}
-
-/** An empty database: nothing of ours in it. */
-async function emptyPostgres (t: Test): Promise<{ url: string; client: pg.Client }> {
-  const admin = new pg.Client(readRun().postgres)
-  await admin.connect()
-  const name = `empty_${process.pid}_${Math.floor(performance.now() * 1000)}`
-  await admin.query(`create database ${name}`)
-  await admin.end()
-  const url = new URL(readRun().postgres)
-  url.pathname = name
-  const client = new pg.Client(url.href)
-  await client.connect()
-  t.teardown(() => client.end())
-  return { url: url.href, client }
 }
 
 function sqliteFile (t: Test): string {
@@ -212,7 +175,7 @@ t.test('a journal is in the order of time', async (t) => {
   })
   t.ok(tags.postgres.length > 0)
   t.equal(tags.sqlite.length, tags.postgres.length, 'each change is in both dialects')
-  const migration: Migration = { tag: '0000_a', when: 1, hash: 'h', statements: [] }
+  const migration: Migration = { tag: '0000_a', when: 1, hash: 'h', replaces: [], isOnline: false, statements: [] }
   t.strictSame(findPending([migration], []), [migration])
   t.strictSame(findPending([migration], [{ when: 1, hash: 'h' }]), [])
 })

@@ -141,7 +141,9 @@ t.test('every query answers as Drizzle itself would', async (t) => {
       t.strictSame(rows, await theirs, `${kind}: ${what}`)
     }
     t.equal((await run.outer()).at(-1)?.order, null, `${kind}: an order that is not there is null`)
-    t.strictSame(await run.raw({ id: 2 }), [{ id: 2, name: 'user 2' }], `${kind}: raw SQL`)
+    const [found] = await run.raw({ id: 2 })
+    // As the driver has it: text, where a column is a bigint and nobody has asked for numbers.
+    t.strictSame(found, { id: kind === 'postgres' ? '2' : 2, name: 'user 2' }, `${kind}: raw SQL`)
   }
 })
 

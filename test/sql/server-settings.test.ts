@@ -1,6 +1,7 @@
 import pg from 'pg'
 import t from 'tap'
-import { build, databases } from '../helper.ts'
+import { buildApp, type App } from '../../app.ts'
+import { build, databases, type Databases } from '../helper.ts'
 import { until } from '../until.ts'
 
 t.test('answers and copies do not depend on the settings of role and database', async (t) => {
@@ -15,14 +16,20 @@ t.test('answers and copies do not depend on the settings of role and database', 
     "bytea_output = 'escape'",
     'standard_conforming_strings = off',
     'extra_float_digits = 0',
-    "lc_numeric = 'C'"
+    "lc_numeric = 'C'",
+    'search_path = decoy'
   ]
+  // What the service must not read or write, whatever role and database say.
+  await admin.query(
+    'create schema decoy; create table decoy.users (like public.users); create table decoy.outbox (n integer)'
+  )
   for (const setting of settings) await admin.query(`alter database ${name} set ${setting}`)
 
   const app = await build(t, {
     settings: { DATABASE_URL: own.databaseUrl, MONGODB_URL: own.mongoUrl, MONGODB_DATABASE: own.mongoDatabase }
   })
   t.teardown(() => admin.end()) // before the app looks for sessions that were left
+  await admin.query('set search_path = public')
   await admin.query(
     "insert into users (email, name, created_at) values ('may@example.com', 'back\\slash', '2026-05-04T23:30:00Z')"
   )
@@ -67,4 +74,73 @@ t.test('answers and copies do not depend on the settings of role and database', 
   )
   const outbox = async () => Number((await admin.query<{ n: string }>('select count(*) as n from outbox')).rows[0]?.n)
   await until('the outbox is empty', async () => await outbox() === 0)
+  t.equal((await admin.query('select from decoy.users')).rowCount, 0)
 })
+
+t.test('tables in another schema are refused at boot, with what to do', async (t) => {
+  const own = await databases(t)
+  const admin = new pg.Client(own.databaseUrl)
+  await admin.connect()
+  await admin.query('create schema app; alter table orders set schema app')
+  t.teardown(() => admin.end())
+  for (const NODE_ENV of ['test', 'production', 'development']) {
+    await t.rejects(boot(own, { NODE_ENV }), {
+      code: 'SQL_SCHEMA',
+      message: /^DATABASE_URL: the table orders is in the schema app, and the service uses public: move .*$/
+    })
+  }
+  await admin.query('alter table app.orders set schema public')
+  await (await boot(own)).close()
+})
+
+t.test('behind PgBouncer, where sessions are not ours, a search_path that leads elsewhere is refused at boot', async (t) => {
+  const own = await databases(t)
+  const name = new URL(own.databaseUrl).pathname.slice(1)
+  const admin = new pg.Client(own.databaseUrl)
+  await admin.connect()
+  t.teardown(() => admin.end())
+  const pooled = { ...own, databaseUrl: `${own.databaseUrl}?pgbouncer=true` }
+  for (const path of ["''", 'decoy, public']) {
+    await admin.query('create schema if not exists decoy; create table if not exists decoy.users (id integer)')
+    await admin.query(`alter database ${name} set search_path = ${path}`)
+    await t.rejects(boot(pooled), {
+      code: 'SQL_SCHEMA',
+      message:
+        /^DATABASE_URL: the search_path does not lead to public\.\w+: ALTER ROLE \w+ SET search_path = public, then start again$/
+    })
+    await (await boot(own)).close()
+  }
+  await admin.query(`alter database ${name} set search_path = public, decoy`)
+  await (await boot(pooled)).close()
+})
+
+t.test('data alone comes back without any search_path, as a restore has it', async (t) => {
+  const { databaseUrl } = await databases(t)
+  const admin = new pg.Client(databaseUrl)
+  await admin.connect()
+  t.teardown(() => admin.end())
+  await admin.query("select pg_catalog.set_config('search_path', '', false)")
+  await admin.query("insert into public.fence (pair) values ('p')")
+  await admin.query(`insert into public.users (id, email, name, version) overriding system value
+    select n, 'u' || n || '@example.com', 'n', n from pg_catalog.generate_series(1, 3) n`)
+  await admin.query('insert into public.orders (id, user_id, total) overriding system value values (1, 2, 1)')
+  await admin.query("update public.users set name = 'm' where id = 1")
+  await admin.query('delete from public.users where id = 3')
+  t.equal((await admin.query('select from public.outbox')).rowCount, 5)
+  await admin.query('truncate public.users cascade')
+  t.strictSame((await admin.query('select mend_wanted from public.fence')).rows, [{ mend_wanted: 1 }])
+})
+
+async function boot (own: Databases, settings: object = {}): Promise<App> {
+  return await buildApp({
+    logger: false,
+    settings: {
+      NODE_ENV: 'test',
+      DATABASE_URL: own.databaseUrl,
+      MONGODB_URL: own.mongoUrl,
+      MONGODB_DATABASE: own.mongoDatabase,
+      PROJECTIONS: false,
+      ...settings
+    }
+  })
+}

@@ -40,6 +40,7 @@ const TRANSACTION: Record<string, MappedError> = {
 const SQLSTATE: Record<string, MappedError> = {
   '08': UNAVAILABLE,
   22: VALUE,
+  '2200H': INTERNAL, // a sequence has come to its end
   23: VALUE,
   23001: REFERENCE,
   23503: REFERENCE,

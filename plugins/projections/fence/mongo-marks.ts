@@ -1,4 +1,5 @@
 import type { Db } from 'mongodb'
+import { MAX_ID } from '../../../schemas/common.ts'
 import type { MongoMarks } from './judge.ts'
 
 interface FenceDocument {
@@ -10,7 +11,7 @@ interface FenceDocument {
 }
 
 /** Ids above this are no users': lifting a sequence to one of them would leave no room for new users. */
-const HIGHEST = 2_147_483_647 - 1_000_000
+const HIGHEST = MAX_ID - 1_000_000_000
 const MENDS_KEPT = 10
 
 function fences (db: Db) {

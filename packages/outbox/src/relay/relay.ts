@@ -128,7 +128,9 @@ export class Relay {
     }
     const [oldest] = events
     if (oldest !== undefined && settlement.done.length > 0) {
-      this.#stats.latencyMs = Math.max(0, Date.now() - oldest.createdAt.getTime())
+      // Whatever a store makes of the time: a figure is no reason for a batch to fail.
+      const latencyMs = Date.now() - Number(oldest.createdAt)
+      if (Number.isFinite(latencyMs)) this.#stats.latencyMs = Math.max(0, latencyMs)
     }
     return settlement
   }

@@ -13,7 +13,9 @@ import type {
   TopicGauge
 } from '../types.ts'
 
-const COLUMNS = 'o.id::text AS id, o.topic, o.key, o.payload, o.attempts, o.created_at AS "createdAt"'
+/** Milliseconds since 1970, which no DateStyle or TimeZone of role or database writes otherwise. */
+const toTime = (column: string) => `(extract(epoch FROM ${column}) * 1000)::float8`
+const COLUMNS = `o.id::text AS id, o.topic, o.key, o.payload, o.attempts, ${toTime('o.created_at')} AS "createdAt"`
 /** Rows counted at most, so that a huge backlog is not scanned every few seconds. */
 const COUNTED = 100_000
 
@@ -42,10 +44,12 @@ export function postgresStore (pool: Pool, { table = 'outbox' }: { table?: strin
       ),
     measure: async () => (await pool.query<TopicGauge>(measureSql(table))).rows,
     parked: async (limit = 1000) =>
-      (await pool.query<ParkedEvent>(
-        `SELECT ${COLUMNS}, o.parked_at AS "parkedAt", o.last_error AS "lastError" FROM ${table} AS o WHERE o.parked_at IS NOT NULL ORDER BY o.id LIMIT $1`,
+      (await pool.query<Read<ParkedEvent>>(
+        `SELECT ${COLUMNS}, ${
+          toTime('o.parked_at')
+        } AS "parkedAt", o.last_error AS "lastError" FROM ${table} AS o WHERE o.parked_at IS NOT NULL ORDER BY o.id LIMIT $1`,
         [limit]
-      )).rows,
+      )).rows.map((row) => ({ ...toEvent(row), parkedAt: new Date(row.parkedAt), lastError: row.lastError })),
     replay: async (ids) =>
       await getIds(
         pool,
@@ -54,6 +58,13 @@ export function postgresStore (pool: Pool, { table = 'outbox' }: { table?: strin
       ),
     discard: async (ids) => await getIds(pool, `DELETE FROM ${table}`, ids)
   }
+}
+
+/** An event as it is read: times are numbers. */
+type Read<Event> = { [Name in keyof Event]: Event[Name] extends Date ? number : Event[Name] }
+
+function toEvent ({ id, topic, key, payload, attempts, createdAt }: Read<OutboxEvent>): OutboxEvent {
+  return { id, topic, key, payload, attempts, createdAt: new Date(createdAt) }
 }
 
 async function insert (tx: OutboxTransaction, table: string, event: NewEvent): Promise<string> {
@@ -104,10 +115,10 @@ async function claimRows (
   { topic, limit, bothEnds = false }: Claim
 ): Promise<OutboxEvent[]> {
   const read = async (count: number, order: string, after: string) =>
-    (await client.query<OutboxEvent>(
+    (await client.query<Read<OutboxEvent>>(
       `SELECT ${COLUMNS} FROM ${table} AS o WHERE ${READY} AND o.id > $3::bigint ORDER BY o.id ${order} LIMIT $2 FOR UPDATE SKIP LOCKED`,
       [topic, count, after]
-    )).rows
+    )).rows.map(toEvent)
   const oldest = await read(bothEnds ? Math.ceil(limit / 2) : limit, '', '0')
   const last = oldest.at(-1)
   if (!bothEnds || last === undefined || oldest.length < Math.ceil(limit / 2)) return oldest
@@ -132,7 +143,7 @@ async function claimHeads (
     SELECT ${COLUMNS} FROM ${table} AS o
     WHERE o.id IN (SELECT id FROM heads WHERE available_at <= clock_timestamp() + interval '1 millisecond' LIMIT $2) AND ${READY}
     ORDER BY o.key FOR UPDATE OF o SKIP LOCKED`
-  return (await client.query<OutboxEvent>(text, [topic, limit, after])).rows
+  return (await client.query<Read<OutboxEvent>>(text, [topic, limit, after])).rows.map(toEvent)
 }
 
 function measureSql (table: string): string {
