@@ -104,22 +104,8 @@ export default fp(async function projections (app) {
   })
   for (const { follow } of Object.values(copies)) follow(app, stores)
   const { fence } = stores
-  const resync = async (name: CopyName, purpose: string, isAnew = false) => {
-    const copy: Copy = copies[name]
-    await claimProgress(app, name, { purpose, isAnew })
-    return await copy.resync(app, stores)
-  }
-  app.decorate('projections', {
-    fence,
-    removedPosts: 0,
-    copying: new Map(),
-    onProgress: logProgress(app),
-    adopt: () => fence.settle('adopt'),
-    resync: async (name, { isAnew = false } = {}) => {
-      await fence.settle('again')
-      return await resync(name, 'resync', isAnew)
-    }
-  })
+  const resync = createResync(app, stores)
+  decorate(app, fence, resync)
   if (app.offline) return
   app.addHook('onReady', async function compareStores () {
     // A store that is away is compared by the first connection, or when it is back.
@@ -132,6 +118,30 @@ export default fp(async function projections (app) {
     })
   }
 }, { name: 'projections', dependencies: ['config', 'sql', 'mongo', 'migrations'], fastify: '5.x' })
+
+type Resync = (name: CopyName, purpose: string, isAnew?: boolean) => Promise<CopyReport>
+
+function createResync (app: FastifyInstance, stores: Stores): Resync {
+  return async (name, purpose, isAnew = false) => {
+    const copy: Copy = copies[name]
+    await claimProgress(app, name, { purpose, isAnew })
+    return await copy.resync(app, stores)
+  }
+}
+
+function decorate (app: FastifyInstance, fence: Fence, resync: Resync): void {
+  app.decorate('projections', {
+    fence,
+    removedPosts: 0,
+    copying: new Map(),
+    onProgress: logProgress(app),
+    adopt: () => fence.settle('adopt'),
+    resync: async (name, { isAnew = false } = {}) => {
+      await fence.settle('again')
+      return await resync(name, 'resync', isAnew)
+    }
+  })
+}
 
 function logProgress (app: FastifyInstance): Projections['onProgress'] {
   let saidAt = performance.now()
