@@ -72,6 +72,8 @@ export interface StreamGauge {
   stream: string
   /** False while no process holds the right to follow it. */
   isLed: boolean
+  /** Since when the process that follows it does so; undefined where none does, or only one can. */
+  ledSince: Date | undefined
   /** Milliseconds since the SQL side was last known to be equal to MongoDB. */
   currentMs: number
 }
