@@ -1,11 +1,8 @@
 // `npm run backup -- <folder>`: both stores at one moment, while the service runs.
-import { explainBoot } from '../plugins/errors/boot.ts'
-import { readCommand } from './pair/command.ts'
+import { readCommand, runPairCommand } from './pair/command.ts'
 import { takeBackup } from './pair/take.ts'
 
-const USAGE = [
-  'npm run backup -- <folder>      both stores at one moment, into a new folder; the service may go on running'
-]
+const USAGE = 'npm run backup -- <folder>: both stores at one moment, into a new folder; the service may go on running'
 
 async function run (): Promise<void> {
   const { folder, urls } = readCommand(process.argv.slice(2), [], USAGE)
@@ -13,7 +10,4 @@ async function run (): Promise<void> {
   console.log(`${folder}: both stores as of ${fence_at}; pair ${pair}, epoch ${epoch}, count ${counter}`)
 }
 
-await run().catch((error: unknown) => {
-  for (const line of explainBoot(error, process.env)) console.error(line)
-  process.exitCode = 1
-})
+await runPairCommand(run)

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { countBroken, runFailovers, type FailoverResult } from './ledger/failover.ts'
 import { brokenPromises, type Tally } from './ledger/history.ts'
 import type { Victim } from './ledger/processes.ts'
 import { runRestores } from './ledger/restore.ts'
@@ -10,7 +11,8 @@ import { runLedger, type LedgerResult } from './ledger/run.ts'
 
 const USAGE = `npm run ledger -- [--rounds 20] [--instances 2] [--away <ms>] [--only service|postgres|mongod]
   --away 60000 --only mongod --rounds 1: MongoDB is gone for a minute
-npm run ledger -- --restore: PostgreSQL alone, then MongoDB alone, is restored to an earlier moment`
+npm run ledger -- --restore: PostgreSQL alone, then MongoDB alone, is restored to an earlier moment
+npm run ledger -- --failover: PostgreSQL fails over to an asynchronous, then to a synchronous standby; then MongoDB's primary is killed`
 const TURNS: Victim[] = ['service', 'postgres', 'service', 'mongod']
 
 async function main (): Promise<void> {
@@ -20,10 +22,12 @@ async function main (): Promise<void> {
       instances: { type: 'string', default: '2' },
       away: { type: 'string' },
       only: { type: 'string' },
-      restore: { type: 'boolean', default: false }
+      restore: { type: 'boolean', default: false },
+      failover: { type: 'boolean', default: false }
     }
   })
   if (values.restore) return await restore()
+  if (values.failover) return await failover()
   const [rounds, instances, away] = [
     Number(values.rounds),
     Number(values.instances),
@@ -43,6 +47,30 @@ async function main (): Promise<void> {
 async function restore (): Promise<void> {
   const dataDir = mkdtempSync(path.join(tmpdir(), 'tandem-ledger-'))
   end(await runRestores({ dataDir, say: console.log }), dataDir)
+}
+
+async function failover (): Promise<void> {
+  const dataDir = mkdtempSync(path.join(tmpdir(), 'tandem-ledger-'))
+  const results = await runFailovers({ dataDir, say: console.log })
+  console.table(Object.fromEntries(Object.entries(results).map(([name, result]) => [name, toRow(result)])))
+  end(Object.values(results).reduce((sum, result) => sum + countBroken(result), 0), dataDir)
+}
+
+function toRow ({ tally, gone, lostPosts, lies, isSaid, areEqual, away, catchUp }: FailoverResult) {
+  const { requests, acked, refused, unknown, lost, half, ghost, double, wrong } = tally
+  return {
+    requests,
+    '2xx': acked,
+    refused,
+    unanswered: unknown,
+    'not on the standby': `${gone.users} users, ${gone.orders} orders`,
+    'posts lost': lostPosts,
+    'tokens that lie': lies,
+    'lost half ghost double wrong': [lost, half, ghost, double, wrong].join(' '),
+    'said so': isSaid,
+    'copies equal': areEqual ? `after ${Math.round(catchUp)} ms` : 'no',
+    'first write': `after ${Math.round(away)} ms`
+  }
 }
 
 function end (broken: number, dataDir: string): void {

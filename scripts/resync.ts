@@ -7,17 +7,20 @@ const names = Object.keys(copies) as CopyName[]
 const USAGE = [
   'npm run resync               every copy, after a restore too',
   ...names.map((name) => `npm run resync -- ${name.padEnd(10)} ${copies[name].direction}`),
+  'npm run resync -- anew …     begins with the first id, also where an earlier run was interrupted',
   'npm run resync -- adopt      first makes one pair of two stores that belonged to none or to others, then as above'
 ]
 
-await runCommand(async ({ projections }: App, words) => {
+await runCommand(async ({ projections }: App, given) => {
+  const isAnew = given[0] === 'anew'
+  const words = isAnew ? given.slice(1) : given
   const isAdoption = words.length === 1 && words[0] === 'adopt'
   const wanted = names.filter((name) => words.length === 0 || isAdoption || words.includes(name))
   if (!isAdoption && words.length > 0 && wanted.length !== words.length) return false
   projections.onProgress = sayProgress()
   if (isAdoption) await projections.adopt()
   for (const name of wanted) {
-    const { missing = 0, different = 0, extra = 0 } = await projections.resync(name)
+    const { missing = 0, different = 0, extra = 0 } = await projections.resync(name, { isAnew })
     const sum = missing + different + extra
     console.log(
       sum === 0 ? `${name}: equal` : `${name}: repaired ${missing} missing, ${different} different, ${extra} extra`

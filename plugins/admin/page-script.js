@@ -1,7 +1,7 @@
 import { addReading, formatNumber, formatSeconds, getQuantile, getRate, readingBefore } from './series.js'
 
 const STATES = { ready: ['Ready', 'good'], 'not ready': ['Not ready', 'bad'], draining: ['Draining', 'warn'] }
-const CONDITIONS = { up: 'good', degraded: 'warn', connecting: 'warn', working: 'good', following: 'good', copying: 'warn', 'backing off': 'bad' }
+const CONDITIONS = { up: 'good', degraded: 'warn', connecting: 'warn', working: 'good', following: 'good', copying: 'warn', 'repairing copies': 'warn', 'backing off': 'bad' }
 const STORE_NAMES = { sql: 'SQL', mongo: 'MongoDB' }
 const DIRECTIONS = { sql_to_mongo: ['SQL → MongoDB', 'sql'], mongo_to_sql: ['MongoDB → SQL', 'mongo'] }
 const POLL_MS = 1000
@@ -111,6 +111,19 @@ function showTransactions (now, recent, minute) {
   })
 }
 
+const ago = (now, at) => at === undefined || at === null ? '–' : formatSeconds(Math.max(0, Math.round((now.at - at) / 1000)))
+
+function showPair (now) {
+  const pairs = now.pair ? [now.pair] : []
+  list(byId('pair'), pairs, () => 'pair', () => card('', make('dl', 'facts'), make('dl', 'facts')), (child, { condition, since, id, epoch, counter, repairs, comparing }) => {
+    const [head, numbers, copies] = child.children
+    set(head.firstChild, 'SQL and MongoDB')
+    set(head.lastChild, condition, `pill ${CONDITIONS[condition] ?? 'bad'}`)
+    facts(numbers, [['for', ago(now, since)], ['pair', id ?? '–'], ['epoch', epoch ?? '–'], ['count', formatNumber(counter)], ['went back', repairs, '', repairs > 0]])
+    facts(copies, comparing.map(({ copy, compared, since }) => [`${copy} compared`, `${formatNumber(compared)} in ${ago(now, since)}`]))
+  })
+}
+
 function showProjections (now, recent) {
   const parent = byId('projections')
   if (now.projections.length === 0) return set(parent, 'This service has no projections.', 'soft')
@@ -127,7 +140,8 @@ function showProjections (now, recent) {
     draw(split.lastChild, readings.map(({ projections }) => projections.find(same(projection))?.lag_seconds ?? 0), 'seconds behind', 1)
     const rate = getRate(recent, now, ({ projections }) => projections.find(same(projection))?.applied)
     const backlog = waiting === undefined ? [] : [['waiting', formatNumber(waiting)], ['parked', parked, '', parked > 0], ['failed tries', failed]]
-    facts(numbers, [['per second', formatNumber(rate)], ['applied', formatNumber(applied)], ...backlog])
+    const led = projection.leader === 'every process' ? projection.leader : `${projection.leader}, ${ago(now, projection.led_since)}`
+    facts(numbers, [['led by', led, '', projection.without_leader], ['per second', formatNumber(rate)], ['applied', formatNumber(applied)], ...backlog])
   })
 }
 
@@ -180,6 +194,7 @@ function show (now) {
   showProcess(now, recent)
   showStores(now)
   showTransactions(now, recent, minute)
+  showPair(now)
   showProjections(now, recent)
   showRoutes(now, recent, minute)
   showProblems(now)

@@ -31,8 +31,30 @@ export async function getStatus (app: FastifyInstance) {
     pools: getPools(app),
     transactions: await getTransactions(registry),
     routes: await getRoutes(registry),
-    projections: getProjections(app).map(({ lagSeconds, ...rest }) => ({ ...rest, lag_seconds: lagSeconds })),
+    pair: getPair(app),
+    projections: getProjections(app).map(({ lagSeconds, ledSince, isLeaderless, ...rest }) => ({
+      ...rest,
+      without_leader: isLeaderless,
+      led_since: ledSince?.getTime(),
+      lag_seconds: lagSeconds
+    })),
     problems: app.metrics.problems()
+  }
+}
+
+/** What the two stores are to each other, as this process knows it; undefined where a test's double stands in for one. */
+function getPair (app: FastifyInstance) {
+  if (!app.hasDecorator('projections')) return undefined
+  const { fence, copying } = app.projections
+  const { condition, since, mark, repairs } = fence
+  return {
+    condition,
+    since,
+    id: mark?.pair.slice(0, 8),
+    epoch: mark?.epoch,
+    counter: mark?.counter,
+    repairs,
+    comparing: [...copying].map(([copy, progress]) => ({ copy, ...progress }))
   }
 }
 

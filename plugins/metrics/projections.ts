@@ -12,6 +12,10 @@ export interface ProjectionState {
   applied: number
   /** True while no process has followed the stream for ten seconds. */
   isLeaderless: boolean
+  /** Who carries it over: this process, another one, none, or all of them together. */
+  leader: 'this process' | 'another process' | 'none' | 'every process'
+  /** Since when that one does; undefined where all do, or where it is not known. */
+  ledSince: Date | undefined
   /** Rows that wait, are parked, and tries that failed; known for the outbox only. */
   waiting: number | undefined
   parked: number | undefined
@@ -31,23 +35,34 @@ export function getProjections (app: FastifyInstance): ProjectionState[] {
         lagSeconds: oldestMs / 1000,
         applied,
         isLeaderless: false,
+        leader: 'every process' as const,
+        ledSince: undefined,
         waiting,
         parked,
         failed
       }
     )),
-    ...streams.map(({ stream, state, lagMs, applied, isLeaderless }) => ({
+    ...streams.map(({ stream, state, lagMs, applied, isLeaderless, ledSince }) => ({
       direction: 'mongo_to_sql' as const,
       name: stream,
       state,
       lagSeconds: lagMs === undefined ? undefined : lagMs / 1000,
       applied,
       isLeaderless,
+      leader: getLeader(state, isLeaderless),
+      ledSince,
       waiting: undefined,
       parked: undefined,
       failed: undefined
     }))
   ]
+}
+
+const LEADS = new Set(['copying', 'following', 'backing off'])
+
+function getLeader (state: string, isLeaderless: boolean): ProjectionState['leader'] {
+  if (isLeaderless) return 'none'
+  return LEADS.has(state) ? 'this process' : 'another process'
 }
 
 interface Measure {

@@ -1,3 +1,4 @@
+import type { CopyReport, Course } from './copy-progress.ts'
 import type { RunSql } from './sql.ts'
 import { toRow, type PostFields, type PostRow } from './post-row.ts'
 import { deleteOthers, isSame, readRows, upsertRows, type Range } from './posts-table.ts'
@@ -5,24 +6,21 @@ import { deleteOthers, isSame, readRows, upsertRows, type Range } from './posts-
 const PAGE = 500
 const EXTRA = 1000
 
-type Report = Record<'missing' | 'different' | 'extra', number>
-
 /**
  * Makes the table `posts` equal to the documents, page by page in the order of ids, and writes only what differs.
  * @param run runs a page in a transaction of its own
- * @param documents all posts, by `_id`
- * @param onProgress told how many were compared
- * @returns how many rows were missing, different, or there without a post
+ * @param documents all posts behind the one where the course begins, by `_id`
+ * @returns how many rows were missing, different, or there without a post, with those that an earlier run found
  */
 export async function copyPosts (
   run: RunSql,
   documents: AsyncIterable<PostFields>,
-  onProgress: (compared: number) => void
-): Promise<Report> {
-  const report = { missing: 0, different: 0, extra: 0 }
-  let after = ''
+  { from, reached }: Course
+): Promise<CopyReport> {
+  const report = { ...from.report }
+  let after = from.after ?? ''
   let page: PostRow[] = []
-  let compared = 0
+  let { compared } = from
   const repair = async (last: string | undefined) => {
     const { missing, different, extra } = await repairPage(run, page, { after, last })
     report.missing += missing
@@ -30,8 +28,8 @@ export async function copyPosts (
     report.extra += extra
     after = last ?? after
     compared += page.length
-    onProgress(compared)
     page = []
+    if (last !== undefined) await reached({ after, compared, report: { ...report } })
   }
   for await (const document of documents) {
     const row = toRow(document)
@@ -43,7 +41,7 @@ export async function copyPosts (
 }
 
 /** Rows that have no post are counted and deleted in parts: there may be any number of them between two posts. */
-async function repairPage (run: RunSql, page: PostRow[], range: Range): Promise<Report> {
+async function repairPage (run: RunSql, page: PostRow[], range: Range): Promise<CopyReport> {
   const ids = page.map(({ id }) => id)
   const { missing, different } = await run(async (tx) => {
     const found = await readRows(tx, ids)

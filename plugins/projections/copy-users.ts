@@ -1,6 +1,7 @@
 import type { AnyBulkWriteOperation } from 'mongodb'
 import type { FastifyInstance } from 'fastify'
 import { mongoDatabase } from '../mongo/index.ts'
+import { withProgress, type CopyReport, type Course } from './copy-progress.ts'
 import type { Sql } from './sql.ts'
 import type { Stores } from './stores.ts'
 import type { UserDocument } from './user-document.ts'
@@ -12,7 +13,6 @@ interface UserRow {
   version: number | string
 }
 type Kind = 'missing' | 'different' | 'extra'
-type Report = Record<Kind, number>
 /** A user whose document is not as it should be: the document as it was compared, if there is one. */
 type Wrong = Map<number, UserDocument | undefined>
 
@@ -20,13 +20,21 @@ const PAGE = 1000
 
 /**
  * Compares MongoDB's users with the table and repairs what differs, beside a running relay: page by page, in batches.
- * One that was interrupted may begin anew, for it writes only what differs.
+ * One that was interrupted goes on where it stopped.
  * @returns how many documents were missing, different, or there without a user
  */
-export async function copyUsers (app: FastifyInstance, { transaction }: Stores): Promise<Report> {
-  const report: Report = { missing: 0, different: 0, extra: 0 }
-  let compared = 0
-  for (let after = 0;;) {
+export async function copyUsers (app: FastifyInstance, { transaction }: Stores): Promise<CopyReport> {
+  return await withProgress(app, 'users', (course) => copyFrom(app, transaction, course))
+}
+
+async function copyFrom (
+  app: FastifyInstance,
+  transaction: Stores['transaction'],
+  { from, reached }: Course
+): Promise<CopyReport> {
+  const report = { ...from.report }
+  let { compared } = from
+  for (let after = Number(from.after ?? 0);;) {
     const rows = await transaction((tx) => readUsers(tx, `id > $1 ORDER BY id LIMIT ${PAGE}`, [after]))
     const last = rows.length < PAGE ? undefined : rows.at(-1)?.id
     const range = last === undefined ? { $gt: after } : { $gt: after, $lte: last }
@@ -35,9 +43,9 @@ export async function copyUsers (app: FastifyInstance, { transaction }: Stores):
       for (const kind of ['missing', 'different', 'extra'] as const) report[kind] += found[kind]
     }
     compared += rows.length
-    app.projections.onProgress('users', compared)
     if (last === undefined) return report
     after = last
+    await reached({ after: String(after), compared, report: { ...report } })
   }
 }
 
@@ -68,7 +76,7 @@ async function* compare (
  * Looks at the users once more: what is still in the outbox, or has been carried over since, is nobody's mistake. Then
  * replaces the documents, but only as they were compared.
  */
-async function repair (app: FastifyInstance, wrong: Wrong, transaction: Stores['transaction']): Promise<Report> {
+async function repair (app: FastifyInstance, wrong: Wrong, transaction: Stores['transaction']): Promise<CopyReport> {
   const ids = [...wrong.keys()]
   // In this order: a change that comes between the two is seen as an event.
   const [rows, pending] = await transaction(async (tx) =>

@@ -3,6 +3,7 @@ import fp from 'fastify-plugin'
 import changeStream, { type CopyReport } from 'fastify-change-stream'
 import outbox, { isTransient } from 'fastify-outbox'
 import { withTimeout } from '../common/with-timeout.ts'
+import { claimProgress } from './copy-progress.ts'
 import { copyUsers } from './copy-users.ts'
 import { postsToSql } from './posts-to-sql.ts'
 import { Keeper, type KeeperOptions } from './fence/keeper.ts'
@@ -21,10 +22,11 @@ export interface Projections {
   /**
    * Compares a copy with its original and repairs it, beside everything else; first the stores with each other.
    * @param name a key of `copies`
+   * @param options `isAnew`: begin with the first id, also where an earlier run was interrupted. Default false
    * @returns what was repaired: how many were `missing`, `different` or `extra`
    * @throws FenceError when the stores are not of one pair
    */
-  resync: (name: CopyName) => Promise<CopyReport>
+  resync: (name: CopyName, options?: { isAnew?: boolean }) => Promise<CopyReport>
   /**
    * Makes one pair of both stores, whatever they belonged to before. Ids go on behind all that either has seen.
    */
@@ -36,6 +38,8 @@ export interface Projections {
    * log each ten seconds.
    */
   onProgress: (copy: string, compared: number) => void
+  /** The comparisons that this process is at: how many were compared, and since when, as `Date.now()`. */
+  copying: Map<string, { compared: number; since: number }>
   /** Posts of deleted users that this process has removed. */
   removedPosts: number
 }
@@ -100,27 +104,44 @@ export default fp(async function projections (app) {
   })
   for (const { follow } of Object.values(copies)) follow(app, stores)
   const { fence } = stores
-  const resync = (name: CopyName) => {
-    const copy: Copy = copies[name]
-    return copy.resync(app, stores)
-  }
-  app.decorate('projections', {
-    fence,
-    removedPosts: 0,
-    onProgress: logProgress(app),
-    adopt: () => fence.settle('adopt'),
-    resync: async (name) => {
-      await fence.settle('again')
-      return await resync(name)
-    }
-  })
+  const resync = createResync(app, stores)
+  decorate(app, fence, resync)
   if (app.offline) return
   app.addHook('onReady', async function compareStores () {
     // A store that is away is compared by the first connection, or when it is back.
     await withTimeout(fence.compare(), BOOT_WAIT_MS, () => {}).catch(() => {})
   })
-  if (isOn) keep(app, stores, async () => ({ users: await resync('users'), posts: await resync('posts') }))
+  if (isOn) {
+    keep(app, stores, async (round) => {
+      const purpose = `repair ${round}`
+      return { users: await resync('users', purpose), posts: await resync('posts', purpose) }
+    })
+  }
 }, { name: 'projections', dependencies: ['config', 'sql', 'mongo', 'migrations'], fastify: '5.x' })
+
+type Resync = (name: CopyName, purpose: string, isAnew?: boolean) => Promise<CopyReport>
+
+function createResync (app: FastifyInstance, stores: Stores): Resync {
+  return async (name, purpose, isAnew = false) => {
+    const copy: Copy = copies[name]
+    await claimProgress(app, name, { purpose, isAnew })
+    return await copy.resync(app, stores)
+  }
+}
+
+function decorate (app: FastifyInstance, fence: Fence, resync: Resync): void {
+  app.decorate('projections', {
+    fence,
+    removedPosts: 0,
+    copying: new Map(),
+    onProgress: logProgress(app),
+    adopt: () => fence.settle('adopt'),
+    resync: async (name, { isAnew = false } = {}) => {
+      await fence.settle('again')
+      return await resync(name, 'resync', isAnew)
+    }
+  })
+}
 
 function logProgress (app: FastifyInstance): Projections['onProgress'] {
   let saidAt = performance.now()

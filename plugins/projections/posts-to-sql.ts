@@ -1,8 +1,9 @@
 import type { FastifyInstance } from 'fastify'
-import type { ChangeStreamDocument, Document, ObjectId } from 'mongodb'
+import { ObjectId, type ChangeStreamDocument, type Document } from 'mongodb'
 import type { StreamOptions } from 'fastify-change-stream'
 import { mongoDatabase } from '../mongo/index.ts'
 import { copyPosts } from './copy-posts.ts'
+import { findProgress, withProgress } from './copy-progress.ts'
 import { toRow, type PostFields, type PostRow } from './post-row.ts'
 import { deleteRows, upsertRows } from './posts-table.ts'
 import { findDead, removePosts } from './dead-authors.ts'
@@ -40,14 +41,17 @@ export function postsToSql (app: FastifyInstance, { fence }: Stores): StreamOpti
       fence.wake()
     },
     copy: () => Promise.reject(new Error('posts are copied page by page')),
-    copyPages: async (run, { collection, session }) => {
-      const documents = collection.aggregate<PostFields>([
-        { $sort: { _id: 1 } },
-        { $project: { title: 1, category: 1, author_id: 1, created_at: 1, content_length: LENGTH('$content') } }
-      ], { session, readConcern: { level: 'majority' }, batchSize: 500 })
-      const report = await copyPosts(run, documents, (compared) => {
-        app.projections.onProgress('posts', compared)
-      })
+    copyFrom: async () => (await findProgress(app, 'posts'))?.position,
+    copyPages: async (run, { collection, session, position }) => {
+      const report = await withProgress(app, 'posts', async (course) => {
+        const { after } = course.from
+        const documents = collection.aggregate<PostFields>([
+          ...(after === undefined ? [] : [{ $match: { _id: { $gt: new ObjectId(after) } } }]),
+          { $sort: { _id: 1 } },
+          { $project: { title: 1, category: 1, author_id: 1, created_at: 1, content_length: LENGTH('$content') } }
+        ], { session, readConcern: { level: 'majority' }, batchSize: 500 })
+        return await copyPosts(run, documents, course)
+      }, position)
       await removeOrphans(app, run)
       return report
     }

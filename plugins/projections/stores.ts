@@ -91,6 +91,7 @@ function guard (app: FastifyInstance, pool: Pool, fence: Fence): void {
   const requests = app.hasDecorator('pg') ? app.pg.pool : undefined
   if (requests instanceof Pool) {
     requests.guard = (client) => outside(() => fence.check(client)).catch(refuse)
+    requests.isSuspect = () => fence.condition === 'not one pair'
   }
 }
 
@@ -115,7 +116,7 @@ function createFence (app: FastifyInstance, engine: Stores['engine'], transactio
 
 function sqliteStores (app: FastifyInstance, pool: SqliteReadWritePool): Stores {
   const unchecked: RunSql = async (fn) => {
-    const session = await pool.begin({ readOnly: false, isAborted: () => false })
+    const session = await pool.begin({ readOnly: false, isAborted: () => false, isUnguarded: true })
     const result = await fn(session).catch(async (error: unknown) => {
       // SQLite may have rolled back by itself, as it does on a full disk; the connection is given back all the same.
       await session.end('rollback').catch(() => {})
@@ -125,14 +126,10 @@ function sqliteStores (app: FastifyInstance, pool: SqliteReadWritePool): Stores 
     return result
   }
   const fence = createFence(app, 'sqlite', unchecked)
-  // The file cannot be exchanged under a running service: one comparison opens it.
-  let comparison: Promise<void> | undefined
+  const guard = createSqliteGuard(app, fence)
+  pool.guard = () => guard()?.catch(refuse)
   const transaction: RunSql = async (fn) => {
-    comparison ??= fence.compare().catch((error: unknown) => {
-      comparison = undefined
-      throw error
-    })
-    await comparison
+    await guard()
     return await unchecked(fn)
   }
   return {
@@ -142,5 +139,32 @@ function sqliteStores (app: FastifyInstance, pool: SqliteReadWritePool): Stores 
     transaction,
     unchecked,
     fence
+  }
+}
+
+/**
+ * The file cannot be exchanged under a running service: one comparison with MongoDB opens it. While the stores are no
+ * pair each statement asks again, and all of them wait for the same answer.
+ * @returns undefined where there is nothing to ask
+ */
+function createSqliteGuard (app: FastifyInstance, fence: Fence): () => Promise<void> | undefined {
+  const outside = AsyncLocalStorage.snapshot()
+  let isOpen = false
+  let hasMet = false
+  let comparison: Promise<void> | undefined
+  async function compare (): Promise<void> {
+    const isThere = reachableMongo(app) !== undefined
+    await fence.compare()
+    isOpen = true
+    hasMet = isThere
+  }
+  return () => {
+    // Compared while MongoDB was away, the file was compared with nothing.
+    const isDone = isOpen && (hasMet || reachableMongo(app) === undefined)
+    if (isDone && fence.condition !== 'not one pair') return undefined
+    comparison ??= outside(compare).finally(() => {
+      comparison = undefined
+    })
+    return comparison
   }
 }

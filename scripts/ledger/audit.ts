@@ -104,7 +104,8 @@ export const sqlUsers = (stores: Stores, prefix: string) =>
 /** Posts, as SQL has them. */
 export const sqlPosts = (stores: Stores, prefix: string) =>
   select(stores, 'SELECT title AS marker, category AS value FROM posts WHERE title LIKE $1', prefix)
-const sqlOrders = (stores: Stores, prefix: string) =>
+/** Orders, which SQL alone has. */
+export const sqlOrders = (stores: Stores, prefix: string) =>
   select(
     stores,
     "SELECT product AS marker, '' AS value FROM orders JOIN order_items ON order_id = orders.id WHERE product LIKE $1",

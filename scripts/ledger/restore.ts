@@ -7,11 +7,11 @@ import { loadMongo, restoreFence } from '../pair/mongo.ts'
 import { loadPostgres } from '../pair/postgres-restore.ts'
 import { connectPostgres } from '../pair/postgres.ts'
 import { takeBackup } from '../pair/take.ts'
-import { audit, mongoPosts, mongoUsers, sameShelves, sqlPosts, sqlUsers, untilQuiet, type Stores } from './audit.ts'
-import { brokenPromises, emptyTally, type Fact } from './history.ts'
+import { becomeEqual, begin, countConfirmed, findLostPosts, findLostUsers, askTokens } from './aftermath.ts'
+import { audit, untilQuiet } from './audit.ts'
+import { brokenPromises, emptyTally } from './history.ts'
 import { Processes } from './processes.ts'
 import { withStores } from './run.ts'
-import { Writer } from './writer.ts'
 
 /** The store that goes back in time. */
 export type GoesBack = 'postgres' | 'mongodb'
@@ -28,9 +28,6 @@ export interface RestoreRunOptions {
   /** Told a line for each store and each broken promise. */
   say?: (line: string) => void
 }
-
-const WRITERS = 4
-const PATIENCE_MS = 60_000
 
 /**
  * Restores one store alone to an earlier moment, and the other one not. What the other store owns must still be there,
@@ -60,7 +57,7 @@ async function runRestore (
   { dataDir, writing = 1500, say = () => {} }: RestoreRunOptions
 ): Promise<number> {
   const folder = mkdtempSync(path.join(dataDir, 'backup-'))
-  const first = begin(processes, `${prefix}a`)
+  const first = begin(processes, `${prefix}a`, emptyTally())
   await sleep(writing)
   const { postgres: databaseUrl, mongodb: mongoUrl } = processes
   await takeBackup({ databaseUrl, mongoUrl, mongoDatabase: 'ledger' }, folder)
@@ -70,14 +67,16 @@ async function runRestore (
   const revive = await processes.killServices()
   await (store === 'postgres' ? restorePostgres(databaseUrl, folder) : restoreMongo(mongoUrl, folder))
   await revive()
-  const second = begin(processes, `${prefix}z`)
+  const tally = emptyTally()
+  const second = begin(processes, `${prefix}z`, tally)
   await sleep(writing)
   const after = await second.end()
   return await withStores(processes, async (stores) => {
-    const tally = emptyTally()
     await untilQuiet(stores, `${prefix}z`)
     await audit(stores, `${prefix}z`, after, tally, say)
-    const lost = store === 'postgres' ? await lostPosts(stores, prefix, facts) : await lostUsers(stores, prefix, facts)
+    const lost = store === 'postgres'
+      ? await findLostPosts(stores, prefix, facts)
+      : await findLostUsers(stores, prefix, facts)
     for (const fact of lost) say(`lost: ${JSON.stringify(fact)}`)
     const isEqual = await becomeEqual(stores, prefix)
     if (!isEqual) say('the copies are not equal')
@@ -85,19 +84,6 @@ async function runRestore (
     if (lies > 0) say(`${lies} tokens of before were confirmed`)
     return brokenPromises(tally) + lost.length + lies + (isEqual ? 0 : 1)
   })
-}
-
-function begin (processes: Processes, prefix: string): { end: () => Promise<Fact[]> } {
-  const stop = new AbortController()
-  const writers = Array.from({ length: WRITERS }, (_, at) => new Writer(processes.urls, `${prefix}${at}`, emptyTally()))
-  const written = Promise.all(writers.map((writer) => writer.run(stop.signal)))
-  return {
-    async end () {
-      stop.abort()
-      await written
-      return writers.flatMap(({ facts }) => facts)
-    }
-  }
 }
 
 async function restorePostgres (url: string, folder: string): Promise<void> {
@@ -120,61 +106,4 @@ async function restoreMongo (url: string, folder: string): Promise<void> {
   } finally {
     await client.close()
   }
-}
-
-/** Posts that were acknowledged, were not deleted, and whose author was not: their home has forgotten nothing. */
-async function lostPosts (stores: Stores, prefix: string, facts: Fact[]): Promise<Fact[]> {
-  const there = await mongoPosts(stores, prefix)
-  const dead = new Set(
-    facts.filter(({ kind, deleted }) => kind === 'user' && deleted !== undefined).map(({ marker }) => marker)
-  )
-  return facts.filter(({ kind, made, deleted, owner = '', marker }) =>
-    kind === 'post' && made === 'acked' && deleted === undefined && !dead.has(owner) && !there.has(marker)
-  )
-}
-
-/** The same of users, where MongoDB went back. */
-async function lostUsers (stores: Stores, prefix: string, facts: Fact[]): Promise<Fact[]> {
-  const there = await sqlUsers(stores, prefix)
-  return facts.filter(({ kind, made, deleted, marker }) =>
-    kind === 'user' && made === 'acked' && deleted === undefined && !there.has(marker)
-  )
-}
-
-async function becomeEqual (stores: Stores, prefix: string): Promise<boolean> {
-  for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await sleep(100)) {
-    const isEqual = sameShelves(await sqlUsers(stores, prefix), await mongoUsers(stores, prefix)) &&
-      sameShelves(await sqlPosts(stores, prefix), await mongoPosts(stores, prefix))
-    if (isEqual) return true
-  }
-  return false
-}
-
-/** Tokens of writes that come after the backup. @throws where no write got one: nothing would be tried */
-async function askTokens ({ urls: [url = ''] }: Processes, prefix: string): Promise<string[]> {
-  const tokens: string[] = []
-  for (let n = 0; n < 10; n++) {
-    const response = await fetch(`${url}/users`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', prefer: 'wait=5' },
-      body: JSON.stringify({ name: 'token', email: `token${n}@${prefix}.example.com` })
-    })
-    const token = response.headers.get('consistency-token')
-    await response.body?.cancel()
-    if (token !== null) tokens.push(token)
-  }
-  if (tokens.length === 0) throw new Error('No write got a Consistency-Token: is the service ready?')
-  return tokens
-}
-
-async function countConfirmed ({ urls: [url = ''] }: Processes, tokens: string[]): Promise<number> {
-  let confirmed = 0
-  for (const token of tokens) {
-    const response = await fetch(`${url}/users/summary?limit=1`, {
-      headers: { 'consistency-token': token, prefer: 'wait=0' }
-    })
-    await response.body?.cancel()
-    if (response.headers.has('consistency-token')) confirmed++
-  }
-  return confirmed
 }

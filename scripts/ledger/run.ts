@@ -4,6 +4,7 @@ import pg from 'pg'
 import { audit, untilQuiet, type Stores } from './audit.ts'
 import { add, emptyTally, type Tally } from './history.ts'
 import { Processes, type Victim } from './processes.ts'
+import type { StoreUrls } from './services.ts'
 import { Writer } from './writer.ts'
 
 export interface LedgerOptions {
@@ -90,7 +91,7 @@ async function runRound (
 
 /** Connects to both stores past the service, for as long as the work takes. */
 export async function withStores<Result> (
-  processes: Processes,
+  processes: StoreUrls,
   work: (stores: Stores) => Promise<Result>
 ): Promise<Result> {
   const sql = new pg.Client({ connectionString: processes.postgres })

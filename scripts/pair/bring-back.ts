@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { MongoClient, type Db } from 'mongodb'
+import { MigrationError } from '../../drizzle/journal.ts'
 import { listPending } from '../../drizzle/migrate.ts'
 import { prepareDatabase } from '../../plugins/mongo/prepare.ts'
 import { BackupError } from './errors.ts'
@@ -31,7 +32,8 @@ interface FenceDocument {
  * @param folder of a backup
  * @returns the manifest
  * @throws BackupError or SqliteFileError before anything was changed: no backup, a damaged one, a store that is not
- * empty, a service that runs; MigrationError where this code does not know the tables of the backup
+ * empty, a service that runs; MigrationError where this code does not know the tables of the backup. BackupError
+ * afterwards where a migration to this version refuses what is in the backup
  */
 export async function restoreBackup (
   { databaseUrl, mongoUrl, mongoDatabase }: PairUrls,
@@ -59,12 +61,21 @@ export async function restoreBackup (
     await setFence(db, { ...mark, pair: `${mark.pair} is not restored yet` })
     await loadMongo(db, folder, manifest.mongodb, say)
     await prepareDatabase(db)
-    await target.load(folder, mark, say)
+    await target.load(folder, mark, say).catch(explainMigration)
     await setFence(db, mark)
     return manifest
   } finally {
     await Promise.all([target.close(), client.close()])
   }
+}
+
+/** An older backup is brought to this version once it is loaded, and a migration may refuse what is in it. */
+function explainMigration (error: unknown): never {
+  if (!(error instanceof MigrationError)) throw error
+  throw new BackupError(
+    `The tables of the backup cannot be brought to this version: ${error.message}. Restore it with the version that wrote it, mend there what is named, and back it up again; until then the two stores are not one pair`,
+    error
+  )
 }
 
 async function refuseFull (db: Db, isSqlEmpty: () => Promise<boolean>): Promise<void> {

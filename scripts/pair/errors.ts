@@ -9,3 +9,15 @@ export class BackupError extends Error {
     this.lines = [message]
   }
 }
+
+/** A command was given other words than it knows. `lines`: how it is called. Code `BACKUP_USAGE`. */
+export class UsageError extends Error {
+  readonly code = 'BACKUP_USAGE'
+  readonly lines: string[]
+
+  constructor (usage: string) {
+    super(usage)
+    this.name = 'UsageError'
+    this.lines = [usage]
+  }
+}

@@ -165,6 +165,17 @@ t.test('the admin listener', async (t) => {
       'sql_to_mongo users',
       'mongo_to_sql posts'
     ])
+    t.match(status.pair, { condition: 'up', since: Number, id: /^[0-9a-f]{8}$/, epoch: 1, repairs: 0, comparing: [] })
+    t.ok(status.pair.since <= status.at)
+    t.match(status.projections[0], { leader: 'every process', without_leader: false })
+    t.ok(
+      await comesTrue(async () => {
+        const { projections } = JSON.parse((await get('/status.json')).body)
+        const [, posts] = projections
+        return posts.leader === 'this process' && posts.led_since <= Date.now() && posts.lag_seconds >= 0
+      }, 10_000),
+      'who leads, since when, and how far it is'
+    )
     t.notMatch(body, /hush|4711/i, 'no value')
     t.notMatch(body, /127\.0\.0\.1|postgres:|mongodb:/, 'no address')
   })

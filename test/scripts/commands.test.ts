@@ -95,3 +95,21 @@ t.test('npm run resync: repairs both copies and says what it found', async (t) =
   t.match(users, { code: 0, out: 'users: equal\n' })
   t.match(wrong, { code: 2, err: /npm run resync -- users/ })
 })
+
+t.test('npm run backup and restore: other words than they know are refused with a line that says how', async (t) => {
+  for (
+    const [script, ...words] of [
+      ['backup.js'],
+      ['backup.js', 'one', 'two'],
+      ['backup.js', 'folder', '--replace'],
+      ['restore.js'],
+      ['restore.js', 'one', 'two'],
+      ['restore.js', 'folder', '--force']
+    ] as const
+  ) {
+    const { code, out, err } = await run({}, script, ...words)
+    t.match({ code, out }, { code: 2, out: '' }, `${script} ${words.join(' ')}`)
+    t.match(err, /^npm run (backup|restore) -- <folder>[^\n]*\n$/)
+  }
+  t.match(await run({}, 'restore.js', '/nowhere'), { code: 1, err: /^A pair has two stores: [^\n]*\n$/ })
+})

@@ -48,6 +48,8 @@ export interface ChangeStreamOptions {
 export type StreamStats = ConsumerStats & {
   /** True while nobody has followed the stream for ten seconds. */
   isLeaderless: boolean
+  /** Since when the process that follows it, whichever that is, does so; undefined where none does, or with SQLite. */
+  ledSince: Date | undefined
 }
 
 export interface ChangeStreams {
@@ -128,9 +130,9 @@ function findStreams (streams: Map<string, Followed>, collections: string[]): st
 }
 
 /** Who follows knows the lag best; what another process did since is in the table. */
-function addGauges (name: string, stats: ConsumerStats, gauges: Gauges): ConsumerStats & { isLeaderless: boolean } {
+function addGauges (name: string, stats: ConsumerStats, gauges: Gauges): StreamStats {
   const lagMs = stats.state === 'following' ? stats.lagMs : gauges.getLag(name) ?? stats.lagMs
-  return { ...stats, lagMs, isLeaderless: gauges.isLeaderless(name) }
+  return { ...stats, lagMs, isLeaderless: gauges.isLeaderless(name), ledSince: gauges.getLedSince(name) }
 }
 
 function getStream (streams: Map<string, Followed>, name: string): Followed {

@@ -15,6 +15,8 @@ export type RunSql = <Result>(fn: (tx: Sql) => Promise<Result>) => Promise<Resul
 export interface CopySource<Doc extends Document = Document> {
   collection: Collection<Doc>
   session: ClientSession
+  /** From where the stream goes on after this copy, as text: to be kept by a copy that can be gone on with. */
+  position: string
 }
 
 /** What a copy found and repaired, in numbers of your choice. */
@@ -35,9 +37,15 @@ export interface StreamOptions<Doc extends Document = Document> {
   /**
    * In place of `copy`, for large collections: copies page by page, each in a transaction of its own that `run` gives.
    * While it runs the stream may be followed, and goes on from where the copy began: `apply` must bear to be repeated,
-   * as an upsert does. One that was interrupted begins anew, so it should write only what differs.
+   * as an upsert does. One that was interrupted begins anew, so it should write only what differs, unless `copyFrom` says
+   * where it began.
    */
   copyPages?: (run: RunSql, source: CopySource<Doc>) => Promise<CopyReport>
+  /**
+   * The `position` of a copy that was interrupted and is to be gone on with, undefined where there is none. The next
+   * `copyPages` gets the same position where MongoDB still reaches back so far, and a new one where it does not.
+   */
+  copyFrom?: () => Promise<string | undefined>
   /** Stages for the stream, for example to leave out large fields. `_id` must stay. Default none. */
   pipeline?: Document[]
   /** `updateLookup` gives updates with the document as it is now, right for projections. Default `updateLookup`. */
@@ -64,6 +72,8 @@ export interface StreamGauge {
   stream: string
   /** False while no process holds the right to follow it. */
   isLed: boolean
+  /** Since when the process that follows it does so; undefined where none does, or only one can. */
+  ledSince: Date | undefined
   /** Milliseconds since the SQL side was last known to be equal to MongoDB. */
   currentMs: number
 }

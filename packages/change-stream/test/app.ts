@@ -23,7 +23,9 @@ interface Line {
   msg: string
   changeStream?: Record<string, unknown>
 }
-export type Given = Partial<ChangeStreamOptions> & Partial<Pick<StreamOptions<Thing>, 'apply' | 'copy' | 'pipeline'>>
+export type Given =
+  & Partial<ChangeStreamOptions>
+  & Partial<Pick<StreamOptions<Thing>, 'apply' | 'copy' | 'pipeline' | 'copyPages' | 'copyFrom'>>
 
 const TABLES = `${changeStreamSql('postgres')}
   CREATE TABLE things (id integer PRIMARY KEY, n integer NOT NULL);
@@ -62,7 +64,7 @@ export async function appWith (
   collection: Collection<Thing>,
   given: Given = {}
 ): Promise<{ app: FastifyInstance; lines: Line[] }> {
-  const { apply = carry, copy = copyAll, pipeline, ...options } = given
+  const { apply = carry, copy = copyAll, pipeline, copyPages, copyFrom, ...options } = given
   const lines: Line[] = []
   const app = Fastify({
     logger: {
@@ -75,7 +77,14 @@ export async function appWith (
     }
   })
   await app.register(changeStream, { store, awaitTime: 50, ...options })
-  app.changeStream.follow<Thing>('things', { collection: () => collection, apply, copy, ...(pipeline && { pipeline }) })
+  app.changeStream.follow<Thing>('things', {
+    collection: () => collection,
+    apply,
+    copy,
+    ...(pipeline && { pipeline }),
+    ...(copyPages && { copyPages }),
+    ...(copyFrom && { copyFrom })
+  })
   await app.ready()
   t.teardown(() => app.close())
   return { app, lines }

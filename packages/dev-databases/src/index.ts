@@ -7,6 +7,7 @@ import { startPostgres } from './postgres/server.ts'
 import type { EmbeddedServer, MissingServer, Progress } from './types.ts'
 import { join, leave, leaveAll } from './holders.ts'
 
+export { resolveMongod as findMongod } from './mongod/resolve.ts'
 export { serverAccount } from './postgres/account.ts'
 export type { EmbeddedServer, MissingServer } from './types.ts'
 

@@ -2,13 +2,15 @@ import { randomUUID } from 'node:crypto'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Db } from 'mongodb'
 import { withTimeout } from '../../common/with-timeout.ts'
-import { FenceError, REFUSALS, type Refusal } from './errors.ts'
+import { PairCondition, type Condition } from './condition.ts'
+import { FenceError } from './errors.ts'
 import {
   NOTHING,
   getNextMark,
   isBehind,
   isUpToDate,
   judge,
+  toMarks,
   type MongoMarks,
   type SqlState,
   type Verdict
@@ -52,27 +54,36 @@ export class Fence {
   /** Times this process found that a store had gone back. */
   repairs = 0
   readonly #options: FenceOptions
-  #refusal: Refusal | undefined
+  readonly #condition: PairCondition
   /** What this process has seen of SQL: without MongoDB it tells a server that is behind. */
   #seen: SqlState | undefined
   #marks: { at: number; read: Promise<MongoMarks | undefined> } | undefined
   #settling: Promise<void> | undefined
-  #mends = 0
-  #told: Refusal | undefined
 
   constructor (options: FenceOptions) {
     this.#options = options
+    this.#condition = new PairCondition(options.log)
+  }
+
+  /** Pair, epoch and count as this process has seen them last; undefined until SQL was asked. */
+  get mark (): { pair: string; epoch: number; counter: number } | undefined {
+    const mark = this.#seen?.mark
+    return mark && { pair: mark.pair, epoch: mark.epoch, counter: mark.counter }
   }
 
   /** `up`, or what is wrong between the stores. */
-  get condition (): 'up' | 'repairing copies' | 'not one pair' {
-    if (this.#refusal !== undefined) return 'not one pair'
-    return this.#mends > 0 ? 'repairing copies' : 'up'
+  get condition (): Condition {
+    return this.#condition.value
+  }
+
+  /** Since when that is so, as `Date.now()`. */
+  get since (): number {
+    return this.#condition.since
   }
 
   /** Rounds of repair that are wanted and not done, as last read. */
   get mends (): number {
-    return this.#mends
+    return this.#condition.mends
   }
 
   /**
@@ -84,10 +95,10 @@ export class Fence {
     const found = await this.#look(sql)
     if (found !== 'behind') return found === 'fine'
     await this.settle()
-    const known = await this.#readMarks(0) ?? this.#remembered()
+    const known = await this.#readMarks(0) ?? toMarks(this.#seen)
     const after = await readState(sql, this.#options.engine)
     if (after !== undefined && known !== undefined && isUpToDate(after, known)) return true
-    this.#refuse('another server')
+    this.#condition.refuse('another server')
     throw new FenceError('another server')
   }
 
@@ -143,7 +154,7 @@ export class Fence {
     try {
       await settling
     } catch (error) {
-      if (error instanceof FenceError) this.#refuse(error.reason)
+      if (error instanceof FenceError) this.#condition.refuse(error.reason)
       throw error
     } finally {
       if (this.#settling === settling) this.#settling = undefined
@@ -151,9 +162,9 @@ export class Fence {
   }
 
   async #settle (tx: Sql, wish: Wish): Promise<void> {
-    const { engine, log, mongo } = this.#options
+    const { engine, mongo } = this.#options
     await lockFence(tx, engine)
-    const marks = await this.#readMarks(0) ?? this.#remembered()
+    const marks = await this.#readMarks(0) ?? toMarks(this.#seen)
     const sql = await readState(tx, engine)
     if (sql === undefined) throw new FenceError('another server')
     const db = mongo()
@@ -167,9 +178,7 @@ export class Fence {
     this.#marks = undefined
     const state = await readState(tx, engine)
     if (state !== undefined) this.#remember(state, true)
-    if (this.#refusal !== undefined) log.info('the SQL database and MongoDB belong together')
-    this.#refusal = undefined
-    this.#told = undefined
+    this.#condition.accept()
   }
 
   async #beginAnew (
@@ -205,29 +214,23 @@ export class Fence {
     const seen = this.#seen
     const { mark } = state
     this.timeline = mark && `${mark.pair.slice(0, 8)}${mark.epoch.toString(36)}`
-    this.#mends = state.mends
+    this.#condition.mends = state.mends
     this.#seen = seen === undefined || isNew || seen.mark?.epoch !== state.mark?.epoch
       ? state
       : { ...state, user: Math.max(seen.user, state.user), event: Math.max(seen.event, state.event) }
   }
 
   async #isFine (state: SqlState, marks: MongoMarks | undefined): Promise<boolean> {
-    if (this.#refusal !== undefined) return false
-    const known = marks ?? this.#remembered()
+    if (this.condition === 'not one pair') return false
+    const known = marks ?? toMarks(this.#seen)
     let verdict = known === undefined ? 'new' : judge(state, known)
     // What was read of MongoDB is older than what SQL says of it.
     if (verdict === 'mongodb went back') {
-      verdict = judge(state, await this.#readMarks(0) ?? this.#remembered() ?? NOTHING)
+      verdict = judge(state, await this.#readMarks(0) ?? toMarks(this.#seen) ?? NOTHING)
     }
     const isFine = verdict === 'one' || (marks === undefined && verdict === 'new' && state.mark !== undefined)
     if (isFine) this.#remember(state)
     return isFine
-  }
-
-  /** What MongoDB would say, as far as this process knows; sequences may have counted what no commit has made sure. */
-  #remembered (): MongoMarks | undefined {
-    const mark = this.#seen?.mark
-    return mark && { mark: { ...mark, mends: [] }, user: 0, event: 0, author: 0 }
   }
 
   #readMarks (age: number): Promise<MongoMarks | undefined> {
@@ -238,11 +241,5 @@ export class Fence {
       this.#marks = { at: performance.now(), read }
     }
     return this.#marks.read
-  }
-
-  #refuse (reason: Refusal): void {
-    if (this.#told !== reason) this.#options.log.error({ fence: { found: reason } }, REFUSALS[reason])
-    this.#told = reason
-    if (reason !== 'another server') this.#refusal = reason
   }
 }

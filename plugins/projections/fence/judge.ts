@@ -71,6 +71,13 @@ export function isBehind (sql: SqlState, mongo: Omit<MongoMarks, 'author'>): boo
 /** What a store says of which nothing is known. */
 export const NOTHING: MongoMarks = { mark: undefined, user: 0, event: 0, author: 0 }
 
+/**
+ * What MongoDB would say, as far as SQL tells; not its sequences, which may have counted what no commit has made sure.
+ */
+export function toMarks (seen: SqlState | undefined): MongoMarks | undefined {
+  return seen?.mark && { ...NOTHING, mark: { ...seen.mark, mends: [] } }
+}
+
 /** The mark of a new epoch, beyond all that either store knows. */
 export function getNextMark (sql: SqlState, { mark }: MongoMarks): Mark {
   return {

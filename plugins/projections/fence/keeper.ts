@@ -15,8 +15,8 @@ export interface KeeperOptions {
   transaction: <Result>(fn: (tx: Sql) => Promise<Result>) => Promise<Result>
   /** MongoDB's database; undefined while it is away. */
   mongo: () => Db | undefined
-  /** Compares and repairs every copy; resolves to what was found, by copy. */
-  mend: () => Promise<Record<string, Record<string, number>>>
+  /** Compares and repairs every copy; one round that was interrupted is gone on with. Resolves to what was found, by copy. */
+  mend: (round: number) => Promise<Record<string, Record<string, number>>>
   log: FastifyBaseLogger
 }
 
@@ -93,7 +93,7 @@ export class Keeper {
       take().catch(() => {})
     }, RENEW_MS)
     try {
-      const found = await mend()
+      const found = await mend(round)
       await transaction((tx) => endMend(tx, round))
       log.warn({ fence: found }, 'the copies were compared with their originals and repaired')
     } catch (error) {

@@ -36,6 +36,8 @@ export class Pool extends pg.Pool {
    * false: ask again next time.
    */
   guard: ((client: PoolClient) => Promise<boolean>) | undefined
+  /** True: the guard is asked at each checkout, as long as this says so. */
+  isSuspect: () => boolean = () => false
   readonly #rules: PoolRules
   /** How many connections had broken when each was last let through. */
   readonly #guardedAt = new WeakMap<PoolClient, number>()
@@ -110,7 +112,8 @@ export class Pool extends pg.Pool {
   async #assertAllowed (client: PoolClient): Promise<void> {
     const broken = this.#broken
     if (this.guard === undefined) return
-    if (this.#guardedAt.get(client) === broken && this.#rules.guardsAlways !== true) return
+    const isKnown = this.#guardedAt.get(client) === broken && this.#rules.guardsAlways !== true
+    if (isKnown && !this.isSuspect()) return
     const ignore = () => {}
     client.on('error', ignore) // nobody else listens yet, and to a broken one nobody will
     try {

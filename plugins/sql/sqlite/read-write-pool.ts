@@ -16,6 +16,8 @@ export interface BeginOptions {
   readOnly: boolean
   /** True once nobody waits for the transaction any more. */
   isAborted: () => boolean
+  /** True: the guard is not asked. For the work that finds out what the guard says. */
+  isUnguarded?: boolean
 }
 
 /**
@@ -28,6 +30,8 @@ export class SqliteReadWritePool {
    * a transaction.
    */
   refuse: () => Error | undefined = () => undefined
+  /** Asked before each statement and transaction. Throws why the database must not be used; undefined: it may be. */
+  guard: (() => Promise<void> | undefined) | undefined
   readonly #writes: SqliteConnectionPool
   readonly #reads: SqliteConnectionPool
 
@@ -45,6 +49,8 @@ export class SqliteReadWritePool {
   /** Runs one statement by itself, beside the writer when it only reads. */
   async query<Row extends QueryResultRow> (statement: Statement, values?: unknown[]): Promise<QueryResult<Row>> {
     this.#assertAllowed()
+    const isAsked = this.guard?.()
+    if (isAsked !== undefined) await isAsked
     const pool = isRead(typeof statement === 'string' ? statement : statement.text) ? this.#reads : this.#writes
     const { connection, result } = await pool.take((taken) => taken.query<Row>(statement, values))
     pool.give(connection)
@@ -52,8 +58,10 @@ export class SqliteReadWritePool {
   }
 
   /** Begins a transaction, which holds its connection until it ends. */
-  async begin ({ readOnly, isAborted }: BeginOptions): Promise<SqliteSession> {
+  async begin ({ readOnly, isAborted, isUnguarded = false }: BeginOptions): Promise<SqliteSession> {
     this.#assertAllowed()
+    const isAsked = isUnguarded ? undefined : this.guard?.()
+    if (isAsked !== undefined) await isAsked
     const pool = readOnly ? this.#reads : this.#writes
     const { connection } = await pool.take((taken) => {
       taken.begin(readOnly)

@@ -1,3 +1,6 @@
+import type { ClientSession, ResumeToken } from 'mongodb'
+import { isHistoryLost } from '../errors.ts'
+import { decode, encode } from '../stores/position.ts'
 import { quietUntil } from '../time.ts'
 import type { CopyReport, Position, StreamOptions, StreamStore } from '../types.ts'
 
@@ -17,16 +20,8 @@ export async function copyCollection (
   const collection = stream.collection()
   const session = collection.db.client.startSession({ causalConsistency: true })
   try {
-    // On the copy's own session: whatever it reads later, from whichever server, is at least as new as this position.
-    const probe = collection.watch(stream.pipeline ?? [], {
-      maxAwaitTimeMS: 1,
-      session,
-      readConcern: { level: 'majority' }
-    })
-    await probe.tryNext()
-    const position = { token: probe.resumeToken, through: quietUntil(probe.resumeToken) }
-    await probe.close()
-    const source = { collection, session }
+    const position = await findStart(stream, session)
+    const source = { collection, session, position: encode(position) }
     if (stream.copyPages !== undefined) {
       const report = await stream.copyPages((fn) => store.transaction(PAGE_MS, fn), source)
       await store.transaction(PAGE_MS, async (tx) => {
@@ -44,5 +39,39 @@ export async function copyCollection (
     return { position, report }
   } finally {
     await session.endSession()
+  }
+}
+
+/** Where the stream goes on after the copy: from its end, or from where an interrupted copy began. */
+async function findStart (stream: StreamOptions, session: ClientSession): Promise<Position> {
+  const token = await probe(stream, session)
+  const interrupted = decode(await stream.copyFrom?.())
+  if (interrupted !== undefined && await isWithinReach(stream, session, interrupted.token)) return interrupted
+  return { token, through: quietUntil(token) }
+}
+
+async function isWithinReach (stream: StreamOptions, session: ClientSession, token: ResumeToken): Promise<boolean> {
+  try {
+    await probe(stream, session, token)
+    return true
+  } catch (error) {
+    if (isHistoryLost(error)) return false
+    throw error
+  }
+}
+
+// On the copy's own session: whatever it reads later, from whichever server, is at least as new as the stream's end.
+async function probe (stream: StreamOptions, session: ClientSession, startAfter?: ResumeToken): Promise<ResumeToken> {
+  const found = stream.collection().watch(stream.pipeline ?? [], {
+    maxAwaitTimeMS: 1,
+    session,
+    readConcern: { level: 'majority' },
+    ...(startAfter !== undefined && { startAfter })
+  })
+  try {
+    await found.tryNext()
+    return found.resumeToken
+  } finally {
+    await found.close()
   }
 }

@@ -37,6 +37,11 @@ export class Gauges {
     return currentMs === undefined ? undefined : currentMs + Date.now() - this.#measuredAt
   }
 
+  /** Since when the process that leads a stream does so; undefined where none does, as last measured. */
+  getLedSince (stream: string): Date | undefined {
+    return this.#measured.get(stream)?.ledSince
+  }
+
   /** True while nobody has led a stream for ten seconds. */
   isLeaderless (stream: string): boolean {
     const since = this.#leaderless.get(stream)

@@ -46,12 +46,16 @@ export function postgresStore (
         [stream, encode(to), dateOfPosition(to) ?? null]
       )
     },
-    measure: async () =>
-      (await pool.query<StreamGauge>(
-        `SELECT stream, leader IS NOT NULL AND leader_until > clock_timestamp() AS "isLed",
-           greatest(extract(epoch FROM clock_timestamp() - updated_at) * 1000, 0)::float8 AS "currentMs" FROM ${table}`
-      )).rows
+    measure: () => measure(pool, table)
   }
+}
+
+async function measure (pool: Pool, table: string): Promise<StreamGauge[]> {
+  const { rows } = await pool.query<StreamGauge & { ledSince: Date | null }>(
+    `SELECT stream, leader IS NOT NULL AND leader_until > clock_timestamp() AS "isLed", leader_since AS "ledSince",
+       greatest(extract(epoch FROM clock_timestamp() - updated_at) * 1000, 0)::float8 AS "currentMs" FROM ${table}`
+  )
+  return rows.map((row) => ({ ...row, ledSince: row.isLed ? row.ledSince ?? undefined : undefined }))
 }
 
 /**

@@ -56,5 +56,5 @@ interface Position {
 }
 
 function toGauge ({ stream, updated_at }: Position): StreamGauge {
-  return { stream, isLed: true, currentMs: Math.max(0, Date.now() - Date.parse(updated_at)) }
+  return { stream, isLed: true, ledSince: undefined, currentMs: Math.max(0, Date.now() - Date.parse(updated_at)) }
 }

@@ -1,0 +1,136 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { startEmbedded, stopEmbedded } from 'dev-databases'
+import pg from 'pg'
+import { migrate } from '../../drizzle/migrate.ts'
+import { Switch } from './switch.ts'
+
+interface Server {
+  url: string
+  pid: number
+}
+
+const NAME = 'standby'
+const PATIENCE_MS = 60_000
+
+/** A PostgreSQL and a standby that follows it, and a proxy that leads to the one of them that is in charge. */
+export class PostgresPair {
+  readonly #folders: Record<'primary' | 'standby', string>
+  #primary: Server = { url: '', pid: 0 }
+  #standby: Server = { url: '', pid: 0 }
+  #front: Switch | undefined
+  /** Replication passes here, so that it can be cut while both servers live. */
+  #replication: Switch | undefined
+
+  private constructor (dataDir: string) {
+    this.#folders = { primary: path.join(dataDir, 'primary'), standby: path.join(dataDir, NAME) }
+  }
+
+  /**
+   * Starts both, with the tables.
+   * @param isSynchronous true: a COMMIT waits for the standby
+   */
+  static async start (dataDir: string, isSynchronous: boolean): Promise<PostgresPair> {
+    const pair = new PostgresPair(dataDir)
+    try {
+      await pair.#start(isSynchronous)
+    } catch (error) {
+      await pair.stop()
+      throw error
+    }
+    return pair
+  }
+
+  /** Through the proxy. */
+  get url (): string {
+    const url = new URL(this.#primary.url)
+    url.port = String(this.#front?.port ?? 0)
+    return url.href
+  }
+
+  /** Waits until the standby has all that was committed, then cuts it off: what follows is on the primary alone. */
+  async cutStandby (): Promise<void> {
+    await this.#untilFollowed()
+    this.#replication?.cut()
+  }
+
+  /** SIGKILL to the primary; the standby is promoted, and the proxy leads to it. */
+  async failOver (): Promise<void> {
+    process.kill(this.#primary.pid, 'SIGKILL')
+    this.#front?.cut()
+    await ask(this.#standby.url, 'SELECT pg_promote(true, 60)')
+    this.#primary = this.#standby
+    this.#front?.lead(this.#standby.url)
+  }
+
+  async stop (): Promise<void> {
+    await Promise.all([this.#front?.close(), this.#replication?.close()])
+    for (const dataDir of Object.values(this.#folders)) await stopEmbedded({ dataDir })
+  }
+
+  async #start (isSynchronous: boolean): Promise<void> {
+    const { primary, standby } = this.#folders
+    for (const folder of [primary, standby]) mkdirSync(folder, { recursive: true })
+    const { url } = await run(primary, [])
+    await migrate(url)
+    await stopEmbedded({ dataDir: primary })
+    copyCluster(primary, standby)
+    this.#primary = await run(primary, isSynchronous ? [`synchronous_standby_names=${NAME}`] : [])
+    this.#replication = await Switch.start(this.#primary.url)
+    const { username } = new URL(this.#primary.url)
+    const source = `host=127.0.0.1 port=${this.#replication.port} user=${username} application_name=${NAME}`
+    this.#standby = await run(standby, [`primary_conninfo=${source}`])
+    this.#front = await Switch.start(this.#primary.url)
+    await this.#untilFollowed()
+  }
+
+  async #untilFollowed (): Promise<void> {
+    const [{ wal } = { wal: '' }] = await ask<{ wal: string }>(
+      this.#primary.url,
+      'SELECT pg_current_wal_lsn()::text AS wal'
+    )
+    const hasAll = async () => {
+      const rows = await ask(
+        this.#primary.url,
+        `SELECT 1 FROM pg_stat_replication WHERE application_name = '${NAME}' AND state = 'streaming' AND replay_lsn >= '${wal}'`
+      )
+      return rows.length === 1
+    }
+    for (const end = Date.now() + PATIENCE_MS; !await hasAll(); await sleep(50)) {
+      if (Date.now() > end) throw new Error('The standby does not follow the primary')
+    }
+  }
+}
+
+async function run (dataDir: string, flags: string[]): Promise<Server> {
+  // Only processes are killed here, never the machine.
+  const { postgres } = await startEmbedded({
+    dataDir,
+    postgres: true,
+    mongodb: false,
+    postgresFlags: ['fsync=off', ...flags]
+  })
+  if (postgres === undefined) throw new Error('No PostgreSQL could be started')
+  return postgres
+}
+
+/** There is no pg_basebackup: the folder of a server that was stopped in order is copied, with its owner. */
+function copyCluster (from: string, to: string): void {
+  for (const name of readdirSync(from).filter((name) => /^pg\d+$/.test(name))) {
+    const copied = spawnSync('cp', ['-Rp', path.join(from, name), to], { encoding: 'utf8' })
+    if (copied.status !== 0) throw new Error(`cp: ${copied.error?.message ?? copied.stderr}`)
+    writeFileSync(path.join(to, name, 'standby.signal'), '')
+  }
+}
+
+async function ask<Row extends pg.QueryResultRow> (url: string, text: string): Promise<Row[]> {
+  const client = new pg.Client({ connectionString: url, application_name: 'ledger' })
+  await client.connect()
+  try {
+    return (await client.query<Row>(text)).rows
+  } finally {
+    await client.end()
+  }
+}

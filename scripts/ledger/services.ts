@@ -1,0 +1,131 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createWriteStream, mkdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { TYPESCRIPT_ARGS } from '../typescript.ts'
+import { freePorts } from './ports.ts'
+
+/** Where the stores are, by their URLs. */
+export interface StoreUrls {
+  postgres: string
+  mongodb: string
+}
+
+/** What a run needs of the service: where its processes answer, and where its stores are. */
+export interface Running extends StoreUrls {
+  urls: string[]
+}
+
+const ROOT = path.join(import.meta.dirname, '..', '..')
+const PATIENCE_MS = 120_000
+
+/** Processes of the service on the same stores; each of them can be killed and started again. */
+export class Services {
+  readonly #dataDir: string
+  readonly #ports: number[]
+  readonly #command: string[]
+  readonly #stores: StoreUrls
+  #all: ChildProcess[]
+
+  private constructor (dataDir: string, ports: number[], command: string[], stores: StoreUrls) {
+    this.#dataDir = dataDir
+    this.#ports = ports
+    this.#command = command
+    this.#stores = stores
+    this.#all = ports.map((port) => this.#spawn(port))
+  }
+
+  /**
+   * Starts the processes; resolves when they are ready.
+   * @param dataDir folder of their logs
+   * @param server the compiled service; without one, server.ts is run
+   */
+  static async start (dataDir: string, instances: number, stores: StoreUrls, server?: string): Promise<Services> {
+    mkdirSync(dataDir, { recursive: true })
+    const command = server === undefined ? [...TYPESCRIPT_ARGS, path.join(ROOT, 'server.ts')] : [server]
+    const services = new Services(dataDir, await freePorts(instances), command, stores)
+    try {
+      await services.untilReady()
+    } catch (error) {
+      await services.stop()
+      throw error
+    }
+    return services
+  }
+
+  get urls (): string[] {
+    return this.#ports.map((port) => `http://127.0.0.1:${port}`)
+  }
+
+  /** What the processes have logged so far. */
+  get log (): string {
+    return this.#ports.map((port) => readFileSync(this.#logOf(port), 'utf8')).join('')
+  }
+
+  /** SIGKILL to one of them, at random; the function starts it again. */
+  async killOne (): Promise<() => Promise<void>> {
+    const at = Math.floor(Math.random() * this.#all.length)
+    const service = this.#all[at] as ChildProcess
+    service.kill('SIGKILL')
+    await gone(service)
+    return async () => {
+      this.#all[at] = this.#spawn(this.#ports[at] as number)
+    }
+  }
+
+  /** SIGKILL to all of them; the function starts them again. */
+  async killAll (): Promise<() => Promise<void>> {
+    for (const service of this.#all) service.kill('SIGKILL')
+    await Promise.all(this.#all.map(gone))
+    return async () => {
+      this.#all = this.#ports.map((port) => this.#spawn(port))
+      await this.untilReady()
+    }
+  }
+
+  /** Waits until every one says that it is ready. */
+  async untilReady (): Promise<void> {
+    for (const url of this.urls) {
+      const isReady = async () =>
+        (await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(5000) }).catch(() => undefined))?.status === 200
+      for (const end = Date.now() + PATIENCE_MS; !await isReady(); await sleep(50)) {
+        if (Date.now() > end) throw new Error(`${url} did not become ready; see ${this.#dataDir}`)
+      }
+    }
+  }
+
+  /** Ends them in order. */
+  async stop (): Promise<void> {
+    for (const service of this.#all) service.kill('SIGTERM')
+    await Promise.all(this.#all.map(gone))
+  }
+
+  #logOf (port: number): string {
+    return path.join(this.#dataDir, `service-${port}.log`)
+  }
+
+  // Node itself, not the tsx command: that would be a parent which dies in its place.
+  #spawn (port: number): ChildProcess {
+    const env = {
+      ...process.env,
+      NODE_OPTIONS: '',
+      FASTIFY_AUTOLOAD_TYPESCRIPT: '1',
+      NODE_ENV: 'test',
+      LOG_LEVEL: 'warn',
+      PORT: String(port),
+      DATABASE_URL: this.#stores.postgres,
+      MONGODB_URL: this.#stores.mongodb,
+      MONGODB_DATABASE: 'ledger'
+    }
+    const service = spawn(process.execPath, this.#command, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const log = createWriteStream(this.#logOf(port), { flags: 'a' })
+    service.stdout.pipe(log, { end: false })
+    service.stderr.pipe(log, { end: false })
+    return service
+  }
+}
+
+async function gone (service: ChildProcess): Promise<void> {
+  if (service.exitCode === null && service.signalCode === null) await once(service, 'exit')
+}
