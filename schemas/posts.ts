@@ -53,7 +53,9 @@ export const PostParamsSchema = Type.Object({ id: DocumentIdSchema })
 
 export const PostCategoryParamsSchema = Type.Object({ category })
 
-export const PostListQuerySchema = cursorPage('^[0-9]{1,13}_[0-9a-f]{24}$', ['1738324800000_66f1c0a5e4b0a1b2c3d4e5f6'])
+export const PostListQuerySchema = cursorPage('^-?[0-9]{1,15}_[0-9a-f]{24}$', [
+  '1738324800000_66f1c0a5e4b0a1b2c3d4e5f6'
+])
 
 export type Post = Static<typeof PostSchema>
 export type PostCreate = Static<typeof PostCreateSchema>
