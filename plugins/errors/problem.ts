@@ -55,6 +55,11 @@ const BY_CODE: Record<string, Omit<Parts, 'errors'>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: { status: 415, type: 'unsupported-media-type' },
   FST_ERR_MAX_PARAM_LENGTH: { status: 414, type: 'uri-too-long' },
   HOST_HEADER: { status: 400, type: 'bad-request', detail: 'A request of HTTP/1.1 needs one Host header' },
+  HOST_NAME: {
+    status: 421,
+    type: 'client-error',
+    detail: 'In development only names of this machine are answered, such as localhost; ALLOWED_HOSTS lists others'
+  },
   ROUTE_CROWDED: { status: 503, type: 'unavailable', retryAfter: 1 },
   ANSWERS_IN_FLIGHT: { status: 503, type: 'unavailable', retryAfter: 1 },
   OVERLOADED: { status: 503, type: 'unavailable', retryAfter: 10 },
