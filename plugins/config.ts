@@ -73,6 +73,7 @@ export function readSettings (
   const production = values.NODE_ENV === 'production'
   return Object.freeze({
     ...values,
+    ADMIN_HOST: values.ADMIN_HOST ?? values.HOST,
     DOCS: values.DOCS ?? !production,
     SHUTDOWN_DELAY_MS: values.SHUTDOWN_DELAY_MS ?? (production ? 5000 : 0),
     LIST_CONCURRENCY: values.LIST_CONCURRENCY ?? (production ? 8 : 0),

@@ -1,5 +1,8 @@
 import cors from '@fastify/cors'
+import createError from '@fastify/error'
+import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import { isLocalName, isLoopback, toName } from './common/local-names.ts'
 
 /**
  * What helmet sets, as a table: the headers never differ here, and @fastify/helmet would work them out again for each
@@ -21,6 +24,8 @@ export const SECURITY_HEADERS = {
   'x-xss-protection': '0'
 } as const
 
+const HostNameError = createError('HOST_NAME', 'A request whose Host is no name of this machine.', 421)
+
 /** Security headers on every answer; CORS stays off until `CORS_ORIGINS` lists who may call from a browser. */
 export default fp(async function security (app) {
   app.addHook('onRequest', function addSecurityHeaders (_request, reply, done) {
@@ -29,6 +34,7 @@ export default fp(async function security (app) {
     reply.headers(SECURITY_HEADERS).header('cache-control', 'private, no-cache')
     done()
   })
+  refuseOtherNames(app)
   const origins = app.config.CORS_ORIGINS.split(',').map((origin) => origin.trim()).filter((origin) => origin !== '')
   if (origins.length === 0) return
   await app.register(cors, {
@@ -47,3 +53,15 @@ export default fp(async function security (app) {
     maxAge: 600
   })
 }, { name: 'security', dependencies: ['config', 'errors'], fastify: '5.x' })
+
+/** In development pages of other sites must not reach the service by a name of theirs; a proxy in front is not asked. */
+function refuseOtherNames (app: FastifyInstance): void {
+  const { NODE_ENV, HOST, ALLOWED_HOSTS } = app.config
+  if (NODE_ENV !== 'development' || !isLoopback(HOST)) return
+  const allowed = new Set(ALLOWED_HOSTS.split(',').map((name) => toName(name.trim())))
+  app.addHook('onRequest', function checkName ({ headers: { host } }, _reply, done) {
+    // Browsers always send one.
+    if (host === undefined || isLocalName(host) || allowed.has(toName(host))) return done()
+    done(new HostNameError())
+  })
+}

@@ -43,14 +43,18 @@ export function oneOf<const T extends readonly string[]> (values: T, options: Re
 /** Shape of an id inside a cursor: its one spelling, 16 digits at most, as `MAX_ID` has. */
 export const ID_IN_CURSOR = '[1-9][0-9]{0,15}'
 
-/** Shape of a time inside a cursor: milliseconds since 1970 in their one spelling, up to the year 2286. */
-export const TIME_IN_CURSOR = '(?:0|[1-9][0-9]{0,12})'
+/** Shape of a time inside a cursor: milliseconds since 1970 in their one spelling, of the years that timestamps have. */
+export const TIME_IN_CURSOR = '(?:0|-?[1-9][0-9]{0,14})'
 
 /** Id of a row. */
 export const IdSchema = Type.Integer({ minimum: 1, maximum: MAX_ID, examples: [42] })
 
 /** Id of a document. */
 export const DocumentIdSchema = Type.String({ pattern: '^[0-9a-f]{24}$', examples: ['66f1c0a5e4b0a1b2c3d4e5f6'] })
+
+/** The instants that `date-time` has words for, in milliseconds: years of four digits, as PostgreSQL has them. */
+export const FIRST_TIMESTAMP = Date.parse('0001-01-01T00:00:00.000Z')
+export const LAST_TIMESTAMP = Date.parse('9999-12-31T23:59:59.999Z')
 
 /** An instant. Handlers return a Date, clients read ISO 8601 in UTC with milliseconds. */
 export const TimestampSchema = Type.Unsafe<Date>({

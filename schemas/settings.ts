@@ -53,6 +53,9 @@ export const SettingsSchema = Type.Object({
   ADMIN_PORT: Type.Optional(
     Type.Integer({ minimum: 0, maximum: 65_535, description: 'Metrics and status page on their own port. Unset: off.' })
   ),
+  ADMIN_HOST: Type.Optional(
+    Type.String({ minLength: 1, description: 'Address of ADMIN_PORT: an inner network, or 127.0.0.1. Default: HOST.' })
+  ),
   LOG_LEVEL: oneOf(LOG_LEVELS, 'info', 'Lowest level that is logged.'),
   DATABASE_POOL_SIZE: Type.Integer({ minimum: 1, maximum: 10_000, default: 20, description: 'Connections kept open.' }),
   DATABASE_MAX_OVERFLOW: Type.Integer({
@@ -153,6 +156,11 @@ export const SettingsSchema = Type.Object({
         'Requests get 503 while the event loop is later than this. 0: never. Default: 1000, outside production 0.'
     })
   ),
+  ALLOWED_HOSTS: Type.String({
+    default: '',
+    description:
+      'In development on a loopback HOST: names in Host, beside localhost and addresses of this machine, that are answered; separated by commas.'
+  }),
   CORS_ORIGINS: Type.String({ default: '', description: 'Origins allowed by CORS, separated by commas. Empty: none.' }),
   DOCS: Type.Optional(
     Type.Boolean({ description: 'Serve /docs and /openapi.json. Default: true, in production false.' })
@@ -167,10 +175,11 @@ export type ReadSettings = Static<typeof SettingsSchema>
 
 /** The settings after defaults: `app.config`. Keys are the names of the environment variables. */
 export type Settings = Readonly<
-  Omit<ReadSettings, 'DOCS' | 'SEED' | 'LIST_CONCURRENCY' | 'SHUTDOWN_DELAY_MS'> & {
+  Omit<ReadSettings, 'DOCS' | 'SEED' | 'LIST_CONCURRENCY' | 'SHUTDOWN_DELAY_MS' | 'ADMIN_HOST'> & {
     DOCS: boolean
     SEED: boolean
     LIST_CONCURRENCY: number
     SHUTDOWN_DELAY_MS: number
+    ADMIN_HOST: string
   }
 >

@@ -25,7 +25,7 @@ export function banner (app: App, { postgres, mongodb }: { postgres?: Server; mo
     ...database('SQL', DATABASE_URL, postgres),
     ...database('MongoDB', MONGODB_URL, mongodb),
     ...(postgres !== undefined || mongodb !== undefined
-      ? [`  Data        ${DATA_DIR} (remove it for a fresh start)`]
+      ? [`  Data        ${DATA_DIR} (remove it for a fresh start); npm run db:url prints the URLs with their passwords`]
       : []),
     '',
     '  Try',
@@ -44,6 +44,5 @@ function database (label: string, url: string | undefined, server: Server): stri
     return server.reason.map((line, at) => `${at === 0 ? name : ' '.repeat(14)}${line}`)
   }
   if (server === undefined) return [`${name}${url === undefined ? 'not set' : maskUrl(url)}`]
-  // It has no password, so its whole URL can be copied into other tools.
-  return [`${name}${server.url}`, `${' '.repeat(14)}${server.version}, ${server.how}, from ${server.source}`]
+  return [`${name}${maskUrl(server.url)}`, `${' '.repeat(14)}${server.version}, ${server.how}, from ${server.source}`]
 }

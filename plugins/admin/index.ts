@@ -20,7 +20,7 @@ export class AdminPortError extends Error {
     const why = cause instanceof Error && 'code' in cause ? cause.code : undefined
     const line = why === 'EADDRINUSE'
       ? `ADMIN_PORT ${port} is taken: stop what listens there, or choose another`
-      : `Cannot listen on ADMIN_PORT ${port}: choose a port above 1023 and a HOST of this machine`
+      : `Cannot listen on ADMIN_PORT ${port}: choose a port above 1023 and an ADMIN_HOST of this machine`
     super(line, { cause })
     this.name = 'AdminPortError'
     this.lines = [line]
@@ -29,15 +29,15 @@ export class AdminPortError extends Error {
 
 /**
  * With ADMIN_PORT set: the status page, /metrics and the probes on a listener of their own, from the moment the app is
- * ready until its last request is answered. It has no access control: keep its port inside.
+ * ready until its last request is answered. It has no access control: keep its port inside, by ADMIN_HOST or a firewall.
  */
 export default fp(async function admin (app) {
-  const { ADMIN_PORT, HOST } = app.config
+  const { ADMIN_PORT, ADMIN_HOST } = app.config
   app.decorate('adminOrigin', undefined)
   if (ADMIN_PORT === undefined || app.offline) return
   const server = createAdminServer(app)
   app.addHook('onReady', async function openAdmin () {
-    app.adminOrigin = await listen(server, HOST, ADMIN_PORT)
+    app.adminOrigin = await listen(server, ADMIN_HOST, ADMIN_PORT)
     app.log.info({ admin: app.adminOrigin }, 'status page and metrics')
   })
   app.addHook('onClose', async function closeAdmin () {

@@ -1,5 +1,5 @@
-import { isIP } from 'node:net'
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
+import { isLocalName, isLoopback } from '../common/local-names.ts'
 import { buildPage } from './page.ts'
 import { getStatus } from './status.ts'
 
@@ -20,7 +20,7 @@ const TEXT = 'text/plain; charset=utf-8'
  */
 export function createAdminServer (app: FastifyInstance): FastifyInstance {
   const server = Fastify({ logger: false, requestTimeout: 10_000, forceCloseConnections: true })
-  const isForThisMachine = isLoopback(app.config.HOST)
+  const isForThisMachine = isLoopback(app.config.ADMIN_HOST)
   server.addHook('onRequest', async function guard (request, reply) {
     reply.headers(HEADERS)
     // Another site's name that was pointed at this machine: its scripts would be of the same origin.
@@ -63,12 +63,4 @@ function addRoutes (server: FastifyInstance, app: FastifyInstance): void {
     reply.code(report.status === 'ready' ? 200 : 503)
     return report
   }
-}
-
-function isLoopback (host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
-}
-
-function isLocalName (host = ''): boolean {
-  return isLoopback(host.replace(/:\d+$/, '').replace(/^\[|\]$/g, ''))
 }

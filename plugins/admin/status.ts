@@ -103,6 +103,7 @@ async function getRoutes (registry: Registry) {
   for (const { labels, metricName, value } of all) {
     if (metricName?.endsWith('_count') !== true) continue
     const status = Number(labels.http_response_status_code)
+    if (labels.error_type === 'aborted') continue // the client left; nothing has failed here
     const counts = labels.error_type !== '' ? failed : status >= 400 ? refused : undefined
     counts?.set(getName(labels), (counts.get(getName(labels)) ?? 0) + value)
   }

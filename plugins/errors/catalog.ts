@@ -65,7 +65,7 @@ export const CATALOG = {
   'client-error': { title: 'Request refused', detail: 'The request was refused' },
   internal: {
     title: 'Internal error',
-    detail: 'A fault of the service; nothing was stored. Quote the instance when you report it'
+    detail: 'A fault of the service; nothing was stored in its databases. Quote the instance when you report it'
   },
   'failed-after-commit': {
     title: 'Failed after its work was stored',

@@ -76,7 +76,7 @@ export default fp(async function errors (app) {
  * Also given to Fastify as `frameworkErrors`, for requests that never reach a route.
  */
 export function answerError (error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const mapped = toProblem(error, request.id, constraints)
+  const mapped = toProblem(error, request, constraints)
   const problem = mapped.body.status >= 500 && hasCommitted(request) ? afterCommit(mapped) : mapped
   const { status } = problem.body
   const key = status === 500 ? findKeyFault(error) : undefined

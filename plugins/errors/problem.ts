@@ -1,10 +1,11 @@
-import type { FastifyError } from 'fastify'
+import type { FastifyError, FastifyRequest } from 'fastify'
 import type { ConstraintProblem } from '../../drizzle/constraints.ts'
 import type { Problem, ProblemError } from '../../schemas/problem.ts'
 import { mapError } from 'fastify-transaction'
 import { CATALOG, isProblemType, typeOfStatus, type ProblemType } from './catalog.ts'
 import { isFirstOnly } from '../validation/partial.ts'
 import { findFields, findKeyFault } from './fields.ts'
+import { isHangUp } from './hang-up.ts'
 import { MAX_ERRORS, validationErrors } from './validation.ts'
 
 /** A problem body with what belongs in the headers beside it. */
@@ -54,6 +55,11 @@ const BY_CODE: Record<string, Omit<Parts, 'errors'>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: { status: 415, type: 'unsupported-media-type' },
   FST_ERR_MAX_PARAM_LENGTH: { status: 414, type: 'uri-too-long' },
   HOST_HEADER: { status: 400, type: 'bad-request', detail: 'A request of HTTP/1.1 needs one Host header' },
+  HOST_NAME: {
+    status: 421,
+    type: 'client-error',
+    detail: 'In development only names of this machine are answered, such as localhost; ALLOWED_HOSTS lists others'
+  },
   ROUTE_CROWDED: { status: 503, type: 'unavailable', retryAfter: 1 },
   ANSWERS_IN_FLIGHT: { status: 503, type: 'unavailable', retryAfter: 1 },
   OVERLOADED: { status: 503, type: 'unavailable', retryAfter: 10 },
@@ -61,32 +67,39 @@ const BY_CODE: Record<string, Omit<Parts, 'errors'>> = {
   PAIR_REFUSED: { status: 503, type: 'database-unavailable', retryAfter: 10 }
 }
 
+/** For log and metrics: nobody is there to read it. */
+const GONE: Parts = { status: 499, type: 'client-error' }
+
 /**
  * Turns anything that was thrown into a problem body that holds no SQL, value, driver message, host or stack.
  * @param error what was thrown
- * @param instance id of the request
+ * @param request that failed, whose id is the instance
  * @param constraints name of constraint or index → pointer and detail
  * @returns body and headers of the answer
  */
 export function toProblem (
   error: unknown,
-  instance: string,
+  request: Pick<FastifyRequest, 'id' | 'raw'>,
   constraints: Record<string, ConstraintProblem>
 ): ProblemReply {
-  const { status, type, detail, errors, retryAfter } = toParts(error, constraints)
+  const { status, type, detail, errors, retryAfter } = toParts(error, request, constraints)
   const { title, detail: usual } = CATALOG[type]
-  const body: Problem = { type: `/docs/problems#${type}`, title, status, detail: detail ?? usual, instance }
+  const body: Problem = { type: `/docs/problems#${type}`, title, status, detail: detail ?? usual, instance: request.id }
   if (errors !== undefined && errors.length > 0) body.errors = errors.slice(0, MAX_ERRORS)
   return retryAfter === undefined ? { body } : { body, retryAfter }
 }
 
-function toParts (error: unknown, constraints: Record<string, ConstraintProblem>): Parts {
+function toParts (
+  error: unknown,
+  request: Pick<FastifyRequest, 'raw'>,
+  constraints: Record<string, ConstraintProblem>
+): Parts {
   const known: Known = error instanceof Error ? error : {}
   if (known.validation !== undefined) return invalidParts(known.validation, known.validationContext)
   const byCode = BY_CODE[known.code ?? '']
   if (byCode !== undefined) return byCode
   const answer = mapError(error)
-  if (answer === undefined) return statedParts(known)
+  if (answer === undefined) return isHangUp(error, request) ? GONE : statedParts(known)
   if (findKeyFault(error) !== undefined) return { status: 500, type: 'internal' }
   const { errors, detail } = findFields(error, constraints)
   const type = isProblemType(answer.type) ? answer.type : typeOfStatus(answer.status)

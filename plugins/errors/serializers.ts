@@ -73,7 +73,7 @@ function serializeError (error: unknown): ErrorFields {
   const cause = hidden === undefined && error.cause instanceof Error ? { cause: serializeError(error.cause) } : {}
   return {
     type: error.name === 'Error' ? error.constructor.name : error.name,
-    message: hidden ?? hidePasswords(error.message),
+    message: hidden ?? hideQueries(hidePasswords(error.message)),
     ...text('code', known.code),
     ...driverFields(driver),
     ...cause,
@@ -82,6 +82,7 @@ function serializeError (error: unknown): ErrorFields {
 }
 
 function hiddenMessage (error: Error & Fields): string | undefined {
+  if (/^FST_ERR_(BAD_URL|MAX_PARAM_LENGTH|NOT_FOUND)$/.test(String(error.code))) return 'the URL cannot be used'
   if (error.validation !== undefined) return 'the request does not match its schema'
   if (error instanceof SyntaxError || String(error.code).startsWith('FST_ERR_CTP')) return 'the body cannot be read'
   const answer = mapError(error)
@@ -106,6 +107,11 @@ function getFrames (error: Error): string {
   const at = stack.indexOf(error.message)
   const rest = error.message !== '' && at >= 0 ? stack.slice(at + error.message.length) : stack
   return rest.split('\n').filter((line) => /^\s+at /.test(line)).map((line) => line.trim()).join('\n')
+}
+
+// What stands behind the ? of a URL or path may be a token.
+function hideQueries (message: string): string {
+  return message.replace(/((?:[a-z+]+:\/\/|\/)[^\s?'"]*)\?[^\s'"]+/gi, '$1?***')
 }
 
 function hidePasswords (message: string): string {

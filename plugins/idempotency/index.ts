@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RouteO
 import fp from 'fastify-plugin'
 import { Keyed, type Handler } from './keyed.ts'
 import { KEY_SCHEMA } from './request.ts'
+import { callerFinder, type IdempotencyScope } from './scope.ts'
 import { deleteExpiredKeys } from './sql-store.ts'
 
 declare module 'fastify' {
@@ -9,10 +10,18 @@ declare module 'fastify' {
     /**
      * Whether the route takes an `Idempotency-Key`: `true`, `'required'` (400 without one) or `false`. Needs a
      * transaction. Default: `true` for POST routes that have one. A route that is read only answers 400 to a key, or
-     * ignores it with `false`.
+     * ignores it with `false`. An object switches it on and says whose keys are one (`scope`), and whether one is needed.
      */
-    idempotency?: boolean | 'required'
+    idempotency?: boolean | 'required' | IdempotencyOptions
   }
+}
+
+/** `config.idempotency` of a route in full. */
+export interface IdempotencyOptions {
+  /** Names the caller of a request. Default: the scope of `app.setIdempotencyScope`. */
+  scope?: IdempotencyScope
+  /** Whether a request without a key is 400. Default false. */
+  required?: boolean
 }
 
 const SWEEP_EVERY_MS = 10 * 60 * 1000
@@ -25,7 +34,7 @@ const SWEEP_EVERY_MS = 10 * 60 * 1000
  * transactions plugin, which then runs the claim with each attempt of the handler and commits after all else.
  */
 export default fp(async function idempotency (app) {
-  const keys = new Keyed(app)
+  const keys = new Keyed(app, callerFinder(app))
   app.addHook('onRoute', function takeKeys (route) {
     const mode = getMode(route)
     if (mode === false) return
@@ -39,7 +48,8 @@ export default fp(async function idempotency (app) {
 
 function getMode ({ config, method, url }: RouteOptions): boolean | 'required' {
   const methods = [method].flat() as HTTPMethods[]
-  const mode = config?.idempotency ?? methods.every((name) => name === 'POST')
+  const given = config?.idempotency ?? methods.every((name) => name === 'POST')
+  const mode = typeof given === 'object' ? readOptions(given, `${methods.join('|')} ${url}`) : given
   const isUnsafe = methods.some((name) => ['POST', 'PUT', 'PATCH', 'DELETE'].includes(name))
   const transaction = config?.transaction ?? isUnsafe
   if (transaction !== false && transaction !== 'statement') return mode
@@ -49,6 +59,21 @@ function getMode ({ config, method, url }: RouteOptions): boolean | 'required' {
       methods.join('|')
     } ${url}: config.idempotency needs a transaction, in which key and answer are stored together with the work`
   )
+}
+
+function readOptions (options: IdempotencyOptions, route: string): true | 'required' {
+  const { scope, required, ...others } = options
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined) {
+    throw new TypeError(`${route}: config.idempotency.${unknown} is no option; there are scope and required`)
+  }
+  if (scope !== undefined && typeof scope !== 'function') {
+    throw new TypeError(`${route}: config.idempotency.scope is no function; give one that names the caller`)
+  }
+  if (required !== undefined && typeof required !== 'boolean') {
+    throw new TypeError(`${route}: config.idempotency.required is neither true nor false; give one of them`)
+  }
+  return required === true ? 'required' : true
 }
 
 function isReadOnly ({ config }: RouteOptions): boolean {

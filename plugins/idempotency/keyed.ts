@@ -4,6 +4,7 @@ import { CATALOG } from '../errors/catalog.ts'
 import { getAnswer, replay, getStatus } from './answer.ts'
 import { mongoKeyStore } from './mongo-store.ts'
 import { keyedRequest, type KeyedRequest } from './request.ts'
+import type { Caller } from './scope.ts'
 import { sqlKeyStore } from './sql-store.ts'
 import type { KeyStore, StoredAnswer } from './store.ts'
 
@@ -30,11 +31,13 @@ const REFUSALS = {
 /** Wraps handlers so that a repeat gets the first answer, and keeps answers in the transaction of their work. */
 export class Keyed {
   readonly #app: FastifyInstance
+  readonly #findCaller: (request: FastifyRequest) => Caller
   readonly #stores: Record<'sql' | 'mongo', KeyStore>
   readonly #claimed = new WeakMap<FastifyRequest, KeyedRequest>()
 
-  constructor (app: FastifyInstance) {
+  constructor (app: FastifyInstance, findCaller: (request: FastifyRequest) => Caller) {
     this.#app = app
+    this.#findCaller = findCaller
     this.#stores = { sql: sqlKeyStore(app), mongo: mongoKeyStore(app) }
   }
 
@@ -43,8 +46,9 @@ export class Keyed {
    */
   wrap (handler: Handler): RouteHandlerMethod {
     const run = this.#run.bind(this)
+    const findCaller = this.#findCaller
     return function handleKeyed (request, reply) {
-      const keyed = keyedRequest(request)
+      const keyed = keyedRequest(request, findCaller)
       const work = () => handler.call(this, request, reply)
       return keyed === undefined ? work() : run(keyed, request, reply, work)
     }

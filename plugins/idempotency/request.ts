@@ -1,12 +1,13 @@
-import { createHash } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
+import { digest, type Caller } from './scope.ts'
 
 /** A request that carries a key. */
 export interface KeyedRequest {
+  /** The key as it was sent; behind the digest of its scope where it has one. */
   key: string
   /** Method and path of the route: one key may be used once on each. */
   route: string
-  /** Digest of everything that was sent to the route: path, query and body. */
+  /** Digest of everything that was sent to the route: path, query and body, and of who sent it. */
   fingerprint: string
 }
 
@@ -19,16 +20,25 @@ export const KEY_SCHEMA = {
   examples: ['"8e03978e-40d5-43dd-bc93-6894a57f9324"']
 } as const
 
-/** Key, route and fingerprint of a request; undefined without the header. Its form has been checked by the schema. */
-export function keyedRequest (request: FastifyRequest): KeyedRequest | undefined {
+/**
+ * Key, route and fingerprint of a request; undefined without the header. Its form has been checked by the schema.
+ * @param findCaller says who sent the request; asked only where there is a key
+ */
+export function keyedRequest (
+  request: FastifyRequest,
+  findCaller: (request: FastifyRequest) => Caller
+): KeyedRequest | undefined {
   const header = request.headers['idempotency-key']
   if (typeof header !== 'string') return undefined
   const { params, query, body, routeOptions, method } = request
-  const sent = JSON.stringify(sorted([params, query, body]))
+  const { scope, credentials } = findCaller(request)
+  const who = scope ?? credentials
+  const sent = sorted([params, query, body, ...(who === undefined ? [] : [who])])
+  const key = header.replace(/^"(.*)"$/, '$1')
   return {
-    key: header.replace(/^"(.*)"$/, '$1'),
+    key: scope === undefined ? key : `${scope} ${key}`,
     route: `${method} ${routeOptions.url ?? ''}`.replace(/(.)\/$/, '$1'),
-    fingerprint: createHash('sha256').update(sent).digest('base64url')
+    fingerprint: digest(JSON.stringify(sent))
   }
 }
 

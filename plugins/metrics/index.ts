@@ -3,6 +3,7 @@ import { Registry } from 'prom-client'
 import { measureBounds } from './bounds.ts'
 import { measureDependencies } from './dependencies.ts'
 import { measureHttp } from './http.ts'
+import { measureLeftOut } from './left-out.ts'
 import { measurePools } from './pools.ts'
 import { countProblems, type ProblemRecord } from './problems.ts'
 import { processRegistry } from './process.ts'
@@ -49,6 +50,7 @@ export default fp(async function metrics (app) {
   measureProjections(app, registry)
   measurePair(app, registry)
   measureDependencies(app, registry)
+  measureLeftOut(app, registry)
   app.decorate('metrics', {
     registry,
     contentType: registry.contentType,
@@ -58,6 +60,6 @@ export default fp(async function metrics (app) {
   })
 }, {
   name: 'metrics',
-  dependencies: ['config', 'errors', 'sql', 'mongo', 'transaction', 'health', 'concurrency', 'slow-readers'],
+  dependencies: ['config', 'errors', 'sql', 'mongo', 'transaction', 'health', 'concurrency', 'slow-readers', 'paging'],
   fastify: '5.x'
 })

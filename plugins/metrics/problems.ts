@@ -26,7 +26,7 @@ export function countProblems (app: FastifyInstance, registry: Registry) {
   const records = new Map<string, ProblemRecord>()
   const types = new WeakMap<FastifyRequest, string>()
   app.addHook('onError', function countProblem (request, _reply, error, done) {
-    const { body } = toProblem(error, request.id, {})
+    const { body } = toProblem(error, request, {})
     const type = body.type.slice(body.type.indexOf('#') + 1)
     const { title, status } = body
     counter.inc({ type, status: String(status) })

@@ -1,6 +1,6 @@
 import type { Document, IndexDescription } from 'mongodb'
+import { FIRST_TIMESTAMP, LAST_TIMESTAMP, MAX_ID } from '../../schemas/common.ts'
 import type { ConstraintProblem } from '../../drizzle/constraints.ts'
-import { MAX_ID } from '../../schemas/common.ts'
 
 /** What MongoDB is told about a collection. A file of collections/ declares one; the service makes it so at boot. */
 export interface Collection {
@@ -21,13 +21,35 @@ interface Index extends IndexDescription {
 export const NUMBER = ['int', 'long', 'double']
 
 /** An id of a row: a whole number that a double holds exactly. */
-export const POSITIVE_INTEGER = { bsonType: NUMBER, multipleOf: 1, minimum: 1, maximum: MAX_ID }
+export const ID = { bsonType: NUMBER, multipleOf: 1, minimum: 1, maximum: MAX_ID }
+
+/** A number that counts something up. */
+export const COUNTER = { bsonType: NUMBER, multipleOf: 1, minimum: 0, maximum: Number.MAX_SAFE_INTEGER }
+
+/** The rule of a date, beside `$jsonSchema`, which has no bounds for dates: the instants that the API has words for. */
+export const TIMESTAMP = { $gte: new Date(FIRST_TIMESTAMP), $lte: new Date(LAST_TIMESTAMP) }
+
+/** No control character, and something that is no blank: what `visible-line` says, as far as the server can. */
+const VISIBLE_LINE = '^(?=.*[^\\s\\p{Z}\\p{Cf}])[^\\x{00}-\\x{1f}\\x{7f}-\\x{9f}\\x{2028}\\x{2029}]*\\z'
+
+interface TextSchema {
+  minLength?: number
+  maxLength?: number
+  pattern?: string
+  format?: string
+}
 
 /**
- * The rule of a text in a validator. The server knows few keywords of JSON Schema and refuses the others, so only the
- * bounds are taken over.
+ * The rule of a text in a validator: the bounds of the schema, and its pattern in the server's words. There `$` also
+ * matches before a line break at the end.
  * @param schema the field in the schema of the API
  */
-export function toTextRule ({ minLength = 0, maxLength }: { minLength?: number; maxLength?: number }): Document {
-  return { bsonType: 'string', minLength, ...(maxLength === undefined ? {} : { maxLength }) }
+export function toTextRule ({ minLength = 0, maxLength, pattern, format }: TextSchema): Document {
+  const rule = format === 'visible-line' ? VISIBLE_LINE : pattern?.replace(/\$$/, '\\z')
+  return {
+    bsonType: 'string',
+    minLength,
+    ...(maxLength === undefined ? {} : { maxLength }),
+    ...(rule === undefined ? {} : { pattern: rule })
+  }
 }

@@ -5,7 +5,7 @@ import fp from 'fastify-plugin'
 import { MongoClient, type Db } from 'mongodb'
 import { connectOrKeepTrying } from './connect.ts'
 import { MongoPool } from './pool.ts'
-import { prepareDatabase } from './prepare.ts'
+import { findRefused, prepareDatabase } from './prepare.ts'
 import { MongoState } from './state.ts'
 
 declare module 'fastify' {
@@ -63,13 +63,28 @@ export default fp(async function mongo (app) {
   await connectOrKeepTrying(
     async () => {
       await client.connect()
-      await prepareDatabase(client.db(MONGODB_DATABASE))
+      const changed = await prepareDatabase(client.db(MONGODB_DATABASE))
       state.prepared()
+      for (const name of changed) void reportRefused(app, client.db(MONGODB_DATABASE), name)
     },
     app.log,
     stopping.signal
   )
 }, { name: 'mongo', dependencies: ['config', 'tracing'], fastify: '5.x' })
+
+/** Nobody waits for it: it reads a collection. Names ids, no values. */
+async function reportRefused (app: FastifyInstance, db: Db, collection: string): Promise<void> {
+  try {
+    const ids = await findRefused(db, collection)
+    if (ids.length === 0) return
+    app.log.warn(
+      { collection, ids },
+      'documents of an earlier version do not fit the validator: correct or delete them'
+    )
+  } catch (error) {
+    app.log.info({ err: error, collection }, 'documents of an earlier version were not compared with the validator')
+  }
+}
 
 function open (url: string, app: FastifyInstance): MongoClient {
   const { DATABASE_ECHO, NODE_ENV } = app.config

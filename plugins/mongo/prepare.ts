@@ -3,6 +3,7 @@ import type { Db, Document } from 'mongodb'
 import { collections } from './collections/index.ts'
 
 const NAMESPACE_EXISTS = 48
+const FIND_REFUSED_MS = 60_000
 
 /** Thrown when the server cannot do transactions and change streams. Code `MONGO_NOT_REPLICA_SET`. */
 class NotReplicaSetError extends Error {
@@ -30,11 +31,13 @@ export class IndexesDifferError extends Error {
  * Brings collections, validators and indexes to what the service declares. Repeatable, and safe when several instances
  * do it at once. Indexes that differ are never dropped: the server refuses them and the error names them.
  * @param db the service's database
+ * @returns collections that were there and have a new validator: documents that it refuses may lie in them
  */
-export async function prepareDatabase (db: Db): Promise<void> {
+export async function prepareDatabase (db: Db): Promise<string[]> {
   const hello = await db.command({ hello: 1 })
   if (hello.setName === undefined && hello.msg !== 'isdbgrid') throw new NotReplicaSetError()
   const present = new Map((await db.listCollections().toArray()).map((info) => [info.name, info as Document]))
+  const changed: string[] = []
   for (const { name, validator } of collections) {
     if (validator === undefined) continue
     const current = present.get(name)
@@ -42,12 +45,29 @@ export async function prepareDatabase (db: Db): Promise<void> {
     // collMod needs more rights than createIndex, so it is sent only when something changed.
     else if (!isDeepStrictEqual(current.options?.validator, validator)) {
       await db.command({ collMod: name, validator, validationLevel: 'strict' })
+      changed.push(name)
     }
   }
   for (const { name, indexes } of collections) {
     const descriptions = indexes.map(({ problem, ...description }) => description)
     await db.collection(name).createIndexes(descriptions).catch(explain(name))
   }
+  return changed
+}
+
+/**
+ * Names documents that were stored before the validator of their collection and do not fit it: lists may have to leave
+ * them out, and they cannot be changed. Reads the collection.
+ * @returns at most 20 ids
+ */
+export async function findRefused (db: Db, name: string): Promise<string[]> {
+  const { validator = {} } = collections.find((collection) => collection.name === name) ?? {}
+  const found = await db.collection(name).find({ $nor: [validator] }, {
+    projection: { _id: 1 },
+    limit: 20,
+    maxTimeMS: FIND_REFUSED_MS
+  }).toArray()
+  return found.map(({ _id }) => String(_id))
 }
 
 async function createCollection (db: Db, name: string, validator: Document): Promise<void> {

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { getQueryNames } from '../common/query-names.ts'
+import { reporter } from './left-out.ts'
 import type { Page } from './page.ts'
 
 declare module 'fastify' {
@@ -19,7 +20,11 @@ const BASE = 'http://localhost'
 
 /** Decorates `reply.page`, and refuses `skip` together with `after` on every list that takes both. */
 export default fp(async function paging (app) {
-  app.decorateReply('page', page)
+  const report = reporter(app)
+  app.decorateReply('page', function answerPage (page) {
+    if (page.left !== undefined) report(page.left, this.log)
+    return toReply(this, page)
+  })
   app.addHook('onRoute', (route) => {
     const names = getQueryNames(route)
     if (!names.includes('skip') || !names.includes('after')) return
@@ -27,11 +32,11 @@ export default fp(async function paging (app) {
   })
 }, { name: 'paging', dependencies: ['errors'], fastify: '5.x' })
 
-function page<Item> (this: FastifyReply, page: Page<Item, string | number>): Item[] {
-  if (page.isTooLarge === true) throw createTooLarge(this)
-  if (page.next !== undefined) this.header('link', `<${nextPath(this.request.url, String(page.next))}>; rel="next"`)
+function toReply<Item> (reply: FastifyReply, page: Page<Item, string | number>): Item[] {
+  if (page.isTooLarge === true) throw createTooLarge(reply)
+  if (page.next !== undefined) reply.header('link', `<${nextPath(reply.request.url, String(page.next))}>; rel="next"`)
   if (page.json === undefined) return page.items
-  this.type('application/json; charset=utf-8')
+  reply.type('application/json; charset=utf-8')
   return page.json as unknown as Item[] // text of this type is sent without another look
 }
 

@@ -8,6 +8,15 @@ export interface PageRequest<Cursor = string> {
   after?: Cursor
 }
 
+/** A document that costs its own row, and no more. */
+export interface LeftOut {
+  collection: string
+  /** Its id, or of what type that is; undefined where it has none that can be read. */
+  id: string | undefined
+  /** What is wrong with it, without its values. */
+  reason: string
+}
+
 /** A part of a list. */
 export interface Page<Item, Cursor = string> {
   items: Item[]
@@ -15,6 +24,8 @@ export interface Page<Item, Cursor = string> {
   next: Cursor | undefined
   /** The items as the text of a JSON array, where they were never anything else. */
   json?: string
+  /** What of the page could not be shown: documents that the schema does not admit. */
+  left?: LeftOut[]
   /** The page of a client that counts its items (`skip`) would be too large: it cannot end early, so there is none. */
   isTooLarge?: boolean
 }

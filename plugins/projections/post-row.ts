@@ -1,5 +1,5 @@
 import type { ObjectId } from 'mongodb'
-import { MAX_ID } from '../../schemas/common.ts'
+import { FIRST_TIMESTAMP, LAST_TIMESTAMP, MAX_ID } from '../../schemas/common.ts'
 
 /** A post without its content, as MongoDB gives it; other writers may have left out or mistyped anything. */
 export interface PostFields {
@@ -23,8 +23,6 @@ export interface PostRow {
 
 /** What an `integer` column holds. */
 const LARGEST = 2_147_483_647
-const FIRST_YEAR = Date.UTC(1, 0)
-const LAST_YEAR = Date.UTC(9999, 11, 31)
 
 /**
  * The row of a post. Never throws and always fits its columns: a document that could not be carried over would hold up
@@ -52,5 +50,5 @@ function text (value: unknown): string {
 
 function toIsoTimestamp (value: unknown): string {
   const time = value instanceof Date ? value.getTime() : Number.NaN
-  return new Date(time >= FIRST_YEAR && time <= LAST_YEAR ? time : 0).toISOString()
+  return new Date(time >= FIRST_TIMESTAMP && time <= LAST_TIMESTAMP ? time : 0).toISOString()
 }

@@ -31,9 +31,13 @@ export function createUserSummaryRepository (db: Documents) {
      */
     async list ({ limit, skip = 0, after }: PageRequest<number>): Promise<Page<UserSummary, string>> {
       const $match = { _deleted: { $ne: true }, ...(after === undefined ? {} : { _id: { $gt: after } }) }
-      const stages = [{ $match }, { $sort: { _id: 1 } }, ...(skip === 0 ? [] : [{ $skip: skip }]), {
-        $limit: limit + 1
-      }, ...countPosts]
+      const stages = (offset: number) => [
+        { $match },
+        { $sort: { _id: 1 } },
+        ...(skip + offset === 0 ? [] : [{ $skip: skip + offset }]),
+        { $limit: limit + 1 },
+        ...countPosts
+      ]
       return await readPage(db, { stages }, limit)
     }
   }

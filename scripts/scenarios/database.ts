@@ -23,7 +23,7 @@ export async function startServer (url: string | undefined): Promise<Server> {
   if (url !== undefined && url !== '') return await databases(url, async () => {})
   const dataDir = mkdtempSync(path.join(tmpdir(), 'tandem-scenarios-'))
   const embedded = await startEmbedded({ dataDir, postgres: true, mongodb: false, postgresFlags: ['fsync=off'] })
-  return await databases(embedded.postgres?.url ?? '', async () => {
+  return await databases(embedded.postgres?.adminUrl ?? '', async () => {
     await embedded.stop()
     rmSync(dataDir, { recursive: true, force: true })
   })

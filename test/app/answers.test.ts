@@ -1,5 +1,5 @@
 import t from 'tap'
-import { mapError, getDriverError } from 'fastify-transaction'
+import { mapError, getDriverError, noteDatabaseError } from 'fastify-transaction'
 
 function fault (properties: Record<string, unknown>, message = 'a message', cause?: unknown): Error {
   return Object.assign(new Error(message, cause === undefined ? undefined : { cause }), properties)
@@ -56,17 +56,26 @@ t.test('PostgreSQL', async (t) => {
 })
 
 t.test('node-postgres without a code, and the network', async (t) => {
-  t.equal(meaning(new Error('timeout exceeded when trying to connect')), '503 pool-exhausted retry')
-  t.equal(meaning(new Error('Connection terminated unexpectedly')), '503 database-unavailable retry')
-  t.equal(meaning(new Error('Query read timeout')), '504 database-timeout')
+  for (
+    const [message, answer] of Object.entries({
+      'timeout exceeded when trying to connect': '503 pool-exhausted retry',
+      'Connection terminated unexpectedly': '503 database-unavailable retry',
+      'Query read timeout': '504 database-timeout'
+    })
+  ) {
+    t.equal(meaning(noteDatabaseError(new Error(message))), answer, message)
+    t.equal(meaning(new Error(message)), 'none', `${message}: from elsewhere`)
+  }
   for (const code of ['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND']) {
-    t.equal(meaning(fault({ code })), '503 database-unavailable retry', code)
+    t.equal(meaning(noteDatabaseError(fault({ code }))), '503 database-unavailable retry', code)
+    t.equal(meaning(fault({ code })), 'none', `${code}: a connection of somebody else`)
   }
   t.equal(
-    meaning(fault({ query: 'select 1' }, 'Failed query', fault({ code: 'ECONNREFUSED' }))),
+    meaning(fault({ query: 'select 1', params: [] }, 'Failed query', fault({ code: 'ECONNREFUSED' }))),
     '503 database-unavailable retry',
     'wrapped by Drizzle'
   )
+  t.equal(meaning(fault({ query: '{ me }' }, 'Failed', fault({ code: 'ECONNREFUSED' }))), 'none', 'another query')
   t.equal(
     meaning(new TypeError('fetch failed', { cause: fault({ code: 'ECONNREFUSED' }) })),
     'none',

@@ -1,4 +1,4 @@
-import { MongoClient, ObjectId, type Db } from 'mongodb'
+import { Decimal128, Long, MongoClient, ObjectId, type Db } from 'mongodb'
 import t, { type Test } from 'tap'
 import { collections } from '../../plugins/mongo/collections/index.ts'
 import postsCollection from '../../plugins/mongo/collections/posts.ts'
@@ -44,7 +44,9 @@ t.test('collections, validators and indexes', async (t) => {
   await t.test('the validator takes what the API stores and nothing else', async (t) => {
     const posts = db.collection('posts')
     await posts.insertOne({ ...post(), slug: 'on-naming' })
-    await posts.insertOne({ ...post(), author_id: 2 ** 31 + 5 })
+    await posts.insertOne({ ...post(), author_id: 2 ** 31 - 1 })
+    await posts.insertOne({ ...post(), author_id: Long.fromNumber(7) })
+    await posts.insertOne({ ...post(), created_at: new Date('0001-01-01T00:00:00.000Z') })
     await posts.insertOne({ ...post(), title: '😀'.repeat(200) })
     const wrong: Array<Record<string, unknown>> = [
       { title: '' },
@@ -55,6 +57,20 @@ t.test('collections, validators and indexes', async (t) => {
       { author_id: '1' },
       { author_id: 1.5 },
       { author_id: 0 },
+      { author_id: 2 ** 31 },
+      { author_id: 1e300 },
+      { author_id: Number.NaN },
+      { author_id: Long.MAX_VALUE },
+      { author_id: Decimal128.fromString('1') },
+      { version: 1e300 },
+      { title: 'two\nlines' },
+      { title: ' \u00a0\u200b' },
+      { category: 'tab\there' },
+      { content: 'a\u0000b' },
+      { slug: 'on-naming\n' },
+      { slug: 'On Naming' },
+      { created_at: new Date('+010000-01-01T00:00:00.000Z') },
+      { updated_at: new Date('0000-12-31T00:00:00.000Z') },
       { created_at: '2025-01-01' },
       { slug: null },
       { more: 1 },
@@ -67,8 +83,14 @@ t.test('collections, validators and indexes', async (t) => {
         JSON.stringify(fields).slice(0, 40)
       )
     }
-    const users = db.collection<{ _id: number; _v: number; name?: string; _deleted?: boolean }>('users')
-    await users.insertOne({ _id: 1, name: 'Ada', _v: 1 })
+    const users = db.collection<{ _id: number; _v: number; name?: string; email?: string; _deleted?: boolean }>('users')
+    await users.insertOne({ _id: 1, name: 'Ada', email: 'ada@example.com', _v: 1 })
+    await t.rejects(users.insertOne({ _id: 4, name: 'Ada', _v: 1 }), { code: 121 }, 'what a summary shows is there')
+    await t.rejects(
+      users.insertOne({ _id: 2 ** 31, name: 'Ada', email: 'ada@example.com', _v: 1 }),
+      { code: 121 },
+      'no id of a row'
+    )
     await users.insertOne({ _id: 2, _v: 2, _deleted: true })
     await t.rejects(users.insertOne({ _id: 3, name: 'Ada' } as never), { code: 121 }, 'a copy without a version')
   })

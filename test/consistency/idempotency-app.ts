@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyContextConfig, FastifyReply, FastifyRequest } from 'fastify'
 import type { Test } from 'tap'
 import type { App, BuildOptions } from '../../app.ts'
 import { getDialect } from '../../drizzle/index.ts'
@@ -49,11 +49,12 @@ const ENGINES = [
   { name: 'MongoDB', store: 'mongo', settings: {} }
 ] as const
 
-/** Runs the same tests with keys in each store, on databases of their own. */
+/** Runs the same tests with keys in each store, on databases of their own; `config` is added to that of each route. */
 export function onEachStore (
   t: Test,
   handlers: Record<string, Handler>,
-  run: (t: Test, keyed: Keyed & { name: string }) => Promise<void>
+  run: (t: Test, keyed: Keyed & { name: string }) => Promise<void>,
+  config: Record<string, FastifyContextConfig> = {}
 ): void {
   for (const { name, store, settings } of ENGINES) {
     t.test(name, async (t) => {
@@ -61,17 +62,21 @@ export function onEachStore (
       if (name === 'SQLite') await migrate(file)
       const app = await build(t, {
         settings: { PROJECTIONS: false, ...settings, ...(name === 'SQLite' ? { DATABASE_URL: file } : {}) },
-        plugins: getRoutes(handlers, store)
+        plugins: getRoutes(handlers, store, config)
       })
       await run(t, { name, app, send: createSender(app), count: () => countStored(app, store) })
     })
   }
 }
 
-function getRoutes (handlers: Record<string, Handler>, store: 'sql' | 'mongo'): NonNullable<BuildOptions['plugins']> {
+function getRoutes (
+  handlers: Record<string, Handler>,
+  store: 'sql' | 'mongo',
+  config: Record<string, FastifyContextConfig>
+): NonNullable<BuildOptions['plugins']> {
   return async (app) => {
     for (const [url, handler] of Object.entries(handlers)) {
-      app.post(url, { config: { transaction: { store } } }, handler)
+      app.post(url, { config: { transaction: { store }, ...config[url] } }, handler)
     }
   }
 }

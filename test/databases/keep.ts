@@ -38,8 +38,8 @@ if (postgres === undefined || mongodb === undefined || mongodb.how === 'missing'
   await servers.stop()
   process.exit(1)
 }
-await Promise.all([makeTemplate(postgres.url), building])
-writeRun({ built, postgres: postgres.url, mongodb: mongodb.url, template: TEMPLATE, pid: process.pid }, tap)
+await Promise.all([makeTemplate(postgres.adminUrl), building])
+writeRun({ built, postgres: postgres.adminUrl, mongodb: mongodb.adminUrl, template: TEMPLATE, pid: process.pid }, tap)
 process.send?.('ready')
 
 process.once('SIGTERM', () => {

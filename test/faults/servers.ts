@@ -38,17 +38,17 @@ export async function ownServer (t: Test, name: Name, flags: string[] = []): Pro
  * @param application how the primary calls it in `pg_stat_replication` and `synchronous_standby_names`
  */
 export async function createStandby (t: Test, primary: OwnServer, application: string): Promise<OwnServer> {
-  const { username, port } = new URL(primary.url)
+  const { username, password, port } = new URL(primary.url)
   const dataDir = newFolder(t)
   await primary.down('SIGINT')
-  for (const name of readdirSync(primary.dataDir).filter((name) => /^pg\d+$/.test(name))) {
+  for (const name of readdirSync(primary.dataDir).filter((name) => /^(pg\d+|secrets)$/.test(name))) {
     const copied = spawnSync('cp', ['-Rp', path.join(primary.dataDir, name), dataDir], { encoding: 'utf8' })
     if (copied.status !== 0) throw new Error(`cp: ${copied.error?.message ?? copied.stderr}`)
-    writeFileSync(path.join(dataDir, name, 'standby.signal'), '')
+    if (name !== 'secrets') writeFileSync(path.join(dataDir, name, 'standby.signal'), '')
   }
   await primary.up()
   return await serverIn(t, dataDir, 'postgres', [
-    `primary_conninfo=host=127.0.0.1 port=${port} user=${username} application_name=${application}`
+    `primary_conninfo=host=127.0.0.1 port=${port} user=${username} password=${password} application_name=${application}`
   ])
 }
 
@@ -57,7 +57,7 @@ async function serverIn (t: Test, dataDir: string, name: Name, flags: string[]):
   t.teardown(async () => {
     for (const started of starts) await started.stop()
   })
-  async function up (): Promise<{ url: string; pid: number }> {
+  async function up (): Promise<{ adminUrl: string; pid: number }> {
     const started = await startEmbedded({
       dataDir,
       postgres: name === 'postgres',
@@ -71,7 +71,7 @@ async function serverIn (t: Test, dataDir: string, name: Name, flags: string[]):
   }
   let server = await up()
   return {
-    url: server.url,
+    url: server.adminUrl,
     dataDir,
     async up () {
       server = await up()

@@ -49,7 +49,7 @@ export interface EmbeddedDatabases {
  * killed.
  *
  *     const databases = await startEmbedded({ dataDir: '.data', postgres: true, mongodb: true, onProgress: console.log })
- *     databases.postgres?.url                       // postgres://tandem@127.0.0.1:40123/tandem
+ *     databases.postgres?.url                       // postgres://tandem_service:…@127.0.0.1:40123/tandem
  *     if (databases.mongodb?.how === 'missing') …   // databases.mongodb.reason says what to do
  *     await databases.stop()
  *

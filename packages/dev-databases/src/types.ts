@@ -1,7 +1,12 @@
 /** A database server that is running and answers. */
 export interface EmbeddedServer {
-  /** Connection string on 127.0.0.1. */
+  /**
+   * Connection string on 127.0.0.1, with the password of a user who may make databases and use them, and no more. A
+   * secret: not for a log.
+   */
   url: string
+  /** The same with the password of the user who may do everything, for tests that stop sessions or change settings. */
+  adminUrl: string
   pid: number
   /**
    * `created`: first start in this folder · `started`: the data was there · `adopted`: the server was already running.

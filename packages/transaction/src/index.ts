@@ -38,6 +38,7 @@ export type { SqlClient, SqlDriver, SqlHandles, SqlTransaction } from './core/sq
 export * from './errors.ts'
 export type { MappedError } from './error-mapping.ts'
 export { mapError, getDriverError } from './error-mapping.ts'
+export { noteDatabaseError } from './core/origin.ts'
 export { confirmedWrites } from './mongo/writes.ts'
 export { outsideTransaction, findCheckoutRefusal } from './core/outside-queries.ts'
 export { isConnectionProblem, isReplicaError } from './postgres/errors.ts'

@@ -1,5 +1,5 @@
 import { PostSchema } from '../../../schemas/posts.ts'
-import { POSITIVE_INTEGER, toTextRule, type Collection } from '../collection.ts'
+import { COUNTER, ID, TIMESTAMP, toTextRule, type Collection } from '../collection.ts'
 
 const { title, content, category, slug } = PostSchema.properties
 
@@ -30,12 +30,14 @@ export default {
         content: toTextRule(content),
         category: toTextRule(category),
         // A text would never be found by $lookup, which compares types too.
-        author_id: POSITIVE_INTEGER,
+        author_id: ID,
         slug: toTextRule(slug),
         created_at: { bsonType: 'date' },
         updated_at: { bsonType: 'date' },
-        version: POSITIVE_INTEGER
+        version: { ...COUNTER, minimum: 1 }
       }
-    }
+    },
+    created_at: TIMESTAMP,
+    updated_at: TIMESTAMP
   }
 } satisfies Collection

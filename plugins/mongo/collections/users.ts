@@ -1,4 +1,4 @@
-import { NUMBER, POSITIVE_INTEGER, type Collection } from '../collection.ts'
+import { COUNTER, ID, type Collection } from '../collection.ts'
 
 /** The copy of the users, which the outbox writes. */
 export default {
@@ -13,9 +13,11 @@ export default {
     $jsonSchema: {
       bsonType: 'object',
       required: ['_id', '_v'],
+      // A tombstone has neither, and is in no list.
+      anyOf: [{ required: ['name', 'email'] }, { required: ['_deleted'] }],
       properties: {
-        _id: POSITIVE_INTEGER,
-        _v: { bsonType: NUMBER },
+        _id: ID,
+        _v: COUNTER,
         name: { bsonType: 'string' },
         email: { bsonType: 'string' },
         _deleted: { bsonType: 'bool' },

@@ -1,5 +1,8 @@
 import type { TObject, TSchema } from '@sinclair/typebox'
+import { BSON } from 'mongodb'
+import { FIRST_TIMESTAMP, LAST_TIMESTAMP } from '../../../schemas/common.ts'
 import { isoDate } from './iso-date.ts'
+import { getIdPattern, type StrangeDocument } from './strange.ts'
 
 /** A batch of documents as the text of a JSON array. */
 export interface JsonBatch {
@@ -9,6 +12,8 @@ export interface JsonBatch {
   last: string | undefined
   /** True when the batch held more documents. */
   hasMore: boolean
+  /** Documents that the schema does not admit; they are left out. */
+  strange: StrangeDocument[]
 }
 
 interface Field {
@@ -17,7 +22,12 @@ interface Field {
   /** `"name":` */
   label: string
   type: string
+  isDate: boolean
   isRequired: boolean
+  minimum: number
+  maximum: number
+  /** Of the id: a cursor is made of it. Other texts are as the validator has let them in. */
+  pattern: RegExp | undefined
 }
 
 const types = {
@@ -37,8 +47,8 @@ const needsEscape = /["\\\u0000-\u001f]/
  * Makes a function that turns the raw documents of a batch into JSON text without building objects on the way: the
  * fields of `schema`, and only those, in the order in which they are stored.
  *
- * A document that lacks a required field, or holds a type that the schema does not allow, throws a TypeError, as the
- * response serializer would. Nested documents are not supported: declare such lists without this.
+ * A document that lacks a required field, or holds a type, a number or a date that the schema does not allow, is left
+ * out and named; it takes a place of the page. Nested documents are not supported: declare such lists without this.
  *
  * @param schema the item of the response; strings may be stored as string, ObjectId or date, numbers as int, long or
  * double
@@ -55,14 +65,28 @@ export function compileBatch (
   const document = compileDocument(getFields(schema, storedAs))
   return function toJson (documents, limit, characters = Infinity) {
     const texts: string[] = []
+    const strange: StrangeDocument[] = []
     let left = characters
     for (const bytes of documents) {
-      if (texts.length === limit || left <= 0) break
-      const text = document(toBuffer(bytes))
-      left -= text.length
-      texts.push(text)
+      if (texts.length + strange.length === limit || left <= 0) break
+      try {
+        const text = document(toBuffer(bytes))
+        left -= text.length
+        texts.push(text)
+      } catch (error) {
+        strange.push({ id: getId(bytes), reason: error instanceof TypeError ? error.message : 'cannot be read' })
+      }
     }
-    return { json: `[${texts.join(',')}]`, last: texts.at(-1), hasMore: documents.length > texts.length }
+    const hasMore = documents.length > texts.length + strange.length
+    return { json: `[${texts.join(',')}]`, last: texts.at(-1), hasMore, strange }
+  }
+}
+
+function getId (bytes: Uint8Array): unknown {
+  try {
+    return BSON.deserialize(bytes)['_id'] as unknown
+  } catch {
+    return undefined
   }
 }
 
@@ -72,7 +96,11 @@ function getFields (schema: TObject, storedAs: Record<string, string>): Field[] 
     key: Buffer.from(`${storedAs[name] ?? name}\0`),
     label: `${JSON.stringify(name)}:`,
     type: String(property['type']),
-    isRequired: required.includes(name)
+    isDate: property['format'] === 'date-time',
+    isRequired: required.includes(name),
+    minimum: Number(property['minimum'] ?? -Infinity),
+    maximum: Number(property['maximum'] ?? Infinity),
+    pattern: getIdPattern(name, property)
   }))
 }
 
@@ -94,7 +122,7 @@ function compileDocument (fields: Field[]): (bytes: Buffer) => string {
       }
       at = valueAt + getSize(bytes, type, valueAt)
     }
-    if (found < requiredCount) throw new TypeError('a document lacks a required field')
+    if (found < requiredCount) throw new TypeError('it lacks a required field')
     return text === '' ? '{}' : text + '}'
   }
 }
@@ -116,18 +144,26 @@ function isAt (key: Buffer, bytes: Buffer, at: number): boolean {
 
 function valueToJson (bytes: Buffer, type: number, at: number, field: Field): string {
   if (field.type === 'string') {
-    if (type === types.string) return quote(bytes.toString('utf8', at + 4, at + 4 + bytes.readInt32LE(at) - 1))
-    if (type === types.objectId) return `"${bytes.toString('hex', at, at + 12)}"`
-    if (type === types.date) return `"${isoDate(Number(bytes.readBigInt64LE(at)))}"`
+    if (type === types.string && !field.isDate) {
+      const text = bytes.toString('utf8', at + 4, at + 4 + bytes.readInt32LE(at) - 1)
+      if (field.pattern?.test(text) !== false) return quote(text)
+    }
+    if (type === types.objectId && !field.isDate) return `"${bytes.toString('hex', at, at + 12)}"`
+    const time = type === types.date ? Number(bytes.readBigInt64LE(at)) : Number.NaN
+    if (time >= FIRST_TIMESTAMP && time <= LAST_TIMESTAMP) return `"${isoDate(time)}"`
   } else if (field.type === 'integer' || field.type === 'number') {
     const number = numberAt(bytes, type, at)
-    if (number !== undefined && (field.type === 'number' ? Number.isFinite(number) : Number.isSafeInteger(number))) {
-      return String(number)
-    }
+    if (number !== undefined && isAllowed(number, field)) return String(number)
   } else if (field.type === 'boolean' && type === types.boolean) {
     return bytes[at] === 1 ? 'true' : 'false'
   }
-  throw new TypeError(`a document holds BSON type ${type} in ${field.label.slice(0, -1)}, which must be ${field.type}`)
+  const wanted = field.isDate ? 'date from year 1 to 9999' : `${field.type} within its bounds`
+  throw new TypeError(`it holds BSON type ${type} in ${field.label.slice(0, -1)}, which must be a ${wanted}`)
+}
+
+function isAllowed (number: number, { type, minimum, maximum }: Field): boolean {
+  const isOfType = type === 'number' ? Number.isFinite(number) : Number.isSafeInteger(number)
+  return isOfType && number >= minimum && number <= maximum
 }
 
 function numberAt (bytes: Buffer, type: number, at: number): number | undefined {
@@ -175,7 +211,7 @@ function getSize (bytes: Buffer, type: number, at: number): number {
       return bytes.indexOf(0, optionsAt) + 1 - at
     }
     default:
-      throw new TypeError(`a document holds the unknown BSON type ${type}`)
+      throw new TypeError(`it holds the unknown BSON type ${type}`)
   }
 }
 

@@ -2,7 +2,8 @@ import type { Static, TObject, TSchema } from '@sinclair/typebox'
 import { Long, MongoError, MongoNetworkError, ObjectId, type Document } from 'mongodb'
 import type { TransactionalDatabase } from 'fastify-transaction'
 import { compileBatch } from './bson-json.ts'
-import { PAGE_BOUNDS, SKIP_FACTOR, TOO_LARGE, type Page } from '../../paging/page.ts'
+import { compileItem, type StrangeDocument } from './strange.ts'
+import { PAGE_BOUNDS, SKIP_FACTOR, TOO_LARGE, type LeftOut, type Page } from '../../paging/page.ts'
 
 /** A handle on MongoDB: `request.mongo` on a transaction, or a plain database. */
 export type Documents = TransactionalDatabase
@@ -11,7 +12,8 @@ export type Documents = TransactionalDatabase
  * One page of a list: a find, or the stages of an aggregation, which must limit themselves to `limit` + 1 documents.
  */
 export type PageQuery = { filter: Document; sort: Record<string, 1 | -1>; skip?: number } | {
-  stages: Document[]
+  /** @param offset documents to leave out after those of `skip` */
+  stages: (offset: number) => Document[]
   skip?: number
 }
 
@@ -27,15 +29,28 @@ type Reader<Item> = (db: Documents, query: PageQuery, limit: number) => Promise<
 /** What is known of a list before the first request. */
 interface List<Item> {
   collection: string
-  /** Names of the JSON; `id` is the document's `_id`. */
-  names: string[]
   dates: string[]
   projection: Record<string, 1>
   toJson: ReturnType<typeof compileBatch>
+  toItem: ReturnType<typeof compileItem>
   getCursor: (last: Item) => string
 }
 
+/** Where in a page to read: documents left out beyond those of `skip`, and how many are wanted. */
+interface Part {
+  offset: number
+  limit: number
+}
+/** A page, and what was met on the way. */
+interface ReadPage<Item> {
+  page: Page<Item>
+  strange: StrangeDocument[]
+  hasMore: boolean
+}
+
 const MAX_TIME_MS = 5000
+/** After so many documents in a row that cannot be shown, a list ends. */
+const MOST_STRANGE = 1000
 // The server is stepping down or shutting down: another one, or the same a moment later, will answer.
 const PASSING = new Set<unknown>([91, 189, 10_107, 11_600, 11_602, 13_435, 13_436])
 
@@ -56,16 +71,30 @@ export function mongoPages<T extends TObject> (
   const names = Object.keys(schema.properties)
   const list: List<Static<T>> = {
     collection,
-    names,
     dates: names.filter((name) => (schema.properties[name] as TSchema)['format'] === 'date-time'),
     projection: Object.fromEntries(names.map((name) => [getFieldName(name), 1])),
     toJson: compileBatch(schema, { id: '_id' }),
+    toItem: compileItem(schema),
     getCursor
   }
   return async function readPage (db, query, limit) {
-    const raw = isPlain(db) ? await readRaw(db, list, query, limit) : undefined
-    return raw ?? await readDecoded(db, list, query, limit)
+    const left: LeftOut[] = []
+    // Where no document of a page can be shown there is no cursor to go on from: the page begins after them.
+    for (let offset = 0;; offset += limit) {
+      const part = { offset, limit }
+      const raw = isPlain(db) ? await readRaw(db, list, query, part) : undefined
+      const { page, strange, hasMore } = raw ?? await readDecoded(db, list, query, part)
+      left.push(...strange.map((one) => toLeftOut(collection, one)))
+      const isEmpty = page.json === undefined ? page.items.length === 0 : page.json === '[]'
+      if (isEmpty && hasMore && !isCounted(query) && offset < MOST_STRANGE) continue
+      return left.length === 0 || page.isTooLarge === true ? page : Object.assign(page, { left })
+    }
   }
+}
+
+function toLeftOut (collection: string, { id, reason }: StrangeDocument): LeftOut {
+  const isPlainId = id instanceof ObjectId || typeof id === 'number'
+  return { collection, id: isPlainId ? String(id) : id === undefined ? id : `of type ${typeof id}`, reason }
 }
 
 // Undefined where the driver shall read instead: the server went away, or the page is larger than a reply.
@@ -73,13 +102,15 @@ async function readRaw<Item> (
   db: Documents & Raw,
   list: List<Item>,
   query: PageQuery,
-  limit: number
-): Promise<Page<Item> | undefined> {
-  const documents = await sendRaw(db, list, query, limit + 1)
+  { offset, limit }: Part
+): Promise<ReadPage<Item> | undefined> {
+  const documents = await sendRaw(db, list, query, { offset, limit: limit + 1 })
   if (documents === undefined) return undefined
-  const { json, last, hasMore } = list.toJson(documents, limit, getCharacters(query))
-  if (isCounted(query) && json.length > getCharacters(query)) return TOO_LARGE as unknown as Page<Item>
-  return {
+  const { json, last, hasMore, strange } = list.toJson(documents, limit, getCharacters(query))
+  if (isCounted(query) && json.length > getCharacters(query)) {
+    return { page: TOO_LARGE as unknown as Page<Item>, strange, hasMore }
+  }
+  const page = {
     json,
     get items () {
       return (JSON.parse(json) as object[]).map((item) => revive<Item>(item, list.dates))
@@ -88,19 +119,20 @@ async function readRaw<Item> (
       ? list.getCursor(revive<Item>(JSON.parse(last) as object, list.dates))
       : undefined
   }
+  return { page, strange, hasMore }
 }
 
 async function sendRaw<Item> (
   db: Documents & Raw,
   { collection, projection }: List<Item>,
   query: PageQuery,
-  limit: number
+  { offset, limit }: Part
 ): Promise<Uint8Array[] | undefined> {
   db.collection(collection) // refuses at once while MongoDB is known to be down
   const command = 'stages' in query
     // One more than there can be: a batch that is full to the last place leaves its cursor open.
-    ? { aggregate: collection, pipeline: query.stages, cursor: { batchSize: limit + 1 } }
-    : { find: collection, filter: query.filter, ...getOptions(query), projection, limit, batchSize: limit }
+    ? { aggregate: collection, pipeline: query.stages(offset), cursor: { batchSize: limit + 1 } }
+    : { find: collection, filter: query.filter, ...getOptions(query, offset), projection, limit, batchSize: limit }
   const { level } = db.readConcern ?? {}
   try {
     // Not `raw: true`: the driver (7.9) would take the topology of an error as bytes too, and fail over it.
@@ -122,35 +154,36 @@ async function sendRaw<Item> (
 
 async function readDecoded<Item> (
   db: Documents,
-  { collection, names, projection, getCursor }: List<Item>,
+  { collection, toItem, projection, getCursor }: List<Item>,
   query: PageQuery,
-  limit: number
-): Promise<Page<Item>> {
+  { offset, limit }: Part
+): Promise<ReadPage<Item>> {
   const documents = await ('stages' in query
-    ? db.collection(collection).aggregate(query.stages, { maxTimeMS: MAX_TIME_MS })
+    ? db.collection(collection).aggregate(query.stages(offset), { maxTimeMS: MAX_TIME_MS })
     : db.collection(collection).find(query.filter, {
-      ...getOptions(query),
+      ...getOptions(query, offset),
       projection,
       limit: limit + 1,
       maxTimeMS: MAX_TIME_MS
     })).toArray()
-  const items = takeWithin(
-    documents.slice(0, limit).map((document) => toItem<Item>(document, names)),
-    getCharacters(query)
-  )
-  if (isCounted(query) && items.length < Math.min(limit, documents.length)) return TOO_LARGE as unknown as Page<Item>
+  const strange: StrangeDocument[] = []
+  const items: Item[] = []
+  let left = getCharacters(query)
+  for (const document of documents.slice(0, limit)) {
+    if (left <= 0) break
+    const item = toItem(document)
+    if (typeof item === 'string') strange.push({ id: document['_id'] as unknown, reason: item })
+    else {
+      left -= JSON.stringify(item).length
+      items.push(item as Item)
+    }
+  }
+  const hasMore = documents.length > items.length + strange.length
+  if (isCounted(query) && hasMore && items.length + strange.length < limit) {
+    return { page: TOO_LARGE as unknown as Page<Item>, strange, hasMore }
+  }
   const last = items.at(-1)
-  return { items, next: documents.length > items.length && last !== undefined ? getCursor(last) : undefined }
-}
-
-/** The first items, up to the one that reaches the bound. */
-function takeWithin<Item> (items: Item[], characters: number): Item[] {
-  let left = characters
-  return items.filter((item) => {
-    const isTaken = left > 0
-    if (isTaken) left -= JSON.stringify(item).length
-    return isTaken
-  })
+  return { page: { items, next: hasMore && last !== undefined ? getCursor(last) : undefined }, strange, hasMore }
 }
 
 /** Whether the client counts items (`skip`), so that a page that ends early would hide some. */
@@ -179,18 +212,10 @@ function getFieldName (name: string): string {
 }
 
 function getOptions (
-  { sort, skip }: { sort: Record<string, 1 | -1>; skip?: number }
+  { sort, skip = 0 }: { sort: Record<string, 1 | -1>; skip?: number },
+  offset: number
 ): { sort: Record<string, 1 | -1>; skip?: number } {
-  return skip === undefined ? { sort } : { sort, skip }
-}
-
-function toItem<Item> (document: Document, names: string[]): Item {
-  const entries = names.map((name) => [name, document[getFieldName(name)] as unknown]).filter(([, value]) =>
-    value !== undefined
-  )
-  return Object.fromEntries(
-    entries.map(([name, value]) => [name, value instanceof ObjectId ? value.toHexString() : value])
-  ) as Item
+  return skip + offset === 0 ? { sort } : { sort, skip: skip + offset }
 }
 
 function revive<Item> (item: object, dates: string[]): Item {

@@ -1,5 +1,5 @@
 import type { PoolClient, QueryConfig, QueryResult } from 'pg'
-import { TransactionError, isReplicaError } from 'fastify-transaction'
+import { TransactionError, isReplicaError, noteDatabaseError } from 'fastify-transaction'
 import { isRead } from '../statement-text.ts'
 
 /** A statement as `pg` takes it: its text, or an object with the text. */
@@ -50,7 +50,7 @@ async function runOn (
     return await client.query(statement, values)
   } catch (error) {
     if (isReplicaError(error)) replica = error
-    throw late ?? error
+    throw late ?? noteDatabaseError(error)
   } finally {
     clearTimeout(timer)
     if (late === undefined) client.release(replica)

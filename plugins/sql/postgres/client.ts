@@ -1,4 +1,5 @@
 import pg, { type ClientConfig } from 'pg'
+import { noteDatabaseError } from 'fastify-transaction'
 import type { Query } from './autocommit.ts'
 import { startWithSettings } from './session-settings.ts'
 
@@ -22,6 +23,7 @@ export function clientClass (config: ClientConfig, rules: ClientRules): new() =>
       super(config)
       // Without a listener one killed session ends the process.
       this.on('error', rules.onError)
+      this.on('error', noteDatabaseError)
       startWithSettings(this, rules.dropNames)
       if (rules.dropNames || rules.echo !== undefined) this.query = wrapped(this.query.bind(this), rules)
     }

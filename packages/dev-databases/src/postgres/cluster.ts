@@ -5,14 +5,13 @@ import type { Account, Launched } from '../system/launch.ts'
 import { choosePort } from '../system/ports.ts'
 import { dataFolder, makePrivateFolder } from './account.ts'
 import type { PostgresBinaries } from './binaries.ts'
+import { ADMIN, adminPasswordSql, closeCluster } from './access.ts'
 import { explainPostgres } from './errors.ts'
 import { forgetDeadServer, readPidFile } from './pid-file.ts'
 import { getMark, poll } from '../system/processes.ts'
 import type { ProcessMark } from '../system/processes.ts'
+import type { Passwords } from '../secrets.ts'
 import type { Progress } from '../types.ts'
-
-/** Owner of the cluster, and name of the database made in it. */
-export const NAME = 'tandem'
 
 /** A cluster on disk, and what it is run with. `flags`: server settings as `name=value`. */
 export interface Cluster {
@@ -21,12 +20,15 @@ export interface Cluster {
   account: Account | undefined
   binaries: PostgresBinaries
   flags: string[]
+  passwords: Passwords
   onProgress: Progress
 }
 
 /** A server process that was started: who it is and the port it was told. */
 export type Started = ProcessMark & { port: number }
 
+/** Random passwords need no slowing down; each connection would pay for it. */
+const ITERATIONS = 'scram_iterations=512'
 const READY_MS = 60_000
 const OLD_PROCESSES_MS = 15_000
 
@@ -34,12 +36,13 @@ const OLD_PROCESSES_MS = 15_000
  * Made under another name and renamed when complete: a start that is killed half way leaves nothing that looks like a
  * cluster.
  */
-export async function createCluster ({ folder, account, binaries, flags }: Cluster): Promise<void> {
+export async function createCluster (cluster: Cluster): Promise<void> {
+  const { folder, account, binaries, flags } = cluster
   const half = `${folder}.new`
   rmSync(half, { recursive: true, force: true })
   makePrivateFolder(half, account)
   const locale = ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8']
-  const options = ['-U', NAME, '-A', 'trust', '-E', 'UTF8', ...locale, '--no-instructions']
+  const options = ['-U', ADMIN, '-A', 'reject', '-E', 'UTF8', ...locale, '--no-instructions']
   if (flags.includes('fsync=off')) options.push('--no-sync')
   const { failure, said } = await inFolder(
     half,
@@ -48,7 +51,32 @@ export async function createCluster ({ folder, account, binaries, flags }: Clust
       runToEnd(binaries.initdb, ['-D', name, ...options], { env: binaries.env, account, folder: descriptor })
   )
   if (failure !== undefined) throw explainPostgres(failure, said, folder)
+  await tellPassword({ ...cluster, folder: half })
   renameSync(half, folder)
+}
+
+/**
+ * Tells a stopped cluster the password of its superuser, by a server for this one statement that no connection leads
+ * to.
+ */
+export async function tellPassword (cluster: Cluster): Promise<void> {
+  const { folder, account, binaries, flags, passwords } = cluster
+  const settings = [...flags.filter((flag) => flag.startsWith('fsync=')), ITERATIONS].flatMap((flag) => ['-c', flag])
+  const { failure, said } = await inFolder(
+    folder,
+    account,
+    (name, descriptor) =>
+      runToEnd(binaries.postgres, ['--single', '-D', name, ...settings, 'postgres'], {
+        env: binaries.env,
+        account,
+        folder: descriptor,
+        input: adminPasswordSql(passwords)
+      })
+  )
+  // It ends well also where the statement has failed.
+  const problem = failure ?? (/(ERROR|FATAL):/.test(said) ? 'the password was not taken' : undefined)
+  if (problem !== undefined) throw explainPostgres(problem, said, folder)
+  closeCluster(folder, account)
 }
 
 /**
@@ -83,7 +111,11 @@ export async function startCluster (
 function launchServer ({ folder, log, account, binaries, flags }: Cluster, port: number): Promise<Launched> {
   const ours = [
     'listen_addresses=127.0.0.1',
-    'unix_socket_directories=',
+    // In the folder of the cluster itself, which is closed to others.
+    `unix_socket_directories=${process.platform === 'win32' ? '' : '.'}`,
+    'unix_socket_permissions=0700',
+    'password_encryption=scram-sha-256',
+    ITERATIONS,
     'max_connections=200',
     'timezone=UTC',
     'log_timezone=UTC'

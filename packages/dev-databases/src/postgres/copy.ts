@@ -1,7 +1,19 @@
-import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync
+} from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { cacheFolder } from '../system/cache.ts'
+import { getChecksum } from '../system/checksum.ts'
 import { isReachable } from './account.ts'
 import type { Progress } from '../types.ts'
 
@@ -12,7 +24,8 @@ import type { Progress } from '../types.ts'
 export function readableCopy (native: string, version: string, onProgress: Progress): string {
   const place = choosePlace()
   const copy = path.join(place, `postgres-${version}-${process.arch}`)
-  if (existsSync(copy)) return copy
+  if (existsSync(copy) && isSame(native, copy)) return copy
+  rmSync(copy, { recursive: true, force: true })
   onProgress(`Copying PostgreSQL to ${copy}, where the account it runs under can read it (once)`)
   const part = `${copy}.part-${process.pid}`
   mkdirSync(place, { recursive: true })
@@ -26,6 +39,27 @@ export function readableCopy (native: string, version: string, onProgress: Progr
     rmSync(part, { recursive: true, force: true })
   }
   return copy
+}
+
+/** Each file is the package's, and there is no other but the links to its libraries. */
+function isSame (native: string, copy: string): boolean {
+  const wanted = listFiles(native)
+  const found = listFiles(copy).filter((name) => path.dirname(name) !== 'links')
+  const links = existsSync(path.join(copy, 'links')) ? readdirSync(path.join(copy, 'links')) : []
+  return found.join('\n') === wanted.join('\n') &&
+    wanted.every((name) => getChecksum(path.join(native, name)) === getChecksum(path.join(copy, name))) &&
+    links.every((name) => isLinkInto(path.join(copy, 'links', name), path.join(copy, 'lib')))
+}
+
+function listFiles (folder: string): string[] {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true })
+  return entries.filter((entry) => entry.isFile()).map((entry) =>
+    path.relative(folder, path.join(entry.parentPath, entry.name))
+  ).sort()
+}
+
+function isLinkInto (link: string, folder: string): boolean {
+  return lstatSync(link).isSymbolicLink() && path.dirname(readlinkSync(link)) === folder
 }
 
 /**

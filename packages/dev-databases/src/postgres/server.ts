@@ -1,12 +1,13 @@
 import { existsSync, readdirSync } from 'node:fs'
 import path from 'node:path'
-import { Client } from 'pg'
 import { EmbeddedError } from '../errors.ts'
 import { readJson, writeJson } from '../system/json-files.ts'
 import { serverAccount } from './account.ts'
 import { findPostgres } from './binaries.ts'
-import { createCluster, NAME, startCluster } from './cluster.ts'
-import { runningServer } from './pid-file.ts'
+import { ADMIN, closeCluster, closeRunning, prepareServer, SERVICE } from './access.ts'
+import { createCluster, startCluster, tellPassword } from './cluster.ts'
+import { forgetDeadServer, runningServer } from './pid-file.ts'
+import { confirmPasswords, logFolder, readPasswords, type NewPasswords, type Passwords } from '../secrets.ts'
 import { isAlive, poll } from '../system/processes.ts'
 import type { EmbeddedServer, Progress } from '../types.ts'
 import type { ServerRecord } from '../holders.ts'
@@ -27,26 +28,34 @@ export async function startPostgres ({ dataDir, flags, onProgress }: PostgresOpt
   const last = readJson<ServerRecord>(recordFile)
   const existing = existingCluster(dataDir)
   const running = findRunning(last, existing)
-  const version = running === undefined ? undefined : await adopt(running)
-  if (running !== undefined && version !== undefined) {
+  const passwords = readPasswords(dataDir, 'postgres')
+  const known = running === undefined ? undefined : await adopt(running, passwords)
+  if (running !== undefined && known !== undefined) {
     writeJson(recordFile, running)
-    return describe({ ...running, version }, 'adopted')
+    confirmPasswords(dataDir, 'postgres', passwords)
+    return describe({ ...running, version: known }, 'adopted', passwords)
   }
   const account = serverAccount(existing ?? dataDir)
   const binaries = findPostgres(dataDir, account, onProgress)
   const folder = path.join(dataDir, `pg${binaries.major}`)
   refuseOtherMajor(existing, folder)
-  const cluster = { folder, log: path.join(dataDir, 'postgres.log'), account, binaries, flags, onProgress }
+  const log = path.join(logFolder(dataDir), 'postgres.log')
+  const cluster = { folder, log, account, binaries, flags, passwords, onProgress }
   const isNew = !existsSync(folder)
   if (isNew) {
     onProgress(`Creating PostgreSQL ${binaries.major} in ${folder} (once)`)
     await createCluster(cluster)
+  } else if (passwords.isNew || closeCluster(folder, account)) {
+    forgetDeadServer(folder)
+    await tellPassword(cluster)
   }
   const record = { version: '', source: binaries.source, folder, signals: SIGNALS, pgCtl: binaries.pgCtl }
   const started = await startCluster(cluster, last?.port, (server) => {
     writeJson(recordFile, { ...record, ...server })
   })
-  return describe({ ...record, ...started, version: await ensureDatabase(started.port) }, isNew ? 'created' : 'started')
+  const version = await prepareServer({ folder, port: started.port, passwords })
+  confirmPasswords(dataDir, 'postgres', passwords)
+  return describe({ ...record, ...started, version }, isNew ? 'created' : 'started', passwords)
 }
 
 /** By our own record, else by the server's pid file (the record is written a moment after the server is started). */
@@ -58,12 +67,13 @@ function findRunning (last: ServerRecord | undefined, folder: string | undefined
 }
 
 /** Version of the running server, once it answers; undefined when it ended meanwhile (it was being stopped). */
-async function adopt (record: ServerRecord): Promise<string | undefined> {
+async function adopt (record: ServerRecord, passwords: NewPasswords): Promise<string | undefined> {
   const { pid, port, folder } = record
+  const door = { folder, port, passwords }
   const answer = await poll(
     ADOPT_MS,
     100,
-    async () => isAlive(record) ? ensureDatabase(port).catch(() => undefined) : null
+    async () => isAlive(record) ? await closeRunning(door).then(() => prepareServer(door)).catch(() => undefined) : null
   )
   if (answer !== undefined) return answer ?? undefined
   throw new EmbeddedError(
@@ -88,29 +98,18 @@ function refuseOtherMajor (existing: string | undefined, folder: string): void {
   )
 }
 
-/** Makes the database on the first start (and after one that was killed just before it). Gives the server's version. */
-async function ensureDatabase (port: number): Promise<string> {
-  const client = new Client({
-    host: '127.0.0.1',
-    port,
-    user: NAME,
-    database: 'postgres',
-    ssl: false,
-    connectionTimeoutMillis: 5000
-  })
-  client.on('error', () => {/* the query that is running rejects with it */})
-  await client.connect()
-  try {
-    const { rows: [row] } = await client.query<{ version: string; has_database: boolean }>(
-      `select current_setting('server_version') as version, exists (select from pg_database where datname = '${NAME}') as has_database`
-    )
-    if (row?.has_database === false) await client.query(`create database ${NAME}`)
-    return row?.version ?? 'unknown'
-  } finally {
-    await client.end()
+function describe (
+  { pid, port, version, source }: ServerRecord,
+  how: EmbeddedServer['how'],
+  { service, admin }: Passwords
+): EmbeddedServer {
+  const place = `127.0.0.1:${port}/${ADMIN}`
+  return {
+    url: `postgres://${SERVICE}:${service}@${place}`,
+    adminUrl: `postgres://${ADMIN}:${admin}@${place}`,
+    pid,
+    how,
+    version,
+    source
   }
-}
-
-function describe ({ pid, port, version, source }: ServerRecord, how: EmbeddedServer['how']): EmbeddedServer {
-  return { url: `postgres://${NAME}@127.0.0.1:${port}/${NAME}`, pid, how, version, source }
 }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess, StdioOptions } from 'node:child_process'
-import { closeSync, openSync, readFileSync, renameSync, statSync } from 'node:fs'
+import { closeSync, fchmodSync, openSync, readFileSync, renameSync, statSync } from 'node:fs'
 import path from 'node:path'
 
 /** User and group a server runs under when this process is root. */
@@ -20,7 +20,9 @@ const LOG_LIMIT = 5 * 1024 * 1024
 function openLog (file: string): { fd: number; from: number } {
   const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0
   if (size > LOG_LIMIT) renameSync(file, `${file}.1`)
-  return { fd: openSync(file, 'a'), from: size > LOG_LIMIT ? 0 : size }
+  const fd = openSync(file, 'a', 0o600)
+  fchmodSync(fd, 0o600)
+  return { fd, from: size > LOG_LIMIT ? 0 : size }
 }
 
 /**
@@ -52,6 +54,8 @@ export interface RunOptions {
   account?: Account | undefined
   /** Descriptor of a folder, handed on as number 3; see postgres-account.ts. */
   folder?: number | undefined
+  /** What a program that is run to its end reads from its standard input. Default: nothing. */
+  input?: string | undefined
 }
 
 /** A server process and the way to read what it has said since it was started. */
@@ -102,6 +106,8 @@ export function runToEnd (
     child.once('error', (error) => {
       resolve({ failure: error.message, said })
     })
+    child.stdin?.on('error', () => {/* it has ended before it read all; its exit code says why */})
+    child.stdin?.end(options.input)
     child.once('close', (code, signal) => {
       resolve({ failure: code === 0 ? undefined : signal ?? `code ${code}`, said })
     })
@@ -115,7 +121,12 @@ function run (
   options: RunOptions,
   detached: boolean
 ): ChildProcess {
-  const { env = outsideEnvironment(), account, folder } = options
-  const stdio: StdioOptions = ['ignore', output, output, ...(folder === undefined ? [] : [folder])]
+  const { env = outsideEnvironment(), account, folder, input } = options
+  const stdio: StdioOptions = [
+    input === undefined ? 'ignore' : 'pipe',
+    output,
+    output,
+    ...(folder === undefined ? [] : [folder])
+  ]
   return spawn(program, args, { ...account, env, stdio, detached, windowsHide: true, cwd: ROOT })
 }

@@ -78,7 +78,8 @@ export function listenToStores (
     undo.push(watchClient(mongo.client))
   }
   app.addHook('onClose', async function stopListening () {
-    for (const stop of undo) stop()
+    // In the opposite order: the last wrapper of the pool's `connect` is the first to go.
+    for (const stop of undo.reverse()) stop()
   })
 }
 

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool, PoolClient } from 'pg'
 import type { OpenContext } from '../core/driver.ts'
 import { ConnectionLostError, PoolTimeoutError, TransactionClosedError } from '../errors.ts'
+import { noteDatabaseError } from '../core/origin.ts'
 import { isConnectionProblem } from './errors.ts'
 import { lateBy, withTimeout, type Patience } from '../core/with-timeout.ts'
 
@@ -30,8 +31,8 @@ const known = new WeakSet<PoolClient>()
 
 /**
  * Keeps the end of a connection from ending the process. pg may report both its beginning and its end from one packet,
- * before a promise of `pool.connect()` is heard and whoever waits for it can listen; so each connection keeps one deaf
- * listener.
+ * before a promise of `pool.connect()` is heard and whoever waits for it can listen; so each connection keeps one
+ * listener, which notes that the error, which the running statement fails with too, is the database's.
  *
  * @param onIdleLost told of idle connections that broke
  * @returns a function that stops listening; the last app on a pool leaves no listener on it
@@ -53,7 +54,9 @@ function listen (pool: Pool): Watch {
   }
   pool.on('error', tellAll)
   pool.on('acquire', protect)
+  const restore = noteRefusedConnections(pool)
   const stop = () => {
+    restore()
     pool.removeListener('error', tellAll)
     pool.removeListener('acquire', protect)
   }
@@ -62,10 +65,36 @@ function listen (pool: Pool): Watch {
   return watch
 }
 
+type Connected = (error?: unknown, ...rest: unknown[]) => void
+
+/** Notes what the pool cannot connect for, also for its own `query`; returns a function that puts `connect` back. */
+function noteRefusedConnections (pool: Pool): () => void {
+  const before = Object.getOwnPropertyDescriptor(pool, 'connect')
+  const connect = pool.connect.bind(pool) as (callback?: Connected) => Promise<PoolClient>
+  function connectNoting (callback?: Connected): Promise<PoolClient> | undefined {
+    if (callback === undefined) {
+      return connect().catch((error: unknown) => {
+        throw noteDatabaseError(error)
+      })
+    }
+    void connect((error, ...rest) => {
+      callback(noteDatabaseError(error), ...rest)
+    })
+    return undefined
+  }
+  Object.assign(pool, { connect: connectNoting })
+  return function restore (): void {
+    // Whoever wrapped it later keeps this one inside.
+    if (Reflect.get(pool, 'connect') !== connectNoting) return
+    if (before === undefined) Reflect.deleteProperty(pool, 'connect')
+    else Object.defineProperty(pool, 'connect', before)
+  }
+}
+
 function protect (client: PoolClient): void {
   if (known.has(client)) return
   known.add(client)
-  client.on('error', () => {})
+  client.on('error', noteDatabaseError)
 }
 
 const pauseBetweenConnections = 50
@@ -88,7 +117,8 @@ export async function checkout (
       if (!context.isAborted()) return client
       client.release()
       throw new TransactionClosedError(context.label, 'rolled back')
-    } catch (error) {
+    } catch (thrown) {
+      const error = noteDatabaseError(thrown)
       if (isFull(error)) throw new PoolTimeoutError(retryAfter, error)
       if (!isConnectionProblem(error)) throw error
       if (context.isAborted() || patience.isOver) throw new ConnectionLostError(context.label, retryAfter, error)

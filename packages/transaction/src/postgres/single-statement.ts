@@ -6,6 +6,7 @@ import { checkout } from './checkout.ts'
 import { OutcomeUnknownError, TransactionUsageError } from '../errors.ts'
 import { giveBack } from './give-back.ts'
 import type { TransactionOptions } from '../options/route-options.ts'
+import { noteDatabaseError } from '../core/origin.ts'
 import { isConnectionProblem, isReplicaError, isRetriable } from './errors.ts'
 import type { SqlDriver, SqlTransaction, Statement } from '../core/sql.ts'
 import { statementText } from '../sql-text/statement-text.ts'
@@ -77,7 +78,8 @@ class SingleStatement implements SqlTransaction {
     this.#client = client.on('error', this.#onError)
     try {
       return await client.query<Row>(statement, values)
-    } catch (error) {
+    } catch (thrown) {
+      const error = noteDatabaseError(thrown)
       const isLost = isConnectionProblem(error)
       // The error of a dying connection may come before its end does: nobody else must get it, nor one to a replica.
       this.#release((isLost || isReplicaError(error)) && error instanceof Error ? error : undefined)

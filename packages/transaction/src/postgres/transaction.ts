@@ -8,6 +8,7 @@ import {
   TransactionTimeoutError,
   TransactionUsageError
 } from '../errors.ts'
+import { noteDatabaseError } from '../core/origin.ts'
 import { isConnectionProblem, isReplicaError, sqlState } from './errors.ts'
 import { giveBack } from './give-back.ts'
 import { closeReader, isReaderIdle } from './reader.ts'
@@ -50,7 +51,7 @@ export class PostgresTransaction implements OpenTransaction {
   #isAnswered = false
   #isReleased = false
   readonly #onError = (error: Error): void => {
-    this.#lost ??= error
+    this.#lost ??= noteDatabaseError(error)
     const bound = endedForItsTime[sqlState(error) ?? '']
     this.#context.onLost(bound === undefined ? error : new TransactionTimeoutError(this.#context.label, bound, error))
   }
@@ -81,7 +82,7 @@ export class PostgresTransaction implements OpenTransaction {
     try {
       await withTimeout(this.#bounds.beginTimeout, this.#client.query(message), 'BEGIN was not answered in time')
     } catch (error) {
-      this.#release(error)
+      this.#release(noteDatabaseError(error))
       throw error
     }
   }
@@ -182,7 +183,7 @@ export class PostgresTransaction implements OpenTransaction {
   }
 
   #note (text: string, error: unknown): void {
-    this.firstFailure ??= { statement: text, error }
+    this.firstFailure ??= { statement: text, error: noteDatabaseError(error) }
     // A session on a replica would refuse the next write as well, also after another server has become primary.
     if (this.#mayWrite && isReplicaError(error)) this.#replica ??= error
   }

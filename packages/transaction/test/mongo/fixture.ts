@@ -26,11 +26,11 @@ export async function mongod (t: Test): Promise<Server> {
   t.teardown(() => servers.stop())
   const { mongodb } = servers
   if (mongodb === undefined || mongodb.how === 'missing') throw new Error(mongodb?.reason.join('\n') ?? 'no mongod')
-  const admin = await new MongoClient(mongodb.url, { appName: 'test', w: 'majority' }).connect()
+  const admin = await new MongoClient(mongodb.adminUrl, { appName: 'test', w: 'majority' }).connect()
   t.teardown(() => admin.close())
   // MongoDB's own default: a slow machine must not end what a test holds open.
   await admin.db('admin').command({ setParameter: 1, transactionLifetimeLimitSeconds: 60 })
-  return { url: mongodb.url, pid: mongodb.pid, admin }
+  return { url: mongodb.adminUrl, pid: mongodb.pid, admin }
 }
 
 /** Connects a client whose bounds are short: on a busy machine the first attempts may exceed them. */

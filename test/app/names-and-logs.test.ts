@@ -1,0 +1,134 @@
+import { connect } from 'node:net'
+import t, { type Test } from 'tap'
+import type { App } from '../../app.ts'
+import type { Settings } from '../../schemas/settings.ts'
+import { build, comesTrue, listen } from '../helper.ts'
+
+const LOCAL = [
+  'localhost',
+  'localhost:3000',
+  'LOCALHOST',
+  'localhost.',
+  '127.0.0.1',
+  '127.0.0.1:80',
+  '127.9.9.9',
+  '[::1]',
+  '[::1]:3000',
+  'app.localhost:3000'
+]
+const OTHERS = [
+  'evil.example',
+  'evil.example:3000',
+  'localhost.evil.example',
+  'evil-localhost',
+  '127.0.0.1.evil.example',
+  '127.0.0.1.nip.io',
+  '0x7f000001',
+  '2130706433',
+  '0.0.0.0',
+  '10.0.0.1',
+  '[::ffff:127.0.0.1].evil.example',
+  `${Math.random().toString(36).slice(2)}.test`
+]
+
+async function ask (app: App, host: string, url = '/users', method: 'GET' | 'POST' = 'GET'): Promise<number> {
+  return (await app.inject({ method, url, headers: { host } })).statusCode
+}
+
+const quick = (settings: Partial<Settings>) => ({ settings: { PROJECTIONS: false, SEED: false, ...settings } })
+
+t.test('in development a name of another site leads nowhere', async (t) => {
+  const app = await build(t, quick({ NODE_ENV: 'development', ALLOWED_HOSTS: 'dev.example, Other.example' }))
+  for (const host of LOCAL) t.equal(await ask(app, host), 200, host)
+  for (const host of OTHERS) {
+    for (const url of ['/users', '/livez', '/openapi.json', '/nowhere']) {
+      t.equal(await ask(app, host, url), 421, `${host} ${url}`)
+    }
+    t.equal(await ask(app, host, '/users', 'POST'), 421)
+  }
+  for (const host of ['dev.example', 'other.example:3000']) t.equal(await ask(app, host), 200, host)
+  const { body } = await app.inject({ url: '/users', headers: { host: 'evil.example' } })
+  t.match(JSON.parse(body), { status: 421, type: '/docs/problems#client-error', detail: /ALLOWED_HOSTS/ })
+  t.notMatch(body, /evil/)
+})
+
+t.test('elsewhere a proxy in front has its own names', async (t) => {
+  for (const settings of [{ NODE_ENV: 'production' }, { NODE_ENV: 'development', HOST: '0.0.0.0' }] as const) {
+    const app = await build(t, quick(settings))
+    t.equal(await ask(app, 'api.example'), 200)
+  }
+})
+
+t.test('the admin listener has an address of its own', async (t) => {
+  const app = await build(t, quick({ HOST: '0.0.0.0', ADMIN_PORT: 0, ADMIN_HOST: '127.0.0.1' }))
+  t.match(app.adminOrigin, /^http:\/\/127\.0\.0\.1:/)
+  const status = async (host: string) => await rawStatus(Number(new URL(app.adminOrigin ?? '').port), host)
+  t.equal(await status('localhost'), 200)
+  t.equal(await status('evil.example'), 421)
+  const shared = await build(t, quick({ ADMIN_PORT: 0 }))
+  t.match(shared.adminOrigin, /^http:\/\/127\.0\.0\.1:/, 'HOST, where it is not set')
+})
+
+async function rawStatus (port: number, host: string): Promise<number> {
+  const text = await exchange(port, `GET /livez HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`)
+  return Number(text.split(' ')[1])
+}
+
+async function exchange (port: number, request: string): Promise<string> {
+  return await new Promise((resolve) => {
+    let text = ''
+    const socket = connect(port, '127.0.0.1').on('data', (chunk) => {
+      text += chunk.toString()
+    })
+    socket.on('close', () => {
+      resolve(text)
+    }).on('error', () => {})
+    socket.write(request)
+  })
+}
+
+async function traced (t: Test): Promise<{ app: App; lines: string[] }> {
+  const lines: string[] = []
+  const app = await build(t, {
+    ...quick({}),
+    logger: { level: 'trace', stream: { write: (line) => void lines.push(line) } },
+    plugins: async (app) => {
+      app.get('/fails', async () => {
+        throw new Error('no answer from https://other.example/a?token=hush and /b?x=hush')
+      })
+      app.get('/cause', async () => {
+        throw new Error('wrapped', { cause: new Error('GET /inner?token=hush failed') })
+      })
+    }
+  })
+  return { app, lines }
+}
+
+t.test('no line of the log holds a query string, whatever its level', async (t) => {
+  const { app, lines } = await traced(t)
+  const urls = [
+    '/users?token=hush',
+    '/users?email=hush@example.com',
+    '/users?limit=hush',
+    '/nowhere?token=hush',
+    '/users/%zz?token=hush',
+    '/users/%?token=hush',
+    '/users/1%00?token=hush',
+    `/users/${'1'.repeat(2000)}?token=hush`,
+    '/users/?skip=1&after=1&hush=hush',
+    '//users?token=hush',
+    '/fails?token=hush',
+    '/cause?token=hush',
+    '/users?token=%ffhush',
+    '/docs/static/nowhere.js?token=hush'
+  ]
+  const port = Number(new URL(await listen(t, app)).port)
+  for (const url of urls) {
+    await exchange(port, `GET ${url} HTTP/1.1\r\nhost: x\r\nreferer: http://x/?hush\r\nconnection: close\r\n\r\n`)
+    await exchange(port, `PURGE ${url} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`)
+  }
+  await exchange(port, 'GET /users?token=hush HTTP/9.9\r\n\r\n')
+  await exchange(port, 'GET /users?token=hush\r\n\r\n')
+  t.ok(await comesTrue(() => lines.filter((line) => line.includes('"res"')).length >= urls.length))
+  t.same(lines.filter((line) => line.includes('hush')), [])
+})

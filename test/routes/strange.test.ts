@@ -1,0 +1,127 @@
+import { Double, Long, MongoClient, ObjectId, type Document } from 'mongodb'
+import type { LightMyRequestResponse } from 'fastify'
+import t, { type Test } from 'tap'
+import type { App } from '../../app.ts'
+import { mongoDatabase } from '../../plugins/mongo/index.ts'
+import { build, comesTrue, databases } from '../helper.ts'
+
+interface Id {
+  id: string
+}
+
+const good = (n: number): Document => ({
+  title: `Good ${n}`,
+  content: 'text',
+  category: 'news',
+  author_id: 1,
+  created_at: new Date(Date.UTC(2025, 0, 1 + n)),
+  updated_at: new Date()
+})
+
+/** One field of a good document is something that a schema or JSON has no words for; `undefined` leaves it out. */
+const STRANGE: Document[] = [
+  { author_id: 1e300 },
+  { author_id: Long.MAX_VALUE },
+  { author_id: new Double(Number.NaN) },
+  { author_id: new Double(1.5) },
+  { author_id: 'seven' },
+  { author_id: -1 },
+  { author_id: 2 ** 40 },
+  { created_at: new Date(8.64e15) },
+  { created_at: new Date(-8.64e15) },
+  { created_at: new Date('+010000-01-01T00:00:00Z') },
+  { created_at: 'yesterday' },
+  { created_at: null },
+  { title: 7 },
+  { title: undefined },
+  { category: { nested: true } },
+  { _id: 'a text' },
+  { _id: 7 }
+]
+
+async function store (app: App, documents: Document[]): Promise<void> {
+  await mongoDatabase(app).collection('posts').insertMany(documents, {
+    bypassDocumentValidation: true,
+    ignoreUndefined: true
+  })
+}
+
+/** Every page of a list by its links; fails where one is no 200. */
+async function walk (t: Test, app: App, first: string): Promise<string[]> {
+  const seen: string[] = []
+  for (let url: string | undefined = first, pages = 0; url !== undefined && pages < 200; pages++) {
+    const reply: LightMyRequestResponse = await app.inject(url)
+    t.equal(reply.statusCode, 200, url)
+    seen.push(...reply.json<Id[]>().map(({ id }) => id))
+    url = /^<([^>]+)>/.exec(String(reply.headers.link ?? ''))?.[1]
+  }
+  return seen
+}
+
+t.test('a strange document costs its own row in every list, and is reported', async (t) => {
+  const lines: string[] = []
+  const app = await build(t, { logger: { level: 'warn', stream: { write: (line) => void lines.push(line) } } })
+  await app.inject({ method: 'POST', url: '/users', payload: { name: 'Ada', email: 'ada@example.com' } })
+  const documents = STRANGE.flatMap((fields, n) => [{ ...good(n), ...fields }, { ...good(n), title: `Good ${n}` }])
+  // A whole page of them, and more, in a row.
+  const row = Array.from(
+    { length: 7 },
+    (_, n) => ({ ...good(3), created_at: new Date(Date.UTC(2024, 0, n)), title: n })
+  )
+  await store(app, [...documents, ...row])
+  const older = new ObjectId()
+  await store(app, [{ ...good(0), _id: older, created_at: new Date('0900-06-01T00:00:00Z') }])
+
+  for (const list of ['/posts', '/posts/summaries', '/posts/by-category/news']) {
+    for (const limit of [1, 2, 5, 100]) {
+      const seen = await walk(t, app, `${list}?limit=${limit}`)
+      // What a list does not show may be strange in it, and in no other: summaries have no content.
+      t.equal(new Set(seen).size, seen.length, `${list} ${limit}: no row twice`)
+      t.equal(seen.length, STRANGE.length + 1, `${list} ${limit}: each good row`)
+      t.equal(seen.at(-1), older.toHexString(), 'to the end')
+    }
+    for (let skip = 0; skip < 45; skip += 5) t.equal((await app.inject(`${list}?limit=5&skip=${skip}`)).statusCode, 200)
+  }
+  t.equal((await app.inject('/users')).statusCode, 200)
+  t.equal((await app.inject('/users/summary')).statusCode, 200)
+
+  const reported = lines.map((line) => JSON.parse(line) as Document).filter(({ msg }) =>
+    String(msg).startsWith('a document was left out')
+  )
+  t.ok(reported.length >= STRANGE.length, 'each is named')
+  const keys = reported.map(({ id, reason }) => `${String(id)} ${String(reason)}`)
+  t.equal(new Set(keys).size, keys.length, 'once')
+  t.notMatch(JSON.stringify(reported), /yesterday|seven|nested|a text/, 'without its values')
+  t.match(await app.metrics.text(), /tandem_documents_left_out_total\{collection="posts"\} [1-9]/)
+})
+
+t.test('a strange copy of a user costs its own row', async (t) => {
+  const app = await build(t, { settings: { PROJECTIONS: false } })
+  const users = mongoDatabase(app).collection<Document>('users')
+  await users.insertMany([
+    { _id: 1, _v: 1, name: 'Ada', email: 'a@example.com' },
+    { _id: 1.5, _v: 1, name: 'Half', email: 'h@example.com' },
+    { _id: 2, _v: 2, name: 'Nobody' },
+    { _id: 3, _v: 3, name: 'Grace', email: 'g@example.com' },
+    { _id: 1e300, _v: 4, name: 'Far', email: 'f@example.com' },
+    { _id: 'text', _v: 4, name: 'Text', email: 't@example.com' }
+  ] as Document[], { bypassDocumentValidation: true })
+  for (const limit of [1, 2, 100]) {
+    t.same(await walk(t, app, `/users/summary?limit=${limit}`), [1, 3], `limit ${limit}`)
+  }
+})
+
+t.test('documents of before are named when the validator changes, and new ones are refused', async (t) => {
+  const lines: string[] = []
+  const { mongoUrl, mongoDatabase: name } = await databases(t)
+  const client = await new MongoClient(mongoUrl).connect()
+  t.teardown(() => client.close())
+  const posts = client.db(name).collection('posts')
+  const { insertedId } = await posts.insertOne({ ...good(1), author_id: 1e300 })
+  await build(t, {
+    settings: { PROJECTIONS: false, MONGODB_DATABASE: name },
+    logger: { level: 'warn', stream: { write: (line) => void lines.push(line) } }
+  })
+  t.ok(await comesTrue(() => lines.some((line) => line.includes(insertedId.toHexString()))))
+  await t.rejects(posts.insertOne({ ...good(2), author_id: 1e300 }), { code: 121 })
+})
