@@ -85,6 +85,8 @@ function launchServer ({ folder, log, account, binaries, flags }: Cluster, port:
     'listen_addresses=127.0.0.1',
     'unix_socket_directories=',
     'max_connections=200',
+    // As many as connections: each may be preparing one, and a server's own default is none.
+    'max_prepared_transactions=200',
     'timezone=UTC',
     'log_timezone=UTC'
   ]
