@@ -110,6 +110,7 @@ const isMongo: Check = (value) => {
 
 const twoPhaseChecks: Checks = {
   pair: isFunction('nothing that returns the name of the pair'),
+  compare: isFunction('nothing that has the stores compared'),
   pool: isPool,
   table: (value) =>
     typeof value === 'string' && /^[a-z_]\w*(\.[a-z_]\w*)?$/.test(value)

@@ -106,7 +106,8 @@ export class Recovery {
     const { halves } = await stores.check()
     const found = await halves.list()
     this.#prepared = found.map((each) => this.#describe(each, 'waiting'))
-    const pair = await stores.readPair()
+    // A store that is away leaves the pair unknown.
+    const pair = found.length > 0 || isThorough ? await stores.readPair().catch(() => undefined) : undefined
     await this.#endAll(found, pair)
     if (isThorough && pair !== undefined) await this.#sweep.run()
     this.#tell()

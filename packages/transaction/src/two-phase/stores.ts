@@ -59,21 +59,26 @@ export class TwoPhaseStores {
    * @throws ConnectionLostError, which means 503, where it is not known
    */
   getPair (label: string): string {
-    if (this.#pair !== undefined) return this.#pair
+    const pair = this.#options.pair === undefined ? this.#pair : this.#options.pair()
+    if (pair !== undefined) return this.#checkPair(pair)
     const cause = new Error('PostgreSQL and MongoDB do not belong together, or that is not known')
     throw new ConnectionLostError(label, this.#options.retryAfter, cause)
   }
 
   /** Asks for the pair that both stores are now; undefined where they are none, or that is not known. */
   async readPair (): Promise<string | undefined> {
-    const { pair } = this.#options
-    const found = pair === undefined ? await this.#readOwnPair() : await pair()
-    if (found !== undefined && !isPair(found)) {
-      throw new TransactionUsageError(
-        'twoPhase.pair returned what cannot name a pair of stores: return 1 to 64 letters, digits, _, . or -'
-      )
-    }
-    return this.#pair = found
+    const { pair, compare } = this.#options
+    if (pair === undefined) return this.#pair = await this.#readOwnPair()
+    await compare?.()
+    const found = pair()
+    return found === undefined ? undefined : this.#checkPair(found)
+  }
+
+  #checkPair (pair: string): string {
+    if (isPair(pair)) return pair
+    throw new TransactionUsageError(
+      'twoPhase.pair returned what cannot name a pair of stores: return 1 to 64 letters, digits, _, . or -'
+    )
   }
 
   async #readOwnPair (): Promise<string | undefined> {
