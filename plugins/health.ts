@@ -2,6 +2,7 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import { withTimeout } from './common/with-timeout.ts'
+import { getInDoubt } from './metrics/in-doubt.ts'
 import { getProjections } from './metrics/projections.ts'
 import type { MigrationStatus } from './migrations.ts'
 import type { Fence } from './projections/fence/fence.ts'
@@ -32,6 +33,8 @@ export interface Readiness {
   lag_seconds?: Record<string, number>
   /** Projections that no instance has carried over for ten seconds; left out while there is none. */
   without_leader?: string[]
+  /** Transactions in both stores that have not ended for ten seconds; left out while there is none. */
+  in_doubt?: number
 }
 
 type Check = () => Condition | Promise<Condition>
@@ -39,6 +42,7 @@ type Check = () => Condition | Promise<Condition>
 const READY = new Set<Condition>(['up', 'degraded', 'migrated meanwhile', 'repairing copies'])
 const CACHE_MS = 1000
 const CHECK_MS = 1000
+const IN_DOUBT_MS = 10_000
 
 const AliveSchema = Type.Object({ status: Type.Literal('alive') }, {
   $id: 'Alive',
@@ -59,6 +63,11 @@ const ReadinessSchema = Type.Object({
   without_leader: Type.Optional(Type.Array(Type.String(), {
     description: 'Copies that no instance has carried over for ten seconds',
     examples: [['posts']]
+  })),
+  in_doubt: Type.Optional(Type.Integer({
+    minimum: 1,
+    description: 'Transactions in both stores that have not ended for ten seconds',
+    examples: [1]
   }))
 }, { $id: 'Readiness', description: 'Whether requests should be sent here', additionalProperties: false })
 
@@ -97,7 +106,7 @@ export default fp(async function health (app) {
   async function answerReadiness (_request: unknown, reply: FastifyReply): Promise<Readiness> {
     const report = await app.readiness()
     reply.code(report.status === 'ready' ? 200 : 503).header('cache-control', 'no-store')
-    return { ...report, ...describeCopies(app) }
+    return { ...report, ...describeCopies(app), ...describeInDoubt(app) }
   }
 }, { name: 'health', dependencies: ['config', 'errors', 'openapi', 'migrations', 'mongo'], fastify: '5.x' })
 
@@ -108,6 +117,11 @@ function describeCopies (app: FastifyInstance): Pick<Readiness, 'lag_seconds' | 
     ...(Object.keys(lag).length === 0 ? {} : { lag_seconds: lag }),
     ...(leaderless.length === 0 ? {} : { without_leader: leaderless })
   }
+}
+
+function describeInDoubt (app: FastifyInstance): Pick<Readiness, 'in_doubt'> {
+  const count = getInDoubt(app).filter(({ age }) => age > IN_DOUBT_MS).length
+  return count === 0 ? {} : { in_doubt: count }
 }
 
 /** A database that is not MongoDB's other half takes no statement, not even the question for its migrations. */

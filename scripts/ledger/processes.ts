@@ -8,11 +8,14 @@ import { startEmbedded, stopEmbedded } from 'dev-databases'
 import { migrate } from '../../drizzle/migrate.ts'
 import { TYPESCRIPT_ARGS } from '../typescript.ts'
 
-/** What a round may kill. */
-export type Victim = 'service' | 'postgres' | 'mongod'
+/** What a round may kill. `step`: a process of the service, at a step of a commit of both stores. */
+export type Victim = 'service' | 'postgres' | 'mongod' | 'step'
 
 const ROOT = path.join(import.meta.dirname, '..', '..')
 const PATIENCE_MS = 120_000
+const STEP_PATIENCE_MS = 30_000
+const STEPS = ['recorded', 'prepared', 'decided', 'finished']
+const DIE_AT_STEP = path.join(import.meta.dirname, 'die-at-step.mjs')
 
 /**
  * Both databases in a folder of their own, and processes of the service on them; each of them can be killed and started
@@ -77,7 +80,7 @@ export class Processes {
 
   /** SIGKILL, now. */
   async kill (victim: Victim): Promise<() => Promise<void>> {
-    if (victim !== 'service') {
+    if (victim === 'postgres' || victim === 'mongod') {
       process.kill(victim === 'postgres' ? this.#postgres.pid : this.#mongodb.pid, 'SIGKILL')
       return () => this.startDatabases()
     }
@@ -85,9 +88,21 @@ export class Processes {
     const service = this.#services[at] as ChildProcess
     service.kill('SIGKILL')
     await gone(service)
+    if (victim === 'step') await this.#dieAtStep(at)
     return async () => {
       this.#services[at] = this.#spawn(this.#ports[at] as number)
     }
+  }
+
+  /** Runs a process of the service that ends itself at a step, and waits for that. */
+  async #dieAtStep (at: number): Promise<void> {
+    const step = STEPS[Math.floor(Math.random() * STEPS.length)] ?? ''
+    const env = { LEDGER_DIE_AT: step, LEDGER_DIE_AFTER: String(1 + Math.floor(Math.random() * 5)) }
+    const service = this.#spawn(this.#ports[at] as number, { env, args: ['--import', DIE_AT_STEP] })
+    this.#services[at] = service
+    const timer = setTimeout(() => service.kill('SIGKILL'), STEP_PATIENCE_MS)
+    await gone(service)
+    clearTimeout(timer)
   }
 
   /** SIGKILL to every process of the service; the function starts them again. */
@@ -119,7 +134,7 @@ export class Processes {
   }
 
   // Node itself, not the tsx command: that would be a parent which dies in its place.
-  #spawn (port: number): ChildProcess {
+  #spawn (port: number, own: { env?: NodeJS.ProcessEnv; args?: string[] } = {}): ChildProcess {
     const env = {
       ...process.env,
       NODE_OPTIONS: '',
@@ -129,9 +144,14 @@ export class Processes {
       PORT: String(port),
       DATABASE_URL: this.postgres,
       MONGODB_URL: this.mongodb,
-      MONGODB_DATABASE: 'ledger'
+      MONGODB_DATABASE: 'ledger',
+      ...own.env
     }
-    const service = spawn(process.execPath, this.#command, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const service = spawn(process.execPath, [...own.args ?? [], ...this.#command], {
+      cwd: ROOT,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe']
+    })
     const log = createWriteStream(path.join(this.#dataDir, `service-${port}.log`), { flags: 'a' })
     service.stdout.pipe(log, { end: false })
     service.stderr.pipe(log, { end: false })

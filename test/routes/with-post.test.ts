@@ -33,10 +33,12 @@ void t.test('a user and a post come together, or neither', async (t) => {
   t.equal((await app.inject(`/users/${id}`)).headers.etag, created.headers.etag)
   t.equal((await app.inject(`/posts/${post.id}`)).statusCode, 200)
 
-  for (const [what, body, pointer] of [
-    ['the e-mail is taken', toBody('ada', 'other'), '/email'],
-    ['the slug is taken', toBody('bob', 'ada'), '/slug']
-  ] as const) {
+  for (
+    const [what, body, pointer] of [
+      ['the e-mail is taken', toBody('ada', 'other'), '/email'],
+      ['the slug is taken', toBody('bob', 'ada'), '/slug']
+    ] as const
+  ) {
     const refused = await send(app, body)
     t.equal(refused.statusCode, 409, what)
     t.equal(refused.json<{ errors: Array<{ pointer: string }> }>().errors[0]?.pointer, pointer)
