@@ -1,18 +1,22 @@
-import { ignore } from '../core/given-promises.ts'
 import type { TwoPhaseStores } from './stores.ts'
 
 /** Milliseconds in which ended transactions are collected: their records go together. */
 const pause = 250
-const most = 500
+/** Milliseconds until a store that was away is asked again. */
+const longerPause = 1000
+/** What is more than this is left to the recovery, which finds it. */
+const most = 10_000
 
 /**
- * Removes the records of transactions that have ended in both stores; what it cannot remove, the recovery finds. MongoDB
- * first: a decision without a row in PostgreSQL would look like a lost half.
+ * Removes the records of transactions that have ended in both stores. MongoDB first: a decision without a row in PostgreSQL
+ * would look like a lost half.
  */
 export class Cleaner {
   readonly #stores: TwoPhaseStores
-  #committed: string[] = []
-  #aborted: string[] = []
+  readonly #aborted: string[] = []
+  readonly #committed: string[] = []
+  /** Rows whose decision is gone. */
+  readonly #rows: string[] = []
   #timer: NodeJS.Timeout | undefined
   #cleaning: Promise<void> = Promise.resolve()
 
@@ -24,25 +28,43 @@ export class Cleaner {
   add (gid: string, decision: 'commit' | 'abort'): void {
     const list = decision === 'commit' ? this.#committed : this.#aborted
     if (list.length < most) list.push(gid)
-    this.#timer ??= setTimeout(() => void this.flush(), pause).unref()
+    this.#schedule(pause)
   }
 
-  /** Removes what was noted; never throws. */
+  /** Removes what was noted; what a store that is away keeps is tried again. Never throws. */
   flush (): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    const [committed, aborted] = [this.#committed, this.#aborted]
-    this.#committed = []
-    this.#aborted = []
-    this.#cleaning = this.#cleaning.then(() => this.#clean(committed, aborted)).catch(ignore)
+    this.#cleaning = this.#cleaning.then(() => this.#clean())
     return this.#cleaning
   }
 
-  async #clean (committed: string[], aborted: string[]): Promise<void> {
+  #schedule (time: number): void {
+    this.#timer ??= setTimeout(() => void this.flush(), time).unref()
+  }
+
+  async #clean (): Promise<void> {
     const { decisions, checked } = this.#stores
-    if (aborted.length > 0) await decisions.settle(aborted)
-    if (committed.length === 0 || checked === undefined) return
-    await decisions.remove(committed)
-    await checked.halves.forget(committed)
+    const aborted = this.#aborted.splice(0)
+    const committed = this.#committed.splice(0)
+    if (!await done(aborted, () => decisions.settle(aborted))) this.#aborted.push(...aborted)
+    if (await done(committed, () => decisions.remove(committed))) this.#rows.push(...committed)
+    else this.#committed.push(...committed)
+    const rows = this.#rows.splice(0)
+    if (checked !== undefined && !await done(rows, () => checked.halves.forget(rows))) {
+      this.#rows.push(...rows.slice(-most))
+    }
+    if (this.#aborted.length + this.#committed.length + this.#rows.length > 0) this.#schedule(longerPause)
+  }
+}
+
+/** Whether work on a list was done; an empty one needs none. */
+async function done (list: string[], work: () => Promise<void>): Promise<boolean> {
+  if (list.length === 0) return true
+  try {
+    await work()
+    return true
+  } catch {
+    return false
   }
 }

@@ -31,9 +31,14 @@ export async function pair (t: Test): Promise<Pair> {
     await freshPostgres(t),
     await freshMongo(t)
   ]
+  const stores = { sql, sqlUrl, mongo, mongoUrl, db }
+  await prepareTables(stores)
+  return stores
+}
+
+export async function prepareTables ({ sql, db }: Pair): Promise<void> {
   await sql.query(schema)
   await db.createCollection('item')
-  return { sql, sqlUrl, mongo, mongoUrl, db }
 }
 
 export interface Setup {
@@ -43,8 +48,8 @@ export interface Setup {
   send: Send
   /** What each store has committed, ids in order. */
   stored: () => Promise<{ sql: number[]; mongo: number[] }>
-  /** Waits until nothing is prepared and no record is left; `aborts` stay for a day. */
-  isClean: (aborts?: number) => Promise<boolean>
+  /** Waits until nothing is prepared and no record is left. */
+  isClean: () => Promise<boolean>
 }
 
 export interface SetupOptions {
@@ -70,7 +75,7 @@ export async function setup (t: Test, options: SetupOptions): Promise<Setup> {
   if (options.routes === undefined) addRoutes(app)
   else await options.routes(app, { pool, client, db: client.db(db.databaseName) })
   const origin = await app.listen({ host: '127.0.0.1', port: 0 })
-  const isClean = (aborts = 0) => comesTrue(async () => (await leftOvers(options.pair)) === aborts, 15_000)
+  const isClean = () => comesTrue(async () => (await leftOvers(options.pair)) === 0, 20_000)
   t.teardown(async () => {
     try {
       if (!await comesTrue(() => pool.totalCount === pool.idleCount)) {
@@ -93,7 +98,9 @@ async function leftOvers ({ sql, db }: Pair): Promise<number> {
     `select (select count(*) from pg_prepared_xacts where database = current_database())::int +
        (select count(*) from two_phase_commits where gid like 'fastify-2p:%')::int as n`
   )
-  return (row?.n ?? 0) + await db.collection('two_phase_decisions').countDocuments({ at: { $exists: true } })
+  // What was aborted and has ended stays for a day.
+  const open = { at: { $exists: true }, settled_at: { $exists: false } }
+  return (row?.n ?? 0) + await db.collection('two_phase_decisions').countDocuments(open)
 }
 
 export async function stored ({ sql, db }: Pair): Promise<{ sql: number[]; mongo: number[] }> {

@@ -2,12 +2,6 @@ import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { addRoutes, comesTrue, onStep, pair, setup, twoPhase, type Item } from './fixture.ts'
 
-const stores = await pair(t)
-const empty = async () => {
-  await stores.sql.query('truncate item, child, parent')
-  await stores.db.collection('item').deleteMany({})
-}
-
 type Work = (
   request: {
     insertSql: (id: number) => Promise<unknown>
@@ -31,6 +25,7 @@ function route (work: Work, options = {}) {
 }
 
 void t.test('both stores have it once the answer is a success, whichever was written first', async (t) => {
+  const stores = await pair(t)
   const steps: string[] = []
   onStep(t, (step) => steps.push(step))
   const { send, stored, isClean } = await setup(t, {
@@ -52,6 +47,7 @@ void t.test('both stores have it once the answer is a success, whichever was wri
 })
 
 void t.test('where one store was not written, the other commits as it does alone', async (t) => {
+  const stores = await pair(t)
   const steps: string[] = []
   onStep(t, (step) => steps.push(step))
   for (
@@ -61,14 +57,16 @@ void t.test('where one store was not written, the other commits as it does alone
       ['neither', async () => {}, { sql: [], mongo: [] }]
     ] satisfies Array<[string, Work, object]>
   ) {
-    await empty()
+    await stores.sql.query('truncate item')
+    await stores.db.collection('item').deleteMany({})
     await t.test(what, async (t) => {
       const { send, stored } = await setup(t, { pair: stores, routes: route(work) })
       t.equal((await send('POST', '/')).status, 200)
       t.same(await stored(), expected)
     })
   }
-  await empty()
+  await stores.sql.query('truncate item')
+  await stores.db.collection('item').deleteMany({})
   await t.test('MongoDB is only read', async (t) => {
     const { send, stored } = await setup(t, {
       pair: stores,
@@ -86,7 +84,7 @@ void t.test('where one store was not written, the other commits as it does alone
 })
 
 void t.test('what either store refuses leaves nothing in both', async (t) => {
-  await empty()
+  const stores = await pair(t)
   await stores.sql.query('insert into item values (7)')
   await stores.db.collection<Item>('item').insertOne({ _id: 7 })
   await stores.sql.query(`create or replace function tell() returns void language sql as $$ notify news $$`)
@@ -153,7 +151,7 @@ void t.test('what either store refuses leaves nothing in both', async (t) => {
 })
 
 void t.test('setRollbackOnly, an answer of 4xx and rollback() leave nothing; commit() comes before the answer', async (t) => {
-  await empty()
+  const stores = await pair(t)
   const { send, stored, isClean } = await setup(t, {
     pair: stores,
     routes: (app) => {
