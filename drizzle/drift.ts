@@ -4,6 +4,7 @@ import path from 'node:path'
 import type * as DrizzleKit from 'drizzle-kit/api'
 import { readMigrations } from './journal.ts'
 import * as postgres from './postgres.ts'
+import * as postgresOnly from './postgres-only.ts'
 import * as sqlite from './sqlite.ts'
 
 // drizzle-kit is a tool of development; its api has no form that can be imported.
@@ -19,7 +20,7 @@ const NO_SNAPSHOT = '00000000-0000-0000-0000-000000000000'
 export async function findDrift (
   {
     folder = path.join(import.meta.dirname, 'migrations'),
-    tables = { postgres: postgres as object, sqlite: sqlite as object }
+    tables = { postgres: { ...postgres, ...postgresOnly } as object, sqlite: sqlite as object }
   } = {}
 ): Promise<Record<'postgres' | 'sqlite', string[]>> {
   return {

@@ -2,6 +2,7 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import { withTimeout } from './common/with-timeout.ts'
+import { getInDoubt } from './metrics/in-doubt.ts'
 import { getProjections } from './metrics/projections.ts'
 import type { MigrationStatus } from './migrations.ts'
 import type { Fence } from './projections/fence/fence.ts'
@@ -40,6 +41,8 @@ export interface Readiness {
   lag_seconds?: Record<string, number>
   /** Projections that no instance has carried over for ten seconds; left out while there is none. */
   without_leader?: string[]
+  /** Transactions in both stores that have not ended for ten seconds; left out while there is none. */
+  in_doubt?: number
 }
 
 type Check = () => Condition | Promise<Condition>
@@ -50,6 +53,7 @@ const STORES = new Set(['sql', 'mongodb'])
 const AWAY = new Set<Condition>(['down', 'no answer', 'read only', 'commits unanswered'])
 const CACHE_MS = 1000
 const CHECK_MS = 1000
+const IN_DOUBT_MS = 10_000
 
 const AliveSchema = Type.Object({ status: Type.Literal('alive') }, {
   $id: 'Alive',
@@ -74,6 +78,11 @@ const ReadinessSchema = Type.Object({
   without_leader: Type.Optional(Type.Array(Type.String(), {
     description: 'Copies that no instance has carried over for ten seconds',
     examples: [['posts']]
+  })),
+  in_doubt: Type.Optional(Type.Integer({
+    minimum: 1,
+    description: 'Transactions in both stores that have not ended for ten seconds',
+    examples: [1]
   }))
 }, { $id: 'Readiness', description: 'Whether requests should be sent here', additionalProperties: false })
 
@@ -111,7 +120,7 @@ export default fp(async function health (app) {
       'cache-control',
       'no-store'
     )
-    return { ...report, ...describeCopies(app) }
+    return { ...report, ...describeCopies(app), ...describeInDoubt(app) }
   }
 }, { name: 'health', dependencies: ['config', 'errors', 'openapi', 'drain', 'migrations', 'mongo'], fastify: '5.x' })
 
@@ -122,6 +131,11 @@ function describeCopies (app: FastifyInstance): Pick<Readiness, 'lag_seconds' | 
     ...(Object.keys(lag).length === 0 ? {} : { lag_seconds: lag }),
     ...(leaderless.length === 0 ? {} : { without_leader: leaderless })
   }
+}
+
+function describeInDoubt (app: FastifyInstance): Pick<Readiness, 'in_doubt'> {
+  const count = getInDoubt(app).filter(({ age }) => age > IN_DOUBT_MS).length
+  return count === 0 ? {} : { in_doubt: count }
 }
 
 /** A database that is not MongoDB's other half takes no statement, not even the question for its migrations. */

@@ -29,12 +29,17 @@ export default fp(async function registerTransaction (app) {
   await app.register(transaction, {
     ...sqlStore(app),
     ...mongoOptions(app),
+    ...(app.bothStores === undefined ? {} : { twoPhase: app.bothStores }),
     applicationName: 'tandem',
     methods: ['POST', 'PUT', 'PATCH', 'DELETE'],
     detectOutsideQueries: config.NODE_ENV !== 'production',
     observe: combineObservers(observers)
   })
-}, { name: 'transaction', dependencies: ['config', 'tracing', 'sql', 'mongo', 'idempotency'], fastify: '5.x' })
+}, {
+  name: 'transaction',
+  dependencies: ['config', 'tracing', 'sql', 'mongo', 'idempotency', 'two-phase'],
+  fastify: '5.x'
+})
 
 function combineObservers (observers: Observe[]): Observe {
   return (begun) => {

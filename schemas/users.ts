@@ -1,6 +1,6 @@
 import { Type, type Static } from '@sinclair/typebox'
 import { IdPageSchema, IdSchema, TimestampSchema, line, ref, text } from './common.ts'
-import { PostSummarySchema } from './posts.ts'
+import { PostCreateSchema, PostSchema, PostSummarySchema } from './posts.ts'
 
 const email = Type.String({ format: 'email', minLength: 3, maxLength: 254, examples: ['ada@example.com'] })
 const name = line(1, 200, { examples: ['Ada Lovelace'] })
@@ -22,6 +22,20 @@ export const UserWithPostsSchema = Type.Object({
 }, { $id: 'UserWithPosts', additionalProperties: false, description: 'A person with what he or she wrote' })
 
 export const UserCreateSchema = Type.Object({ email, name }, { $id: 'UserCreate', additionalProperties: false })
+
+const { author_id: _author, ...newPost } = PostCreateSchema.properties
+
+export const UserWithPostCreateSchema = Type.Object({
+  email,
+  name,
+  post: Type.Object(newPost, { additionalProperties: false, description: 'The first post of the new user' })
+}, { $id: 'UserWithPostCreate', additionalProperties: false })
+
+export const UserWithPostSchema = Type.Object({ ...UserSchema.properties, post: ref(PostSchema) }, {
+  $id: 'UserWithPost',
+  additionalProperties: false,
+  description: 'A person and his or her first post'
+})
 
 export const UserUpdateSchema = Type.Partial(Type.Object({ email, name }), {
   $id: 'UserUpdate',
@@ -47,5 +61,6 @@ export const UserListQuerySchema = Type.Object({
 export type User = Static<typeof UserSchema>
 export type UserCreate = Static<typeof UserCreateSchema>
 export type UserUpdate = Static<typeof UserUpdateSchema>
+export type UserWithPost = Static<typeof UserWithPostSchema>
 export type UserWithPosts = Static<typeof UserWithPostsSchema>
 export type UserSummary = Static<typeof UserSummarySchema>

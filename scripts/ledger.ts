@@ -11,9 +11,11 @@ import { runLedger, type LedgerResult } from './ledger/run.ts'
 
 const USAGE = `npm run ledger -- [--rounds 20] [--instances 2] [--away <ms>] [--only service|postgres|mongod]
   --away 60000 --only mongod --rounds 1: MongoDB is gone for a minute
+npm run ledger -- --two-phase [--rounds 20] …: every write is one in both stores; also kills at each step of their commit
 npm run ledger -- --restore: PostgreSQL alone, then MongoDB alone, is restored to an earlier moment
 npm run ledger -- --failover: PostgreSQL fails over to an asynchronous, then to a synchronous standby; then MongoDB's primary is killed`
 const TURNS: Victim[] = ['service', 'postgres', 'service', 'mongod']
+const TWO_PHASE_TURNS: Victim[] = ['service', 'postgres', 'step', 'mongod']
 
 async function main (): Promise<void> {
   const { values } = parseArgs({
@@ -23,7 +25,8 @@ async function main (): Promise<void> {
       away: { type: 'string' },
       only: { type: 'string' },
       restore: { type: 'boolean', default: false },
-      failover: { type: 'boolean', default: false }
+      failover: { type: 'boolean', default: false },
+      'two-phase': { type: 'boolean', default: false }
     }
   })
   if (values.restore) return await restore()
@@ -33,14 +36,23 @@ async function main (): Promise<void> {
     Number(values.instances),
     values.away === undefined ? undefined : Number(values.away)
   ]
-  const only = TURNS.find((victim) => victim === values.only)
+  const twoPhase = values['two-phase']
+  const turns = twoPhase ? TWO_PHASE_TURNS : TURNS
+  const only = turns.find((victim) => victim === values.only)
   const areNumbers = [rounds, instances, away ?? 1].every((number) => Number.isSafeInteger(number) && number > 0)
   if (!areNumbers || (values.only !== undefined && only === undefined)) {
     throw new RangeError('a number is no whole number from 1, or the victim is not known')
   }
   const dataDir = mkdtempSync(path.join(tmpdir(), 'tandem-ledger-'))
-  const victims = Array.from({ length: rounds }, (_, round) => only ?? TURNS[round % TURNS.length] as Victim)
-  const result = await runLedger({ dataDir, victims, instances, ...(away !== undefined && { away }), say: console.log })
+  const victims = Array.from({ length: rounds }, (_, round) => only ?? turns[round % turns.length] as Victim)
+  const result = await runLedger({
+    dataDir,
+    victims,
+    instances,
+    twoPhase,
+    ...(away !== undefined && { away }),
+    say: console.log
+  })
   end(report(result), dataDir)
 }
 

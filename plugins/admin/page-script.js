@@ -170,6 +170,13 @@ function showRoutes (now, recent, minute) {
   }, 'No requests yet.')
 }
 
+function showInDoubt (now) {
+  byId('in-doubt-section').hidden = now.in_doubt.length === 0
+  row(byId('in-doubt'), now.in_doubt, ({ gid }) => gid, ({ gid, doubt, age_seconds: age }) => [
+    [gid], [formatSeconds(age), age > 10 ? 'alarm' : ''], [doubt, 'text']
+  ], 'Nothing is in doubt.')
+}
+
 function showProblems (now) {
   row(byId('problems'), now.problems, ({ type }) => type, ({ title, status, count, at, route }) => [
     [title], [status, status >= 500 ? 'alarm' : ''], [formatNumber(count)], [`${formatSeconds(Math.max(0, Math.round((now.at - at) / 1000)))} ago`], [route, 'text']
@@ -196,6 +203,7 @@ function show (now) {
   showTransactions(now, recent, minute)
   showPair(now)
   showProjections(now, recent)
+  showInDoubt(now)
   showRoutes(now, recent, minute)
   showProblems(now)
 }

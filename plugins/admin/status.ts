@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { Registry } from 'prom-client'
+import { getInDoubt } from '../metrics/in-doubt.ts'
 import { getPools } from '../metrics/pools.ts'
 import { getProjections } from '../metrics/projections.ts'
 
@@ -38,6 +39,7 @@ export async function getStatus (app: FastifyInstance) {
       led_since: ledSince?.getTime(),
       lag_seconds: lagSeconds
     })),
+    in_doubt: getInDoubt(app).map(({ gid, doubt, age }) => ({ gid, doubt, age_seconds: age / 1000 })),
     problems: app.metrics.problems()
   }
 }

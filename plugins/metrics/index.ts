@@ -3,6 +3,7 @@ import { Registry } from 'prom-client'
 import { measureBounds } from './bounds.ts'
 import { measureDependencies } from './dependencies.ts'
 import { measureHttp } from './http.ts'
+import { measureInDoubt } from './in-doubt.ts'
 import { measureLeftOut } from './left-out.ts'
 import { measurePools } from './pools.ts'
 import { countProblems, type ProblemRecord } from './problems.ts'
@@ -49,6 +50,7 @@ export default fp(async function metrics (app) {
   measureBounds(app, registry)
   measureProjections(app, registry)
   measurePair(app, registry)
+  measureInDoubt(app, registry)
   measureDependencies(app, registry)
   measureLeftOut(app, registry)
   app.decorate('metrics', {

@@ -208,7 +208,7 @@ export function resumeToken (request: FastifyRequest, token: string | undefined)
 
 /** The streams that carry collections which a transaction in MongoDB has written. */
 export function findStreams ({ server, transaction }: FastifyRequest): string[] {
-  if (transaction.store !== 'mongo' || !server.hasDecorator('changeStream')) return []
+  if (!server.hasDecorator('changeStream')) return []
   return server.changeStream.findStreams(transaction.writtenCollections)
 }
 
@@ -221,11 +221,11 @@ export function mongoTokens (app: FastifyInstance, streams: string[], time: stri
 
 function getWrites (request: FastifyRequest, transaction: Transaction): Wanted {
   const write = getWrite(request)
-  if (write !== undefined) return { sql: [write], mongo: [] }
+  const sql = write === undefined ? [] : [write]
   const timeline = getTimeline(request.server)
-  const time = transaction.store === 'mongo' ? transaction.operationTime : undefined
-  if (time === undefined || timeline === undefined) return { sql: [], mongo: [] }
-  return { sql: [], mongo: findStreams(request).map((stream) => ({ stream, timeline, time: clusterTime(time) })) }
+  const time = transaction.operationTime
+  if (time === undefined || timeline === undefined) return { sql, mongo: [] }
+  return { sql, mongo: findStreams(request).map((stream) => ({ stream, timeline, time: clusterTime(time) })) }
 }
 
 /** A route that makes truth in both stores has created only half of it until the event is applied. */

@@ -10,6 +10,8 @@ import {
   UserSchema,
   UserSummarySchema,
   UserUpdateSchema,
+  UserWithPostCreateSchema,
+  UserWithPostSchema,
   UserWithPostsSchema
 } from '../../schemas/users.ts'
 
@@ -49,6 +51,31 @@ const createUser = defineRoute({
     const user = await this.repositories.users(request.db).create(request.body)
     reply.code(201).header('location', `/users/${user.id}`)
     return reply.withTag(user)
+  }
+})
+
+const createUserWithPost = defineRoute({
+  method: 'POST',
+  url: '/with-post',
+  config: { ...config, transaction: { crossStore: 'two-phase' } },
+  schema: {
+    operationId: 'createUserWithPost',
+    summary: 'Create a user and a first post',
+    description:
+      'Both or neither: the user in PostgreSQL, the post in MongoDB. The e-mail and the slug must not be taken. Absent where PostgreSQL cannot prepare transactions, and on SQLite.',
+    tags,
+    body: ref(UserWithPostCreateSchema),
+    response: {
+      201: ref(UserWithPostSchema, { description: 'The new user with the post', headers: CREATED_HEADERS }),
+      ...problems(409, 422)
+    }
+  },
+  handler: async function createUserWithPost (request, reply) {
+    const { post: first, ...person } = request.body
+    const user = await this.repositories.users(request.db).create(person)
+    const post = await this.repositories.posts(request.mongo).create({ ...first, author_id: user.id })
+    reply.code(201).header('location', `/users/${user.id}`)
+    return { ...reply.withTag(user), post }
   }
 })
 
@@ -141,4 +168,5 @@ export default async function users (app: FastifyInstance): Promise<void> {
   for (const route of [listUsers, createUser, listUserSummaries, getUser, putUser, patchUser, deleteUser]) {
     app.route(route)
   }
+  if (app.bothStores !== undefined) app.route(createUserWithPost)
 }

@@ -31,6 +31,17 @@ export async function untilQuiet (stores: Stores, prefix: string): Promise<numbe
   }
 }
 
+/** Counts the transactions in both stores that have not ended, once they have had time to. */
+export async function countInDoubt ({ sql, mongo }: Stores): Promise<number> {
+  for (const end = performance.now() + PATIENCE_MS;; await sleep(100)) {
+    const { rows: [row] } = await sql.query<{ n: number }>(
+      'SELECT count(*)::int AS n FROM pg_prepared_xacts WHERE database = current_database()'
+    )
+    const left = (row?.n ?? 0) + await mongo.collection('two_phase_decisions').countDocuments({ decision: 'commit' })
+    if (left === 0 || performance.now() > end) return left
+  }
+}
+
 /**
  * Compares what the clients were told with what both stores have.
  * @param prefix begins the markers of the facts
@@ -46,7 +57,8 @@ export async function audit (
   const shelves = {
     user: [await sqlUsers(stores, prefix), await mongoUsers(stores, prefix)],
     post: [await mongoPosts(stores, prefix), await sqlPosts(stores, prefix)],
-    order: [await sqlOrders(stores, prefix)]
+    order: [await sqlOrders(stores, prefix)],
+    both: [await sqlUsers(stores, prefix), await mongoPosts(stores, prefix)]
   } as const satisfies Record<Fact['kind'], Shelf[]>
   const isDead = ({ kind, deleted, made, marker }: Fact) =>
     kind === 'user' &&
@@ -58,7 +70,9 @@ export async function audit (
   }
   for (const fact of facts) judge(fact, shelves[fact.kind], dead, found)
   for (const kind of ['user', 'post'] as const) {
-    const known = new Set(facts.filter((fact) => fact.kind === kind).map(({ marker }) => marker))
+    const known = new Set(
+      facts.filter((fact) => fact.kind === kind || fact.kind === 'both').map(({ marker }) => marker)
+    )
     const stored = new Set(shelves[kind].flatMap((shelf) => [...shelf.keys()]))
     for (const marker of stored) if (!known.has(marker)) found('ghost', { kind, marker, made: 'refused', values: [] })
   }

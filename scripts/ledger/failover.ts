@@ -163,7 +163,9 @@ async function judge (
 /** Users and orders that were acknowledged and that the standby does not have. */
 async function findGone (stores: Stores, facts: Fact[]): Promise<Fact[]> {
   const there = { user: await sqlUsers(stores, 'fm'), order: await sqlOrders(stores, 'fm') }
-  return facts.filter((fact) => fact.kind !== 'post' && fact.made === 'acked' && !there[fact.kind].has(fact.marker))
+  return facts.filter(({ kind, made, marker }) =>
+    (kind === 'user' || kind === 'order') && made === 'acked' && !there[kind].has(marker)
+  )
 }
 
 /**

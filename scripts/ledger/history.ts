@@ -3,7 +3,8 @@ export type Outcome = 'acked' | 'refused' | 'unknown'
 
 /** One thing the client wanted to exist, and what it was told about it. */
 export interface Fact {
-  kind: 'user' | 'post' | 'order'
+  /** `both`: a user and a post that one request makes. */
+  kind: 'user' | 'post' | 'order' | 'both'
   /** Found in the thing itself, whatever its id: e-mail, title or product. */
   marker: string
   made: Outcome
@@ -36,6 +37,8 @@ export interface Tally {
   double: number
   /** There with a value that nobody was promised. */
   wrong: number
+  /** Transactions in both stores that had not ended when both were long back. */
+  inDoubt: number
 }
 
 /** A tally of zeros. */
@@ -51,7 +54,8 @@ export function emptyTally (): Tally {
     half: 0,
     ghost: 0,
     double: 0,
-    wrong: 0
+    wrong: 0,
+    inDoubt: 0
   }
 }
 
@@ -61,6 +65,6 @@ export function add (sum: Tally, part: Tally): void {
 }
 
 /** The broken promises in a tally. */
-export function brokenPromises ({ lost, half, ghost, double, wrong }: Tally): number {
-  return lost + half + ghost + double + wrong
+export function brokenPromises ({ lost, half, ghost, double, wrong, inDoubt }: Tally): number {
+  return lost + half + ghost + double + wrong + inDoubt
 }

@@ -4,8 +4,8 @@ import { startEmbedded, stopEmbedded } from 'dev-databases'
 import { migrate } from '../../drizzle/migrate.ts'
 import { Services, type Running } from './services.ts'
 
-/** What a round may kill. */
-export type Victim = 'service' | 'postgres' | 'mongod'
+/** What a round may kill. `step`: a process of the service, at a step of a commit of both stores. */
+export type Victim = 'service' | 'postgres' | 'mongod' | 'step'
 
 /**
  * Both databases in a folder of their own, and processes of the service on them; each of them can be killed and started
@@ -67,6 +67,7 @@ export class Processes implements Running {
   /** SIGKILL, now; the function starts the victim again. */
   async kill (victim: Victim): Promise<() => Promise<void>> {
     if (victim === 'service') return await this.#running.killOne()
+    if (victim === 'step') return await this.#running.killAtStep()
     process.kill(victim === 'postgres' ? this.#postgres.pid : this.#mongodb.pid, 'SIGKILL')
     return () => this.startDatabases()
   }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MongoClient } from 'mongodb'
 import pg from 'pg'
-import { audit, untilQuiet, type Stores } from './audit.ts'
+import { audit, countInDoubt, untilQuiet, type Stores } from './audit.ts'
 import { add, emptyTally, type Tally } from './history.ts'
 import { Processes, type Victim } from './processes.ts'
 import type { StoreUrls } from './services.ts'
@@ -12,6 +12,8 @@ export interface LedgerOptions {
   dataDir: string
   /** What each round kills, in turn. */
   victims: Victim[]
+  /** Writes only what one request makes in both stores. Default false. */
+  twoPhase?: boolean
   /** Processes of the service. Default 2. */
   instances?: number
   /** Clients that write at the same time. Default 6. */
@@ -40,7 +42,8 @@ export interface LedgerResult {
 export async function runLedger (options: LedgerOptions): Promise<LedgerResult> {
   const { dataDir, victims, instances = 2, server, say = () => {} } = options
   const tally = () => ({ ...emptyTally(), rounds: 0 })
-  const result: LedgerResult = { tallies: { service: tally(), postgres: tally(), mongod: tally() }, catchUp: [] }
+  const tallies = { service: tally(), postgres: tally(), mongod: tally(), step: tally() }
+  const result: LedgerResult = { tallies, catchUp: [] }
   const processes = await Processes.start(dataDir, instances, server)
   try {
     for (const [round, victim] of victims.entries()) {
@@ -70,8 +73,12 @@ async function runRound (
   tally: Tally,
   options: LedgerOptions
 ): Promise<number> {
-  const { writers: count = 6, writing = 1500, away = 100 + Math.random() * 600, say = () => {} } = options
-  const writers = Array.from({ length: count }, (_, at) => new Writer(processes.urls, `${prefix}w${at}`, tally))
+  const { writers: count = 6, writing = 1500, away = 100 + Math.random() * 600, twoPhase = false, say = () => {} } =
+    options
+  const writers = Array.from(
+    { length: count },
+    (_, at) => new Writer(processes.urls, `${prefix}w${at}`, tally, twoPhase ? 'both' : 'each')
+  )
   const stop = new AbortController()
   const written = Promise.all(writers.map((writer) => writer.run(stop.signal)))
   await sleep(Math.random() * writing * 0.8)
@@ -83,6 +90,7 @@ async function runRound (
   await written
   await processes.untilReady()
   return await withStores(processes, async (stores) => {
+    tally.inDoubt += await countInDoubt(stores)
     const caughtUp = await untilQuiet(stores, prefix)
     await audit(stores, prefix, writers.flatMap(({ facts }) => facts), tally, say)
     return caughtUp

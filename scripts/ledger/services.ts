@@ -19,6 +19,10 @@ export interface Running extends StoreUrls {
 
 const ROOT = path.join(import.meta.dirname, '..', '..')
 const PATIENCE_MS = 120_000
+const STEP_PATIENCE_MS = 30_000
+/** Steps of a commit of both stores, as fastify-transaction publishes them. */
+const STEPS = ['recorded', 'prepared', 'decided', 'finished']
+const DIE_AT_STEP = path.join(import.meta.dirname, 'die-at-step.mjs')
 
 /** Processes of the service on the same stores; each of them can be killed and started again. */
 export class Services {
@@ -66,12 +70,32 @@ export class Services {
   /** SIGKILL to one of them, at random; the function starts it again. */
   async killOne (): Promise<() => Promise<void>> {
     const at = Math.floor(Math.random() * this.#all.length)
-    const service = this.#all[at] as ChildProcess
-    service.kill('SIGKILL')
-    await gone(service)
+    await this.#kill(at)
     return async () => {
       this.#all[at] = this.#spawn(this.#ports[at] as number)
     }
+  }
+
+  /** One of them ends itself at a step of a commit of both stores; the function starts it again. */
+  async killAtStep (): Promise<() => Promise<void>> {
+    const at = Math.floor(Math.random() * this.#all.length)
+    await this.#kill(at)
+    const step = STEPS[Math.floor(Math.random() * STEPS.length)] ?? ''
+    const env = { LEDGER_DIE_AT: step, LEDGER_DIE_AFTER: String(1 + Math.floor(Math.random() * 5)) }
+    const service = this.#spawn(this.#ports[at] as number, { env, args: ['--import', DIE_AT_STEP] })
+    this.#all[at] = service
+    const timer = setTimeout(() => service.kill('SIGKILL'), STEP_PATIENCE_MS)
+    await gone(service)
+    clearTimeout(timer)
+    return async () => {
+      this.#all[at] = this.#spawn(this.#ports[at] as number)
+    }
+  }
+
+  async #kill (at: number): Promise<void> {
+    const service = this.#all[at] as ChildProcess
+    service.kill('SIGKILL')
+    await gone(service)
   }
 
   /** SIGKILL to all of them; the function starts them again. */
@@ -106,7 +130,7 @@ export class Services {
   }
 
   // Node itself, not the tsx command: that would be a parent which dies in its place.
-  #spawn (port: number): ChildProcess {
+  #spawn (port: number, own: { env?: NodeJS.ProcessEnv; args?: string[] } = {}): ChildProcess {
     const env = {
       ...process.env,
       NODE_OPTIONS: '',
@@ -116,9 +140,14 @@ export class Services {
       PORT: String(port),
       DATABASE_URL: this.#stores.postgres,
       MONGODB_URL: this.#stores.mongodb,
-      MONGODB_DATABASE: 'ledger'
+      MONGODB_DATABASE: 'ledger',
+      ...own.env
     }
-    const service = spawn(process.execPath, this.#command, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const service = spawn(process.execPath, [...own.args ?? [], ...this.#command], {
+      cwd: ROOT,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe']
+    })
     const log = createWriteStream(this.#logOf(port), { flags: 'a' })
     service.stdout.pipe(log, { end: false })
     service.stderr.pipe(log, { end: false })

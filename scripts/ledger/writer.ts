@@ -23,8 +23,11 @@ export class Writer {
   readonly #urls: string[]
   readonly #name: string
   readonly #tally: Tally
+  readonly #stores: 'each' | 'both'
 
-  constructor (urls: string[], name: string, tally: Tally) {
+  /** @param stores `both`: only what one request makes in both stores. Default: what has its home in one */
+  constructor (urls: string[], name: string, tally: Tally, stores: 'each' | 'both' = 'each') {
+    this.#stores = stores
     this.#urls = urls
     this.#name = name
     this.#tally = tally
@@ -39,6 +42,9 @@ export class Writer {
   }
 
   async #act (step: number): Promise<void> {
+    if (this.#stores === 'both') {
+      return await this.#create({ kind: 'both', marker: `${this.#name}-${step}@example.com`, values: ['new'] })
+    }
     const user = this.#pick('user')
     const post = this.#pick('post')
     const dice = Math.random()
@@ -75,9 +81,11 @@ export class Writer {
     const payload = {
       user: { email: marker, name: 'new' },
       post: { title: marker, content: 'Zwölf 🦊', category: 'new', author_id: owner },
+      both: { email: marker, name: 'new', post: { title: marker, content: 'Zwölf 🦊', category: 'new' } },
       order: { user_id: owner, items: [{ product: marker, quantity: 2, unit_price: '1.50' }] }
     }[kind]
-    const request: Send = { method: 'POST', path: `/${kind}s`, payload, key: randomUUID() }
+    const path = kind === 'both' ? '/users/with-post' : `/${kind}s`
+    const request: Send = { method: 'POST', path, payload, key: randomUUID() }
     let answer = await this.#send(request)
     // Half of the unanswered ones are asked for again: the key makes that safe.
     if (answer.outcome === 'unknown' && Math.random() < 0.5) answer = await this.#settle(request)

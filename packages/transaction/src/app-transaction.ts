@@ -6,7 +6,7 @@ import type { Observe } from './core/observe.ts'
 import { describeKind, withoutUndefined } from './options/checks.ts'
 import type { TransactionOptions } from './options/route-options.ts'
 import { optionMistakes } from './options/route-options.ts'
-import { missingStore, type Drivers } from './http/route.ts'
+import { findDriver, type Drivers } from './http/route.ts'
 import { canRunAgain } from './core/retry.ts'
 import { LazyTransaction } from './core/lazy-transaction.ts'
 import { WatchedPromise } from './core/given-promises.ts'
@@ -20,6 +20,8 @@ export interface CallOptions extends TransactionOptions {
   name?: string
   /** Values for `SET LOCAL` in the message that begins the transaction. SQL only. */
   settings?: Record<string, string>
+  /** `two-phase`: both stores change, with one outcome. Needs the plugin option `twoPhase`, or a route that declares it. */
+  crossStore?: 'two-phase'
 }
 
 /** What every call shares. */
@@ -38,6 +40,8 @@ export interface CallContext {
    */
   isWatching: boolean
   retryAfter: number
+  /** Whether this registration ends what a process has left prepared. */
+  isRecovering: () => boolean
   afterCommit: (callbacks: Array<() => unknown>) => void
   observe: Observe | undefined
   /** Gets a line for each call that failed and that nobody awaited. Default none. */
@@ -155,17 +159,20 @@ function findCallMistake (work: unknown, own: unknown): string | undefined {
   return name === undefined || typeof name === 'string' ? undefined : `name must be a text, not ${describeKind(name)}`
 }
 
-function planCall (own: TransactionOptions, context: CallContext) {
-  const store = own.store ?? context.defaults.store ?? 'sql'
+function planCall (own: Omit<CallOptions, 'name' | 'settings'>, context: CallContext) {
+  const store = own.store ?? (own.crossStore === undefined ? context.defaults.store : undefined) ?? 'sql'
   const options = { ...context.defaults, ...own, store }
   const mistakes = optionMistakes(own, 'call')
   if (store === 'mongo') {
     mistakes.push(...sqlOnlyOptions(own).map((option) => `${option} is an option of the sql store`))
   }
   if (mistakes.length > 0) throw new TransactionUsageError(`${context.call}: ${mistakes.join('; ')}`)
-  const driver = context.drivers[store]
-  if (driver === undefined) {
-    throw new TransactionUsageError(`${context.call}: ${missingStore(store, context.drivers)}`)
+  const driver = findDriver({ store, crossStore: own.crossStore }, context.drivers)
+  if (typeof driver === 'string') throw new TransactionUsageError(`${context.call}: ${driver}`)
+  if (driver === context.drivers.twoPhase && !context.isRecovering()) {
+    throw new TransactionUsageError(
+      `${context.call}: crossStore: 'two-phase' needs the plugin option twoPhase, {} for its defaults, so that what a killed process leaves is ended`
+    )
   }
   return { driver, options, plan: driver.plan(options) }
 }

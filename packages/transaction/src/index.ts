@@ -13,6 +13,7 @@ import {
 import { TransactionUsageError } from './errors.ts'
 import { addHooks, createInstance, forgetPlan, getPlan } from './plugin/instance.ts'
 import { getServerRecord } from './plugin/server-record.ts'
+import { createTwoPhase, startWhenReady, type TwoPhaseControl } from './plugin/two-phase.ts'
 import type { TransactionalDatabase } from './mongo/facade.ts'
 import { withoutUndefined } from './options/checks.ts'
 import { pluginMistakes } from './options/route-options.ts'
@@ -25,7 +26,10 @@ import type { Transaction } from './transaction.ts'
 
 export type { TransactionPluginOptions } from './options/plugin-options.ts'
 export type { BegunTransaction, Observation, Observe, TransactionSummary } from './core/observe.ts'
-export type { RouteTransactionOptions, TransactionOptions } from './options/route-options.ts'
+export type { CrossStore, RouteTransactionOptions, TransactionOptions } from './options/route-options.ts'
+export type { TwoPhaseControl } from './plugin/two-phase.ts'
+export type { TwoPhaseOptions } from './two-phase/options.ts'
+export type { Doubt, InDoubt } from './two-phase/in-doubt.ts'
 export type { ReplyAddition, ReplyCallback } from './http/before-reply.ts'
 export type { CallOptions } from './app-transaction.ts'
 export type { NamedTransaction } from './plugin/decorators.ts'
@@ -56,6 +60,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Runs a function in one transaction outside any request. */
     transaction: <Result>(work: (transaction: Transaction) => Promise<Result>, options?: CallOptions) => Promise<Result>
+    /** Transactions with `crossStore: 'two-phase'`; there where the plugin was given a pool and MongoDB. */
+    twoPhase: TwoPhaseControl
   }
 }
 
@@ -63,9 +69,11 @@ async function transactionPlugin (app: FastifyInstance, given: TransactionPlugin
   const options = checkOptions(given)
   const record = getServerRecord(app)
   const orphans = createOrphans(options, app.log)
-  const drivers = createDrivers(options, orphans)
+  const each = createDrivers(options, orphans)
+  const twoPhase = createTwoPhase(app, options, each)
+  const drivers = { ...each, twoPhase: twoPhase?.driver }
   const callbacks = new AfterCommit(app.log, options.closeTimeout)
-  const instance = createInstance(app, options, { drivers, callbacks })
+  const instance = createInstance(app, options, { drivers, callbacks, twoPhase })
   refuseEarlierRoutes(app, options, instance)
   record.isUsed = true
 
@@ -90,6 +98,7 @@ async function transactionPlugin (app: FastifyInstance, given: TransactionPlugin
     await refuseTransactionTimeout(drivers.sql, planned.keys(), instance.defaults)
   })
   endOrphansWhenReady(app, orphans)
+  startWhenReady(app, twoPhase, () => options.twoPhase !== undefined || [...planned.keys()].some(isTwoPhase))
   listenToStores(app, options)
   app.addHook('onClose', async function drainAfterCommit () {
     await callbacks.drain()
@@ -101,6 +110,11 @@ function checkOptions (given: TransactionPluginOptions): TransactionPluginOption
   const mistakes = pluginMistakes({ ...given })
   if (mistakes.length > 0) throw new TransactionUsageError(`transaction plugin: ${mistakes.join('; ')}`)
   return withoutUndefined({ ...given, defaults: withoutUndefined(given.defaults ?? {}) })
+}
+
+/** Whether a route commits both stores with one outcome. */
+function isTwoPhase ({ config }: RouteOptions): boolean {
+  return getPlan(config)?.plan.options.crossStore === 'two-phase'
 }
 
 /** Whether a route is HEAD beside one of these that answers GET: both run the same handler. */

@@ -10,10 +10,10 @@ import type { SqlClient, SqlTransaction, Statement } from './core/sql.ts'
 import { readerText, statementText, transactionControlIn } from './sql-text/statement-text.ts'
 import { quiet, type FollowOptions } from './core/given-promises.ts'
 import type { TransactionalDatabase } from './mongo/facade.ts'
-import { bindDatabase, readOnlyDatabase } from './mongo/facade.ts'
-import { MongoTransaction } from './mongo/driver.ts'
+import { bindDatabase, readOnlyDatabase, type MongoOperations } from './mongo/facade.ts'
 import { TransactionClosedError, TransactionUsageError } from './errors.ts'
 import type { ReplyCallback } from './http/before-reply.ts'
+import type { CrossStore } from './options/route-options.ts'
 
 /** `request.transaction`, and what `app.transaction` hands to its function. */
 export class Transaction {
@@ -32,7 +32,7 @@ export class Transaction {
     tx: LazyTransaction,
     handles: Handles,
     { options = {}, isSingleStatement = false }: {
-      options?: { stream?: boolean; crossStore?: 'outbox' }
+      options?: { stream?: boolean; crossStore?: CrossStore }
       isSingleStatement?: boolean
     } = {}
   ) {
@@ -44,7 +44,7 @@ export class Transaction {
     this.#isSingleStatement = isSingleStatement
   }
 
-  /** The store this transaction lives in. */
+  /** The store this transaction lives in; `sql` for `crossStore: 'two-phase'`, which lives in both. */
   get store (): 'sql' | 'mongo' {
     return this.#tx.driver.store
   }
@@ -76,14 +76,12 @@ export class Transaction {
 
   /** MongoDB: the cluster time of the commit, undefined before it. For causally consistent reads elsewhere. */
   get operationTime (): ClientSession['operationTime'] {
-    const { transaction } = this.#tx
-    return transaction instanceof MongoTransaction ? transaction.operationTime : undefined
+    return this.#tx.transaction?.operationTime
   }
 
   /** MongoDB: names of the collections this transaction has written; empty in SQL. */
   get writtenCollections (): string[] {
-    const { transaction } = this.#tx
-    return transaction instanceof MongoTransaction ? [...transaction.written] : []
+    return [...this.#tx.transaction?.written ?? []]
   }
 
   /** The app's own handle (Drizzle) on this transaction. Throws a sentence when the transaction lives in MongoDB. */
@@ -106,12 +104,12 @@ export class Transaction {
   get mongo (): TransactionalDatabase {
     const { mongo } = this.#handles
     if (mongo === undefined) throw new TransactionUsageError('the plugin was registered without the mongo option')
-    if (this.store === 'mongo') {
-      return this.#mongo ??= bindDatabase(mongo, this.#tx as LazyTransaction<MongoTransaction>)
+    if (this.#tx.driver.client !== undefined) {
+      return this.#mongo ??= bindDatabase(mongo, this.#tx as LazyTransaction<MongoOperations>)
     }
     if (this.#isCrossStore) return this.#mongo ??= readOnlyDatabase(mongo)
     throw new TransactionUsageError(
-      `the transaction of ${this.#tx.label} lives in SQL; read MongoDB through app.mongo.db, declare store: 'mongo', or crossStore: 'outbox' where both must change`
+      `the transaction of ${this.#tx.label} lives in SQL; read MongoDB through app.mongo.db, declare store: 'mongo', or crossStore where both must change`
     )
   }
 

@@ -117,6 +117,8 @@ function launchServer ({ folder, log, account, binaries, flags }: Cluster, port:
     'password_encryption=scram-sha-256',
     ITERATIONS,
     'max_connections=200',
+    // As many as connections: each may be preparing one, and a server's own default is none.
+    'max_prepared_transactions=200',
     'timezone=UTC',
     'log_timezone=UTC'
   ]

@@ -1,3 +1,4 @@
+import type { ClientSession } from 'mongodb'
 import type { TransactionOptions } from '../options/route-options.ts'
 
 /** Who a transaction belongs to, in words: `POST /orders (req-7)`, or the name given to `app.transaction`. */
@@ -27,6 +28,10 @@ export interface OpenTransaction {
    * or the store's own refusal.
    */
   commit: () => Promise<void>
+  /** MongoDB: cluster time of the commit, undefined before it. */
+  readonly operationTime?: ClientSession['operationTime']
+  /** MongoDB: names of the collections that were written. */
+  readonly written?: ReadonlySet<string>
   /** A cursor or query stream is open and the store has nothing to do for it. Absent where the store has none. */
   readonly isReaderIdle?: boolean
   /**
@@ -45,6 +50,8 @@ export interface Driver<Plan = unknown, Transaction extends OpenTransaction = Op
    * ever.
    */
   readonly pool?: object
+  /** The MongoDB client whose operations belong to its transactions. Absent where they have none. */
+  readonly client?: object
   /**
    * Turns checked options into what `open` needs. Called at boot; throws a sentence when this store cannot do what is
    * asked.

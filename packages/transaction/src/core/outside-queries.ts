@@ -144,7 +144,7 @@ function wrapConnect (pool: Pool): PoolWatch {
  */
 export function watchClient (client: MongoClient): () => void {
   function onCommand ({ commandName, command }: CommandStartedEvent): void {
-    const tx = surrounding(({ driver }) => driver.store === 'mongo' && driver.pool === client)
+    const tx = surrounding(({ driver }) => driver.client === client)
     if (tx === undefined || command['autocommit'] === false || unwatchedCommands.includes(commandName)) return
     const isOutside = tx.state === 'open' || (tx.state === 'idle' && writeCommands.includes(commandName))
     if (!isOutside) return

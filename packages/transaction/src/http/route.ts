@@ -3,7 +3,7 @@ import type { Driver } from '../core/driver.ts'
 import { TransactionUsageError } from '../errors.ts'
 import { sqlOnlyOptions } from '../mongo/driver.ts'
 import { withoutUndefined } from '../options/checks.ts'
-import type { RouteTransactionOptions } from '../options/route-options.ts'
+import type { CrossStore, RouteTransactionOptions } from '../options/route-options.ts'
 import { optionMistakes } from '../options/route-options.ts'
 
 /** A route's transaction as settled at boot. */
@@ -37,6 +37,8 @@ export interface Drivers {
   sql: Driver | undefined
   statement: Driver | undefined
   mongo: Driver | undefined
+  /** Both stores with one outcome. */
+  twoPhase: Driver | undefined
 }
 
 declare module 'fastify' {
@@ -80,7 +82,7 @@ const SAFE_DEFAULTS = { deadline: 15_000 }
 const STREAM_DEFAULTS = { streamIdleTimeout: 15_000 }
 
 function plan (name: string, own: RouteTransactionOptions, context: RouteContext): TransactionRoute {
-  const store = own.store ?? context.defaults.store ?? 'sql'
+  const store = own.store ?? (own.crossStore === 'two-phase' ? undefined : context.defaults.store) ?? 'sql'
   const isStream = own.stream ?? context.defaults.stream ?? false
   // The deadline of a stream must be the route's own.
   const bounds = isStream
@@ -93,10 +95,8 @@ function plan (name: string, own: RouteTransactionOptions, context: RouteContext
     mistakes.push(...sqlOnlyOptions(own).map((option) => `${option} is an option of the sql store`))
   }
   if (mistakes.length > 0) throw refusal(name, mistakes.join('; '))
-  const driver = context.drivers[store]
-  if (driver === undefined) {
-    throw refusal(name, missingStore(store, context.drivers))
-  }
+  const driver = findDriver(options, context.drivers)
+  if (typeof driver === 'string') throw refusal(name, driver)
   try {
     return { name, options, driver, plan: driver.plan(options) }
   } catch (error) {
@@ -104,8 +104,18 @@ function plan (name: string, own: RouteTransactionOptions, context: RouteContext
   }
 }
 
+/** The driver of a transaction, or why there is none. */
+export function findDriver (
+  { store = 'sql', crossStore }: { store?: 'sql' | 'mongo'; crossStore?: CrossStore | undefined },
+  drivers: Drivers
+): Driver | string {
+  if (crossStore !== 'two-phase') return drivers[store] ?? missingStore(store, drivers)
+  return drivers.twoPhase ??
+    "crossStore: 'two-phase' needs the plugin options pool and mongo: PostgreSQL, since no other SQL store can prepare a transaction, and MongoDB"
+}
+
 /** What to say where a transaction would live in a store that the plugin was not given. */
-export function missingStore (store: 'sql' | 'mongo', { sql, mongo }: Drivers): string {
+function missingStore (store: 'sql' | 'mongo', { sql, mongo }: Drivers): string {
   if (store === 'sql' && mongo !== undefined) {
     return "store 'sql', the default, needs the plugin option pool, and the plugin was given only mongo; write store: 'mongo', here or in the plugin's defaults"
   }

@@ -48,6 +48,10 @@ export class MongoDriver implements Driver<TransactionOptions, MongoTransaction>
     return this.#options.client
   }
 
+  get client (): object {
+    return this.#options.client
+  }
+
   plan (options: TransactionOptions): TransactionOptions {
     return options
   }
@@ -95,6 +99,12 @@ export class MongoTransaction implements OpenTransaction {
     this.#session = session
     this.#context = context
     this.#options = options
+  }
+
+  /** The session's id in hexadecimal digits, by which the server lists its transaction. */
+  get sessionId (): string {
+    const { id } = this.#session
+    return id === undefined ? '' : Buffer.from(id.id.buffer).toString('hex')
   }
 
   /** Runs one operation. Any error of the server's ends the transaction there, so it is remembered here. */

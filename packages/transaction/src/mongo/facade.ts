@@ -12,7 +12,8 @@ import type { TransactionalAggregationCursor, TransactionalFindCursor } from './
 import { transactionalCursor } from './cursor.ts'
 import { callbackRefusal, findCallback, refuseCallback } from '../core/callbacks.ts'
 import { TransactionUsageError } from '../errors.ts'
-import type { MongoTransaction, OperationOptions } from './driver.ts'
+import type { OpenTransaction } from '../core/driver.ts'
+import type { OperationOptions } from './driver.ts'
 import { call, isKeyOf, isOneOf, getName, refusal } from './members.ts'
 import type { LazyTransaction } from '../core/lazy-transaction.ts'
 
@@ -69,8 +70,14 @@ export interface TransactionalDatabase {
   ) => TransactionalCollection<Schema>
 }
 
+/** A transaction whose operations are MongoDB's. */
+export interface MongoOperations extends OpenTransaction {
+  readonly written: Set<string>
+  operate: <Result>(name: string, operation: (options: OperationOptions) => Promise<Result>) => Promise<Result>
+}
+
 /** The database as seen from inside one transaction. */
-export function bindDatabase (db: Db, tx: LazyTransaction<MongoTransaction>): TransactionalDatabase {
+export function bindDatabase (db: Db, tx: LazyTransaction<MongoOperations>): TransactionalDatabase {
   return {
     databaseName: db.databaseName,
     collection: <Schema extends Document>(name: string, options?: CollectionOptions) =>
@@ -80,7 +87,7 @@ export function bindDatabase (db: Db, tx: LazyTransaction<MongoTransaction>): Tr
 
 function bindCollection<Schema extends Document> (
   collection: Collection<Schema>,
-  tx: LazyTransaction<MongoTransaction>
+  tx: LazyTransaction<MongoOperations>
 ): TransactionalCollection<Schema> {
   return facade(collection, (target, name, member) => {
     if (name === 'find' || name === 'aggregate') {

@@ -1,4 +1,14 @@
-import { isAnything, isBoolean, isFunction, isSeconds, isText, isTime, type Check, type Checks } from './checks.ts'
+import {
+  isAnything,
+  isBoolean,
+  isFunction,
+  isSeconds,
+  isText,
+  isTime,
+  mistakesIn,
+  type Check,
+  type Checks
+} from './checks.ts'
 
 /** What people give instead of a pool, how it is told, and what to give. The first that fits counts. */
 const notPools: ReadonlyArray<[string, (value: object) => boolean, string]> = [
@@ -98,6 +108,26 @@ const isMongo: Check = (value) => {
     : "must be { client, db, instance }, where instance is the client's appName"
 }
 
+const twoPhaseChecks: Checks = {
+  pair: isFunction('nothing that returns the name of the pair'),
+  compare: isFunction('nothing that has the stores compared'),
+  pool: isPool,
+  table: (value) =>
+    typeof value === 'string' && /^[a-z_]\w*(\.[a-z_]\w*)?$/.test(value)
+      ? undefined
+      : 'must be the name of a table in small letters, with or without its schema',
+  collection: (value) =>
+    typeof value === 'string' && /^[\w.-]+$/.test(value) ? undefined : 'must be the name of a collection'
+}
+
+const isTwoPhase: Check = (value) => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return 'must be an object of options, such as {}'
+  }
+  const [mistake] = mistakesIn(value, twoPhaseChecks)
+  return mistake && `has a mistake: ${mistake}`
+}
+
 const areMethods: Check = (value) => {
   const isMethod = (method: unknown) => typeof method === 'string' && method !== '' && method === method.toUpperCase()
   return Array.isArray(value) && value.every(isMethod)
@@ -116,6 +146,7 @@ export const pluginChecks: Checks = {
   sql: isDriver,
   db: areHandles,
   mongo: isMongo,
+  twoPhase: isTwoPhase,
   name: isName,
   methods: areMethods,
   defaults: (value) =>

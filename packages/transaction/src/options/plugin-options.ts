@@ -4,6 +4,7 @@ import type { Observe } from '../core/observe.ts'
 import type { RouteTransactionOptions } from './route-options.ts'
 import type { SqlDriver, SqlHandles } from '../core/sql.ts'
 import type { GivenHandle } from '../handles.ts'
+import type { TwoPhaseOptions } from '../two-phase/options.ts'
 
 /** Options of the plugin. Times are milliseconds, `retryAfter` is seconds. */
 export interface TransactionPluginOptions {
@@ -19,6 +20,11 @@ export interface TransactionPluginOptions {
    * name left open is then ended at boot. Default: nothing is ended.
    */
   mongo?: { client: MongoClient; db: Db; instance?: string | undefined }
+  /**
+   * Transactions in both stores, `crossStore: 'two-phase'`; `{}` has `app.transaction` begin some too. Needs `pool` and
+   * `mongo`. Default: its defaults, once a route declares it.
+   */
+  twoPhase?: TwoPhaseOptions
   /** Methods whose routes get a transaction without asking. Default: none. */
   methods?: string[]
   /** Route options where a route does not say otherwise. */

@@ -12,6 +12,12 @@ import {
 } from './checks.ts'
 import { connectionOptions, pluginChecks } from './plugin-checks.ts'
 
+/**
+ * How a transaction that makes truth in both stores keeps them in step: `outbox` writes an event in SQL that is carried
+ * over, `two-phase` commits in both or in neither.
+ */
+export type CrossStore = 'outbox' | 'two-phase'
+
 /** Options of one transaction. Times are milliseconds; 0 or undefined means: no bound of this plugin's. */
 export interface TransactionOptions {
   /** Which store the transaction lives in. Default `sql`. */
@@ -61,8 +67,8 @@ export interface RouteTransactionOptions extends TransactionOptions {
    * only.
    */
   settings?: (request: FastifyRequest) => Record<string, string>
-  /** How a route that makes truth in both stores keeps them in step. */
-  crossStore?: 'outbox'
+  /** How a route that makes truth in both stores keeps them in step. Default none: it writes one store. */
+  crossStore?: CrossStore
 }
 
 /** What `app.transaction` takes as well. */
@@ -79,13 +85,15 @@ const commonChecks = {
   transactionTimeout: isTime
 } satisfies Record<keyof TransactionOptions, Check>
 
+const callChecks = { ...commonChecks, crossStore: isOneOf('two-phase') }
+
 const routeChecks = {
   ...commonChecks,
   stream: isBoolean,
   streamIdleTimeout: isTime,
   clientAbort: isOneOf('rollback', 'continue'),
   settings: isFunction('the request'),
-  crossStore: isOneOf('outbox')
+  crossStore: isOneOf('outbox', 'two-phase')
 } satisfies Record<keyof RouteTransactionOptions, Check>
 
 /**
@@ -95,7 +103,7 @@ const routeChecks = {
  * @param allowed `route` for `config.transaction`, `call` for `app.transaction`
  */
 export function optionMistakes (options: object, allowed: 'route' | 'call'): string[] {
-  const mistakes = mistakesIn(options, allowed === 'route' ? routeChecks : commonChecks)
+  const mistakes = mistakesIn(options, allowed === 'route' ? routeChecks : callChecks)
   return mistakes.length > 0 ? mistakes : contradictions(options)
 }
 
@@ -137,8 +145,16 @@ function contradictions (options: RouteTransactionOptions): string[] {
     [stream === true && store === 'mongo', 'stream needs the sql store'],
     [streamIdleTimeout !== undefined && stream === undefined, 'streamIdleTimeout needs stream: true'],
     [
-      crossStore !== undefined && store === 'mongo',
+      crossStore === 'outbox' && store === 'mongo',
       "crossStore: 'outbox' needs the sql store: the event is a row of its transaction"
+    ],
+    [
+      crossStore === 'two-phase' && store === 'mongo',
+      "crossStore: 'two-phase' lives in both stores; leave store out"
+    ],
+    [
+      crossStore === 'two-phase' && accessMode === 'read only',
+      "crossStore: 'two-phase' contradicts accessMode: 'read only': there is nothing to keep in step"
     ],
     [stream === true && retries > 0, 'stream contradicts retries: a streamed reply cannot be taken back'],
     [stream === true && clientAbort === 'continue', "stream contradicts clientAbort: 'continue'"],

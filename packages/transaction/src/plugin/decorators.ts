@@ -8,6 +8,7 @@ import type { TransactionalDatabase } from '../mongo/facade.ts'
 import type { Handle, Handles } from '../handles.ts'
 import type { Transaction } from '../transaction.ts'
 import type { TransactionRun } from '../http/transactional-request.ts'
+import type { TwoPhaseControl } from './two-phase.ts'
 
 /** What a plugin instance registered with `name` adds to each request under that name. */
 export interface NamedTransaction<Db = unknown> {
@@ -32,6 +33,8 @@ export interface DecoratorContext {
     work: (transaction: Transaction) => Promise<Result>,
     options?: CallOptions
   ) => Promise<Result>
+  /** Undefined where the plugin has not both stores. */
+  twoPhase: TwoPhaseControl | undefined
 }
 
 /**
@@ -39,7 +42,7 @@ export interface DecoratorContext {
  * free.
  */
 export function decorate (app: FastifyInstance, context: DecoratorContext): void {
-  const { name, handles, runTransaction } = context
+  const { name, handles, runTransaction, twoPhase } = context
   if (name !== undefined) return decorateNamed(app, name, context)
   const getters: Array<[string, (request: FastifyRequest) => unknown]> = [[
     'transaction',
@@ -57,6 +60,7 @@ export function decorate (app: FastifyInstance, context: DecoratorContext): void
     })
   }
   app.decorate('transaction', runTransaction)
+  if (twoPhase !== undefined && !app.hasDecorator('twoPhase')) app.decorate('twoPhase', twoPhase)
 }
 
 function decorateNamed (app: FastifyInstance, name: string, context: DecoratorContext): void {
@@ -67,7 +71,7 @@ function decorateNamed (app: FastifyInstance, name: string, context: DecoratorCo
       return toNamed(this, context)
     }
   })
-  app.decorate(name, { transaction: context.runTransaction })
+  app.decorate(name, { transaction: context.runTransaction, twoPhase: context.twoPhase })
 }
 
 function toNamed (request: FastifyRequest, context: DecoratorContext): NamedTransaction {

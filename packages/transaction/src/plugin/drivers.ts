@@ -18,7 +18,10 @@ export function createOrphans ({ mongo }: TransactionPluginOptions, log: Fastify
 }
 
 /** The drivers of the stores that the plugin was given. */
-export function createDrivers (options: TransactionPluginOptions, orphans: Orphans | undefined): Drivers {
+export function createDrivers (
+  options: TransactionPluginOptions,
+  orphans: Orphans | undefined
+): Omit<Drivers, 'twoPhase'> {
   const {
     pool,
     sql,

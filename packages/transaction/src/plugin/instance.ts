@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import type { AfterCommit } from './after-commit.ts'
 import { decorate } from './decorators.ts'
+import type { TwoPhase } from './two-phase.ts'
 import { TransactionUsageError } from '../errors.ts'
 import { clearPlanner, findReply } from './server-record.ts'
 import { confirmedWrites } from '../mongo/writes.ts'
@@ -30,13 +31,13 @@ export interface Instance {
 export function createInstance (
   app: FastifyInstance,
   options: TransactionPluginOptions,
-  { drivers, callbacks }: { drivers: Drivers; callbacks: AfterCommit }
+  { drivers, callbacks, twoPhase }: { drivers: Drivers; callbacks: AfterCommit; twoPhase: TwoPhase | undefined }
 ): Instance {
   const { name, methods = [], defaults = {} } = options
   const runKey = Symbol('transaction.run')
   type WithRun = FastifyRequest & { [runKey]: TransactionRun | null }
   const context: Instance['context'] = {
-    ...createContext(app, options),
+    ...createContext(app, options, twoPhase),
     call: name === undefined ? 'app.transaction' : `app.${name}.transaction`,
     drivers,
     afterCommit: callbacks.run,
@@ -62,13 +63,14 @@ export function createInstance (
     mongo: options.mongo && confirmedWrites(options.mongo.client, options.mongo.db),
     defaults,
     getRun: (request) => getRun(request, instance),
-    runTransaction: (work, own = {}) => runTransaction(work, own, context)
+    runTransaction: (work, own = {}) => runTransaction(work, own, context),
+    twoPhase: twoPhase?.control
   })
   return instance
 }
 
 /** What the plugin's options say to requests and calls, defaults filled in. */
-function createContext (app: FastifyInstance, options: TransactionPluginOptions) {
+function createContext (app: FastifyInstance, options: TransactionPluginOptions, twoPhase: TwoPhase | undefined) {
   const { defaults = {}, retryAfter = 1, applicationName = '', bodyTimeout = 1000 } = options
   return {
     defaults,
@@ -77,6 +79,7 @@ function createContext (app: FastifyInstance, options: TransactionPluginOptions)
     retryAfter,
     bodyTimeout,
     isWatching: options.detectOutsideQueries ?? process.env['NODE_ENV'] !== 'production',
+    isRecovering: () => twoPhase?.isStarted === true,
     observe: options.observe && guardObserver(options.observe, app.log),
     log: app.log
   }

@@ -16,4 +16,25 @@ export function closeReader (reader: object = {}): void {
   else if ('close' in reader && typeof reader.close === 'function') reader.close(ignore)
 }
 
+/** The messages of the connection that a reader handles, its last ones among them; pg calls them by name. */
+interface MessageHandlers {
+  handleReadyForQuery: (...args: unknown[]) => unknown
+  handleError: (...args: unknown[]) => unknown
+}
+
+/** A reader's own events come when the program has read everything, or never; the connection is free before. */
+export function tellWhenDone (query: Submittable, onDone: () => void, onError: (error: unknown) => void): void {
+  const handlers = query as Submittable & MessageHandlers
+  const { handleReadyForQuery, handleError } = handlers
+  handlers.handleReadyForQuery = function readyForQuery (...args) {
+    onDone()
+    return Reflect.apply(handleReadyForQuery, query, args)
+  }
+  handlers.handleError = function failed (...args) {
+    onError(args[0])
+    onDone()
+    return Reflect.apply(handleError, query, args)
+  }
+}
+
 function ignore (): void {}

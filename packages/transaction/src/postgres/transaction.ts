@@ -11,19 +11,14 @@ import {
 import { noteDatabaseError } from '../core/origin.ts'
 import { isConnectionProblem, isReplicaError, sqlState } from './errors.ts'
 import { giveBack } from './give-back.ts'
-import { closeReader, isReaderIdle } from './reader.ts'
+import { closeReader, isReaderIdle, tellWhenDone } from './reader.ts'
+import { collectWarnings } from './server-warnings.ts'
 import { statementText } from '../sql-text/statement-text.ts'
 import { withTimeout } from '../core/with-timeout.ts'
 
 type Statement = string | QueryConfig | QueryArrayConfig
 
 const endedForItsTime: Record<string, string> = { '25P03': 'idleInTransactionTimeout', '25P04': 'transactionTimeout' }
-
-interface Notice {
-  severity?: string | undefined
-  routine?: string | undefined
-  message?: string | undefined
-}
 
 interface Bounds {
   beginTimeout: number
@@ -134,32 +129,44 @@ export class PostgresTransaction implements OpenTransaction {
   }
 
   async commit (): Promise<void> {
-    if (this.#isOutside) this.#misuse ??= ended()
-    if (this.#misuse !== undefined) {
-      await this.rollback(undefined)
-      throw this.#misuse
-    }
-    const warnings: string[] = []
-    const onNotice = (notice: Notice) => {
-      if (isOfTheServer(notice)) warnings.push(notice.message ?? '')
-    }
-    this.#client.on('notice', onNotice)
-    let command: string
-    try {
-      const committing = this.#client.query('COMMIT')
-      command = (await withTimeout(this.#bounds.commitTimeout, committing, 'COMMIT was not answered in time')).command
-    } catch (error) {
-      throw await this.#commitError(error)
-    } finally {
-      this.#client.removeListener('notice', onNotice)
-    }
+    await this.#refuseMisuse()
+    const { command, warning } = await this.#conclude('COMMIT')
     this.#release()
     // COMMIT of an aborted transaction succeeds: its command tag is the only sign that nothing was stored.
-    if (command !== 'COMMIT') {
-      throw new TransactionAbortedError(this.#context.label, this.#failedStatement(), this.firstFailure?.error)
-    }
+    if (command !== 'COMMIT') throw this.#aborted()
     // A warning means that the wait for a synchronous standby was cut short: stored here, perhaps not there.
-    if (warnings.length > 0) throw new OutcomeUnknownError(this.#context.label, new Error(warnings[0]))
+    if (warning !== undefined) throw new OutcomeUnknownError(this.#context.label, new Error(warning))
+  }
+
+  /**
+   * Sends the message whose last statement is PREPARE TRANSACTION. The connection stays here until `finish`.
+   * @returns the warning it came with: prepared here, perhaps not on a synchronous standby
+   * @throws OutcomeUnknownError when it was not answered: it may be prepared, or become so
+   */
+  async prepare (message: string): Promise<string | undefined> {
+    await this.#refuseMisuse()
+    if (this.#client.getTransactionStatus() === 'E') {
+      await this.rollback(undefined)
+      throw this.#aborted()
+    }
+    const { command, warning } = await this.#conclude(message)
+    if (command === 'PREPARE') return warning
+    this.#release()
+    throw this.#aborted()
+  }
+
+  /**
+   * Sends COMMIT PREPARED or ROLLBACK PREPARED on the connection that prepared, and gives it back; without a statement
+   * it only does that.
+   * @returns whether the server has confirmed the statement, on its synchronous standby too
+   */
+  async finish (statement?: string): Promise<boolean> {
+    let isConfirmed = false
+    try {
+      if (statement !== undefined) isConfirmed = (await this.#conclude(statement)).warning === undefined
+    } catch {}
+    this.#release()
+    return isConfirmed
   }
 
   async rollback (running: Promise<unknown> | undefined): Promise<void> {
@@ -178,8 +185,32 @@ export class PostgresTransaction implements OpenTransaction {
     }
   }
 
-  #failedStatement (): string {
-    return this.firstFailure?.statement ?? 'not sent through this transaction'
+  async #refuseMisuse (): Promise<void> {
+    if (this.#isOutside) this.#misuse ??= ended()
+    if (this.#misuse === undefined) return
+    await this.rollback(undefined)
+    throw this.#misuse
+  }
+
+  /** Sends what ends the transaction: the command of its last statement, and a warning of the server's own. */
+  async #conclude (message: string): Promise<{ command: string | undefined; warning: string | undefined }> {
+    const { warnings, stop } = collectWarnings(this.#client)
+    try {
+      const [word = ''] = message.split(';').slice(-1)
+      const concluding = this.#client.query(message) as Promise<QueryResult | QueryResult[]>
+      const late = `${word.trim().replace(/ '.*/, '')} was not answered in time`
+      const answer = await withTimeout(this.#bounds.commitTimeout, concluding, late)
+      return { command: [answer].flat().at(-1)?.command, warning: warnings[0] }
+    } catch (error) {
+      throw await this.#commitError(error)
+    } finally {
+      stop()
+    }
+  }
+
+  #aborted (): TransactionAbortedError {
+    const { statement = 'not sent through this transaction', error } = this.firstFailure ?? {}
+    return new TransactionAbortedError(this.#context.label, statement, error)
   }
 
   #note (text: string, error: unknown): void {
@@ -206,32 +237,6 @@ export class PostgresTransaction implements OpenTransaction {
     const client = this.#client
     client.removeListener('error', this.#onError)
     giveBack(client, error ?? this.#lost ?? this.#replica, this.#bounds.resetSession)
-  }
-}
-
-/** A warning that no function of the application raised. */
-function isOfTheServer ({ severity, routine }: Notice): boolean {
-  return severity === 'WARNING' && routine !== 'exec_stmt_raise'
-}
-
-/** The messages of the connection that a reader handles, its last ones among them; pg calls them by name. */
-interface MessageHandlers {
-  handleReadyForQuery: (...args: unknown[]) => unknown
-  handleError: (...args: unknown[]) => unknown
-}
-
-/** A reader's own events come when the program has read everything, or never; the connection is free before. */
-function tellWhenDone (query: Submittable, onDone: () => void, onError: (error: unknown) => void): void {
-  const handlers = query as Submittable & MessageHandlers
-  const { handleReadyForQuery, handleError } = handlers
-  handlers.handleReadyForQuery = function readyForQuery (...args) {
-    onDone()
-    return Reflect.apply(handleReadyForQuery, query, args)
-  }
-  handlers.handleError = function failed (...args) {
-    onError(args[0])
-    onDone()
-    return Reflect.apply(handleError, query, args)
   }
 }
 
