@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { findPending, MigrationError, readMigrations, type Applied, type Migration } from '../journal.ts'
-import { connect, inTransaction, takeTurn, untilUnlocked } from './session.ts'
-import { lockTables, runRepeatable, toSteps } from './steps.ts'
+import { connect, inTransaction, lockTables, takeTurn, untilUnlocked } from './session.ts'
+import { runRepeatable, toSteps } from './steps.ts'
 
 /** How PostgreSQL is migrated. */
 export interface RunOptions {

@@ -7,6 +7,8 @@ const LOCK_TIMEOUT_MS = 400
 /** A server sends an autovacuum away from a lock after a second of waiting (deadlock_timeout); some tries wait longer. */
 const PATIENT_MS = 1300
 const PATIENT_EACH = 4
+/** Where several tables are locked: so that all of them take less time than the service waits for a lock. */
+const LOCK_OF_SEVERAL_MS = 200
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 2000
 // Two numbers nobody else is likely to use for an advisory lock in this database.
@@ -66,7 +68,7 @@ export async function inTransaction<Result> (
   work: () => Promise<Result>,
   attempt = 0
 ): Promise<Result> {
-  const wait = attempt % PATIENT_EACH === PATIENT_EACH - 1 ? PATIENT_MS : LOCK_TIMEOUT_MS
+  const wait = isPatient(attempt) ? PATIENT_MS : LOCK_TIMEOUT_MS
   try {
     await client.query(
       `BEGIN; ${unbound(true)}; SET LOCAL lock_timeout = ${wait}; SET LOCAL search_path = public`
@@ -78,6 +80,24 @@ export async function inTransaction<Result> (
     await client.query('ROLLBACK').catch(() => {})
     throw error
   }
+}
+
+/**
+ * Locks several tables for the rest of a transaction. Transactions that lock them in another order would wait for this
+ * one and this one for them, again and again, so each try takes the next of the orders that are in use. Tries that wait
+ * for long do so for one table, each time another.
+ */
+export async function lockTables (client: pg.Client, orders: string[][], attempt: number): Promise<void> {
+  const tables = orders[attempt % orders.length] ?? []
+  const patientAt = isPatient(attempt) ? Math.floor(attempt / PATIENT_EACH) % tables.length : -1
+  for (const [at, table] of tables.entries()) {
+    await client.query(`SET LOCAL lock_timeout = ${at === patientAt ? PATIENT_MS : LOCK_OF_SEVERAL_MS};
+      LOCK TABLE public.${pg.escapeIdentifier(table)} IN ACCESS EXCLUSIVE MODE`)
+  }
+}
+
+function isPatient (attempt: number): boolean {
+  return attempt % PATIENT_EACH === PATIENT_EACH - 1
 }
 
 /**

@@ -25,7 +25,7 @@ const DUPLICATE = '23505'
  * How a statement of an online migration is run.
  * @param statement its text, with comments before it
  */
-export function toStep (statement: string): Step {
+function toStep (statement: string): Step {
   if (BATCHES.test(statement)) return { kind: 'batches', text: statement }
   let text = statement
   while (COMMENT.test(text)) text = text.replace(COMMENT, '')
@@ -33,16 +33,6 @@ export function toStep (statement: string): Step {
   if (index !== undefined) return { kind: 'concurrently', text, index }
   const orders = LOCKS.exec(statement)?.[1]?.split(' or ') ?? []
   return { kind: 'transaction', text: statement, locks: orders.map((order) => order.split(', ')) }
-}
-
-/**
- * Locks several tables for the rest of a transaction. Transactions that lock them in another order would wait for this
- * one and this one for them, again and again, so each try takes the next of the orders that are in use.
- */
-export async function lockTables (client: pg.Client, orders: string[][], attempt: number): Promise<void> {
-  for (const table of orders[attempt % orders.length] ?? []) {
-    await client.query(`LOCK TABLE public.${pg.escapeIdentifier(table)} IN ACCESS EXCLUSIVE MODE`)
-  }
 }
 
 /** The steps of an online migration. */
