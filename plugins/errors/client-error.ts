@@ -40,7 +40,7 @@ export function answerClientError (this: FastifyInstance, error: Error & { code?
     socket.destroySoon()
     return
   }
-  const { status, headers, body } = createAnswer(STATUS[error.code ?? ''] ?? 400)
+  const { status, headers, body } = countAndAnswer(this, socket, STATUS[error.code ?? ''] ?? 400)
   this.log.debug(
     { code: error.code, reqId: headers['x-request-id'], res: { statusCode: status } },
     'connection refused'
@@ -53,9 +53,17 @@ export function answerClientError (this: FastifyInstance, error: Error & { code?
 }
 
 /** Answers a request whose `Expect` header asks for something other than 100-continue (RFC 9110, 10.1.1). */
-export function answerExpectation (_request: IncomingMessage, response: ServerResponse): void {
-  const { status, headers, body } = createAnswer(417)
+export function answerExpectation (this: FastifyInstance, request: IncomingMessage, response: ServerResponse): void {
+  const { status, headers, body } = countAndAnswer(this, request.socket, 417)
   response.writeHead(status, headers).end(body)
+}
+
+/** Such answers count for the rate limit as any other. */
+function countAndAnswer (app: FastifyInstance, { remoteAddress }: Socket, status: number) {
+  const budget = app.rateLimit?.countConnection(remoteAddress)
+  if (budget?.isSpent !== true) return createAnswer(status)
+  const { headers, ...answer } = createAnswer(429)
+  return { ...answer, headers: { ...headers, 'retry-after': String(budget.seconds) } }
 }
 
 function createAnswer (status: number) {

@@ -50,7 +50,7 @@ export default fp(async function errors (app) {
     reply.header('connection', 'close')
     done(new HostError())
   })
-  app.server.on('checkExpectation', answerExpectation)
+  app.server.on('checkExpectation', answerExpectation.bind(app))
   app.setErrorHandler(answerError)
   app.setNotFoundHandler(function answerUnknown (request, reply) {
     const allowed = getMethods(request.url.split('?', 1)[0] ?? '/')
@@ -75,7 +75,9 @@ export default fp(async function errors (app) {
  * Answers an error with its problem body and logs it: faults of ours as errors, refusals of a database as warnings.
  * Also given to Fastify as `frameworkErrors`, for requests that never reach a route.
  */
-export function answerError (error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+export function answerError (refusal: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  // What is refused before the hooks run is counted here: a URL that cannot be read, a parameter that is too long.
+  const error = request.server.rateLimit?.countRequest(request, reply) ?? refusal
   const mapped = toProblem(error, request, constraints)
   const problem = mapped.body.status >= 500 && hasCommitted(request) ? afterCommit(mapped) : mapped
   const { status } = problem.body

@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import t from 'tap'
 import type { App } from '../../app.ts'
 import { build, listen, comesTrue } from '../helper.ts'
@@ -11,7 +12,9 @@ t.test('limits are off unless somebody asks', async (t) => {
 })
 
 t.test('a client that asks too often', async (t) => {
-  const app = await build(t, { settings: { RATE_LIMIT_MAX: 3, RATE_LIMIT_WINDOW_MS: 60_000 } })
+  const app = await build(t, {
+    settings: { RATE_LIMIT_MAX: 3, RATE_LIMIT_WINDOW_MS: 60_000, CORS_ORIGINS: 'https://app.example' }
+  })
   const get = async (url: string, remoteAddress = '10.0.0.1') => await app.inject({ url, remoteAddress })
 
   t.test('is told how much is left, then 429 and when to come back', async (t) => {
@@ -38,6 +41,33 @@ t.test('a client that asks too often', async (t) => {
     t.same(statuses, [404, 404, 404, 429, 429])
   })
 
+  t.test('every other answer counts as well, whoever gives it', async (t) => {
+    const origin = 'https://app.example'
+    const asks: Record<string, () => Promise<number>> = {
+      'a URL that is no UTF-8': async () => (await get('/users/%ff', '10.1.0.1')).statusCode,
+      'a path that cannot be decoded': async () => (await get('/users/%', '10.1.0.2')).statusCode,
+      'a parameter that is too long': async () => (await get(`/users/${'1'.repeat(1200)}`, '10.1.0.3')).statusCode,
+      'a preflight': async () => {
+        const headers = { origin, 'access-control-request-method': 'POST' }
+        return (await app.inject({ method: 'OPTIONS', url: '/users', headers, remoteAddress: '10.1.0.4' })).statusCode
+      },
+      'a wrong method': async () => {
+        return (await app.inject({ method: 'DELETE', url: '/users', remoteAddress: '10.1.0.5' })).statusCode
+      },
+      'a coding that is not taken': async () => {
+        const headers = { 'content-encoding': 'gzip' }
+        const payload = { email: 'a@example.com', name: 'A' }
+        return (await app.inject({ method: 'POST', url: '/users', headers, payload, remoteAddress: '10.1.0.6' }))
+          .statusCode
+      }
+    }
+    for (const [what, ask] of Object.entries(asks)) {
+      const statuses = [await ask(), await ask(), await ask(), await ask()]
+      t.equal(statuses[3], 429, `${what}: ${statuses.join(' ')}`)
+      t.notOk(statuses.slice(0, 3).includes(429), what)
+    }
+  })
+
   t.test('addresses of one IPv6 network are one client', async (t) => {
     const statuses: number[] = []
     for (const host of [1, 2, 3, 4]) statuses.push((await get('/users', `2001:db8:0:1::${host}`)).statusCode)
@@ -62,6 +92,28 @@ t.test('a client that asks too often', async (t) => {
     t.equal(refused.statusCode, 429)
     t.same(await app.metrics.registry.getSingleMetric('tandem_transactions_total')?.get(), before)
   })
+})
+
+t.test('what the parser refuses counts', async (t) => {
+  const app = await build(t, { settings: { RATE_LIMIT_MAX: 4, RATE_LIMIT_WINDOW_MS: 60_000 } })
+  const { port } = new URL(await listen(t, app))
+  const send = async (text: string) => {
+    const socket = connect(Number(port), '127.0.0.1')
+    socket.write(text)
+    let answer = ''
+    for await (const chunk of socket) answer += String(chunk)
+    return answer.slice(0, 12)
+  }
+  const broken = 'GET / HTTP/1.1\r\nHost: a\r\nBad Header\r\n\r\n'
+  const expecting = 'GET /users HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n'
+  t.same([await send(broken), await send(expecting), await send(broken)], [
+    'HTTP/1.1 400',
+    'HTTP/1.1 417',
+    'HTTP/1.1 400'
+  ])
+  t.equal((await fetch(`http://127.0.0.1:${port}/users/%ff`)).status, 400)
+  t.equal((await fetch(`http://127.0.0.1:${port}/users`)).status, 429)
+  t.same([await send(broken), await send(expecting)], ['HTTP/1.1 429', 'HTTP/1.1 429'])
 })
 
 t.test('clients behind a proxy', async (t) => {
