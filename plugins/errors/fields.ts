@@ -12,6 +12,8 @@ interface Rule {
   additionalProperties?: string[]
 }
 
+const UNSATISFIED = 'does not satisfy the rules of its collection'
+
 /** Which fields of the request a database error is about. */
 export interface Fields {
   errors: ProblemError[]
@@ -81,17 +83,33 @@ function stillReferenced (fault: Fault): boolean {
   return fault.code === '23001' || (fault.code === '23503' && fault.message.startsWith('update or delete on'))
 }
 
-// A validator's verdict repeats the refused value (consideredValue): only names of fields and rules are taken.
+/** What a validator says: of `$jsonSchema` its rules, of a comparison what was declared, of several the parts. */
+interface Verdict {
+  schemaRulesNotSatisfied?: Rule[]
+  specifiedAs?: Record<string, unknown>
+  clausesNotSatisfied?: Array<{ details?: Verdict }>
+}
+
+// A verdict repeats the refused value (consideredValue): only names of fields and rules are taken.
 function ruleErrors (fault: Fault): ProblemError[] {
-  const info = fault.errInfo as { details?: { schemaRulesNotSatisfied?: Rule[] } } | undefined
-  const rules = info?.details?.schemaRulesNotSatisfied ?? []
-  return rules.flatMap((rule) => [
-    ...(rule.propertiesNotSatisfied ?? []).map(({ propertyName }) =>
-      entry(propertyName, 'does not satisfy the rules of its collection')
-    ),
-    ...(rule.missingProperties ?? []).map((name) => entry(name, 'is required')),
-    ...(rule.additionalProperties ?? []).map((name) => entry(name, 'is not a known field'))
-  ])
+  const { details } = (fault.errInfo ?? {}) as { details?: Verdict }
+  return details === undefined ? [] : verdictErrors(details)
+}
+
+function verdictErrors ({ schemaRulesNotSatisfied, specifiedAs = {}, clausesNotSatisfied }: Verdict): ProblemError[] {
+  if (clausesNotSatisfied !== undefined) {
+    return clausesNotSatisfied.flatMap(({ details }) => details === undefined ? [] : verdictErrors(details))
+  }
+  if (schemaRulesNotSatisfied !== undefined) return schemaRulesNotSatisfied.flatMap(toErrors)
+  return Object.keys(specifiedAs).filter((name) => !name.startsWith('$')).map((name) => entry(name, UNSATISFIED))
+}
+
+function toErrors ({ propertiesNotSatisfied = [], missingProperties = [], additionalProperties = [] }: Rule) {
+  return [
+    ...propertiesNotSatisfied.map(({ propertyName }) => entry(propertyName, UNSATISFIED)),
+    ...missingProperties.map((name) => entry(name, 'is required')),
+    ...additionalProperties.map((name) => entry(name, 'is not a known field'))
+  ]
 }
 
 function entry (name: string, detail: string): ProblemError {

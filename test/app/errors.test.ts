@@ -342,6 +342,8 @@ t.test('what MongoDB refuses', async (t) => {
   t.match(duplicate, { detail: 'Post with this slug already exists', errors: [{ pointer: '/slug' }] })
   const refused = isProblem(t, await send({ slug: 'other', title: '', color: SECRET }), 422, 'document-refused')
   t.strictSame(refused.errors?.map(({ pointer }) => pointer).sort(), ['/color', '/title'])
+  const late = await send({ slug: 'other', created_at: SECRET, updated_at: 1 })
+  t.ok(isProblem(t, late, 422, 'document-refused').errors?.some(({ pointer }) => pointer === '/created_at'))
   t.notMatch(log.join(''), SECRET)
 })
 

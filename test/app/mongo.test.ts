@@ -44,7 +44,7 @@ t.test('collections, validators and indexes', async (t) => {
   await t.test('the validator takes what the API stores and nothing else', async (t) => {
     const posts = db.collection('posts')
     await posts.insertOne({ ...post(), slug: 'on-naming' })
-    await posts.insertOne({ ...post(), author_id: 2 ** 31 - 1 })
+    await posts.insertOne({ ...post(), author_id: 2 ** 53 - 1 })
     await posts.insertOne({ ...post(), author_id: Long.fromNumber(7) })
     await posts.insertOne({ ...post(), created_at: new Date('0001-01-01T00:00:00.000Z') })
     await posts.insertOne({ ...post(), title: '😀'.repeat(200) })
@@ -57,7 +57,7 @@ t.test('collections, validators and indexes', async (t) => {
       { author_id: '1' },
       { author_id: 1.5 },
       { author_id: 0 },
-      { author_id: 2 ** 31 },
+      { author_id: 2 ** 53 },
       { author_id: 1e300 },
       { author_id: Number.NaN },
       { author_id: Long.MAX_VALUE },
@@ -87,7 +87,7 @@ t.test('collections, validators and indexes', async (t) => {
     await users.insertOne({ _id: 1, name: 'Ada', email: 'ada@example.com', _v: 1 })
     await t.rejects(users.insertOne({ _id: 4, name: 'Ada', _v: 1 }), { code: 121 }, 'what a summary shows is there')
     await t.rejects(
-      users.insertOne({ _id: 2 ** 31, name: 'Ada', email: 'ada@example.com', _v: 1 }),
+      users.insertOne({ _id: 2 ** 53, name: 'Ada', email: 'ada@example.com', _v: 1 }),
       { code: 121 },
       'no id of a row'
     )
