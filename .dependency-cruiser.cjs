@@ -1,5 +1,5 @@
 // Imports point one way: schemas <- drizzle, packages <- repositories <- other plugins <- routes <- app <- server, scripts, tests.
-const OURS = '^(app|server)[.]ts$|^(plugins|routes|schemas|drizzle|packages|scripts|test|bench)/'
+const OURS = '^(app|server)[.]ts$|^(plugins|routes|schemas|drizzle|packages|scripts|test|bench|examples)/'
 
 module.exports = {
   forbidden: [
@@ -69,7 +69,7 @@ module.exports = {
       name: 'app-is-on-top',
       severity: 'error',
       from: { path: '^(plugins|routes|schemas|drizzle)/' },
-      to: { path: '^(app|server)[.]ts$|^(scripts|test|bench)/' }
+      to: { path: '^(app|server)[.]ts$|^(scripts|test|bench|examples)/' }
     },
     {
       name: 'production-needs-no-development-package',

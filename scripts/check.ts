@@ -12,11 +12,12 @@ const STEPS: Record<string, string> = {
   lint: 'oxlint --type-aware --deny-warnings',
   'dead code': 'knip --no-progress --treat-config-hints-as-errors',
   'import direction':
-    'depcruise --output-type err app.ts server.ts plugins routes schemas drizzle packages scripts test bench',
+    'depcruise --output-type err app.ts server.ts plugins routes schemas drizzle packages scripts test bench examples',
   'OpenAPI document': 'tsx --conditions=tandem-source scripts/openapi.ts --check',
   'OpenAPI lint': 'redocly lint docs/openapi.json --config .redocly.yaml --max-problems 20',
   migrations: 'tsx --conditions=tandem-source scripts/check-migrations.ts',
-  'test entries': 'tsx scripts/check-tests.ts'
+  'test entries': 'tsx scripts/check-tests.ts',
+  'known weaknesses': 'tsx scripts/audit.ts'
 }
 
 const waiting = Object.entries(STEPS)
@@ -32,6 +33,7 @@ async function work (): Promise<void> {
     const { code, output } = await run(line)
     const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
     console.log(`${code === 0 ? 'ok    ' : 'FAILED'} ${name} (${seconds} s)`)
+    if (output.startsWith('Skipped: ')) console.log(output.trimEnd())
     if (code === 0) continue
     failed.push(name)
     console.log(`\n$ ${line}\n${output}`)

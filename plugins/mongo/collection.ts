@@ -18,7 +18,7 @@ interface Index extends IndexDescription {
 }
 
 /** BSON types of a number: a JavaScript integer above 2^31 is stored as a double, so `int` alone would refuse it. */
-export const NUMBER = ['int', 'long', 'double']
+const NUMBER = ['int', 'long', 'double']
 
 /** An id of a row: a whole number that a double holds exactly. */
 export const ID = { bsonType: NUMBER, multipleOf: 1, minimum: 1, maximum: MAX_ID }

@@ -50,7 +50,7 @@ export interface Door {
  * Connects as the superuser, through the socket in the closed folder of the cluster where there is one.
  * @throws what the server says; 28P01 where the password is not this one
  */
-export async function connectAsAdmin ({ folder, port, passwords }: Door, password = passwords.admin): Promise<Client> {
+async function connectAsAdmin ({ folder, port, passwords }: Door, password = passwords.admin): Promise<Client> {
   const socket = path.join(folder, `.s.PGSQL.${port}`)
   // The system takes no longer path.
   const isUsable = socket.length < 100 && statSync(socket, { throwIfNoEntry: false })?.isSocket() === true
