@@ -32,6 +32,6 @@ function getConfig ({ method, config }: RouteOptions): RouteOptions['config'] {
     transaction,
     ...(isRead ? {} : { idempotency: { scope: getScope } }),
     // Counted when the caller is known. Without RATE_LIMIT_MAX nothing is.
-    rateLimit: { hook: 'preHandler', keyGenerator: getScope }
+    rateLimitKey: getScope
   }
 }

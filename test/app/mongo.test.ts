@@ -164,11 +164,12 @@ t.test('F2 without MongoDB the service starts, and heals when it comes', async (
   t.teardown(() => proxy.close())
   proxy.refuse()
   const log: string[] = []
+  const url = new URL(proxy.through(mongoUrl))
+  url.searchParams.delete('replicaSet')
+  url.searchParams.set('directConnection', 'true')
   const app = await build(t, {
     settings: {
-      MONGODB_URL: `mongodb://127.0.0.1:${proxy.port}/?directConnection=true&appName=${
-        new URL(mongoUrl).searchParams.get('appName') ?? ''
-      }`
+      MONGODB_URL: url.href
     },
     logger: {
       level: 'info',
