@@ -86,6 +86,7 @@ function getOptions (app: FastifyInstance, pool: pg.Pool): TwoPhaseOptions {
       return fence?.condition === 'not one pair' ? undefined : fence?.timeline
     },
     compare: async () => {
+      app.mongoState.assertUp()
       // Where a store went back the fence waits for what is prepared: then nothing is known, and nothing is touched.
       await withTimeout(getFence()?.compare() ?? Promise.resolve(), PATIENCE_MS, () => {
         throw new Error('the two stores were not compared in time')

@@ -1,4 +1,5 @@
 // `npm run in-doubt`: transactions in both stores that have not ended, and what to do about them.
+import { TransactionUsageError } from 'fastify-transaction'
 import type { App } from '../app.ts'
 import { runCommand } from './command.ts'
 
@@ -22,10 +23,20 @@ await runCommand(async (app: App, [verb, gid, ...others]) => {
     return true
   }
   if (how === undefined || gid === undefined || others.length > 0) return false
-  await twoPhase.settle(gid, how)
-  console.log(`${gid}: ${how === 'forget' ? 'forgotten' : how === 'commit' ? 'committed' : 'rolled back'}`)
+  await settle(twoPhase, gid, how)
   return true
 }, USAGE)
+
+async function settle (twoPhase: App['twoPhase'], gid: string, how: typeof VERBS[number]): Promise<void> {
+  try {
+    await twoPhase.settle(gid, how)
+    console.log(`${gid}: ${{ commit: 'committed', rollback: 'rolled back', forget: 'forgotten' }[how]}`)
+  } catch (error) {
+    if (!(error instanceof TransactionUsageError)) throw error
+    console.error(error.message)
+    process.exitCode = 1
+  }
+}
 
 async function list (twoPhase: App['twoPhase']): Promise<void> {
   const left = await twoPhase.look()

@@ -78,6 +78,21 @@ t.test('npm run outbox: lists, replays and discards parked events', async (t) =>
   }])
 })
 
+t.test('npm run in-doubt: lists what is left, and ends by hand what belongs to another pair', async (t) => {
+  const { environment, sql } = await stores(t)
+  const gid = `fastify-2p:other:${'0'.repeat(32)}:${'1'.repeat(16)}`
+  await sql.query(
+    `BEGIN; INSERT INTO users (email, name) VALUES ('ada@example.com', 'Ada'); PREPARE TRANSACTION '${gid}'`
+  )
+  await sql.query('SELECT pg_sleep(2)') // younger ones may be at work
+  t.match(await run(environment, 'in-doubt.js'), { code: 0, out: new RegExp(`^${gid} another pair, for \\d+ s\\n$`) })
+  t.match(await run(environment, 'in-doubt.js', 'forget', gid), { code: 1, err: /end it by commit or rollback/ })
+  t.match(await run(environment, 'in-doubt.js', 'commit'), { code: 2, err: /npm run in-doubt -- commit <gid>/ })
+  t.match(await run(environment, 'in-doubt.js', 'commit', gid), { code: 0, out: `${gid}: committed\n` })
+  t.match((await sql.query('SELECT email FROM users')).rows, [{ email: 'ada@example.com' }])
+  t.match(await run(environment, 'in-doubt.js'), { code: 0, out: 'Nothing is in doubt.\n' })
+})
+
 t.test('npm run resync: repairs both copies and says what it found', async (t) => {
   const { environment, sql, mongo, database } = await stores(t)
   await sql.query("INSERT INTO users (email, name) VALUES ('ada@example.com', 'Ada')")

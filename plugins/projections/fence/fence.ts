@@ -9,7 +9,7 @@ import {
   getNextMark,
   isBehind,
   isUpToDate,
-  judge,
+  judgeKnown,
   toMarks,
   type MongoMarks,
   type SqlState,
@@ -164,11 +164,12 @@ export class Fence {
   async #settle (tx: Sql, wish: Wish): Promise<void> {
     const { engine, mongo } = this.#options
     await lockFence(tx, engine)
-    const marks = await this.#readMarks(0) ?? toMarks(this.#seen)
+    const read = await this.#readMarks(0)
+    const marks = read ?? toMarks(this.#seen)
     const sql = await readState(tx, engine)
     if (sql === undefined) throw new FenceError('another server')
     const db = mongo()
-    const verdict = marks === undefined ? 'new' : judge(sql, marks)
+    const verdict = judgeKnown(sql, read, marks)
     if (verdict === 'new' && (marks === undefined || !isBehind(sql, marks))) {
       const own = sql.mark?.pair ?? randomUUID()
       const pair = db === undefined ? own : await meet(db, own)
@@ -222,11 +223,10 @@ export class Fence {
 
   async #isFine (state: SqlState, marks: MongoMarks | undefined): Promise<boolean> {
     if (this.condition === 'not one pair') return false
-    const known = marks ?? toMarks(this.#seen)
-    let verdict = known === undefined ? 'new' : judge(state, known)
+    let verdict = judgeKnown(state, marks, toMarks(this.#seen))
     // What was read of MongoDB is older than what SQL says of it.
     if (verdict === 'mongodb went back') {
-      verdict = judge(state, await this.#readMarks(0) ?? toMarks(this.#seen) ?? NOTHING)
+      verdict = judgeKnown(state, await this.#readMarks(0), toMarks(this.#seen))
     }
     const isFine = verdict === 'one' || (marks === undefined && verdict === 'new' && state.mark !== undefined)
     if (isFine) this.#remember(state)

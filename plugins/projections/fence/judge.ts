@@ -57,6 +57,17 @@ export function judge (sql: SqlState, mongo: MongoMarks): Verdict {
 }
 
 /**
+ * Compares SQL with MongoDB, or with what this process remembers of it while it cannot be read. Memory cannot tell that
+ * MongoDB went back: SQL may have gone on beside another process.
+ * @param read what MongoDB said; undefined where it did not answer
+ */
+export function judgeKnown (sql: SqlState, read: MongoMarks | undefined, remembered: MongoMarks | undefined): Verdict {
+  if (read !== undefined) return judge(sql, read)
+  const verdict = remembered === undefined ? 'new' : judge(sql, remembered)
+  return verdict === 'mongodb went back' ? 'one' : verdict
+}
+
+/**
  * True when SQL has forgotten something that MongoDB knows of it. Without a mark the copies alone tell.
  * @param sql what SQL says
  * @param mongo what MongoDB said before

@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import type { MongoClient } from 'mongodb'
 import type { Driver } from '../core/driver.ts'
+import { ignore } from '../core/given-promises.ts'
+import { withTimeout } from '../core/with-timeout.ts'
 import { TransactionUsageError } from '../errors.ts'
 import { MongoDriver } from '../mongo/driver.ts'
 import type { TransactionPluginOptions } from '../options/plugin-options.ts'
@@ -11,6 +13,9 @@ import { TwoPhaseDriver } from '../two-phase/driver.ts'
 import type { InDoubt } from '../two-phase/in-doubt.ts'
 import { Recovery } from '../two-phase/recovery.ts'
 import { isAway, TwoPhaseStores } from '../two-phase/stores.ts'
+
+/** Milliseconds in which an app that closes removes records; what is left, others remove. */
+const longestFlush = 2000
 
 /** What an app sees of its transactions with `crossStore: 'two-phase'`. */
 export interface TwoPhaseControl {
@@ -76,7 +81,7 @@ export function createTwoPhase (
     },
     async stop () {
       await recovery.stop()
-      await cleaner.flush()
+      await withTimeout(longestFlush, cleaner.flush(), 'a store is away').catch(ignore)
     }
   }
 }

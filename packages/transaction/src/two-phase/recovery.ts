@@ -19,6 +19,8 @@ const youngest = 2000
 /** Rounds between two looks for records that no process has removed. */
 const roundsPerSweep = 10
 const roundTimeout = 20_000
+const longestStop = 2000
+const mostLeft = 1000
 
 export interface RecoveryOptions {
   stores: TwoPhaseStores
@@ -65,11 +67,14 @@ export class Recovery {
   async stop (): Promise<void> {
     this.#isStopped = true
     clearTimeout(this.#timer)
-    await this.#round
+    // A store that is away must not keep the process: what was not ended, another one ends.
+    await withTimeout(longestStop, this.#round ?? Promise.resolve(), 'the round goes on').catch(ignore)
   }
 
   /** Takes over a transaction that this process could not end. */
   takeOver (gid: string): void {
+    // Those that were never prepared are not seen again; older ones are found by their age.
+    if (this.#left.size >= mostLeft) this.#left.clear()
     this.#left.add(gid)
     this.#schedule(0)
   }
@@ -123,7 +128,7 @@ export class Recovery {
       due.map(({ gid }) => [gid, pair === undefined ? 'undecided' : 'another pair'] as [string, Doubt])
     )
     await Promise.all(
-      own.slice(0, 50).map(async ({ gid }) => {
+      own.map(async ({ gid }) => {
         const doubt = await this.#end(gid).catch(() => 'undecided' as const)
         if (doubt === undefined) doubts.delete(gid)
         else doubts.set(gid, doubt)
