@@ -14,6 +14,7 @@ import { giveBack } from './give-back.ts'
 import { closeReader, isReaderIdle, tellWhenDone } from './reader.ts'
 import { collectWarnings } from './server-warnings.ts'
 import { statementText } from '../sql-text/statement-text.ts'
+import { ignore } from '../core/given-promises.ts'
 import { withTimeout } from '../core/with-timeout.ts'
 
 type Statement = string | QueryConfig | QueryArrayConfig
@@ -247,5 +248,3 @@ function ended (): TransactionUsageError {
 }
 
 const settled = (promise: Promise<unknown>): Promise<unknown> => promise.then(ignore, ignore)
-
-function ignore (): void {}
