@@ -79,8 +79,9 @@ export class PostgresPair {
     copyCluster(primary, standby)
     this.#primary = await run(primary, isSynchronous ? [`synchronous_standby_names=${NAME}`] : [])
     this.#replication = await Switch.start(this.#primary.url)
-    const { username } = new URL(this.#primary.url)
-    const source = `host=127.0.0.1 port=${this.#replication.port} user=${username} application_name=${NAME}`
+    const { username, password } = new URL(this.#primary.url)
+    const source =
+      `host=127.0.0.1 port=${this.#replication.port} user=${username} password=${password} application_name=${NAME}`
     this.#standby = await run(standby, [`primary_conninfo=${source}`])
     this.#front = await Switch.start(this.#primary.url)
     await this.#untilFollowed()
@@ -113,15 +114,15 @@ async function run (dataDir: string, flags: string[]): Promise<Server> {
     postgresFlags: ['fsync=off', ...flags]
   })
   if (postgres === undefined) throw new Error('No PostgreSQL could be started')
-  return postgres
+  return { url: postgres.adminUrl, pid: postgres.pid }
 }
 
-/** There is no pg_basebackup: the folder of a server that was stopped in order is copied, with its owner. */
+/** There is no pg_basebackup: the folder of a server that was stopped in order is copied, with owner and passwords. */
 function copyCluster (from: string, to: string): void {
-  for (const name of readdirSync(from).filter((name) => /^pg\d+$/.test(name))) {
+  for (const name of readdirSync(from).filter((name) => /^(pg\d+|secrets)$/.test(name))) {
     const copied = spawnSync('cp', ['-Rp', path.join(from, name), to], { encoding: 'utf8' })
     if (copied.status !== 0) throw new Error(`cp: ${copied.error?.message ?? copied.stderr}`)
-    writeFileSync(path.join(to, name, 'standby.signal'), '')
+    if (name !== 'secrets') writeFileSync(path.join(to, name, 'standby.signal'), '')
   }
 }
 

@@ -95,11 +95,10 @@ for (const [name, settings] of Object.entries({ PostgreSQL: {}, SQLite: { DATABA
       isReplay: true,
       headers: { 'preference-applied': 'wait=5', ...token }
     })
-    t.match(await send('/members', key), {
-      status: 201,
-      isReplay: true,
-      headers: { 'preference-applied': undefined, ...token }
-    }, 'all of it')
+    let whole = await send('/members', key)
+    // Without a preference it waits a quarter of a second: on a busy machine perhaps too short.
+    await comesTrue(async () => whole.status === 201 || (whole = await send('/members', key)).status === 201)
+    t.match(whole, { status: 201, isReplay: true, headers: { 'preference-applied': undefined, ...token } }, 'all of it')
   })
 }
 

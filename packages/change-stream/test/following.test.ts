@@ -67,11 +67,11 @@ t.test('PostgreSQL', async (t) => {
     for (let n = 0; n < 20; n++) {
       const time = await write([n], false)
       const app = n % 2 === 0 ? leader.app : other.app
-      t.ok(isClusterTime(time) && await app.changeStream.reached('things', time, 5000))
+      t.ok(isClusterTime(time) && await app.changeStream.reached('things', time, 60_000))
       t.ok((await rows()).some(({ id }) => id === n), `${n} is there`)
     }
     const ids = Array.from({ length: 450 }, (_, n) => 1000 + n)
-    t.ok(await leader.app.changeStream.reached('things', await write(ids, true), 5000))
+    t.ok(await leader.app.changeStream.reached('things', await write(ids, true), 60_000))
     t.equal((await rows()).length, 470, 'all of a transaction that is larger than a batch')
     t.equal(await leader.app.changeStream.reached('things', 'ffffffff00000000', 80), false, 'a time that never comes')
     t.equal(await leader.app.changeStream.reached('things', 'no time', 80), false)
