@@ -34,7 +34,7 @@ export const OrderCreateSchema = Type.Object({
   items: Type.Array(ref(OrderItemCreateSchema), { minItems: 1, maxItems: 100 })
 }, { $id: 'OrderCreate', additionalProperties: false })
 
-export const OrderParamsSchema = Type.Object({ id: IdSchema })
+export const OrderParamsSchema = Type.Object({ id: { ...IdSchema, description: 'Id of the order' } })
 
 export const OrderListQuerySchema = Type.Object({
   ...cursorPage('^[0-9]{1,13}_[0-9]{1,10}$', ['1738324800000_42']).properties,
