@@ -128,7 +128,7 @@ t.test('with an SDK', async (t) => {
       status: { code: SpanStatusCode.ERROR },
       attributes: { 'db.response.status_code': '23505', 'error.type': '23505' }
     })
-    t.match(named(spans, 'transaction sql').attributes, { 'tandem.transaction.outcome': 'rolled back' })
+    t.match(named(spans, 'transaction sql').attributes, { 'tandem.transaction.outcome': 'rolled_back' })
   })
 
   t.test('a failed request is an error without a message', async (t) => {
