@@ -29,6 +29,13 @@ interface Tag {
 
 const WRITES = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
 const HEALTH = 'health'
+// No operation has links, and on a telephone the column of them would be wider than the screen.
+const SMALL_SCREEN = `.swagger-ui .response-col_links { display: none; }
+@media (max-width: 640px) {
+  .swagger-ui .opblock-summary-operation-id { display: none; }
+  .swagger-ui .wrapper, .swagger-ui .opblock-tag { padding: 0 8px; }
+  .swagger-ui table.parameters, .swagger-ui table.responses-table { display: block; overflow-x: auto; padding: 0 10px; }
+}`
 const DESCRIPTION =
   `Every answer may also be one of these, whatever the operation: 404 for a path that does not exist, 405 with \`Allow\` for a
 method that a path does not have, 400, 417 and 431 for requests that HTTP itself does not admit. Each is a problem (RFC 9457), as all answers
@@ -63,6 +70,7 @@ export default fp(async function openapi (app) {
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     staticCSP: true,
+    theme: { css: [{ filename: 'small.css', content: SMALL_SCREEN }] },
     // Null keeps the page from asking a public validator about this document.
     uiConfig: { validatorUrl: null, displayOperationId: true }
   })

@@ -25,7 +25,8 @@ const SHOWN = 4000
  */
 export async function runCommand ({ program, args }: Command, { folder, origin }: Place): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    const env = { ...process.env, ORIGIN: origin, REDOCLY_TELEMETRY: 'off', NO_COLOR: '1' }
+    const own = { REDOCLY_TELEMETRY: 'off', NO_COLOR: '1', SCHEMATHESIS_HOOKS: 'schemathesis_hooks' }
+    const env = { ...process.env, ...own, ORIGIN: origin }
     const options = { cwd: folder, env, timeout: LIMIT_MS, maxBuffer: 64 * 1_048_576 }
     execFile(program, args, options, (error, stdout, stderr) => {
       if (error === null) return resolve()

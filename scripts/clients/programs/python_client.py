@@ -40,5 +40,5 @@ with client.ApiClient(client.Configuration(host=os.environ["ORIGIN"])) as connec
     try:
         users.get_user(2147483647)
         raise SystemExit("a user was found that does not exist")
-    except client.NotFoundException as error:
-        assert error.data.status == 404, error
+    except client.ApiException as error:
+        assert error.status == error.data.status == 404, error
