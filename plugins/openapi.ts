@@ -32,7 +32,8 @@ const HEALTH = 'health'
 // No operation has links, and on a telephone the column of them would be wider than the screen.
 const SMALL_SCREEN = `.swagger-ui .response-col_links { display: none; }
 @media (max-width: 640px) {
-  .swagger-ui .opblock-summary-operation-id { display: none; }
+  .swagger-ui { overflow-x: hidden; }
+  .swagger-ui .opblock .opblock-summary-operation-id { display: none; }
   .swagger-ui .wrapper, .swagger-ui .opblock-tag { padding: 0 8px; }
   .swagger-ui table.parameters, .swagger-ui table.responses-table { display: block; overflow-x: auto; padding: 0 10px; }
 }`
