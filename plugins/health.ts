@@ -62,29 +62,38 @@ const AliveSchema = Type.Object({ status: Type.Literal('alive') }, {
 })
 const ReadinessSchema = Type.Object({
   status: Type.String({
-    examples: ['ready'],
     description:
       'ready; degraded: one store takes no writes, routes of the other one work; not ready or draining: send requests elsewhere'
   }),
-  checks: Type.Record(Type.String(), Type.String(), {
-    description: 'Condition of each dependency',
-    examples: [{ sql: 'up', mongodb: 'up' }]
-  }),
+  checks: Type.Record(Type.String(), Type.String(), { description: 'Condition of each dependency' }),
   lag_seconds: Type.Optional(Type.Record(Type.String(), Type.Number(), {
     description:
-      'How far the copy of each is behind in the other store, at most; a copy that is behind is no reason to send requests elsewhere',
-    examples: [{ users: 0, posts: 0.02 }]
+      'How far the copy of each is behind in the other store, at most; a copy that is behind is no reason to send requests elsewhere'
   })),
   without_leader: Type.Optional(Type.Array(Type.String(), {
-    description: 'Copies that no instance has carried over for ten seconds',
-    examples: [['posts']]
+    description: 'Copies that no instance has carried over for ten seconds'
   })),
   in_doubt: Type.Optional(Type.Integer({
     minimum: 1,
-    description: 'Transactions in both stores that have not ended for ten seconds',
-    examples: [1]
+    description: 'Transactions in both stores that have not ended for ten seconds'
   }))
-}, { $id: 'Readiness', description: 'Whether requests should be sent here', additionalProperties: false })
+}, {
+  $id: 'Readiness',
+  description: 'Whether requests should be sent here',
+  additionalProperties: false
+})
+// Load balancers may add parameters of their own.
+const querystring = { type: 'object', properties: {}, additionalProperties: true }
+const ALIVE = {
+  operationId: 'isAlive',
+  summary: 'Whether the process runs',
+  description: 'Touches no database.',
+  tags: ['health'],
+  querystring,
+  response: { 200: { $ref: 'Alive#' } }
+}
+const READY_EXAMPLE = { status: 'ready', checks: { sql: 'up', mongodb: 'up' }, lag_seconds: { users: 0, posts: 0.02 } }
+const NOT_READY_EXAMPLE = { status: 'not ready', checks: { sql: 'down', mongodb: 'down' } }
 
 /** Answers /livez without touching a database, /readyz and /healthz from checks that are at most a second old. */
 export default fp(async function health (app) {
@@ -103,16 +112,11 @@ export default fp(async function health (app) {
   app.describeTag('health', 'For load balancers and orchestrators')
   app.addSchema(AliveSchema)
   app.addSchema(ReadinessSchema)
-  const ready = { 200: { $ref: 'Readiness#' }, 503: { $ref: 'Readiness#' } }
-  app.get(
-    '/livez',
-    { schema: describe('isAlive', 'Whether the process runs', { 200: { $ref: 'Alive#' } }) },
-    function isAlive () {
-      return { status: 'alive' }
-    }
-  )
-  app.get('/readyz', { schema: describe('isReady', 'Whether requests should be sent here', ready) }, answerReadiness)
-  app.get('/healthz', { schema: describe('isHealthy', 'The same as /readyz', ready) }, answerReadiness)
+  app.get('/livez', { schema: ALIVE }, function isAlive () {
+    return { status: 'alive' }
+  })
+  app.get('/readyz', { schema: describe('isReady', 'Whether requests should be sent here') }, answerReadiness)
+  app.get('/healthz', { schema: describe('isHealthy', 'The same as /readyz') }, answerReadiness)
 
   async function answerReadiness (_request: unknown, reply: FastifyReply): Promise<Readiness> {
     const report = await app.readiness()
@@ -160,10 +164,17 @@ async function isReadOnly ({ pg }: FastifyInstance): Promise<boolean> {
   return rows[0]?.is_read_only === true
 }
 
-function describe (operationId: string, summary: string, response: Record<number, object>) {
-  // Load balancers may add parameters of their own.
-  const querystring = { type: 'object', properties: {}, additionalProperties: true }
-  return { operationId, summary, tags: ['health'], querystring, response }
+function describe (operationId: string, summary: string) {
+  const description = 'Both stores, the migrations and the drain, at most a second old.'
+  const response = {
+    200: describeReport('Requests may be sent here', READY_EXAMPLE),
+    503: describeReport('Requests should be sent elsewhere', NOT_READY_EXAMPLE)
+  }
+  return { operationId, summary, description, tags: ['health'], querystring, response }
+}
+
+function describeReport (description: string, example: object) {
+  return { description, content: { 'application/json': { schema: { $ref: 'Readiness#' }, example } } }
 }
 
 function lags (app: FastifyInstance): Record<string, number> {

@@ -5,7 +5,10 @@ import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance, FastifySchema, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { problems, type ProblemStatus } from '../schemas/problem.ts'
+import { addTagPatterns } from './conditional/document.ts'
+import { toPortable } from './common/portable-schema.ts'
 import { describeConsistency } from './read-your-writes/document.ts'
+import { addExamples } from './errors/document.ts'
 import { problemsPage } from './errors/page.ts'
 
 declare module 'fastify' {
@@ -26,31 +29,53 @@ interface Tag {
 
 const WRITES = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
 const HEALTH = 'health'
+// No operation has links, and on a telephone the column of them would be wider than the screen.
+const SMALL_SCREEN = `.swagger-ui .response-col_links { display: none; }
+@media (max-width: 640px) {
+  .swagger-ui { overflow-x: hidden; }
+  .swagger-ui .opblock .opblock-summary-operation-id { display: none; }
+  .swagger-ui .wrapper, .swagger-ui .opblock-tag { padding: 0 8px; }
+  .swagger-ui table.parameters, .swagger-ui table.responses-table { display: block; overflow-x: auto; padding: 0 10px; }
+}`
+const DESCRIPTION =
+  `Every answer may also be one of these, whatever the operation: 404 for a path that does not exist, 405 with \`Allow\` for a
+method that a path does not have, 400, 417 and 431 for requests that HTTP itself does not admit. Each is a problem (RFC 9457), as all answers
+from 400 up but those of the probes.
+
+\`skip\` together with \`after\` is 400, and so is a \`Consistency-Token\` that is not from this service.
+
+The service asks nobody who they are: \`security\` is empty.
+
+\`info.version\` follows Semantic Versioning for this contract. What is added (operations, optional parameters, fields of answers, problem types) is
+a minor version, so do not refuse what your copy of the document does not name; what is changed or taken away is a major one, while it is
+0.x a minor one, and stands in the changelog. An operation that will go is marked \`deprecated\` at least one version before.`
 
 /**
  * Makes the OpenAPI document from the schemas of the routes (`app.swagger()`); serves it as /openapi.json and /docs
- * where `DOCS` is on.
+ * where `DOCS` is on, and always the page that the types of problems refer to.
  */
 export default fp(async function openapi (app) {
   const tags: Tag[] = []
   app.decorate('describeTag', (name, description) => {
     tags.push({ name, description })
+    tags.sort((one, other) => one.name < other.name ? -1 : 1)
   })
-  await app.register(swagger, documentOptions(tags))
+  await app.register(swagger, documentOptions(app, tags))
   checkTags(app, tags)
-  if (!app.config.DOCS) return
-  await app.register(swaggerUi, {
-    routePrefix: '/docs',
-    staticCSP: true,
-    // Null keeps the page from asking a public validator about this document.
-    uiConfig: { validatorUrl: null, displayOperationId: true }
-  })
-  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
   app.get(
     '/docs/problems',
     { schema: { hide: true } },
     (_request, reply) => reply.type('text/html; charset=utf-8').send(problemsPage())
   )
+  if (!app.config.DOCS) return
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: true,
+    theme: { css: [{ filename: 'small.css', content: SMALL_SCREEN }] },
+    // Null keeps the page from asking a public validator about this document.
+    uiConfig: { validatorUrl: null, displayOperationId: true }
+  })
+  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
 }, { name: 'openapi', dependencies: ['config', 'errors'], fastify: '5.x' })
 
 /** Refuses to boot with a route whose tag nobody describes. */
@@ -69,45 +94,68 @@ function checkTags (app: FastifyInstance, tags: Tag[]): void {
   })
 }
 
-function documentOptions (tags: Tag[]): FastifyDynamicSwaggerOptions {
+function documentOptions ({ config }: FastifyInstance, tags: Tag[]): FastifyDynamicSwaggerOptions {
   const { version, description } = JSON.parse(
     readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8')
   ) as { version: string; description: string }
   return {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'Tandem', version, description, license: { name: 'MIT', identifier: 'MIT' } },
-      servers: [{ url: '/' }],
+      info: {
+        title: 'Tandem',
+        version,
+        description: `${description}\n\n${DESCRIPTION}`,
+        contact: getContact(config.CONTACT),
+        license: { name: 'MIT', identifier: 'MIT' }
+      },
+      servers: [
+        config.PUBLIC_URL === undefined
+          ? { url: '/', description: 'The service that this document was read from' }
+          : { url: config.PUBLIC_URL, description: 'The service' }
+      ],
+      security: [],
       tags
     },
     refResolver: {
       buildLocalReference: (json, _base, _fragment, index) => typeof json.$id === 'string' ? json.$id : `def-${index}`
     },
-    transform: describe
+    transform: describe,
+    transformObject: (document) =>
+      toPortable('openapiObject' in document ? document.openapiObject : document.swaggerObject)
   }
+}
+
+function getContact (contact: string | undefined): { name: string; url?: string; email?: string } {
+  const name = 'Those who run this service'
+  if (contact === undefined) return { name }
+  return contact.includes('://') ? { name, url: contact } : { name, email: contact }
 }
 
 const describe: SwaggerTransform = ({ schema, url, route }) => {
   const plain = url.length > 1 ? url.replace(/\/$/, '') : url
-  if (schema === undefined || schema.hide === true || schema.tags?.includes(HEALTH) === true) {
-    return { schema, url: plain }
+  if (schema === undefined || schema.hide === true) return { schema, url: plain }
+  if (schema.tags?.includes(HEALTH) === true) {
+    return {
+      schema: { ...schema, response: addExamples({ ...schema.response as object, ...problems(408) }) },
+      url: plain
+    }
   }
-  const response = { ...problems(...commonProblems(schema)), ...schema.response as object }
+  const response = addExamples({ ...problems(...commonProblems(schema)), ...schema.response as object })
   const transaction = getTransaction(route)
   const described = { ...schema, response, ...(transaction === undefined ? {} : { 'x-transaction': transaction }) }
-  return {
-    schema: isWrite(route) && transaction === undefined
-      ? described
-      : describeConsistency(described, isWrite(route) ? 'write' : 'read'),
-    url: plain
-  }
+  if (!isWrite(route)) return { schema: describeConsistency(described, 'read'), url: plain }
+  const tagged = addTagPatterns(described)
+  return { schema: transaction === undefined ? tagged : describeConsistency(tagged, 'write'), url: plain }
 }
 
 // What a route can answer because of what it takes; the rest (404, 409, 422) each route says itself.
 function commonProblems ({ params, querystring, body }: FastifySchema): ProblemStatus[] {
   return [
     ...(params === undefined && querystring === undefined && body === undefined ? [] : [400] as const),
+    408,
     ...(body === undefined ? [] : [413, 415] as const),
+    ...(params === undefined ? [] : [414] as const),
+    429,
     500,
     503,
     504

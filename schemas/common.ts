@@ -86,7 +86,8 @@ const limit = withDefault(
   })
 )
 const skip = Type.Integer({ minimum: 0, maximum: 10_000, description: 'Items to leave out; not together with `after`' })
-const cursorDescription = 'Where the page begins: taken from the `Link` header of the page before'
+const cursorDescription =
+  'Where the page begins: taken from the `Link` header of the page before; not together with `skip`'
 
 /** Query of a list whose cursor is the id of its last row. */
 export const IdPageSchema = Type.Object({

@@ -45,7 +45,7 @@ export const OrderCreateSchema = Type.Object({
   items: Type.Array(ref(OrderItemCreateSchema), { minItems: 1, maxItems: 100 })
 }, { $id: 'OrderCreate', additionalProperties: false })
 
-export const OrderParamsSchema = Type.Object({ id: IdSchema })
+export const OrderParamsSchema = Type.Object({ id: { ...IdSchema, description: 'Id of the order' } })
 
 export const OrderListQuerySchema = Type.Object({
   ...cursorPage(`^${TIME_IN_CURSOR}_${ID_IN_CURSOR}$`, ['1738324800000_42']).properties,

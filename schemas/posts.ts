@@ -49,9 +49,9 @@ export const PostUpdateSchema = Type.Partial(
   { $id: 'PostUpdate', additionalProperties: false, minProperties: 1, description: 'The fields to change' }
 )
 
-export const PostParamsSchema = Type.Object({ id: DocumentIdSchema })
+export const PostParamsSchema = Type.Object({ id: { ...DocumentIdSchema, description: 'Id of the post' } })
 
-export const PostCategoryParamsSchema = Type.Object({ category })
+export const PostCategoryParamsSchema = Type.Object({ category: { ...category, description: 'As the posts have it' } })
 
 export const PostListQuerySchema = cursorPage(`^${TIME_IN_CURSOR}_[0-9a-f]{24}$`, [
   '1738324800000_66f1c0a5e4b0a1b2c3d4e5f6'

@@ -165,6 +165,14 @@ export const SettingsSchema = Type.Object({
   DOCS: Type.Optional(
     Type.Boolean({ description: 'Serve /docs and /openapi.json. Default: true, in production false.' })
   ),
+  PUBLIC_URL: Type.Optional(Type.String({
+    pattern: '^https?://[^ ]+$',
+    description: 'Where clients reach the service, for the OpenAPI document. Unset: where they read the document.'
+  })),
+  CONTACT: Type.Optional(Type.String({
+    pattern: '^(https?://[^ ]+|[^ @]+@[^ @]+)$',
+    description: 'Whom users of the API may ask, an address of e-mail or of the web, for the OpenAPI document.'
+  })),
   SEED: Type.Optional(
     Type.Boolean({ description: 'Sample rows in an empty database. Default: true in development only.' })
   )

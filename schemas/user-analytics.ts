@@ -6,7 +6,7 @@ export const UserAnalyticsSchema = Type.Object({
   post_count: Type.Integer({ minimum: 0, examples: [3] }),
   avg_content_length: Type.Union([Type.Number(), Type.Null()], {
     description: 'Mean length of the posts in characters; null without posts',
-    examples: [1284.5]
+    examples: [1284]
   })
 }, { $id: 'UserAnalytics', additionalProperties: false, description: 'What a person wrote, in numbers' })
 

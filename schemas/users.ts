@@ -51,7 +51,7 @@ export const UserSummarySchema = Type.Object({
   post_count: Type.Integer({ minimum: 0, examples: [3] })
 }, { $id: 'UserSummary', additionalProperties: false, description: 'A person and the number of posts he or she wrote' })
 
-export const UserParamsSchema = Type.Object({ id: IdSchema })
+export const UserParamsSchema = Type.Object({ id: { ...IdSchema, description: 'Id of the user' } })
 
 export const UserListQuerySchema = Type.Object({
   ...IdPageSchema.properties,

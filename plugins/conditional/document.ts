@@ -1,5 +1,6 @@
 import type { FastifySchema, RouteOptions } from 'fastify'
 import { problems } from '../../schemas/problem.ts'
+import { TAGS_PATTERN } from '../common/portable-schema.ts'
 
 const IF_MATCH = {
   type: 'string',
@@ -61,4 +62,18 @@ export function describeConditions ({ schema = {}, method }: RouteOptions, isReq
 
 function withTagHeader (answer: Answer): Answer {
   return { ...answer, headers: { ...answer.headers, ETag: ETAG } }
+}
+
+/**
+ * Adds the form of entity tags to the headers of a write, for the document alone: what is not of this form is answered
+ * with a sentence by the hook that reads it.
+ * @param schema of the operation; is not changed
+ */
+export function addTagPatterns (schema: FastifySchema): FastifySchema {
+  const { headers } = schema as { headers?: { properties?: Record<string, object> } }
+  const given = Object.entries(headers?.properties ?? {})
+  const properties = Object.fromEntries(
+    given.map(([name, header]) => [name, name.startsWith('if-') ? { ...header, pattern: TAGS_PATTERN } : header])
+  )
+  return { ...schema, headers: { ...headers, properties } }
 }

@@ -1,5 +1,5 @@
 import createError from '@fastify/error'
-import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyError, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import { constraintProblems } from '../../drizzle/constraints.ts'
 import { describeRepair } from '../../drizzle/generated-keys.ts'
@@ -11,7 +11,7 @@ import { answerLateBody } from './late-body.ts'
 import { assert, HttpProblem, type ProblemExtras } from './http-problem.ts'
 import { toProblem, type ProblemReply } from './problem.ts'
 import { REQUEST_ID_HEADER } from './request-id.ts'
-import { collectRoutes } from './routes.ts'
+import { collectRoutes, type Routes } from './routes.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -42,7 +42,7 @@ export default fp(async function errors (app) {
   app.decorate('assert', assert)
   app.decorate('createProblem', (status, detail, extras) => new HttpProblem(status, detail, extras))
   app.removeContentTypeParser('text/plain') // a text is never what an operation takes, so it is 415 and not 400
-  const getMethods = collectRoutes(app)
+  const routes = collectRoutes(app)
   app.addHook('onRequest', (request, reply, done) => {
     reply.header(REQUEST_ID_HEADER, request.id)
     if (hasOneHost(request)) return done()
@@ -51,24 +51,21 @@ export default fp(async function errors (app) {
     done(new HostError())
   })
   app.server.on('checkExpectation', answerExpectation.bind(app))
-  app.setErrorHandler(answerError)
-  app.setNotFoundHandler(function answerUnknown (request, reply) {
-    const allowed = getMethods(request.url.split('?', 1)[0] ?? '/')
-    // A route that found nothing itself (a file, for example) is on the list with this very method.
-    const isWrongMethod = allowed.length > 0 && !allowed.includes(request.method)
-    const type = isWrongMethod ? 'method-not-allowed' : 'not-found'
-    const status = isWrongMethod ? 405 : 404
-    if (isWrongMethod) reply.header('allow', allowed.join(', '))
-    return sendProblem(reply, {
-      body: {
-        type: `/docs/problems#${type}`,
-        title: CATALOG[type].title,
-        status,
-        detail: CATALOG[type].detail,
-        instance: request.id
-      }
-    })
+  app.addHook('onRoute', function refuseTakenPaths (route) {
+    if (!/[:*]/.test(route.url)) return
+    const refuse: onRequestHookHandler = (request, reply, done) => {
+      if (!routes.isTaken(route.url, request.method, request.url)) return done()
+      answerUnrouted(routes, request, reply)
+    }
+    route.onRequest = [refuse, ...[route.onRequest ?? []].flat()]
   })
+  // Before the body is read: what is wrong with it does not matter where nothing takes it.
+  app.addHook('preParsing', function refuseUnrouted (request, reply, _payload, done) {
+    if (!request.is404) return done()
+    answerUnrouted(routes, request, reply)
+  })
+  app.setErrorHandler(answerError)
+  app.setNotFoundHandler((request, reply) => answerUnrouted(routes, request, reply))
 }, { name: 'errors', dependencies: ['config', 'schemas'], fastify: '5.x' })
 
 /**
@@ -88,6 +85,19 @@ export function answerError (refusal: FastifyError, request: FastifyRequest, rep
   else request.log.debug({ err: error }, 'request refused')
   reply.header(REQUEST_ID_HEADER, request.id)
   return sendProblem(reply, problem)
+}
+
+/** Answers what no route is for: 405 where the path has other methods, otherwise 404. */
+function answerUnrouted (routes: Routes, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const allowed = routes.getMethods(request.url)
+  // A route that found nothing itself (a file, for example) is on the list with this very method.
+  const isWrongMethod = allowed.length > 0 && !allowed.includes(request.method)
+  const type = isWrongMethod ? 'method-not-allowed' : 'not-found'
+  const status = isWrongMethod ? 405 : 404
+  if (isWrongMethod) reply.header('allow', allowed.join(', '))
+  const { title, detail } = CATALOG[type]
+  const body = { type: `/docs/problems#${type}`, title, status, detail, instance: request.id }
+  return sendProblem(reply, { body })
 }
 
 /** True where a handler has called commit(): what fails behind it cannot take the work back. */

@@ -1,23 +1,83 @@
 import type { FastifyInstance } from 'fastify'
 
+/** What the routes of an app say about a path. */
+export interface Routes {
+  /**
+   * The methods of a path; empty when there is no such path. Routes with a parameter do not count where a route names
+   * the path itself, as in OpenAPI: `/users/summary` is no user.
+   * @param url path as it was sent; a query is not looked at
+   */
+  getMethods: (url: string) => string[]
+  /**
+   * Whether a path belongs to another route, which names it more closely and has not this method.
+   * @param pattern url of the route that the router has chosen
+   * @param method of the request
+   * @param url path as it was sent
+   */
+  isTaken: (pattern: string, method: string, url: string) => boolean
+}
+
 type Table = Map<string, Set<string>>
 
 /**
  * Collects the routes of an app, so that a wrong method can be told from a wrong path.
  * @param app instance whose later routes are collected
- * @returns a function that lists the methods a path answers; empty when there is no such path
  */
-export function collectRoutes (app: FastifyInstance): (path: string) => string[] {
+export function collectRoutes (app: FastifyInstance): Routes {
   const table: Table = new Map()
+  const closer = new Map<string, string[]>()
   app.addHook('onRoute', ({ url, method }) => {
     const pattern = trim(url)
     const methods = table.get(pattern) ?? new Set()
     for (const name of [method].flat()) methods.add(name.toUpperCase())
     table.set(pattern, methods)
+    closer.clear()
   })
-  return (path) => {
-    const methods = [...table].filter(([pattern]) => matches(pattern, trim(path))).flatMap(([, names]) => [...names])
-    return [...new Set(methods)].sort()
+  return {
+    getMethods: (url) => [...table.get(findClosest([...table.keys()], toPath(url)) ?? '') ?? []].sort(),
+    isTaken: (route, method, url) => {
+      const pattern = trim(route)
+      const others = closer.get(pattern) ?? getCloser(table, pattern)
+      closer.set(pattern, others)
+      if (others.length === 0) return false
+      const path = toPath(url)
+      return others.some((other) => matches(other, path) && table.get(other)?.has(method) !== true)
+    }
+  }
+}
+
+/** Of the patterns that match a path, the one whose first difference from the others is the less general part. */
+function findClosest (patterns: string[], path: string): string | undefined {
+  return patterns.filter((pattern) => matches(pattern, path)).sort(compare)[0]
+}
+
+/** Patterns that match some paths of this one, and are closer to them. */
+function getCloser (table: Table, pattern: string): string[] {
+  return [...table.keys()].filter((other) =>
+    other !== pattern && compare(other, pattern) < 0 && matches(pattern, other.replaceAll(/\/:[^/]+/g, '/x'))
+  )
+}
+
+function compare (one: string, other: string): number {
+  const [parts, others] = [one.split('/'), other.split('/')]
+  for (let at = 0; at < Math.min(parts.length, others.length); at++) {
+    const difference = getRank(parts[at]) - getRank(others[at])
+    if (difference !== 0) return difference
+  }
+  return others.length - parts.length
+}
+
+function getRank (part = ''): number {
+  return part.endsWith('*') ? 2 : part.includes(':') ? 1 : 0
+}
+
+// The router compares parts of a path as they read when decoded.
+function toPath (url: string): string {
+  const path = trim(url.split(/[?#]/, 1)[0] ?? '/')
+  try {
+    return decodeURI(path)
+  } catch {
+    return path
   }
 }
 

@@ -26,7 +26,7 @@ export function measurePools (app: FastifyInstance, registry: Registry): void {
     })
   }
   new Gauge({
-    name: 'db_client_connection_count',
+    name: 'db_client_connections',
     help: 'Connections of a pool that are idle or used',
     labelNames: [POOL, 'db_client_connection_state'],
     registers: [registry],

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 
 const STORES = ['sql', 'mongo'] as const
-const OUTCOMES = ['committed', 'rolled back', 'failed', 'lost', 'unknown'] as const
+const OUTCOMES = ['committed', 'rolled_back', 'failed', 'lost', 'unknown'] as const
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
 type Store = typeof STORES[number]
@@ -25,7 +25,7 @@ export function measureTransactions (app: FastifyInstance, registry: Registry): 
     return {
       onEnd: (summary) => {
         open[store].delete(entry)
-        const labels = { store, outcome: getLabel(summary.outcome) }
+        const labels = { store, outcome: summary.outcome }
         ended.inc(labels)
         duration.observe(labels, summary.milliseconds / 1000)
         statements.inc({ store }, summary.statements)
@@ -67,7 +67,7 @@ function createMetrics (registers: Registry[]) {
   })
   // Zeros from the start, so that the first failure is an increase and not a new series.
   for (const store of STORES) {
-    for (const outcome of OUTCOMES) ended.inc({ store, outcome: getLabel(outcome) }, 0)
+    for (const outcome of OUTCOMES) ended.inc({ store, outcome }, 0)
     retries.inc({ store }, 0)
     statements.inc({ store }, 0)
   }
@@ -102,8 +102,4 @@ function measureOpen (open: Record<Store, Set<{ since: number }>>, registry: Reg
 function getOldestAge (entries: Set<{ since: number }>): number {
   const [oldest] = entries
   return oldest === undefined ? 0 : (performance.now() - oldest.since) / 1000
-}
-
-function getLabel (outcome: typeof OUTCOMES[number]): string {
-  return outcome.replace(' ', '_')
 }

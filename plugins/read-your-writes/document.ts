@@ -1,6 +1,9 @@
 import type { FastifySchema } from 'fastify'
 
 const TOKEN = 'consistency-token'
+// Topics and keys of this service are ASCII.
+const NAME = '([A-Za-z0-9_]|%[0-7][0-9A-F])+'
+const ONE = `(sql-${NAME}-[0-9a-z]+-[1-9][0-9]{0,17}-${NAME}|mongo-${NAME}-[0-9a-z]+-[0-9a-f]{16})`
 const PREFER = {
   type: 'string',
   examples: ['wait=2'],
@@ -8,8 +11,10 @@ const PREFER = {
 }
 const ASKED = {
   type: 'string',
+  pattern: `^${ONE}( *, *${ONE}){0,7}$`,
   examples: ['sql-users-5f2c9a011-4711-42'],
-  description: 'Up to 8 tokens of own writes, separated by commas; the answer waits up to a second until it shows them'
+  description:
+    'Up to 8 tokens of own writes, separated by commas; the answer waits up to a second until it shows them; 400 for what is no token'
 }
 const GIVEN = { type: 'string', description: 'Names the write; send it back on a read that must show it' }
 const MET = { type: 'string', description: 'The tokens asked for, if the answer shows those writes' }

@@ -1,6 +1,7 @@
 import fp from 'fastify-plugin'
 import { traceRequests } from './requests.ts'
-import { findSdk, type Tracing } from './sdk.ts'
+import { findSdk, flush, type Tracing } from './sdk.ts'
+import { withTimeout } from '../common/with-timeout.ts'
 import { traceCommands } from './mongo.ts'
 import { traceStatements } from './postgres.ts'
 import { observeWith } from './transactions.ts'
@@ -12,6 +13,8 @@ declare module 'fastify' {
   }
 }
 
+const FLUSH_MS = 3000
+
 /**
  * Spans of requests (by @fastify/otel, where it is installed), transactions, SQL statements and MongoDB commands, under
  * OpenTelemetry's stable names. Does nothing unless an SDK was started first. Loaded before plugins/transaction,
@@ -22,6 +25,15 @@ export default fp(async function tracing (app) {
   const found = await findSdk()
   app.decorate('tracing', found)
   if (found === undefined) return
+  // The process ends when the app is closed, and with it whatever spans still wait to be sent together.
+  app.addHook('onClose', async function sendSpans () {
+    const sent = flush(found).catch((error: unknown) => {
+      app.log.warn({ err: error }, 'the last spans were not sent')
+    })
+    await withTimeout(sent, FLUSH_MS, () => {
+      app.log.warn('the last spans were not sent in time')
+    })
+  })
   await traceRequests(app, found)
   app.addHook('onReady', async function traceStores () {
     app.observeTransactions(observeWith(found))

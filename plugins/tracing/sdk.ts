@@ -24,6 +24,21 @@ export async function findSdk (): Promise<Tracing | undefined> {
 }
 
 /**
+ * Has the SDK send the spans that it holds back to send them together.
+ * @throws what the exporter throws
+ */
+export async function flush ({ api }: Tracing): Promise<void> {
+  const provider: unknown = api.trace.getTracerProvider()
+  const delegate = hasMethod(provider, 'getDelegate') ? provider.getDelegate() : provider
+  if (hasMethod(delegate, 'forceFlush')) await delegate.forceFlush()
+}
+
+function hasMethod<Name extends string> (value: unknown, name: Name): value is Record<Name, () => unknown> {
+  return typeof value === 'object' && value !== null && name in value &&
+    typeof (value as Record<string, unknown>)[name] === 'function'
+}
+
+/**
  * Imports a package that the user may have installed beside the service.
  * @param name the package
  * @returns undefined when it is not installed

@@ -20,7 +20,7 @@ export function observeWith ({ api, tracer }: Tracing): Observe {
       },
       onEnd: ({ outcome, statements }) => {
         span.setAttributes({ 'tandem.transaction.outcome': outcome, 'tandem.transaction.statements': statements })
-        if (outcome !== 'committed' && outcome !== 'rolled back') span.setStatus({ code: api.SpanStatusCode.ERROR })
+        if (outcome !== 'committed' && outcome !== 'rolled_back') span.setStatus({ code: api.SpanStatusCode.ERROR })
         span.end()
       }
     }

@@ -175,7 +175,7 @@ t.test('one app', async (t) => {
     const pool = { db_client_connection_pool_name: 'mongodb' }
     t.ok(await comesTrue(async () => await readValue(app, 'db_client_connection_pending_requests', pool) === 0))
     t.equal(await readValue(app, 'db_client_connection_max', pool), 20)
-    t.ok(await readValue(app, 'db_client_connection_count', { ...pool, db_client_connection_state: 'idle' }) > 0)
+    t.ok(await readValue(app, 'db_client_connections', { ...pool, db_client_connection_state: 'idle' }) > 0)
   })
 
   t.test('both projections are measured', async (t) => {
@@ -274,7 +274,7 @@ t.test('the SQL pool is measured while it is in use', async (t) => {
   }
   const pool = { db_client_connection_pool_name: 'postgresql' }
   const connections = async (state: string) =>
-    await read('db_client_connection_count', { ...pool, db_client_connection_state: state })
+    await read('db_client_connections', { ...pool, db_client_connection_state: state })
   const waiting = async () => await read('db_client_connection_pending_requests', pool)
   let finish: () => void = () => {}
   const finished = new Promise<void>((resolve) => {

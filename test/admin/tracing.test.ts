@@ -128,7 +128,7 @@ t.test('with an SDK', async (t) => {
       status: { code: SpanStatusCode.ERROR },
       attributes: { 'db.response.status_code': '23505', 'error.type': '23505' }
     })
-    t.match(named(spans, 'transaction sql').attributes, { 'tandem.transaction.outcome': 'rolled back' })
+    t.match(named(spans, 'transaction sql').attributes, { 'tandem.transaction.outcome': 'rolled_back' })
   })
 
   t.test('a failed request is an error without a message', async (t) => {
@@ -210,7 +210,14 @@ t.test('statements are named without their values', async (t) => {
     'update only "users" set name = $1': 'UPDATE users',
     'delete from order_items where 1 = 1': 'DELETE order_items',
     '/* from here */ -- into there\nselect 1': 'SELECT',
-    'with a as (select 1) insert into t select * from a': 'WITH t',
+    'with a as (select 1) insert into t select * from a': 'INSERT t',
+    'with a as (select * from (select 1) b), c as (delete from d returning *) select * from c': 'DELETE d',
+    'WITH a (x) AS MATERIALIZED (select id from "users") SELECT * FROM a JOIN posts ON true': 'SELECT users',
+    'with recursive tree as (select 1 union all select 2 from tree) select * from tree': 'SELECT',
+    'with late as (select id from outbox for update skip locked) update outbox o set n = 1 from late': 'UPDATE outbox',
+    'with a as (select 1) select * from a join public.orders o on true for update': 'SELECT public.orders',
+    'merge into t using s on true when matched then do nothing': 'MERGE t',
+    'with x as (select f(b, (c)) from y': 'SELECT y',
     'BEGIN; SET LOCAL lock_timeout = 1': 'BEGIN',
     'create table x (id int)': 'CREATE',
     '': 'SQL'

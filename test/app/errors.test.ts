@@ -168,9 +168,22 @@ t.test('requests that cannot be read', async (t) => {
     t.equal(await wrong('DELETE', '/things'), 'POST')
     t.equal(await wrong('DELETE', '/things/?x=1'), 'POST')
     t.equal(await wrong('POST', '/things/7'), 'GET, HEAD, PUT')
-    t.equal(await wrong('POST', '/things/fixed'), 'GET, HEAD, PUT')
+    t.equal(await wrong('POST', '/things/fixed'), 'GET, HEAD')
+    t.equal(await wrong('PUT', '/things/fixed'), 'GET, HEAD', 'the path is that of another route, as in OpenAPI')
+    t.equal(await wrong('PUT', '/things/f%69xed/?x=1'), 'GET, HEAD')
+    t.equal((await app.inject({ method: 'PUT', url: '/things/fixed2' })).body, 'put')
+    t.equal(await wrong('QUERY', '/things/7'), 'GET, HEAD, PUT')
+    t.equal(await wrong('QUERY', '/livez'), 'GET, HEAD')
     t.equal(await wrong('OPTIONS', '/things/7'), 'GET, HEAD, PUT')
     t.equal(await wrong('PROPFIND', '/things/7'), 'GET, HEAD, PUT')
+  })
+  await t.test('what no route is for is answered before its body is looked at', async (t) => {
+    const send = async (url: string, payload: string, type: string) =>
+      await app.inject({ method: 'POST', url, headers: { 'content-type': type }, payload })
+    isProblem(t, await send('/nothing', '{"a', 'application/json'), 404, 'not-found')
+    isProblem(t, await send('/nothing', 'a', 'nonsense'), 404, 'not-found')
+    isProblem(t, await send('/things/7', '"'.repeat(1_048_577), 'application/json'), 405, 'method-not-allowed')
+    t.equal((await app.inject({ method: 'QUERY' as 'GET', url: '/nothing' })).statusCode, 404)
   })
   await t.test('with and without a trailing slash', async (t) => {
     t.equal((await app.inject('/things/7/')).statusCode, 200)

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { METHODS } from 'node:http'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
@@ -21,6 +22,7 @@ interface Operation {
 }
 interface Document {
   openapi: string
+  info: { description: string }
   paths: Record<string, Record<string, Operation>>
   components: { schemas: Record<string, object> }
 }
@@ -61,11 +63,25 @@ t.test('every route is documented, and nothing else', async (t) => {
   t.strictSame(served.sort(), documented.sort())
 })
 
+t.test('a method that a path does not document is 405, and Allow lists those it does', async (t) => {
+  const app = await buildApp({ offline: true, logger: false })
+  t.teardown(() => app.close())
+  for (const [path, methods] of Object.entries(document.paths)) {
+    const allowed = Object.keys(methods).map((method) => method.toUpperCase())
+    const expected = [...allowed, ...(allowed.includes('GET') ? ['HEAD'] : [])].sort()
+    const url = path.replace('{id}', '1').replace('{category}', 'x')
+    for (const method of METHODS.filter((name) => !expected.includes(name) && name !== 'CONNECT')) {
+      const { statusCode, headers } = await app.inject({ method: method as 'GET', url })
+      t.strictSame([statusCode, headers.allow], [405, expected.join(', ')], `${method} ${url}`)
+    }
+  }
+})
+
 t.test('what generated clients and readers need', async (t) => {
   t.equal(document.openapi, '3.1.0')
   const ids = operations.map(({ operationId }) => operationId)
   t.equal(new Set(ids).size, operations.length, 'operationId is unique')
-  for (const { name, operationId, summary, tags, responses, method } of operations) {
+  for (const { name, url, operationId, summary, tags, responses, method } of operations) {
     t.match(operationId, /^[a-z][A-Za-z]+$/, `${name}: operationId`)
     t.ok(summary && tags?.length === 1, `${name}: summary and tag`)
     t.ok(Object.keys(responses).some((status) => status.startsWith('2')), `${name}: a success`)
@@ -73,14 +89,18 @@ t.test('what generated clients and readers need', async (t) => {
       t.notMatch(description, /^(Default Response|)$/, `${name} ${status}: description`)
       const isProbe = tags?.[0] === 'health'
       if (Number(status) >= 400 && !isProbe) {
-        t.strictSame(
-          content,
-          { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
-          `${name} ${status}: a problem`
-        )
+        t.strictSame(Object.keys(content), ['application/problem+json'], `${name} ${status}: a problem`)
+        t.match(content['application/problem+json'], {
+          schema: { $ref: '#/components/schemas/Problem' },
+          example: { status: Number(status), type: /^[/]docs[/]problems#[a-z-]+$/ }
+        }, `${name} ${status}: with an example of this status`)
       }
     }
-    if (tags?.[0] !== 'health') t.ok(['500', '503', '504'].every((status) => status in responses), `${name}: faults`)
+    if (tags?.[0] !== 'health') {
+      t.ok(['408', '429', '500', '503', '504'].every((status) => status in responses), `${name}: whatever it does`)
+      t.equal('414' in responses, url.includes('{'), `${name}: a path that is too long`)
+      for (const status of ['429', '503']) t.ok(responses[status]?.headers, `${name} ${status}: Retry-After`)
+    }
     if (method === 'post') {
       t.ok(['201', '400', '413', '415'].every((status) => status in responses), `${name}: a body can be wrong`)
     }
@@ -116,6 +136,23 @@ t.test('the headers of repeated requests and of own writes', async (t) => {
   }
 })
 
+t.test('where the service is, whom to ask, who may call, and what versions mean', async (t) => {
+  t.match(document, { servers: [{ url: '/' }], security: [], info: { contact: { name: /.+/ } } })
+  t.match(document.info.description, /405 with `Allow`[^]*Semantic Versioning/)
+  const describe = async (settings: { PUBLIC_URL?: string; CONTACT?: string }) => {
+    const app = await buildApp({ offline: true, logger: false, settings })
+    t.teardown(() => app.close())
+    return app.swagger()
+  }
+  const url = 'https://api.example.com/v1'
+  t.match(await describe({ PUBLIC_URL: url, CONTACT: 'help@example.com' }), {
+    servers: [{ url }],
+    info: { contact: { email: 'help@example.com' } }
+  })
+  t.match(await describe({ CONTACT: url }), { info: { contact: { url } } })
+  await t.rejects(describe({ CONTACT: 'somebody' }), /CONTACT/)
+})
+
 t.test('openapi-typescript makes a client of it that type-checks', async (t) => {
   const dir = newFolder(t)
   const bin = (name: string) => path.join(root, 'node_modules', '.bin', name)
@@ -136,10 +173,12 @@ t.test('documentation is served where DOCS is on, and only there', async (t) => 
   t.notMatch(page.body + (await open.inject('/docs/static/swagger-initializer.js')).body, /validator\.swagger\.io/)
 
   const closed = await build(t, { settings: { DOCS: false } })
-  for (const url of ['/openapi.json', '/docs', '/docs/problems', '/docs/json']) {
+  for (const url of ['/openapi.json', '/docs', '/docs/json']) {
     const reply = await closed.inject(url)
     t.equal(reply.statusCode, 404, url)
-    t.match(reply.json(), { type: '/docs/problems#not-found' })
+    const { type } = reply.json<{ type: string }>()
+    const [place = '', name] = type.split('#')
+    t.match((await closed.inject(place)).body, `id="${name}"`, 'the type of a problem leads to its explanation')
   }
 })
 

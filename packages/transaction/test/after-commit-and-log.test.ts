@@ -96,7 +96,7 @@ test('the log line of the request tells about its transaction', async (t) => {
   await send('POST', '/two')
   t.match(completed(), { store: 'sql', outcome: 'committed', attempts: 1, statements: 2, milliseconds: Number })
   await send('POST', '/no')
-  t.match(completed(), { outcome: 'rolled back', attempts: 2, statements: 1 })
+  t.match(completed(), { outcome: 'rolled_back', attempts: 2, statements: 1 })
   await send('POST', '/quiet')
   t.equal(completed(), undefined, 'no statement, nothing to tell')
   const holder = await pool.connect()

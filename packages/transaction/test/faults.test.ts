@@ -424,8 +424,8 @@ test('an observer sees each transaction end, whatever ends it', async (t) => {
   await entered.given
   t.same(seen, [
     ['/commits', 1, 'committed', 1],
-    ['/conflict', 1, 'rolled back', 1],
-    ['/twice', 1, 'rolled back', 1],
+    ['/conflict', 1, 'rolled_back', 1],
+    ['/twice', 1, 'rolled_back', 1],
     ['/twice', 2, 'committed', 1],
     ['/lost', 1, 'lost', 1],
     ['/job', 1, 'committed', 1]

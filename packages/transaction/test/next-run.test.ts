@@ -342,7 +342,7 @@ test('hooks and the log see the last run; what it throws is handled as ever', as
   t.same(seen, [[409, 2, 'rolled back'], [201, 2, 'committed']])
   await comesTrue(() => lines.filter(({ msg }) => msg === 'request completed').length === 2)
   t.match(lines.filter(({ msg }) => msg === 'request completed'), [
-    { res: { statusCode: 409 }, transaction: { attempts: 2, outcome: 'rolled back' } },
+    { res: { statusCode: 409 }, transaction: { attempts: 2, outcome: 'rolled_back' } },
     { res: { statusCode: 201 }, transaction: { attempts: 2, outcome: 'committed' } }
   ])
 })

@@ -1,11 +1,11 @@
 import { AbortState } from './abort-state.ts'
 import type { Driver, Label, OpenTransaction } from './driver.ts'
 import { ConnectionLostError, OutcomeUnknownError, TransactionClosedError, TransactionTimeoutError } from '../errors.ts'
-import type { BegunTransaction, TransactionSummary } from './observe.ts'
+import type { BegunTransaction } from './observe.ts'
 import { ObservedLife } from './observed-life.ts'
 import type { LazyTransactionOptions } from './lazy-transaction-options.ts'
 import { GivenPromises, ignore, type FollowOptions } from './given-promises.ts'
-import type { State } from './state.ts'
+import { toWord, type State } from './state.ts'
 import { Statements } from './statements.ts'
 import { afterTime, type Wait } from './with-timeout.ts'
 
@@ -219,10 +219,10 @@ export class LazyTransaction<Transaction extends OpenTransaction = OpenTransacti
     this.#end(last === 'failed' || last === 'lost' ? last : 'rolled back')
   }
 
-  #end (state: TransactionSummary['outcome']): void {
+  #end (state: 'committed' | 'rolled back' | 'failed' | 'lost' | 'unknown'): void {
     this.#deadline?.stop()
     this.#state = state
-    this.#life.end(this.#description, { outcome: state, statements: this.statements.sent })
+    this.#life.end(this.#description, { outcome: toWord(state), statements: this.statements.sent })
     if (state === 'committed' && this.#callbacks.length > 0) this.#options.afterCommit(this.#callbacks)
   }
 

@@ -11,10 +11,10 @@ export interface BegunTransaction {
   attempt: number
 }
 
-/** A transaction that has ended. */
+/** A transaction that has ended. Logs, metrics and spans say the same words. */
 export interface TransactionSummary extends BegunTransaction {
   /** `failed`: could not begin. `lost`: its connection broke. `unknown`: COMMIT was not answered. */
-  outcome: 'committed' | 'rolled back' | 'failed' | 'lost' | 'unknown'
+  outcome: 'committed' | 'rolled_back' | 'failed' | 'lost' | 'unknown'
   /** Statements sent, BEGIN and COMMIT not counted. */
   statements: number
   /** From the first statement to the end, the wait for a connection included. */

@@ -10,3 +10,10 @@ export type State =
   | 'failed'
   | 'lost'
   | 'unknown'
+
+type Word<S extends State> = S extends `${infer First} ${infer Second}` ? `${First}_${Second}` : S
+
+/** A state as logs, metrics and spans say it: in one word. */
+export function toWord<S extends State> (state: S): Word<S> {
+  return state.replace(' ', '_') as Word<S>
+}

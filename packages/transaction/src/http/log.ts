@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import type { FastifyBaseLogger, FastifyReply } from 'fastify'
 import type { TransactionRoute } from './route.ts'
 import type { LazyTransaction } from '../core/lazy-transaction.ts'
+import { toWord } from '../core/state.ts'
 
 /** What is known of a request whose transaction has ended. */
 export interface Ended {
@@ -83,7 +84,7 @@ function readStack (): string[] {
 function getSummary ({ tx }: Ended): Record<string, unknown> {
   return {
     store: tx.driver.store,
-    outcome: tx.state,
+    outcome: toWord(tx.state),
     attempts: tx.attempt,
     statements: tx.statements.sent,
     milliseconds: Math.round(tx.duration * 100) / 100

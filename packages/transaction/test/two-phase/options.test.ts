@@ -60,10 +60,11 @@ void t.test('a server that prepares nothing is refused; one that is away is aske
 async function makeRoles ({ sql, sqlUrl }: Pair): Promise<string> {
   const name = new URL(sqlUrl).pathname.slice(1)
   const [login, tenant] = [`login_${name}`, `tenant_${name}`]
-  await sql.query(`create role ${tenant}; create role ${login} login in role ${tenant};
+  await sql.query(`create role ${tenant}; create role ${login} login password '${login}' in role ${tenant};
     grant insert, select on item to ${tenant}; grant all on two_phase_commits to ${login}`)
   const url = new URL(sqlUrl)
   url.username = login
+  url.password = login
   return url.href
 }
 
