@@ -9,7 +9,7 @@ import { routeTestFile } from './templates/route-test.ts'
 import { routeFile } from './templates/route.ts'
 import { schemaFile } from './templates/schema.ts'
 import { sqlRepositoryFile } from './templates/sql-repository.ts'
-import { constraints, getDrizzleNames, rules, table } from './templates/table.ts'
+import { constraints, getDrizzleNames, getRuleNames, rules, table } from './templates/table.ts'
 
 /** Files by their path in the repository, and what they are to hold. */
 export type Files = Map<string, string>
@@ -81,7 +81,12 @@ function addRules (text: string, resource: Resource): string {
   if (entries.length === 0) return text
   const isNamed = entries.some((entry) => entry.includes('CreateSchema'))
   const imported = isNamed ? addImport(text, [`${resource.type}CreateSchema`], `../schemas/${resource.file}.ts`) : text
-  return addEntries(imported, /export const rules = \{/, '\n} satisfies', entries)
+  return addEntries(
+    addImport(imported, getRuleNames(resource), './checks.ts'),
+    /export const rules = \{/,
+    '\n} satisfies',
+    entries
+  )
 }
 
 function addConstraints (text: string, resource: Resource): string {

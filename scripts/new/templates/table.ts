@@ -45,9 +45,17 @@ export function rules ({ table, type, fields }: Resource): string[] {
   return fields.filter(isChecked).map((field) => {
     const name = `${table}_${field.name}_check`
     const bounds = `${type}CreateSchema.properties.${field.name}`
-    if (field.type === 'decimal') return `${name}: { check: isNotNegative, detail: 'must not be less than zero' }`
-    return `${name}: ${field.type === 'text' ? 'hasLength' : 'isBetween'}(${bounds})`
+    return `${name}: ${getRule(field)}(${field.type === 'decimal' ? '' : bounds})`
   })
+}
+
+/** The functions of `drizzle/checks.ts` that the rules of a resource call. */
+export function getRuleNames ({ fields }: Resource): string[] {
+  return fields.filter(isChecked).map(getRule)
+}
+
+function getRule ({ type }: Field): string {
+  return { text: 'hasLength', integer: 'isBetween', decimal: 'isNotNegative', boolean: '' }[type]
 }
 
 /** Entries of `drizzle/constraints.ts`. */
