@@ -3,7 +3,7 @@ import type { App } from '../app.ts'
 import { copies, type Copy, type CopyName } from '../plugins/projections/copies.ts'
 import { runCommand } from './command.ts'
 
-const names = Object.keys(copies) as CopyName[]
+const names: string[] = Object.keys(copies)
 const USAGE = [
   'npm run resync               every copy, after a restore too',
   ...Object.entries<Copy>(copies).map(([name, { direction }]) => `npm run resync -- ${name.padEnd(10)} ${direction}`),
@@ -20,7 +20,7 @@ await runCommand(async ({ projections }: App, given) => {
   projections.onProgress = sayProgress()
   if (isAdoption) await projections.adopt()
   for (const name of wanted) {
-    const { missing = 0, different = 0, extra = 0 } = await projections.resync(name, { isAnew })
+    const { missing = 0, different = 0, extra = 0 } = await projections.resync(name as CopyName, { isAnew })
     const sum = missing + different + extra
     console.log(
       sum === 0 ? `${name}: equal` : `${name}: repaired ${missing} missing, ${different} different, ${extra} extra`

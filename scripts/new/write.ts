@@ -72,7 +72,8 @@ function addTable (text: string, resource: Resource, dialect: 'postgres' | 'sqli
     getDrizzleNames(resource, dialect),
     `drizzle-orm/${dialect === 'postgres' ? 'pg' : dialect}-core`
   )
-  const withRules = rules(resource).length === 0 ? imported : addImport(imported, ['rules'], './rules.ts')
+  const withColumns = addImport(imported, ['createdAt', 'id'], `./columns/${dialect}.ts`)
+  const withRules = rules(resource).length === 0 ? withColumns : addImport(withColumns, ['rules'], './rules.ts')
   return insertBefore(withRules, 'export const outbox =', table(resource, dialect))
 }
 

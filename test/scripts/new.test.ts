@@ -70,8 +70,8 @@ t.test('what is there is not written over', async (t) => {
   const problems = parseResource(['problems', 'name:text'])
   t.throws(() => planFiles(root, problems), { message: /schemas\/problem\.ts has a Problem already/ })
   t.throws(() => planFiles(root, parseResource(['settings', 'name:text'])), { message: /is there already/ })
-  t.throws(() => planFiles(root, { ...problems, file: 'other-rules', type: 'Rule', many: 'rules' }), {
-    message: /drizzle\/postgres\.ts has a rules already/
+  t.throws(() => planFiles(root, { ...problems, file: 'other-events', type: 'OtherEvent', many: 'outbox' }), {
+    message: /drizzle\/postgres\.ts has a outbox already/
   })
 })
 
