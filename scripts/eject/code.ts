@@ -43,5 +43,6 @@ export function replaceText (text: string, from: string | RegExp, to: string): s
 }
 
 function isUsed (text: string, name: string): boolean {
-  return new RegExp(`\\b${name}\\b`).test(text.replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, ''))
+  // Keys and properties of the same name are something else.
+  return new RegExp(`(?<![.\\w])${name}\\b(?!\\s*:)`).test(text.replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, ''))
 }

@@ -13,7 +13,8 @@ const EXAMPLE = new RegExp(`^(${
     'bench/',
     'scripts/(ledger|faults|eject)[/.]',
     'test/(faults|scripts/eject)',
-    'docs/(faults|performance)\\.'
+    'docs/(faults|performance|start-your-own)\\.',
+    'scripts/try-adoption\\.ts'
   ].join('|')
 })`)
 

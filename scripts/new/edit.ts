@@ -12,17 +12,15 @@ export function addImport (text: string, names: string[], module: string): strin
   return text.replace(line, toImport(all, module))
 }
 
-/** Adds lines at the end of an object or list whose closing line is known. */
+/** Adds lines at the end of an object, which may be empty, whose closing line is known. */
 export function addEntries (text: string, opening: RegExp, closing: string, entries: string[]): string {
   const start = opening.exec(text)
   const from = start === null ? -1 : start.index + start[0].length
-  const end = from < 0 ? -1 : text.indexOf(closing, from)
+  const end = from < 0 || text[from] === '}' ? from : text.indexOf(closing, from)
   if (end < 0) throw new Error(`No place was found for ${entries[0] ?? 'an entry'}: ${String(opening)} is not there`)
   const body = text.slice(from, end).trimEnd().replace(/,$/, '')
-  const comma = body.trim() === '' ? '' : ','
-  return `${text.slice(0, from)}${body}${comma}\n${entries.map((entry) => `  ${entry}`).join(',\n')}${
-    closing.startsWith('\n') ? '' : '\n'
-  }${text.slice(end)}`
+  const lines = entries.map((entry) => `\n  ${entry}`).join(',')
+  return `${text.slice(0, from)}${body}${body === '' ? '' : ','}${lines}\n${text.slice(end).trimStart()}`
 }
 
 /** Puts a block before a declaration and the comment above it. */

@@ -92,11 +92,14 @@ t.test('what generated clients and readers need', async (t) => {
 
 t.test('writes say which store their transaction is in', async (t) => {
   for (const { name, url, method, ...operation } of operations) {
+    if (method === 'get') {
+      t.equal(operation['x-transaction'], undefined, name)
+      continue
+    }
     const [, resource = ''] = url.split('/')
     const routes = readFileSync(path.join(root, 'routes', resource, 'index.ts'), 'utf8')
     const store = routes.includes("store: 'mongo'") ? 'mongo' : 'sql'
-    if (method === 'get') t.equal(operation['x-transaction'], undefined, name)
-    else t.match(operation['x-transaction'], { store }, name)
+    t.match(operation['x-transaction'], { store }, name)
   }
 })
 

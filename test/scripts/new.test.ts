@@ -97,6 +97,10 @@ t.test('a resource of each kind adds its files, and its lines to what is there',
 t.test('edits find their place in files with and without entries', async (t) => {
   t.equal(addEntries('const a = {}\n', /const a = \{/, '}', ['x: 1']), 'const a = {\n  x: 1\n}\n')
   t.equal(addEntries('const a = {\n  w: 0\n}\n', /const a = \{/, '\n}', ['x: 1']), 'const a = {\n  w: 0,\n  x: 1\n}\n')
+  t.equal(
+    addEntries('const a = {} satisfies B\n', /const a = \{/, '\n} satisfies', ['x: 1']),
+    'const a = {\n  x: 1\n} satisfies B\n'
+  )
   t.throws(() => addEntries('const b = {}', /const a = \{/, '}', ['x: 1']), /No place was found/)
   t.equal(addImport("import { b, type C } from 'd'\n", ['a'], 'd'), "import { a, b, type C } from 'd'\n")
   t.equal(
