@@ -38,6 +38,9 @@ const EDITS: Record<string, (text: string) => string> = {
   'scripts/seed.ts': () => SEED,
   'test/routes/engines.ts': (text) => pruneImports(removeDeclarations(text, /^copyPosts$/)),
   'test/helper.ts': (text) => pruneImports(removeDeclarations(text, /^engines$/)),
+  'test/drizzle/online.test.ts': (text) =>
+    // It tells of a migration of the example.
+    pruneImports(replaceText(text, /t\.test\('a file that took the place of another one[\s\S]*?\n\}\)\n\n/, '')),
   '.knip.json': editKnip,
   'package.json': editPackage,
   'README.md': editReadme,
