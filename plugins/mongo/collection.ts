@@ -57,6 +57,7 @@ export function toTextRule ({ minLength = 0, maxLength, pattern, format }: TextS
 /**
  * The rule of a whole number in a validator: the bounds of the schema.
  * @param schema the field in the schema of the API
+ * @public
  */
 export function toNumberRule ({ minimum, maximum }: { minimum?: number; maximum?: number }): Document {
   return {
