@@ -23,10 +23,13 @@ function eject (name: string): void {
   run('tsx', ['scripts/db-generate.ts', '--name', 'tables'])
   run('tsx', ['--conditions=tandem-source', 'scripts/openapi.ts'])
   const removed = tree.removed()
-  console.log(`${removed.length} files of the example are gone, ${tree.changed().length} were changed.`)
-  console.log(`Tests that went with it, because they speak of users, posts or orders:\n  ${tests.join('\n  ')}`)
-  console.log(`The service is called ${name}; docs/ tell of the example here and there.`)
-  console.log('Then: npm install, npm run check, npm test, git add -A and commit. The first resource: npm run new')
+  console.log([
+    `${removed.length} files of the example are gone, ${tree.changed().length} were changed.`,
+    'Tests that went with it, because they speak of users, posts or orders:',
+    ...tests.map((test) => `  ${test}`),
+    `The service is called ${name}; docs/ tell of the example here and there.`,
+    'Then: npm install, npm run check, npm test, git add -A and commit. The first resource: npm run new'
+  ].join('\n'))
 }
 
 // The first migrations of a service of its own: the tables as they are, no history.
