@@ -5,7 +5,7 @@ import { SettingsSchema } from '../schemas/settings.ts'
 
 const file = path.join(import.meta.dirname, '..', '.env.example')
 const settings = Object.entries(
-  SettingsSchema.properties as Record<string, { default?: unknown; description?: string }>
+  SettingsSchema.properties as Record<string, { default?: string | number | boolean; description?: string }>
 )
 const text = [
   '# Copy to .env what you want otherwise; npm start and the other commands read it. The environment wins.',

@@ -44,5 +44,7 @@ export function replaceText (text: string, from: string | RegExp, to: string): s
 
 function isUsed (text: string, name: string): boolean {
   // Keys and properties of the same name are something else.
-  return new RegExp(`(?<![.\\w])${name}\\b(?!\\s*:)`).test(text.replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, ''))
+  return new RegExp(`(?<![.\\w])${name}\\b(?!\\s*:)`).test(
+    text.replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$|'[^'\n]*'|"[^"\n]*"/gm, '')
+  )
 }

@@ -47,6 +47,7 @@ t.test('a name is one that a package can have', async (t) => {
 t.test('code is taken out with what only it has used', async (t) => {
   t.equal(pruneImports("import { a, b, type C } from 'd'\nb()\n"), "import { b } from 'd'\nb()\n")
   t.equal(pruneImports("import { id } from 'd'\nx({ id: row.id })\n"), 'x({ id: row.id })\n', 'a key is another thing')
+  t.equal(pruneImports("import { d } from 'd'\nf('d', \"d\")\n"), 'f(\'d\', "d")\n', 'a text is none either')
   t.equal(pruneImports("import {\n  a,\n  b\n} from 'd'\n// a and b\nf()\n"), '// a and b\nf()\n')
   t.equal(
     removeDeclarations('/** One. */\nexport const one = 1\n\n/** Two. */\nexport const two = 2\n', /^one$/),
