@@ -112,6 +112,6 @@ function unknown (applied: Applied[], migrations: Migration[]): MigrationError {
     'MIGRATION_AHEAD',
     `The database has ${whens.length} migration${
       whens.length === 1 ? '' : 's'
-    } that this code does not know (${which}): start the version of the code that made ${them}`
+    } that this code does not know (${which}): start the version of the code that made ${them}; where npm start has made the database for another branch, remove .data`
   )
 }

@@ -6,28 +6,14 @@ import {
   index,
   integer,
   jsonb,
-  numeric,
   pgTable,
   primaryKey,
   text,
-  timestamp,
-  uniqueIndex,
-  type ExtraConfigColumn
+  uniqueIndex
 } from 'drizzle-orm/pg-core'
-import { MAX_ID } from '../schemas/common.ts'
 import { ORDER_STATUSES } from '../schemas/orders.ts'
+import { createdAt, id, money, newest, rowId, timestampMs } from './columns/postgres.ts'
 import { rules } from './rules.ts'
-
-// The database makes no id that JavaScript and JSON could not hold exactly.
-const id = () => rowId().primaryKey().generatedAlwaysAsIdentity({ maxValue: MAX_ID })
-const rowId = () => bigint({ mode: 'number' })
-// Milliseconds, as JavaScript and MongoDB have them: a cursor made from a row finds that row again.
-const timestampMs = () => timestamp({ withTimezone: true, precision: 3 })
-const createdAt = () => timestampMs().notNull().defaultNow()
-// The default of an index is nulls last, of ORDER BY … DESC nulls first; only an index that says the same is used for
-// it.
-const newest = (column: ExtraConfigColumn) => column.desc().nullsFirst()
-const money = () => numeric({ precision: 18, scale: 2 })
 
 /** People. `version` is the id of the newest outbox row about the user; a trigger keeps it (see migrations). */
 export const users = pgTable('users', {

@@ -1,31 +1,11 @@
-import { relations, sql, type Column } from 'drizzle-orm'
-import {
-  check,
-  customType,
-  foreignKey,
-  index,
-  integer,
-  primaryKey,
-  sqliteTable,
-  text,
-  uniqueIndex
-} from 'drizzle-orm/sqlite-core'
+import { relations, sql } from 'drizzle-orm'
+import { check, foreignKey, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import { ORDER_STATUSES } from '../schemas/orders.ts'
+import { createdAt, id, json, newest, timestampMs } from './columns/sqlite.ts'
 import { rules } from './rules.ts'
 
 // The twins of postgres.ts: the same columns and row types (drizzle/index.ts does not compile otherwise), said in
-// SQLite's words. Money is text because SQLite has no exact decimals; ids are never used twice.
-const id = () => integer().primaryKey({ autoIncrement: true })
-// ISO 8601 in UTC with milliseconds: sorts as text, and anybody can read it in the file.
-const timestampMs = customType<{ data: Date; driverData: string }>({
-  dataType: () => 'text',
-  toDriver: (date) => date.toISOString(),
-  fromDriver: (text) => new Date(text)
-})
-const createdAt = () => timestampMs().notNull().default(sql`(strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))`)
-const json = <T>() => text({ mode: 'json' }).$type<T>()
-const newest = (column: Column) => sql`${column} desc`
-
+// SQLite's words. Money is text because SQLite has no exact decimals.
 export const users = sqliteTable('users', {
   id: id(),
   email: text().notNull(),

@@ -63,13 +63,27 @@ export const TimestampSchema = Type.Unsafe<Date>({
   examples: ['2025-01-31T12:00:00.000Z']
 })
 
-/** An exact amount with two places, as text because JSON numbers are not exact. */
-export const AmountSchema = Type.String({
-  pattern: '^(0|[1-9][0-9]{0,7})\\.[0-9]{2}$',
-  maxLength: 11,
-  description: 'Decimal with two places',
-  examples: ['19.90']
-})
+const PLACES = ['no places', 'one place', 'two places', 'three places', 'four places']
+
+/**
+ * An exact number that is not negative, as text because JSON numbers are not exact; in its one spelling, with all its
+ * places.
+ * @param precision digits in all, as NUMERIC counts them
+ * @param scale digits behind the point
+ */
+export function decimal (precision: number, scale: number) {
+  const whole = precision - scale
+  const places = scale === 0 ? '' : `\\.[0-9]{${scale}}`
+  return Type.String({
+    pattern: `^${whole <= 0 ? '0' : whole === 1 ? '[0-9]' : `(0|[1-9][0-9]{0,${whole - 1}})`}${places}$`,
+    maxLength: Math.max(whole, 1) + (scale === 0 ? 0 : scale + 1),
+    description: `Decimal with ${PLACES[scale] ?? `${scale} places`}`,
+    examples: [(whole > 1 ? 19.9 : 0.9).toFixed(scale)]
+  })
+}
+
+/** An amount of money: up to 99 999 999.99. */
+export const AmountSchema = decimal(10, 2)
 
 // Optional in the document, always there for a handler: the validator puts the default in.
 function withDefault<T extends TSchema> (schema: T): T {
@@ -104,6 +118,11 @@ export function cursorPage (pattern: string, examples: string[]) {
     after: Type.Optional(Type.String({ pattern, description: cursorDescription, examples }))
   })
 }
+
+/** Query of a list of documents, newest first. */
+export const DocumentPageSchema = cursorPage(`^${TIME_IN_CURSOR}_[0-9a-f]{24}$`, [
+  '1738324800000_66f1c0a5e4b0a1b2c3d4e5f6'
+])
 
 /** Headers of a created resource. */
 export const CREATED_HEADERS = {

@@ -1,5 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { cursorPage, DocumentIdSchema, IdSchema, line, text, TIME_IN_CURSOR, TimestampSchema } from './common.ts'
+import { DocumentIdSchema, DocumentPageSchema, IdSchema, line, text, TimestampSchema } from './common.ts'
 
 const title = line(1, 200, { examples: ['On the engine'] })
 const content = text(1, 100_000, { examples: ['It weaves algebraic patterns.'] })
@@ -53,9 +53,7 @@ export const PostParamsSchema = Type.Object({ id: { ...DocumentIdSchema, descrip
 
 export const PostCategoryParamsSchema = Type.Object({ category: { ...category, description: 'As the posts have it' } })
 
-export const PostListQuerySchema = cursorPage(`^${TIME_IN_CURSOR}_[0-9a-f]{24}$`, [
-  '1738324800000_66f1c0a5e4b0a1b2c3d4e5f6'
-])
+export const PostListQuerySchema = DocumentPageSchema
 
 export type Post = Static<typeof PostSchema>
 export type PostCreate = Static<typeof PostCreateSchema>

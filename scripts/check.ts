@@ -16,6 +16,7 @@ const STEPS: Record<string, string> = {
   'OpenAPI document': 'tsx --conditions=tandem-source scripts/openapi.ts --check',
   'OpenAPI lint': 'redocly lint docs/openapi.json --config .redocly.yaml --max-problems 20',
   migrations: 'tsx --conditions=tandem-source scripts/check-migrations.ts',
+  '.env.example': 'tsx scripts/env-example.ts --check',
   'test entries': 'tsx scripts/check-tests.ts',
   'known weaknesses': 'tsx scripts/audit.ts'
 }

@@ -1,6 +1,7 @@
 import { startEmbedded, type EmbeddedDatabases } from 'dev-databases'
 import { readSettings } from '../plugins/config.ts'
 import type { Settings } from '../schemas/settings.ts'
+import { readEnvFile } from './env-file.ts'
 
 /** What `startMissing` has started, with the settings that lead there. */
 export interface StartedDatabases extends EmbeddedDatabases {
@@ -9,12 +10,13 @@ export interface StartedDatabases extends EmbeddedDatabases {
 }
 
 /**
- * Starts the databases for which the environment names no URL, under DATA_DIR.
+ * Starts the databases for which neither the environment nor `.env` names a URL, under DATA_DIR.
  * @param onProgress told a line whenever something takes long
  * @throws SettingsError when settings are wrong, or a URL is missing in production; EmbeddedError when a server cannot
  * be had
  */
 export async function startMissing (onProgress: (line: string) => void = console.error): Promise<StartedDatabases> {
+  readEnvFile()
   const { DATABASE_URL, MONGODB_URL, DATA_DIR } = readSettings(process.env)
   const wanted = { postgres: DATABASE_URL === undefined, mongodb: MONGODB_URL === undefined }
   if (!wanted.postgres && !wanted.mongodb) return { urls: {}, stop: async () => {} }

@@ -1,12 +1,12 @@
 // `npm run resync`: compares the copies that each store holds of the other's data, and repairs them. The service may go on running.
 import type { App } from '../app.ts'
-import { copies, type CopyName } from '../plugins/projections/index.ts'
+import { copies, type Copy, type CopyName } from '../plugins/projections/copies.ts'
 import { runCommand } from './command.ts'
 
-const names = Object.keys(copies) as CopyName[]
+const names: string[] = Object.keys(copies)
 const USAGE = [
   'npm run resync               every copy, after a restore too',
-  ...names.map((name) => `npm run resync -- ${name.padEnd(10)} ${copies[name].direction}`),
+  ...Object.entries<Copy>(copies).map(([name, { direction }]) => `npm run resync -- ${name.padEnd(10)} ${direction}`),
   'npm run resync -- anew …     begins with the first id, also where an earlier run was interrupted',
   'npm run resync -- adopt      first makes one pair of two stores that belonged to none or to others, then as above'
 ]
@@ -20,7 +20,7 @@ await runCommand(async ({ projections }: App, given) => {
   projections.onProgress = sayProgress()
   if (isAdoption) await projections.adopt()
   for (const name of wanted) {
-    const { missing = 0, different = 0, extra = 0 } = await projections.resync(name, { isAnew })
+    const { missing = 0, different = 0, extra = 0 } = await projections.resync(name as CopyName, { isAnew })
     const sum = missing + different + extra
     console.log(
       sum === 0 ? `${name}: equal` : `${name}: repaired ${missing} missing, ${different} different, ${extra} extra`

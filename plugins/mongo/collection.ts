@@ -1,5 +1,5 @@
 import type { Document, IndexDescription } from 'mongodb'
-import { FIRST_TIMESTAMP, LAST_TIMESTAMP, MAX_ID } from '../../schemas/common.ts'
+import { FIRST_TIMESTAMP, IdSchema, LAST_TIMESTAMP } from '../../schemas/common.ts'
 import type { ConstraintProblem } from '../../drizzle/constraints.ts'
 
 /** What MongoDB is told about a collection. A file of collections/ declares one; the service makes it so at boot. */
@@ -21,7 +21,7 @@ interface Index extends IndexDescription {
 const NUMBER = ['int', 'long', 'double']
 
 /** An id of a row: a whole number that a double holds exactly. */
-export const ID = { bsonType: NUMBER, multipleOf: 1, minimum: 1, maximum: MAX_ID }
+export const ID = toNumberRule(IdSchema)
 
 /** A number that counts something up. */
 export const COUNTER = { bsonType: NUMBER, multipleOf: 1, minimum: 0, maximum: Number.MAX_SAFE_INTEGER }
@@ -51,5 +51,19 @@ export function toTextRule ({ minLength = 0, maxLength, pattern, format }: TextS
     minLength,
     ...(maxLength === undefined ? {} : { maxLength }),
     ...(rule === undefined ? {} : { pattern: rule })
+  }
+}
+
+/**
+ * The rule of a whole number in a validator: the bounds of the schema.
+ * @param schema the field in the schema of the API
+ * @public
+ */
+export function toNumberRule ({ minimum, maximum }: { minimum?: number; maximum?: number }): Document {
+  return {
+    bsonType: NUMBER,
+    multipleOf: 1,
+    ...(minimum === undefined ? {} : { minimum }),
+    ...(maximum === undefined ? {} : { maximum })
   }
 }

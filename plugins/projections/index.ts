@@ -4,12 +4,10 @@ import changeStream, { type CopyReport } from 'fastify-change-stream'
 import outbox, { isTransient } from 'fastify-outbox'
 import { withTimeout } from '../common/with-timeout.ts'
 import { claimProgress } from './copy-progress.ts'
-import { copyUsers } from './copy-users.ts'
-import { postsToSql } from './posts-to-sql.ts'
+import { copies, type Copy, type CopyName } from './copies.ts'
 import { Keeper, type KeeperOptions } from './fence/keeper.ts'
 import { openStores, reachableMongo, type Stores } from './stores.ts'
 import type { Fence } from './fence/fence.ts'
-import { showsUser, usersToMongo } from './users-to-mongo.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -44,46 +42,14 @@ export interface Projections {
   removedPosts: number
 }
 
-export type CopyName = keyof typeof copies
-
-interface Copy {
-  /** Home and copy, for people. */
-  direction: string
-  /** Begins to carry over what changes. */
-  follow: (app: FastifyInstance, stores: Stores) => void
-  /** Compares and repairs the whole. */
-  resync: (app: FastifyInstance, stores: Stores) => Promise<CopyReport>
-}
-
 const BOOT_WAIT_MS = 5000
 const PROGRESS_MS = 10_000
 // What a process holds that is frozen in the middle of a batch is free again before ten seconds are over.
 const APPLY_MS = 6000
 
-/** Every copy that one store holds of the other's data, by the name of its topic or stream. */
-export const copies = {
-  users: {
-    direction: 'PostgreSQL → MongoDB',
-    follow: (app, stores) => {
-      app.outbox.on('users', usersToMongo(app, stores), {
-        bothEnds: true,
-        shows: (key, event) => showsUser(app, key, event)
-      })
-    },
-    resync: copyUsers
-  },
-  posts: {
-    direction: 'MongoDB → PostgreSQL',
-    follow: (app, stores) => {
-      app.changeStream.follow('posts', postsToSql(app, stores))
-    },
-    resync: (app) => app.changeStream.resync('posts')
-  }
-} satisfies Record<string, Copy>
-
 /**
- * Keeps users in MongoDB and posts in SQL equal to their originals: users by the outbox, posts by a change stream. Only
- * these two write there. Not loaded where a test's double stands in for a database.
+ * Keeps the copies that each store holds equal to their originals: those in MongoDB by the outbox, those in SQL by a
+ * change stream. Only these two write there. Not loaded where a test's double stands in for a database.
  */
 export default fp(async function projections (app) {
   const stores = app.doubles.db || app.doubles.mongo ? undefined : openStores(app)
@@ -102,7 +68,7 @@ export default fp(async function projections (app) {
     applyTimeout: APPLY_MS,
     measureInterval: app.offline ? 0 : 5000
   })
-  for (const { follow } of Object.values(copies)) follow(app, stores)
+  for (const { follow } of Object.values<Copy>(copies)) follow(app, stores)
   const { fence } = stores
   const resync = createResync(app, stores)
   decorate(app, fence, resync)
@@ -113,8 +79,9 @@ export default fp(async function projections (app) {
   })
   if (isOn) {
     keep(app, stores, async (round) => {
-      const purpose = `repair ${round}`
-      return { users: await resync('users', purpose), posts: await resync('posts', purpose) }
+      const reports: Record<string, CopyReport> = {}
+      for (const name of Object.keys(copies) as CopyName[]) reports[name] = await resync(name, `repair ${round}`)
+      return reports
     })
   }
 }, { name: 'projections', dependencies: ['config', 'sql', 'mongo', 'migrations'], fastify: '5.x' })

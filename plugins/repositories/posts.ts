@@ -1,7 +1,8 @@
 import { ObjectId } from 'mongodb'
 import { PostSchema, PostSummarySchema } from '../../schemas/posts.ts'
 import { mongoPages, type Documents } from '../mongo/json/page-reader.ts'
-import { toTimestampCursor, parseTimestampCursor, type Page, type PageRequest } from '../paging/page.ts'
+import { toTimestampCursor, type Page, type PageRequest } from '../paging/page.ts'
+import { getSkip, hasVersion, newestFirst, olderThan } from './documents.ts'
 import type { Precondition } from './expected-version.ts'
 import type { PostSummary } from './users.ts'
 
@@ -31,7 +32,6 @@ export interface NewPost {
 /** `slug: null` takes the slug away. */
 export type PostChanges = Partial<Omit<NewPost, 'slug'>> & { slug?: string | null }
 
-const newestFirst = { created_at: -1, _id: -1 } as const
 const getCursor = ({ created_at, id }: PostSummary) => toTimestampCursor(created_at, id)
 const readPosts = mongoPages('posts', PostSchema, getCursor)
 const readSummaries = mongoPages('posts', PostSummarySchema, getCursor)
@@ -97,35 +97,4 @@ function toUpdate ({ slug, ...changes }: PostChanges) {
 
 function toPost ({ _id, version = 0, ...post }: PostDocument): StoredPost {
   return { id: _id.toHexString(), ...post, version }
-}
-
-/** The filter of a write that expects a version; 0 stands for documents that have none yet. */
-function hasVersion ({ match, noneMatch }: Precondition): object {
-  const wanted = match?.map(toStored)
-  const unwanted = noneMatch === '*' ? undefined : noneMatch?.map(toStored)
-  const conditions = [
-    ...(wanted === undefined ? [] : [{ version: { $in: wanted } }]),
-    ...(unwanted === undefined ? [] : [{ version: { $nin: unwanted } }]),
-    // No post that is there has an _id of this type.
-    ...(noneMatch === '*' ? [{ _id: { $type: 'null' } }] : [])
-  ]
-  return conditions.length === 0 ? {} : { $and: conditions }
-}
-
-function toStored (version: string): number | null {
-  return version === '0' ? null : Number(version)
-}
-
-function getSkip ({ skip, after }: PageRequest): { skip?: number } {
-  return skip === undefined || after !== undefined ? {} : { skip }
-}
-
-// The first condition bounds the scan of the index, the second leaves out what shares the moment and came before.
-function olderThan (after: string | undefined): object {
-  if (after === undefined) return {}
-  const { createdAt, id } = parseTimestampCursor(after)
-  return {
-    created_at: { $lte: createdAt },
-    $or: [{ created_at: { $lt: createdAt } }, { _id: { $lt: new ObjectId(id) } }]
-  }
 }

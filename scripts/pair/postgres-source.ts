@@ -1,10 +1,13 @@
 import type pg from 'pg'
+import { copiedTable } from '../../plugins/projections/fence/copied-table.ts'
 import { readState } from '../../plugins/projections/fence/sql-marks.ts'
 import type { SqlSource } from './common-fence.ts'
 import { BackupError } from './errors.ts'
 import { connectPostgres, dumpPostgres, readApplied, readSequences } from './postgres.ts'
 
 const HOLD_MS = 500
+// What MongoDB is told about, and how far.
+const HELD = [...(copiedTable === undefined ? [] : [copiedTable.table]), 'outbox', 'fence']
 
 /** A backup of a PostgreSQL database: one connection holds, the other one reads. */
 export async function openPostgres (url: string): Promise<SqlSource> {
@@ -42,7 +45,7 @@ export async function openPostgres (url: string): Promise<SqlSource> {
 async function holdPostgres (holder: pg.Client): Promise<boolean> {
   await holder.query(`BEGIN; SET LOCAL lock_timeout = ${HOLD_MS}`)
   try {
-    await holder.query('LOCK TABLE users, outbox, fence IN SHARE MODE')
+    await holder.query(`LOCK TABLE ${HELD.join(', ')} IN SHARE MODE`)
     return true
   } catch (error) {
     await holder.query('ROLLBACK')

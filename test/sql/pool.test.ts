@@ -221,11 +221,11 @@ t.test('echo', async (t) => {
 })
 
 t.test('nothing in the log, in the pool or in an error shows the password', async (t) => {
-  const url = new URL(databaseUrl)
-  url.password = 'pa55word'
-  const { pool, log } = await createPool(t, { DATABASE_URL: url.href })
+  const { password } = new URL(databaseUrl)
+  t.ok(password.length > 8, 'the server asks for one')
+  const { pool, log } = await createPool(t)
   await pool.query('select 1')
-  t.notMatch(inspect(pool, { depth: 6, showHidden: false }) + JSON.stringify(log), /pa55word/)
+  t.notOk((inspect(pool, { depth: 6, showHidden: false }) + JSON.stringify(log)).includes(password))
 })
 
 t.test('sessions that end', async (t) => {

@@ -1,5 +1,6 @@
 import type { Db } from 'mongodb'
 import { MAX_ID } from '../../../schemas/common.ts'
+import { copiedTable } from './copied-table.ts'
 import type { MongoMarks } from './judge.ts'
 
 interface FenceDocument {
@@ -20,13 +21,14 @@ function fences (db: Db) {
 
 /** Reads MongoDB's half of the fence, and the highest ids and versions it knows of; each from the end of an index. */
 export async function readMarks (db: Db): Promise<MongoMarks> {
-  const [document, user, event, author] = await Promise.all([
+  const { copy, references = [] } = copiedTable ?? {}
+  const [document, user, event, ...referred] = await Promise.all([
     fences(db).findOne({ _id: 'fence' }),
-    highest(db, 'users', '_id', HIGHEST),
-    highest(db, 'users', '_v', Number.MAX_SAFE_INTEGER),
-    highest(db, 'posts', 'author_id', HIGHEST)
+    copy === undefined ? 0 : highest(db, copy.collection, copy.id, HIGHEST),
+    copy === undefined ? 0 : highest(db, copy.collection, copy.version, Number.MAX_SAFE_INTEGER),
+    ...references.map(({ collection, field }) => highest(db, collection, field, HIGHEST))
   ])
-  return { mark: document ?? undefined, user, event, author }
+  return { mark: document ?? undefined, user, event, author: Math.max(0, ...referred) }
 }
 
 // Other writers may have stored anything; of a value that is no number nothing is known.

@@ -1,4 +1,5 @@
 import type { Sql } from '../sql.ts'
+import { copiedTable } from './copied-table.ts'
 import type { SqlState } from './judge.ts'
 
 type Engine = 'postgres' | 'sqlite'
@@ -18,10 +19,12 @@ const MARK =
 const sequence = (name: string) => `(SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM ${name})`
 const counted = (table: string) => `(SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = '${table}')`
 const READ = {
-  postgres: `SELECT ${sequence('users_id_seq')} AS "user", ${
+  postgres: `SELECT ${copiedTable === undefined ? '0' : sequence(`${copiedTable.table}_id_seq`)} AS "user", ${
     sequence('outbox_id_seq')
   } AS event, pg_is_in_recovery() AS replica, ${MARK}`,
-  sqlite: `SELECT ${counted('users')} AS "user", ${counted('outbox')} AS event, ${MARK}`
+  sqlite: `SELECT ${copiedTable === undefined ? '0' : counted(copiedTable.table)} AS "user", ${
+    counted('outbox')
+  } AS event, ${MARK}`
 }
 
 /**
@@ -77,13 +80,16 @@ export async function confirm (sql: Sql, { epoch, counter }: { epoch: number; co
 }
 
 /**
- * Makes ids and versions go on behind what MongoDB has seen, so that none comes again. Nobody inserts users meanwhile.
+ * Makes ids and versions go on behind what MongoDB has seen, so that none comes again. Nobody inserts rows meanwhile.
  * @param highest the highest id of a user, and of an event
  */
 export async function lift (tx: Sql, engine: Engine, highest: { user: number; event: number }): Promise<void> {
+  const copied = copiedTable === undefined ? [] : [[copiedTable.table, highest.user] as const]
+  const marks = [...copied, ['outbox', highest.event] as const]
   if (engine === 'postgres') {
-    await tx.query('LOCK TABLE users, outbox IN SHARE ROW EXCLUSIVE MODE')
-    for (const [name, value] of [['users_id_seq', highest.user], ['outbox_id_seq', highest.event]] as const) {
+    await tx.query(`LOCK TABLE ${marks.map(([table]) => table).join(', ')} IN SHARE ROW EXCLUSIVE MODE`)
+    for (const [table, value] of marks) {
+      const name = `${table}_id_seq`
       await tx.query(
         `SELECT setval('${name}', $1::bigint) FROM ${name} WHERE last_value <= $1::bigint AND $1::bigint > 0`,
         [
@@ -93,7 +99,7 @@ export async function lift (tx: Sql, engine: Engine, highest: { user: number; ev
     }
     return
   }
-  for (const [table, value] of [['users', highest.user], ['outbox', highest.event]] as const) {
+  for (const [table, value] of marks) {
     const { rows } = await tx.query('UPDATE sqlite_sequence SET seq = max(seq, $2) WHERE name = $1 RETURNING name', [
       table,
       value

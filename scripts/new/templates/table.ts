@@ -1,0 +1,92 @@
+import type { Field } from '../fields.ts'
+import { capitalize } from '../names.ts'
+import type { Resource } from '../resource.ts'
+
+type Dialect = 'postgres' | 'sqlite'
+
+/** The table of a resource, for `drizzle/postgres.ts` and `drizzle/sqlite.ts`. */
+export function table (resource: Resource, dialect: Dialect): string {
+  const { many, table: name, fields, pluralWords } = resource
+  const one = ['check', 'rule', 'rules', 'uniqueIndex'].includes(resource.one) ? 'row' : resource.one
+  const call = dialect === 'postgres' ? 'pgTable' : 'sqliteTable'
+  const rules = [
+    ...fields.filter(({ isUnique }) => isUnique).map(({ name: field }) =>
+      `uniqueIndex('${name}_${field}_key').on(${one}.${field})`
+    ),
+    ...fields.filter(isChecked).map(({ name: field }) => {
+      const rule = `${name}_${field}_check`
+      return `check('${rule}', rules.${rule}.check(${one}.${field}))`
+    })
+  ]
+  const comment = dialect === 'postgres' ? `/** ${capitalize(pluralWords)}. \`version\` counts the writes. */\n` : ''
+  return `${comment}export const ${many} = ${call}('${name}', {
+  id: id(),
+${fields.map((field) => `  ${field.name}: ${toColumn(field, dialect)}.notNull(),`).join('\n')}
+  version: ${dialect === 'postgres' ? "bigint({ mode: 'number' })" : 'integer()'}.notNull().default(1),
+  created_at: createdAt(),
+  updated_at: createdAt()
+}${rules.length === 0 ? '' : `, (${one}) => [\n${rules.map((rule) => `  ${rule}`).join(',\n')}\n]`})
+`
+}
+
+/** What the columns and rules of a resource need of Drizzle. */
+export function getDrizzleNames ({ fields }: Resource, dialect: Dialect): string[] {
+  const types = fields.map((field) => /^\w+/.exec(toColumn(field, dialect))?.[0] ?? '')
+  return [
+    ...types,
+    ...(dialect === 'postgres' ? ['bigint'] : ['integer']),
+    ...(fields.some(({ isUnique }) => isUnique) ? ['uniqueIndex'] : []),
+    ...(fields.some(isChecked) ? ['check'] : [])
+  ]
+}
+
+/** Entries of `drizzle/rules.ts`. */
+export function rules ({ table, type, fields }: Resource): string[] {
+  return fields.filter(isChecked).map((field) => {
+    const name = `${table}_${field.name}_check`
+    const bounds = `${type}CreateSchema.properties.${field.name}`
+    return `${name}: ${getRule(field)}(${field.type === 'decimal' ? '' : bounds})`
+  })
+}
+
+/** The functions of `drizzle/checks.ts` that the rules of a resource call. */
+export function getRuleNames ({ fields }: Resource): string[] {
+  return fields.filter(isChecked).map(getRule)
+}
+
+function getRule ({ type }: Field): string {
+  return { text: 'hasLength', integer: 'isBetween', decimal: 'isNotNegative', boolean: '' }[type]
+}
+
+/** Entries of `drizzle/constraints.ts`. */
+export function constraints ({ table, words, fields }: Resource): string[] {
+  return fields.flatMap((field) => {
+    const pointer = `pointer: '/${field.name}'`
+    const key = `${table}_${field.name}_key: { ${pointer}, detail: '${uniqueDetail(words, field)}' }`
+    const check = `${table}_${field.name}_check: { ${pointer}, detail: rules.${table}_${field.name}_check.detail }`
+    return [...(field.isUnique ? [key] : []), ...(isChecked(field) ? [check] : [])]
+  })
+}
+
+/** What a client is told where a value is taken. */
+export function uniqueDetail (words: string, { name }: Field): string {
+  return `${capitalize(words)} with this ${name.replaceAll('_', ' ')} already exists`
+}
+
+function isChecked ({ type }: Field): boolean {
+  return type !== 'boolean'
+}
+
+function toColumn (field: Field, dialect: Dialect): string {
+  const isPostgres = dialect === 'postgres'
+  switch (field.type) {
+    case 'text':
+      return 'text()'
+    case 'integer':
+      return 'integer()'
+    case 'decimal':
+      return isPostgres ? `numeric({ precision: ${field.precision}, scale: ${field.scale} })` : 'text()'
+    default:
+      return isPostgres ? 'boolean()' : "integer({ mode: 'boolean' })"
+  }
+}
