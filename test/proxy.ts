@@ -52,6 +52,14 @@ export class Proxy {
     return led.href
   }
 
+  /** The URL of a MongoDB, led through this proxy, to this one server whatever it says of its replica set. */
+  throughDirectly (url: string): string {
+    const led = new URL(this.through(url))
+    led.searchParams.delete('replicaSet')
+    led.searchParams.set('directConnection', 'true')
+    return led.href
+  }
+
   /** Leads links that are opened from now on to the host and port of another URL; open ones stay where they are. */
   switchTo (url: string): void {
     const { hostname, port } = new URL(url)

@@ -172,7 +172,7 @@ t.test('F1 F2 databases that cannot be reached do not stop the service', async (
   const server = startServer(t, {
     ...env,
     DATABASE_URL: sql.through(env['DATABASE_URL'] ?? ''),
-    MONGODB_URL: `mongodb://127.0.0.1:${mongo.port}/?directConnection=true`
+    MONGODB_URL: mongo.throughDirectly(env['MONGODB_URL'] ?? '')
   })
   const origin = await server.origin
   t.equal((await fetch(`${origin}/livez`)).status, 200, 'it lives')

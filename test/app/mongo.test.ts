@@ -164,12 +164,9 @@ t.test('F2 without MongoDB the service starts, and heals when it comes', async (
   t.teardown(() => proxy.close())
   proxy.refuse()
   const log: string[] = []
-  const url = new URL(proxy.through(mongoUrl))
-  url.searchParams.delete('replicaSet')
-  url.searchParams.set('directConnection', 'true')
   const app = await build(t, {
     settings: {
-      MONGODB_URL: url.href
+      MONGODB_URL: proxy.throughDirectly(mongoUrl)
     },
     logger: {
       level: 'info',

@@ -36,7 +36,10 @@ t.test('the audit sees every kind of broken promise', async (t) => {
   }
   const post = async (marker: string) => {
     const { insertedId } = await stores.mongo.collection('posts').insertOne({ title: marker, category: 'new' })
-    await sql.query("INSERT INTO posts VALUES ($1, 1, $2, 'new', 1, now())", [String(insertedId), marker])
+    await sql.query(
+      "INSERT INTO posts (id, author_id, title, category, content_length, created_at) VALUES ($1, 1, $2, 'new', 1, now())",
+      [String(insertedId), marker]
+    )
   }
   const fact = (marker: string, rest: Partial<Fact> = {}): Fact => ({
     kind: 'user',

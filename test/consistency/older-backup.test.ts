@@ -89,7 +89,7 @@ for (const engine of ['postgres', 'sqlite'] as const) {
     await until('the post is copied', async () => {
       const { body } = await app.inject('/users?limit=1')
       return body.includes('kept')
-    })
+    }, 60_000)
     const payload = { name: 'New', email: 'new@example.com' }
     t.match(await app.inject({ method: 'POST', url: '/users', payload }), { statusCode: 201 })
   })

@@ -296,7 +296,9 @@ t.test('two processes on the same databases share the work; the rest takes over 
 t.test('resync: copies that were edited by hand are repaired, and the differences told', async (t) => {
   const app = await build(t)
   for (const name of ['Ada', 'Bob', 'Cid', 'Dan', 'Eve']) await createUser(app, name, { prefer: 'wait=5' })
-  const documents = mongoDatabase(app).collection<{ _id: number; name?: string; _v: number; _deleted?: boolean }>(
+  const documents = mongoDatabase(app).collection<
+    { _id: number; name?: string; email?: string; _v: number; _deleted?: boolean }
+  >(
     'users'
   )
   const before = await summaries(app)
@@ -307,7 +309,7 @@ t.test('resync: copies that were edited by hand are repaired, and the difference
   await documents.updateOne({ _id: ids[1] }, { $set: { name: 'From the future', _v: 1e9 } })
   await documents.updateOne({ _id: ids[2] }, { $set: { _deleted: true } })
   await documents.deleteOne({ _id: ids[3] })
-  await documents.insertOne({ _id: 4711, name: 'Nobody', _v: 1 })
+  await documents.insertOne({ _id: 4711, name: 'Nobody', email: 'nobody@example.com', _v: 1 })
   t.same(await app.projections.resync('users'), { missing: 1, different: 3, extra: 1 })
   t.same(await summaries(app), before)
   t.same(await app.projections.resync('users'), { missing: 0, different: 0, extra: 0 })
@@ -320,11 +322,11 @@ t.test('resync: copies that were edited by hand are repaired, and the difference
   await app.pg.query('UPDATE posts SET title = $1 WHERE id = $2', ['Forged', posts[0]?.id])
   await app.pg.query('DELETE FROM posts WHERE id = $1', [posts[1]?.id])
   await app.pg.query(
-    "INSERT INTO posts SELECT 'zzz', author_id, title, category, content_length, created_at FROM posts WHERE id = $1",
+    "INSERT INTO posts (id, author_id, title, category, content_length, created_at) SELECT 'zzz', author_id, title, category, content_length, created_at FROM posts WHERE id = $1",
     [posts[2]?.id]
   )
   await app.pg.query(
-    "INSERT INTO posts SELECT '000', author_id, title, category, content_length, created_at FROM posts WHERE id = $1",
+    "INSERT INTO posts (id, author_id, title, category, content_length, created_at) SELECT '000', author_id, title, category, content_length, created_at FROM posts WHERE id = $1",
     [posts[2]?.id]
   )
   t.same(await app.projections.resync('posts'), { missing: 1, different: 1, extra: 2 })
@@ -343,12 +345,14 @@ t.test('resync of many: in batches, between two posts and behind the last one to
   const documents = mongoDatabase(app).collection<{ _id: number; _v: number }>('users')
   await documents.deleteMany({ _id: { $mod: [3, 0] } })
   await documents.updateMany({ _id: { $mod: [3, 1] } }, { $set: { name: 'Forged' } })
-  await documents.insertMany(Array.from({ length: 2100 }, (_, n) => ({ _id: 10_000 + n, name: 'Nobody', _v: 1 })))
+  await documents.insertMany(
+    Array.from({ length: 2100 }, (_, n) => ({ _id: 10_000 + n, name: 'Nobody', email: 'nobody@example.com', _v: 1 }))
+  )
   const thirds = (rest: number) => Array.from({ length: 2501 }, (_, n) => n + 1).filter((id) => id % 3 === rest).length
   t.same(await app.projections.resync('users'), { missing: thirds(0), different: thirds(1), extra: 2100 })
   t.same(await app.projections.resync('users'), { missing: 0, different: 0, extra: 0 })
   await app.pg.query(
-    `INSERT INTO posts SELECT x || lpad(n::text, 12, '0'), 1, 't', 'c', 1, now() FROM generate_series(1, 1300) AS n, unnest(array['000000000000', 'ffffffffffff']) AS x`
+    `INSERT INTO posts (id, author_id, title, category, content_length, created_at) SELECT x || lpad(n::text, 12, '0'), 1, 't', 'c', 1, now() FROM generate_series(1, 1300) AS n, unnest(array['000000000000', 'ffffffffffff']) AS x`
   )
   t.same(await app.projections.resync('posts'), { missing: 0, different: 0, extra: 2600 })
   t.equal((await sqlPosts(app)).length, 1)

@@ -9,7 +9,7 @@ type Claims = Record<string, unknown>
 
 /** Claims of a caller whose token is valid for a minute. */
 export function claimsOf (tenant: string, sub = 'ada', role = 'writer'): Claims {
-  return { sub, tenant, role, iss: ISSUER.issuer, aud: ISSUER.audience, exp: Math.floor(Date.now() / 1000) + 60 }
+  return { sub, tenant, role, iss: ISSUER.issuer, aud: ISSUER.audience, exp: Math.floor(Date.now() / 1000) + 3600 }
 }
 
 const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')

@@ -94,13 +94,10 @@ t.test('F10 MongoDB: the primary steps down, then the server is killed, under lo
 t.test('F12 MongoDB goes silent', async (t) => {
   const { mongoUrl } = await databases(t)
   const proxy = await Proxy.start(mongoUrl)
-  const through = new URL(mongoUrl)
   const app = await build(t, {
     settings: {
       PROJECTIONS: false,
-      MONGODB_URL: `mongodb://127.0.0.1:${proxy.port}/?directConnection=true&appName=${
-        through.searchParams.get('appName') ?? ''
-      }`
+      MONGODB_URL: proxy.throughDirectly(mongoUrl)
     }
   })
   t.teardown(() => proxy.close())
@@ -129,9 +126,7 @@ t.test('F36 MongoDB is down while users are written', async (t) => {
   const proxy = await Proxy.start(mongoUrl)
   const app = await build(t, {
     settings: {
-      MONGODB_URL: `mongodb://127.0.0.1:${proxy.port}/?directConnection=true&appName=${
-        new URL(mongoUrl).searchParams.get('appName') ?? ''
-      }`
+      MONGODB_URL: proxy.throughDirectly(mongoUrl)
     }
   })
   t.teardown(() => proxy.close())

@@ -123,7 +123,7 @@ onEachEngine(t, async (t, service) => {
         'user_id=x',
         'limit=101',
         'skip=1&after=1_1',
-        `after=${'9'.repeat(14)}_1`
+        `after=${'9'.repeat(16)}_1`
       ]
     ) isProblem(t, await get(`/orders?${query}`), 400)
     t.equal((await get('/orders?after=9999999999999_9999999999')).statusCode, 200)

@@ -205,7 +205,7 @@ onEachEngine(t, async (t, service) => {
           `after=1_${absent}&skip=1`,
           'limit=0',
           'skip=10001',
-          `after=${'9'.repeat(14)}_${absent}`
+          `after=${'9'.repeat(16)}_${absent}`
         ]
       ) isProblem(t, await get(`${path}?${query}`), 400)
     }

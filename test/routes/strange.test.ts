@@ -26,7 +26,7 @@ const STRANGE: Document[] = [
   { author_id: new Double(1.5) },
   { author_id: 'seven' },
   { author_id: -1 },
-  { author_id: 2 ** 40 },
+  { author_id: 2 ** 53 },
   { created_at: new Date(8.64e15) },
   { created_at: new Date(-8.64e15) },
   { created_at: new Date('+010000-01-01T00:00:00Z') },

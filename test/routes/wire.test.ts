@@ -62,6 +62,7 @@ class Wiretap {
 function reader (note: (entry: string) => void): (chunk: Buffer) => void {
   let rest: Buffer = Buffer.alloc(0)
   let isStarted = false
+  let isBeside = false
   let current: string[] = []
   return (chunk) => {
     rest = Buffer.concat([rest, chunk])
@@ -74,6 +75,9 @@ function reader (note: (entry: string) => void): (chunk: Buffer) => void {
       const body = rest.subarray(header + 4, length)
       rest = rest.subarray(length)
       isStarted = true
+      // Whoever ends transactions of both stores has a connection of its own.
+      if (type === 'startup') isBeside = body.includes('tandem recovery')
+      if (isBeside) continue
       if (type === 'Q') note(textAt(body, 0))
       if (type === 'P') current.push('Parse')
       if (type === 'B') current.push(textAt(body, body.indexOf(0) + 1))

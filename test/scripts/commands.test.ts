@@ -97,7 +97,9 @@ t.test('npm run resync: repairs both copies and says what it found', async (t) =
   const { environment, sql, mongo, database } = await stores(t)
   await sql.query("INSERT INTO users (email, name) VALUES ('ada@example.com', 'Ada')")
   await sql.query('DELETE FROM outbox')
-  await sql.query("INSERT INTO posts VALUES ('000000000000000000000000', 1, 'forged', 'x', 1, now())")
+  await sql.query(
+    "INSERT INTO posts (id, author_id, title, category, content_length, created_at) VALUES ('000000000000000000000000', 1, 'forged', 'x', 1, now())"
+  )
   t.match(await run(environment, 'resync.js'), {
     code: 0,
     out: 'users: repaired 1 missing, 0 different, 0 extra\nposts: repaired 0 missing, 0 different, 1 extra\n'

@@ -21,7 +21,8 @@ t.test(
     t.ok(tests.includes('test/routes/users.test.ts'))
     t.ok(tree.has('test/routes/conflicts.test.ts'), 'tests that need no example stay')
     const code = tree.names().filter((name) =>
-      /^(app|server)\.ts$|^(plugins|routes|schemas|drizzle|scripts(?!\/new\/templates))\/.*\.ts$/.test(name)
+      /^(app|server)\.ts$|^(plugins|routes|schemas|drizzle|scripts(?!\/new\/templates|\/clients\/programs))\/.*\.ts$/
+        .test(name)
     )
     for (const name of code) {
       for (const [, file = ''] of tree.read(name).matchAll(/(?:from |import\()'(\.[^'`]+)'/g)) {

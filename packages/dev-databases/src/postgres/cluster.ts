@@ -99,7 +99,7 @@ export async function startCluster (
     const said = launched.said()
     // Somebody took the port between our look and the server's; or processes of a killed server are still leaving.
     const isPortTaken = /could not bind|Address already in use/i.test(said)
-    const isOldLeaving = /pre-existing shared memory block|lock file "postmaster.pid" already exists/.test(said)
+    const isOldLeaving = /pre-existing shared memory block|lock file "[^"]*" already exists/.test(said)
     if (isPortTaken) wanted = undefined
     if ((!isPortTaken && !isOldLeaving) || Date.now() > until) {
       throw explainPostgres(launched.exited() ?? 'not ready in time', said, cluster.folder, cluster.log)

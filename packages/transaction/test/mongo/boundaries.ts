@@ -99,7 +99,7 @@ export async function boundaries (t: Test, server: Server): Promise<void> {
       status: 500,
       json: {
         code: 'TX_USAGE',
-        message: /lives in SQL; read MongoDB through app\.mongo\.db, declare store: 'mongo', or crossStore: 'outbox'/
+        message: /lives in SQL; read MongoDB through app\.mongo\.db, declare store: 'mongo', or crossStore/
       }
     })
     t.match(await send('POST', '/none'), { status: 200, json: { db: 'autocommit', name: 'mongo' } })
