@@ -75,8 +75,8 @@ function reader (note: (entry: string) => void): (chunk: Buffer) => void {
       const body = rest.subarray(header + 4, length)
       rest = rest.subarray(length)
       isStarted = true
-      // Whoever ends transactions of both stores has a connection of its own.
-      if (type === 'startup') isBeside = body.includes('tandem recovery')
+      // What runs beside requests has connections of its own, under names of its own.
+      if (type === 'startup') isBeside = !body.includes('application_name\0tandem\0')
       if (isBeside) continue
       if (type === 'Q') note(textAt(body, 0))
       if (type === 'P') current.push('Parse')
