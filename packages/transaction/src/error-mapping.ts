@@ -86,12 +86,13 @@ const SQLITE: Record<string, MappedError> = {
 const MONGO: ReadonlyArray<[MappedError, number[]]> = [
   [DUPLICATE, [11000, 11001]],
   [DOCUMENT, [121]],
-  [CONFLICT, [112, 117, 244, 251]],
+  [CONFLICT, [112, 117, 239, 244, 246, 251]],
   [LOCKED, [24, 46]],
   [SLOW, [50, 262]],
   [UNKNOWN, [64]], // stored, but not confirmed by a majority
   [TOO_LARGE, [10334, 17280]],
   [UNAVAILABLE, [91, 189, 10058, 10107, 11600, 11602, 13435, 13436]], // no primary, or shutting down
+  [UNAVAILABLE, [6, 7, 89, 9001, 134, 211]], // a member is not reached, or has just started: no majority or no keys yet
   [UNAVAILABLE, [13, 18, 8000]], // our credentials
   [RESOURCES, [146, 292, 14031]],
   [VALUE, [9, 14, 15, 28, 40, 52, 56, 57, 66, 16755]]

@@ -16,7 +16,8 @@ interface Row {
 
 const MARK =
   'f.pair, f.epoch, f.counter, f.confirmed, f.mend_wanted - f.mend_done AS mends FROM (SELECT 1 AS one) AS one LEFT JOIN fence AS f ON f.id = one.one'
-const sequence = (name: string) => `(SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM ${name})`
+// One that was set and not used since, as by a migration, has given out all below.
+const sequence = (name: string) => `(SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM ${name})`
 const counted = (table: string) => `(SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = '${table}')`
 const READ = {
   postgres: `SELECT ${copiedTable === undefined ? '0' : sequence(`${copiedTable.table}_id_seq`)} AS "user", ${
