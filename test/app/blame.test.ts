@@ -3,6 +3,7 @@ import { connect, type AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { mapError } from 'fastify-transaction'
 import t, { type Test } from 'tap'
 import pg from 'pg'
 import type { App } from '../../app.ts'
@@ -155,4 +156,15 @@ t.test('a client that hangs up is no fault of the service', async (t) => {
 
   await hangUp('/own', 'application/octet-stream', 'abc')
   t.ok(await comesTrue(async () => await count('internal') === 1), 'but what the handler itself fails with is')
+})
+
+t.test('an error of a socket that the driver of MongoDB passes on as it is', (t) => {
+  const ended = (at: string) => {
+    const error = Object.assign(new Error('This socket has been ended by the other party'), { code: 'EPIPE' })
+    error.stack = `Error: ${error.message}\n    at Socket.writeAfterFIN\n    at Connection.writeCommand (${at})`
+    return mapError(error)?.type
+  }
+  t.equal(ended('/app/node_modules/mongodb/lib/cmap/connection.js:1:1'), 'database-unavailable')
+  t.equal(ended('/app/node_modules/undici/lib/dispatcher/client.js:1:1'), undefined)
+  t.end()
 })

@@ -12,7 +12,13 @@ export function noteDatabaseError<Thrown> (error: Thrown): Thrown {
   return error
 }
 
-/** True for an error that was noted where the connection is. */
+/**
+ * Where MongoDB's driver writes to its sockets. Some of their errors it passes on as they are: only the stack tells whose
+ * they are.
+ */
+const MONGO_SOCKET = /[\\/]mongodb[\\/](?:src|lib)[\\/]cmap[\\/]/
+
+/** True for an error that was noted where the connection is, or came from a socket of MongoDB's driver. */
 export function isDatabaseError (error: object): boolean {
-  return fromDatabase.has(error)
+  return fromDatabase.has(error) || (error instanceof Error && MONGO_SOCKET.test(error.stack ?? ''))
 }
