@@ -41,9 +41,16 @@ const failures: Record<string, Handler> = {
     reply.header('x-fail', 'yes')
     return { a: 1 }
   },
+  'deadline in a statement': async (request) => await request.transaction.query('select pg_sleep(1)'),
   deadline: async () => await new Promise(() => {}),
   'swallowed deadline': async (request) => {
     await comesTrue(() => request.transaction.settled !== undefined)
+    return { a: 1 }
+  },
+  'a success after the deadline': async (request, reply) => {
+    await comesTrue(() => request.transaction.settled !== undefined)
+    // The plugin has answered the deadline by now, and an error handler that waits has not.
+    await comesTrue(() => reply.statusCode >= 400, 5)
     return { a: 1 }
   },
   'header': async (_request, reply) => {
@@ -77,6 +84,13 @@ const answers: Record<string, (reply: FastifyReply) => void> = {
     raw.flushHeaders()
     raw.end()
   },
+  'an error, later': (reply) => {
+    reply.hijack()
+    setTimeout(() => {
+      reply.raw.writeHead(503)
+      reply.raw.end('"message":"by the error handler"')
+    }, 5)
+  },
   later: (reply) => {
     reply.hijack()
     setImmediate(() => {
@@ -91,7 +105,7 @@ function addFailures (app: FastifyInstance): void {
     if (reply.getHeader('x-fail') !== undefined && reply.statusCode < 400) throw new Error('no')
   })
   for (const [name, handler] of Object.entries(failures)) {
-    const deadline = name.endsWith('deadline') ? 100 : 0
+    const deadline = name.includes('deadline') ? 100 : 0
     app.post(`/${name.replaceAll(' ', '-')}`, { config: { transaction: { deadline } } }, async (request, reply) => {
       await insert(request, 1)
       return await handler(request, reply)
@@ -112,7 +126,7 @@ for (const [way, answer] of Object.entries(answers)) {
           if (style !== 'async') app.setErrorHandler(byHand)
           else {
             app.setErrorHandler(async (error, request, reply) => {
-              await sleep(1)
+              await sleep(15)
               byHand(error, request, reply)
             })
           }

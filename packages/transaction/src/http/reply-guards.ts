@@ -76,7 +76,7 @@ function guardReply (transactional: Guarded): () => void {
 
   reply.hijack = function hijackWhileOpen () {
     // A reply that is on its way cannot be taken over.
-    if (transactional.errorHandlers.isAnswered(transactional)) return reply
+    if (transactional.errorHandlers.isAnswered(transactional) || reply.sent) return reply
     const mistake = transactional.isRefused ? refusal('reply.hijack()') : findMistake(transactional, 'reply.hijack()')
     if (mistake !== undefined) {
       transactional.refuse(mistake)
@@ -139,7 +139,7 @@ function guardRaw (transactional: Guarded, unguard: () => void): () => void {
  */
 function mayWrite (transactional: Guarded, method: string, isError: boolean): 'yes' | 'begin' | 'no' {
   if (transactional.isWriting) return 'yes'
-  if (transactional.isPausing) return 'no'
+  if (transactional.isPausing || transactional.reply.raw.writableEnded) return 'no'
   // Once refused, only Fastify's last resort for errors is let through, which begins with writeHead.
   if (transactional.isRefused && !(isError && method === 'writeHead')) {
     // An error handler that is given the refusal and answers it by hand, too: the next one has to.

@@ -178,9 +178,12 @@ export class TransactionalRequest {
     this.isRefusing = isRefusing
   }
 
-  /** Takes the guards off the reply; not where the program was refused, whose writes must not reach the client, unless `always`. */
+  /**
+   * Takes the guards off the reply. Unless `always` they stay where the program was refused, and where the deadline or a
+   * lost client ended the transaction: handler and error handler may both answer that, one after the other's reply.
+   */
   release ({ always = false } = {}): void {
-    if (this.isRefused && !always) return
+    if ((this.isRefused || this.tx.abortReason !== undefined) && !always) return
     this.#guards.takeOff()
   }
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { outsideTransaction } from '../core/outside-queries.ts'
 import { ConnectionLostError, OutcomeUnknownError } from '../errors.ts'
 import type { Decisions, Verdict } from './decisions.ts'
@@ -125,7 +126,7 @@ export class Coordinator {
     for (const until = performance.now() + patience;;) {
       const verdict = await this.#decisions.decide(gid)
       if (verdict !== 'undecided' || performance.now() > until) return verdict
-      await new Promise((resolve) => setTimeout(resolve, 100))
+      await sleep(100)
     }
   }
 

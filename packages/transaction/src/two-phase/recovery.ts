@@ -110,7 +110,7 @@ export class Recovery {
     const { stores } = this.#options
     const { halves } = await stores.check()
     const found = await halves.list()
-    this.#prepared = found.map((each) => this.#describe(each, 'waiting'))
+    this.#prepared = found.map((each) => ({ ...each, doubt: 'waiting' }))
     // A store that is away leaves the pair unknown.
     const pair = found.length > 0 || isThorough ? await stores.readPair().catch(() => undefined) : undefined
     await this.#endAll(found, pair)
@@ -135,9 +135,9 @@ export class Recovery {
       })
     )
     const ended = new Set(own.filter(({ gid }) => !doubts.has(gid)).map(({ gid }) => gid))
-    this.#prepared = found.filter(({ gid }) => !ended.has(gid)).map((each) =>
-      this.#describe(each, doubts.get(each.gid) ?? 'waiting')
-    )
+    this.#prepared = found.filter(({ gid }) => !ended.has(gid)).map((each) => (
+      { ...each, doubt: doubts.get(each.gid) ?? 'waiting' }
+    ))
   }
 
   /** Carries a decision out; resolves to what is still in doubt. */
@@ -155,10 +155,6 @@ export class Recovery {
     if (decision === 'abort') cleaner.add(gid, decision)
     else await this.#sweep.clean([gid])
     return undefined
-  }
-
-  #describe ({ gid, age }: Prepared, doubt: Doubt): InDoubt {
-    return { gid, doubt, age }
   }
 
   /** Says once of each what somebody must look at. */
