@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePorts } from '../scripts/ledger/ports.ts'
 import type { Databases, Peer } from './peers.ts'
 
 /** A server that is being measured. */
@@ -22,7 +22,7 @@ export async function startPeer (
   databases: Databases,
   cpu?: number
 ): Promise<Running> {
-  const port = await freePort()
+  const [port = 0] = await freePorts(1)
   const [program = '', ...args] = cpu === undefined ? command : ['taskset', '-c', String(cpu), ...command]
   const child = spawn(program, args, {
     env: { ...process.env, ...databases, DATABASE_POOL_SIZE: '20', ...own, PORT: String(port) },
@@ -82,16 +82,4 @@ async function stop (child: ChildProcess): Promise<void> {
   }, 5000)
   await gone
   clearTimeout(force)
-}
-
-async function freePort (): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve)
-  })
-  const address = server.address()
-  await new Promise((resolve) => {
-    server.close(resolve)
-  })
-  return typeof address === 'object' && address !== null ? address.port : 0
 }

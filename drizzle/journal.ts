@@ -38,6 +38,16 @@ const ONLINE = /^-- online\b/
 const REPLACES = /^-- replaces ([0-9a-f]{64})$/gm
 
 /**
+ * The error of a migration that the database refused.
+ * @param state what was changed all the same, in words
+ * @param error what the driver threw; of its message only the first line is told
+ */
+export function toFailure (tag: string, state: string, error: unknown): MigrationError {
+  const reason = error instanceof Error ? error.message.split('\n')[0] : String(error)
+  return new MigrationError('MIGRATION_FAILED', `Migration ${tag} failed, ${state}: ${reason}`, { cause: error })
+}
+
+/**
  * The migrations of a folder that drizzle-kit writes, oldest first.
  * @param folder for example `drizzle/migrations/postgres`
  * @returns every migration of its journal

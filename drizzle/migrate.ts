@@ -1,8 +1,9 @@
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
+import { readApplied, toApplied } from './applied.ts'
 import { getDialect, type Database, type SqliteDatabase } from './index.ts'
-import { MigrationError, findPending, readMigrations, type Applied } from './journal.ts'
+import { MigrationError, findPending, readMigrations, toFailure, type Applied } from './journal.ts'
 import { migratePostgres } from './online/postgres.ts'
 import { refuseWait } from './online/session.ts'
 import { openSqliteClient, type SqliteClient } from './sqlite-client.ts'
@@ -74,12 +75,13 @@ export async function migrateSqlite (
       'create table if not exists __drizzle_migrations (id integer primary key, hash text not null, created_at numeric)'
     )
     const { rows } = await transaction.execute('select hash, created_at from __drizzle_migrations')
-    const pending = findPending(
-      migrations,
-      rows.map((row) => toApplied({ hash: String(row.hash), created_at: String(row.created_at) }))
-    )
+    const pending = findPending(migrations, rows.map(toApplied))
     for (const { tag, when, hash, statements } of pending) {
-      for (const statement of statements) await transaction.execute(statement).catch(failed(tag))
+      for (const statement of statements) {
+        await transaction.execute(statement).catch((error: unknown) => {
+          throw toFailure(tag, 'nothing was changed', error)
+        })
+      }
       await transaction.execute({
         sql: 'insert into __drizzle_migrations (hash, created_at) values (?, ?)',
         args: [hash, when]
@@ -126,14 +128,7 @@ export async function pendingMigrations (
 }
 
 async function appliedInPostgres (db: Database): Promise<Applied[]> {
-  const exists = await db.execute<{ exists: boolean }>(
-    sql`select to_regclass('drizzle.__drizzle_migrations') is not null as "exists"`
-  )
-  if (exists.rows[0]?.exists !== true) return []
-  const { rows } = await db.execute<{ hash: string; created_at: string }>(
-    sql`select hash, created_at from drizzle.__drizzle_migrations`
-  )
-  return rows.map(toApplied)
+  return await readApplied(async (text) => (await db.execute(sql.raw(text))).rows)
 }
 
 async function appliedInSqlite (db: Database): Promise<Applied[]> {
@@ -145,19 +140,6 @@ async function appliedInSqlite (db: Database): Promise<Applied[]> {
     .map(toApplied)
 }
 
-function toApplied (row: { hash: string; created_at: string }): Applied {
-  return { hash: row.hash, when: Number(row.created_at) }
-}
-
 function isBusy (error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'SQLITE_BUSY'
-}
-
-function failed (tag: string): (error: unknown) => never {
-  return (error) => {
-    const reason = error instanceof Error ? error.message.split('\n')[0] : String(error)
-    throw new MigrationError('MIGRATION_FAILED', `Migration ${tag} failed, nothing was changed: ${reason}`, {
-      cause: error
-    })
-  }
 }

@@ -2,6 +2,7 @@ import { is, sql, SQL } from 'drizzle-orm'
 import { getTableConfig as getPgTable, PgDialect, PgTable } from 'drizzle-orm/pg-core'
 import { getTableConfig as getSqliteTable, SQLiteSyncDialect, SQLiteTable } from 'drizzle-orm/sqlite-core'
 import { MAX_ID } from '../schemas/common.ts'
+import type { RunQuery } from './applied.ts'
 import { generatedKeys } from './generated-keys.ts'
 import { schema, sqliteSchema } from './index.ts'
 
@@ -16,9 +17,6 @@ export interface Offence {
   examples: string[]
   repair: string
 }
-
-/** Runs a statement without parameters. */
-export type RunQuery = (text: string) => Promise<Array<Record<string, unknown>>>
 
 /** A table in words that both dialects share. */
 interface Table {

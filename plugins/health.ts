@@ -6,6 +6,7 @@ import { getInDoubt } from './metrics/in-doubt.ts'
 import { getProjections } from './metrics/projections.ts'
 import type { MigrationStatus } from './migrations.ts'
 import type { Fence } from './projections/fence/fence.ts'
+import { findFence } from './projections/fence/find.ts'
 import { Pool } from './sql/postgres/pool.ts'
 
 /** What a dependency may say of itself; never a host, a version or the text of an error. */
@@ -144,7 +145,7 @@ function describeInDoubt (app: FastifyInstance): Pick<Readiness, 'in_doubt'> {
 
 /** A database that is not MongoDB's other half takes no statement, not even the question for its migrations. */
 async function getSqlCondition (app: FastifyInstance): Promise<Condition> {
-  const fence = app.hasDecorator('projections') ? app.projections.fence : undefined
+  const fence = findFence(app)
   // Perhaps an operator has put it right meanwhile.
   if (fence?.condition === 'not one pair') await fence.compare().catch(() => {})
   const pair = fence?.condition ?? 'up'

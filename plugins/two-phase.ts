@@ -3,7 +3,8 @@ import fp from 'fastify-plugin'
 import pg from 'pg'
 import type { TwoPhaseOptions } from 'fastify-transaction'
 import { withTimeout } from './common/with-timeout.ts'
-import { SessionClient } from './sql/postgres/session-settings.ts'
+import { findFence } from './projections/fence/find.ts'
+import { closeWithApp, toPoolConfig } from './sql/postgres/background.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -25,8 +26,7 @@ const SILENCE_MS = 10_000
  * which what a killed process has left is ended.
  */
 export default fp(async function twoPhase (app) {
-  const url = app.config.DATABASE_URL
-  const pool = isPostgres(app) ? openPool(app, url) : undefined
+  const pool = isPostgres(app) ? openPool(app) : undefined
   const obstacle = await findObstacle(app, pool)
   app.decorate('bothStores', pool === undefined || obstacle !== undefined ? undefined : getOptions(app, pool))
   if (obstacle !== undefined && !app.doubles.db && !app.doubles.mongo) {
@@ -41,24 +41,9 @@ function isPostgres ({ sqlite, doubles }: FastifyInstance): boolean {
   return sqlite === undefined && !doubles.db && !doubles.mongo
 }
 
-function openPool (app: FastifyInstance, url: string | undefined): pg.Pool {
-  const pool = new pg.Pool({
-    connectionString: url,
-    Client: SessionClient,
-    fallback_application_name: 'tandem recovery',
-    keepAlive: true,
-    query_timeout: SILENCE_MS,
-    connectionTimeoutMillis: 5000,
-    idleTimeoutMillis: 30_000,
-    maxLifetimeSeconds: app.config.DATABASE_POOL_RECYCLE_S,
-    max: CONNECTIONS
-  })
-  pool.on('error', (error) => {
-    app.log.warn({ reason: error.message }, 'a connection of recovery was lost')
-  })
-  app.addHook('onClose', async function closeRecovery () {
-    await pool.end()
-  })
+function openPool (app: FastifyInstance): pg.Pool {
+  const pool = new pg.Pool(toPoolConfig(app, { name: 'tandem recovery', max: CONNECTIONS, silenceMs: SILENCE_MS }))
+  closeWithApp(app, 'recovery', [pool])
   return pool
 }
 
@@ -78,17 +63,16 @@ async function findObstacle (app: FastifyInstance, pool: pg.Pool | undefined): P
 
 /** The fence knows which pair of stores this is, and notices when one is another or went back. */
 function getOptions (app: FastifyInstance, pool: pg.Pool): TwoPhaseOptions {
-  const getFence = () => app.hasDecorator('projections') ? app.projections.fence : undefined
   return {
     pool,
     pair: () => {
-      const fence = getFence()
+      const fence = findFence(app)
       return fence?.condition === 'not one pair' ? undefined : fence?.timeline
     },
     compare: async () => {
       app.mongoState.assertUp()
       // Where a store went back the fence waits for what is prepared: then nothing is known, and nothing is touched.
-      await withTimeout(getFence()?.compare() ?? Promise.resolve(), PATIENCE_MS, () => {
+      await withTimeout(findFence(app)?.compare() ?? Promise.resolve(), PATIENCE_MS, () => {
         throw new Error('the two stores were not compared in time')
       })
     }

@@ -1,11 +1,12 @@
 // `npm run eject -- <name>`: takes the example domain out, and gives the service a name of its own. Once.
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { editFiles } from './eject/edits.ts'
 import { removeExample } from './eject/removed.ts'
 import { checkName, renameService } from './eject/rename.ts'
 import { openTree } from './eject/tree.ts'
+import { runTool } from './run-tool.ts'
 
 const root = path.join(import.meta.dirname, '..')
 
@@ -19,9 +20,9 @@ function eject (name: string): void {
   renameService(tree, name)
   tree.save()
   emptyMigrations()
-  run('dprint', ['fmt'])
-  run('tsx', ['scripts/db-generate.ts', '--name', 'tables'])
-  run('tsx', ['--conditions=tandem-source', 'scripts/openapi.ts'])
+  runTool(root, 'dprint', ['fmt'])
+  runTool(root, 'tsx', ['scripts/db-generate.ts', '--name', 'tables'])
+  runTool(root, 'tsx', ['--conditions=tandem-source', 'scripts/openapi.ts'])
   const removed = tree.removed()
   console.log([
     `${removed.length} files of the example are gone, ${tree.changed().length} were changed.`,
@@ -45,14 +46,6 @@ function emptyMigrations (): void {
 
 function git (...args: string[]): string {
   return execFileSync('git', args, { cwd: root, encoding: 'utf8' }).trim()
-}
-
-function run (program: string, args: string[]): void {
-  const { status, stdout, stderr } = spawnSync(path.join(root, 'node_modules', '.bin', program), args, {
-    cwd: root,
-    encoding: 'utf8'
-  })
-  if (status !== 0) throw new Error(`${program} ${args.join(' ')} failed: ${(stdout + stderr).trim()}`)
 }
 
 try {

@@ -1,10 +1,10 @@
 // `npm run new -- products name:text:unique 'price:decimal(10,2)' stock:integer`: a resource with table or collection,
 // repository, routes and tests, as docs/add-a-resource.md makes it by hand.
-import { spawnSync } from 'node:child_process'
 import path from 'node:path'
 import { UsageError } from './new/fields.ts'
 import { parseResource, type Resource } from './new/resource.ts'
 import { planFiles, writeFiles } from './new/write.ts'
+import { runTool } from './run-tool.ts'
 
 const USAGE = [
   'npm run new -- <resources> <field> … [--store sql|mongo] [--singular <word>], as in',
@@ -17,22 +17,14 @@ function make (resource: Resource): void {
   const { added, changed } = planFiles(root, resource)
   writeFiles(root, added)
   writeFiles(root, changed)
-  run('dprint', ['fmt', ...added.keys(), ...changed.keys()])
-  if (resource.store === 'sql') run('tsx', ['scripts/db-generate.ts', '--name', resource.table])
-  run('tsx', ['--conditions=tandem-source', 'scripts/openapi.ts'])
+  runTool(root, 'dprint', ['fmt', ...added.keys(), ...changed.keys()])
+  if (resource.store === 'sql') runTool(root, 'tsx', ['scripts/db-generate.ts', '--name', resource.table])
+  runTool(root, 'tsx', ['--conditions=tandem-source', 'scripts/openapi.ts'])
   for (const file of added.keys()) console.log(`added    ${file}`)
   for (const file of changed.keys()) console.log(`changed  ${file}`)
   const migrations = resource.store === 'sql' ? `, the migrations ${resource.table}` : ''
   console.log(`written  docs/openapi.json${migrations}`)
   console.log(`Then: npm run check, and npx tap test/routes.test.ts for the tests of ${resource.file}`)
-}
-
-function run (program: string, args: string[]): void {
-  const { status, stdout, stderr } = spawnSync(path.join(root, 'node_modules', '.bin', program), args, {
-    cwd: root,
-    encoding: 'utf8'
-  })
-  if (status !== 0) throw new Error(`${program} ${args.join(' ')} failed: ${(stdout + stderr).trim()}`)
 }
 
 try {

@@ -1,5 +1,6 @@
 // `npm run db:preflight`: what stands in the way of the migrations, the rules and the validators of this version. Changes nothing.
 import { MongoClient } from 'mongodb'
+import { readApplied, runOn } from '../drizzle/applied.ts'
 import { listPending } from '../drizzle/migrate.ts'
 import { findObstacles } from '../drizzle/online/obstacles.ts'
 import { findOffences, type Offence } from '../drizzle/preflight.ts'
@@ -8,7 +9,7 @@ import { getPlace, readSettings } from '../plugins/config.ts'
 import { explainBoot } from '../plugins/errors/boot.ts'
 import { findDocumentOffences } from '../plugins/mongo/preflight.ts'
 import { tryFile } from '../plugins/sql/sqlite/file.ts'
-import { connectPostgres, readApplied } from './pair/postgres.ts'
+import { connectPostgres } from './pair/postgres.ts'
 
 /** The migration after which no column is exchanged any more. */
 const EXCHANGE = '0004_bigint_ids'
@@ -40,11 +41,11 @@ async function lookAtSql (url: string): Promise<Offence[]> {
 async function lookAtPostgres (url: string): Promise<Offence[]> {
   const client = await connectPostgres(url, 'preflight')
   try {
-    const pending = listPending('postgres', await readApplied(client))
+    const query = runOn(client)
+    const pending = listPending('postgres', await readApplied(query))
     console.log(
       `${getPlace(url)}: ${pending.length === 0 ? 'migrations are up to date' : `pending ${pending.join(', ')}`}`
     )
-    const query = async (text: string) => (await client.query<Record<string, unknown>>(text)).rows
     return [...await findObstacles(query, pending.includes(EXCHANGE)), ...await findOffences(query, 'postgres')]
   } finally {
     await client.end()

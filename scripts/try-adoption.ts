@@ -1,5 +1,5 @@
 // `npm run try:adoption`: what somebody does who starts from this service, in a copy: takes the example out, makes a
-// resource of each kind, checks, tests, builds and boots. Used by .ci/run.
+// resource of each kind, checks, tests, builds and boots.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { copyFileSync, linkSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'

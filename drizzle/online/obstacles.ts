@@ -1,4 +1,5 @@
-import type { Offence, RunQuery } from '../preflight.ts'
+import type { RunQuery } from '../applied.ts'
+import type { Offence } from '../preflight.ts'
 
 const TABLES = "('users', 'orders', 'order_items', 'posts')"
 // Of a column that is exchanged nothing may hang but what the migrations made.

@@ -1,5 +1,6 @@
 import type pg from 'pg'
-import { findPending, MigrationError, readMigrations, type Applied, type Migration } from '../journal.ts'
+import { readApplied, runOn } from '../applied.ts'
+import { findPending, MigrationError, readMigrations, toFailure, type Migration } from '../journal.ts'
 import { connect, inTransaction, lockTables, takeTurn, untilUnlocked } from './session.ts'
 import { runRepeatable, toSteps } from './steps.ts'
 
@@ -39,24 +40,15 @@ export async function migratePostgres (url: string, options: RunOptions): Promis
   })
   try {
     await takeTurn(holder, options.waitMs)
-    const pending = findPending(migrations, await readApplied(client)).filter(({ when }) => when <= options.through)
+    const pending = findPending(migrations, await readApplied(runOn(client))).filter(({ when }) =>
+      when <= options.through
+    )
     const session = { client, holder, options }
     for (const group of toGroups(pending)) await (group.isOnline ? runOnline : runTogether)(session, group.migrations)
     return pending.map(({ tag }) => tag)
   } finally {
     await Promise.all([client.end(), holder.end()])
   }
-}
-
-async function readApplied (client: pg.Client): Promise<Applied[]> {
-  const { rows: [found] } = await client.query<{ exists: boolean }>(
-    `SELECT to_regclass('drizzle.__drizzle_migrations') IS NOT NULL AS "exists"`
-  )
-  if (found?.exists !== true) return []
-  const { rows } = await client.query<{ hash: string; created_at: string }>(
-    'SELECT hash, created_at FROM drizzle.__drizzle_migrations'
-  )
-  return rows.map(({ hash, created_at }) => ({ hash, when: Number(created_at) }))
 }
 
 /** Ordinary migrations that follow each other, and each online one by itself. */
@@ -142,7 +134,6 @@ function failed ({ tag }: Migration, state: string): (error: unknown) => never {
   return (error) => {
     const { code } = error as { code?: unknown }
     if (code === '55P03' || code === '40P01' || code === 'MIGRATION_BLOCKED') throw error
-    const reason = error instanceof Error ? error.message.split('\n')[0] : String(error)
-    throw new MigrationError('MIGRATION_FAILED', `Migration ${tag} failed, ${state}: ${reason}`, { cause: error })
+    throw toFailure(tag, state, error)
   }
 }

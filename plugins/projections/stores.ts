@@ -4,8 +4,8 @@ import pg from 'pg'
 import * as streams from 'fastify-change-stream'
 import * as outbox from 'fastify-outbox'
 import { mongoDatabase } from '../mongo/index.ts'
+import { closeWithApp, toPoolConfig } from '../sql/postgres/background.ts'
 import { Pool } from '../sql/postgres/pool.ts'
-import { SessionClient } from '../sql/postgres/session-settings.ts'
 import type { SqliteReadWritePool } from '../sql/sqlite/read-write-pool.ts'
 import { TransactionError } from 'fastify-transaction'
 import { FenceError } from './fence/errors.ts'
@@ -46,26 +46,11 @@ export function reachableMongo (app: FastifyInstance) {
 }
 
 function postgresStores (app: FastifyInstance): Stores {
-  const config = {
-    connectionString: app.config.DATABASE_URL,
-    Client: SessionClient,
-    fallback_application_name: 'tandem projections',
-    keepAlive: true,
-    query_timeout: SILENCE_MS,
-    connectionTimeoutMillis: 5000
-  }
-  const recycle = { idleTimeoutMillis: 30_000, maxLifetimeSeconds: app.config.DATABASE_POOL_RECYCLE_S }
+  const config = (max: number) => toPoolConfig(app, { name: 'tandem projections', max, silenceMs: SILENCE_MS })
   const rules = { size: CONNECTIONS, maxWaiting: 1000, prePing: true, queryTimeout: SILENCE_MS, guardsAlways: true }
-  const pool = new Pool({ ...config, ...recycle, max: CONNECTIONS }, rules)
-  const own = new pg.Pool({ ...config, ...recycle, max: FENCE_CONNECTIONS })
-  for (const each of [pool, own]) {
-    each.on('error', (error) => {
-      app.log.warn({ reason: error.message }, 'a connection of the projections was lost')
-    })
-  }
-  app.addHook('onClose', async function closeProjections () {
-    await Promise.all([pool.end(), own.end()])
-  })
+  const pool = new Pool(config(CONNECTIONS), rules)
+  const own = new pg.Pool(config(FENCE_CONNECTIONS))
+  closeWithApp(app, 'the projections', [pool, own])
   const streamStore = streams.postgresStore(pool)
   const unchecked: RunSql = (fn) => streams.postgresStore(own).transaction(COPY_MS, fn)
   const fence = createFence(app, 'postgres', unchecked)

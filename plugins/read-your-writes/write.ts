@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Transaction } from 'fastify-transaction'
+import { findFence } from '../projections/fence/find.ts'
 import type { SqlWrite } from './token.ts'
 
 /** Where a request keeps what its transaction has written. */
@@ -12,7 +13,7 @@ interface WithWrite {
 
 /** Names the pair of stores and its epoch; undefined while nothing is known of them. */
 export function getTimeline (app: FastifyInstance): string | undefined {
-  return app.hasDecorator('projections') ? app.projections.fence.timeline : undefined
+  return findFence(app)?.timeline
 }
 
 /**

@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process'
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import { installLocked } from '../install-locked.ts'
 
 const run = promisify(execFile)
 const folder = path.join(import.meta.dirname, 'packages')
@@ -32,11 +33,7 @@ export function getVersion (name: string): string {
 
 /** Installs the tools of npm, as the lock says, unless they are there. */
 export async function installNpmTools (): Promise<void> {
-  const installed = path.join(modules, '.package-lock.json')
-  const lock = path.join(folder, 'package-lock.json')
-  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return
-  console.error('Installing the tools of npm …')
-  await run('npm', ['ci', '--workspaces=false', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: folder })
+  await installLocked(folder, 'the tools of npm')
 }
 
 /**

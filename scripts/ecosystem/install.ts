@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import { installLocked } from '../install-locked.ts'
 
 const run = promisify(execFile)
 const root = path.join(import.meta.dirname, '..', '..')
@@ -15,10 +16,7 @@ const plugin = path.join(root, 'packages', 'transaction')
  * unpacks it beside them.
  */
 export async function install (): Promise<void> {
-  if (isStale()) {
-    console.error('Installing the plugins to be tried …')
-    await run('npm', ['ci', '--workspaces=false', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: folder })
-  }
+  await installLocked(folder, 'the plugins to be tried')
   const place = path.join(modules, 'fastify-transaction')
   const packed = mkdtempSync(path.join(tmpdir(), 'tandem-ecosystem-'))
   try {
@@ -47,12 +45,6 @@ export function getVersion (name: string): string {
     throw new Error(`scripts/ecosystem/packages/package.json does not name ${name}: add it there`)
   }
   return manifest(path.join(modules, name, 'package.json')).version ?? ''
-}
-
-function isStale (): boolean {
-  const installed = path.join(modules, '.package-lock.json')
-  const lock = path.join(folder, 'package-lock.json')
-  return !existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs
 }
 
 interface Manifest {

@@ -1,11 +1,11 @@
-import { spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startEmbedded, stopEmbedded } from 'dev-databases'
 import pg from 'pg'
 import { migrate } from '../../drizzle/migrate.ts'
-import { Switch } from './switch.ts'
+import { Proxy } from '../../test/proxy.ts'
+import { copyCluster } from './copy-cluster.ts'
 
 interface Server {
   url: string
@@ -20,9 +20,9 @@ export class PostgresPair {
   readonly #folders: Record<'primary' | 'standby', string>
   #primary: Server = { url: '', pid: 0 }
   #standby: Server = { url: '', pid: 0 }
-  #front: Switch | undefined
+  #front: Proxy | undefined
   /** Replication passes here, so that it can be cut while both servers live. */
-  #replication: Switch | undefined
+  #replication: Proxy | undefined
 
   private constructor (dataDir: string) {
     this.#folders = { primary: path.join(dataDir, 'primary'), standby: path.join(dataDir, NAME) }
@@ -45,24 +45,24 @@ export class PostgresPair {
 
   /** Through the proxy. */
   get url (): string {
-    const url = new URL(this.#primary.url)
-    url.port = String(this.#front?.port ?? 0)
-    return url.href
+    if (this.#front === undefined) throw new Error('The servers were not started')
+    return this.#front.through(this.#primary.url)
   }
 
   /** Waits until the standby has all that was committed, then cuts it off: what follows is on the primary alone. */
   async cutStandby (): Promise<void> {
     await this.#untilFollowed()
-    this.#replication?.cut()
+    this.#replication?.refuse()
   }
 
   /** SIGKILL to the primary; the standby is promoted, and the proxy leads to it. */
   async failOver (): Promise<void> {
     process.kill(this.#primary.pid, 'SIGKILL')
-    this.#front?.cut()
+    this.#front?.refuse()
     await ask(this.#standby.url, 'SELECT pg_promote(true, 60)')
     this.#primary = this.#standby
-    this.#front?.lead(this.#standby.url)
+    this.#front?.switchTo(this.#standby.url)
+    this.#front?.accept()
   }
 
   async stop (): Promise<void> {
@@ -78,12 +78,12 @@ export class PostgresPair {
     await stopEmbedded({ dataDir: primary })
     copyCluster(primary, standby)
     this.#primary = await run(primary, isSynchronous ? [`synchronous_standby_names=${NAME}`] : [])
-    this.#replication = await Switch.start(this.#primary.url)
+    this.#replication = await Proxy.start(this.#primary.url)
     const { username, password } = new URL(this.#primary.url)
     const source =
       `host=127.0.0.1 port=${this.#replication.port} user=${username} password=${password} application_name=${NAME}`
     this.#standby = await run(standby, [`primary_conninfo=${source}`])
-    this.#front = await Switch.start(this.#primary.url)
+    this.#front = await Proxy.start(this.#primary.url)
     await this.#untilFollowed()
   }
 
@@ -115,15 +115,6 @@ async function run (dataDir: string, flags: string[]): Promise<Server> {
   })
   if (postgres === undefined) throw new Error('No PostgreSQL could be started')
   return { url: postgres.adminUrl, pid: postgres.pid }
-}
-
-/** There is no pg_basebackup: the folder of a server that was stopped in order is copied, with owner and passwords. */
-function copyCluster (from: string, to: string): void {
-  for (const name of readdirSync(from).filter((name) => /^(pg\d+|secrets)$/.test(name))) {
-    const copied = spawnSync('cp', ['-Rp', path.join(from, name), to], { encoding: 'utf8' })
-    if (copied.status !== 0) throw new Error(`cp: ${copied.error?.message ?? copied.stderr}`)
-    if (name !== 'secrets') writeFileSync(path.join(to, name, 'standby.signal'), '')
-  }
 }
 
 async function ask<Row extends pg.QueryResultRow> (url: string, text: string): Promise<Row[]> {

@@ -1,9 +1,10 @@
 import type pg from 'pg'
+import { readApplied, runOn } from '../../drizzle/applied.ts'
 import { copiedTable } from '../../plugins/projections/fence/copied-table.ts'
 import { readState } from '../../plugins/projections/fence/sql-marks.ts'
 import type { SqlSource } from './common-fence.ts'
 import { BackupError } from './errors.ts'
-import { connectPostgres, dumpPostgres, readApplied, readSequences } from './postgres.ts'
+import { connectPostgres, dumpPostgres, readSequences } from './postgres.ts'
 
 const HOLD_MS = 500
 // What MongoDB is told about, and how far.
@@ -30,7 +31,7 @@ export async function openPostgres (url: string): Promise<SqlSource> {
       await holder.query('ROLLBACK')
     },
     dump: async (folder, say) => ({
-      migrations: await readApplied(reader),
+      migrations: await readApplied(runOn(reader)),
       sequences: await readSequences(reader),
       sql: await dumpPostgres(reader, folder, say)
     }),

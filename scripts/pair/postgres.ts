@@ -1,5 +1,4 @@
 import pg from 'pg'
-import type { Applied } from '../../drizzle/journal.ts'
 import { SessionClient } from '../../plugins/sql/postgres/session-settings.ts'
 import { BackupError } from './errors.ts'
 import { writeRecords } from './files.ts'
@@ -13,18 +12,6 @@ export async function connectPostgres (url: string, application_name: string): P
   client.on('error', () => {}) // a lost connection also fails the statement that is waiting for it
   await client.connect()
   return client
-}
-
-/** Migrations that a database has; none where it was never migrated. */
-export async function readApplied (client: pg.Client): Promise<Applied[]> {
-  const { rows: [found] } = await client.query<{ is_there: boolean }>(
-    "SELECT to_regclass('drizzle.__drizzle_migrations') IS NOT NULL AS is_there"
-  )
-  if (found?.is_there !== true) return []
-  const { rows } = await client.query<{ hash: string; created_at: string }>(
-    'SELECT hash, created_at FROM drizzle.__drizzle_migrations ORDER BY created_at'
-  )
-  return rows.map(({ hash, created_at }) => ({ hash, when: Number(created_at) }))
 }
 
 /** Tables of the schema public, those that others refer to first. */

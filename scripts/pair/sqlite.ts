@@ -2,6 +2,7 @@ import { existsSync, rmSync } from 'node:fs'
 import { copyFile, rename } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { toApplied } from '../../drizzle/applied.ts'
 import type { Applied } from '../../drizzle/journal.ts'
 import { getSqlitePath, openSqliteClient, type SqliteClient } from '../../drizzle/sqlite-client.ts'
 import { readState } from '../../plugins/projections/fence/sql-marks.ts'
@@ -90,7 +91,7 @@ async function countRows (client: SqliteClient): Promise<number> {
 
 async function readApplied (client: SqliteClient): Promise<Applied[]> {
   const { rows } = await client.execute('select hash, created_at from __drizzle_migrations order by created_at')
-  return rows.map((row) => ({ hash: String(row['hash']), when: Number(row['created_at']) }))
+  return rows.map(toApplied)
 }
 
 /** True when no table has rows; what the service writes about itself does not count. */

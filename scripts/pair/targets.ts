@@ -1,10 +1,11 @@
+import { readApplied, runOn } from '../../drizzle/applied.ts'
 import { migrate } from '../../drizzle/migrate.ts'
 import { getSqlitePath } from '../../drizzle/sqlite-client.ts'
 import { claimFile } from '../../plugins/sql/sqlite/file.ts'
 import { BackupError } from './errors.ts'
 import type { Manifest } from './manifest.ts'
 import { isPostgresEmpty, loadPostgres } from './postgres-restore.ts'
-import { connectPostgres, readApplied, refuseRunning } from './postgres.ts'
+import { connectPostgres, refuseRunning } from './postgres.ts'
 import { isSqliteEmpty, replaceSqlite } from './sqlite.ts'
 
 /** Pair, epoch and count that both stores begin with. */
@@ -46,7 +47,7 @@ async function openPostgresTarget (url: string, manifest: Manifest): Promise<Tar
     async prepare () {
       const through = manifest.migrations.at(-1)?.when ?? 0
       await migrate(url, { through })
-      if ((await readApplied(client)).at(-1)?.when === through) return
+      if ((await readApplied(runOn(client))).at(-1)?.when === through) return
       throw new BackupError(
         'The tables of this database are newer than the backup: restore into a database without tables'
       )

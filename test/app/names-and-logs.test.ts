@@ -4,6 +4,7 @@ import type { App } from '../../app.ts'
 import type { Settings } from '../../schemas/settings.ts'
 import { build, comesTrue, listen } from '../helper.ts'
 
+const SECRET = 's3cret-value'
 const LOCAL = [
   'localhost',
   'localhost:3000',
@@ -131,4 +132,26 @@ t.test('no line of the log holds a query string, whatever its level', async (t) 
   await exchange(port, 'GET /users?token=hush\r\n\r\n')
   t.ok(await comesTrue(() => lines.filter((line) => line.includes('"res"')).length >= urls.length))
   t.same(lines.filter((line) => line.includes('hush')), [])
+})
+
+t.test('log lines: fields that hold secrets are never written, in objects and bindings neither', async (t) => {
+  const lines: string[] = []
+  const { log } = await build(t, { logger: { level: 'info', stream: { write: (line) => void lines.push(line) } } })
+  lines.length = 0
+  log.info({ password: SECRET, settings: { DATABASE_URL: SECRET, PORT: 1 } }, 'mine: top and one deeper')
+  log.info({ answer: Object.assign(new Error('no'), { headers: { cookie: SECRET } }) }, 'mine: an error with headers')
+  log.info({ model: { token: SECRET, id: 2, toJSON: () => ({ token: SECRET, id: 2 }) } }, 'mine: with toJSON')
+  log.info({ err: Object.assign(new Error('kept'), { headers: { cookie: SECRET } }) }, 'mine: a serialized error')
+  log.child({ client: { authorization: SECRET, name: 'Ada' } }).info('mine: bindings')
+  log.child({ reqId: '1' }).child({ token: SECRET, client: { cookie: SECRET } }).info('mine: bindings of a child')
+  const mine = lines.map((line) => JSON.parse(line) as { msg: string }).filter(({ msg }) => msg.startsWith('mine'))
+  t.equal(lines.filter((line) => line.includes(SECRET)).length, 0)
+  t.match(mine, [
+    { password: '[redacted]', settings: { DATABASE_URL: '[redacted]', PORT: 1 } },
+    { answer: { headers: '[redacted]' } },
+    { model: { token: '[redacted]', id: 2 } },
+    { err: { type: 'Error', message: 'kept' } },
+    { client: { authorization: '[redacted]', name: 'Ada' } },
+    { reqId: '1', token: '[redacted]', client: { cookie: '[redacted]' } }
+  ])
 })

@@ -1,10 +1,8 @@
-import { spawnSync } from 'node:child_process'
-import { readdirSync, writeFileSync } from 'node:fs'
-import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startEmbedded, type EmbeddedDatabases } from 'dev-databases'
 import type { Test } from 'tap'
 import { migrate } from '../../drizzle/migrate.ts'
+import { copyCluster } from '../../scripts/ledger/copy-cluster.ts'
 import { newFolder } from '../folder.ts'
 import { until } from '../until.ts'
 import { newEmail } from './well.ts'
@@ -41,11 +39,7 @@ export async function createStandby (t: Test, primary: OwnServer, application: s
   const { username, password, port } = new URL(primary.url)
   const dataDir = newFolder(t)
   await primary.down('SIGINT')
-  for (const name of readdirSync(primary.dataDir).filter((name) => /^(pg\d+|secrets)$/.test(name))) {
-    const copied = spawnSync('cp', ['-Rp', path.join(primary.dataDir, name), dataDir], { encoding: 'utf8' })
-    if (copied.status !== 0) throw new Error(`cp: ${copied.error?.message ?? copied.stderr}`)
-    if (name !== 'secrets') writeFileSync(path.join(dataDir, name, 'standby.signal'), '')
-  }
+  copyCluster(primary.dataDir, dataDir)
   await primary.up()
   return await serverIn(t, dataDir, 'postgres', [
     `primary_conninfo=host=127.0.0.1 port=${port} user=${username} password=${password} application_name=${application}`

@@ -47,10 +47,6 @@ const OFTEN_MS = 600_000
 export class Fence {
   /** Called when something was carried over; whoever counts sets it. */
   wake: () => void = () => {}
-  /**
-   * Names the pair and its epoch: what was said of another one says nothing of this one. Undefined until SQL was asked.
-   */
-  timeline: string | undefined
   /** Times this process found that a store had gone back. */
   repairs = 0
   readonly #options: FenceOptions
@@ -63,6 +59,14 @@ export class Fence {
   constructor (options: FenceOptions) {
     this.#options = options
     this.#condition = new PairCondition(options.log)
+  }
+
+  /**
+   * Names the pair and its epoch: what was said of another one says nothing of this one. Undefined until SQL was asked.
+   */
+  get timeline (): string | undefined {
+    const mark = this.#seen?.mark
+    return mark && `${mark.pair.slice(0, 8)}${mark.epoch.toString(36)}`
   }
 
   /** Pair, epoch and count as this process has seen them last; undefined until SQL was asked. */
@@ -213,8 +217,6 @@ export class Fence {
   /** Takes over what was read of SQL; `isNew`: also where it is behind what was seen before. */
   #remember (state: SqlState, isNew = false): void {
     const seen = this.#seen
-    const { mark } = state
-    this.timeline = mark && `${mark.pair.slice(0, 8)}${mark.epoch.toString(36)}`
     this.#condition.mends = state.mends
     this.#seen = seen === undefined || isNew || seen.mark?.epoch !== state.mark?.epoch
       ? state

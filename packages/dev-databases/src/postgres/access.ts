@@ -50,7 +50,10 @@ export interface Door {
  * Connects as the superuser, through the socket in the closed folder of the cluster where there is one.
  * @throws what the server says; 28P01 where the password is not this one
  */
-async function connectAsAdmin ({ folder, port, passwords }: Door, password = passwords.admin): Promise<Client> {
+async function connectAsAdmin (
+  { folder, port, passwords }: Door,
+  { password = passwords.admin, database = 'postgres' }: { password?: string; database?: string } = {}
+): Promise<Client> {
   const socket = path.join(folder, `.s.PGSQL.${port}`)
   // The system takes no longer path.
   const isUsable = socket.length < 100 && statSync(socket, { throwIfNoEntry: false })?.isSocket() === true
@@ -59,7 +62,7 @@ async function connectAsAdmin ({ folder, port, passwords }: Door, password = pas
     port,
     user: ADMIN,
     password,
-    database: 'postgres',
+    database,
     ssl: false,
     connectionTimeoutMillis: 5000
   })
@@ -73,7 +76,7 @@ async function connectAsAdmin ({ folder, port, passwords }: Door, password = pas
  * the password of its superuser, and to ask for it.
  */
 export async function closeRunning (door: Door): Promise<void> {
-  const wrong = await connectAsAdmin(door, 'no password at all').catch(() => undefined)
+  const wrong = await connectAsAdmin(door, { password: 'no password at all' }).catch(() => undefined)
   if (wrong === undefined) return
   try {
     await wrong.query(adminPasswordSql(door.passwords))
@@ -142,17 +145,8 @@ BEGIN
   END LOOP;
 END $$`
 
-async function handOver ({ port, passwords }: Door): Promise<void> {
-  const client = new Client({
-    host: '127.0.0.1',
-    port,
-    user: ADMIN,
-    password: passwords.admin,
-    database: ADMIN,
-    ssl: false,
-    connectionTimeoutMillis: 5000
-  })
-  await client.connect()
+async function handOver (door: Door): Promise<void> {
+  const client = await connectAsAdmin(door, { database: ADMIN })
   try {
     await client.query(`ALTER DATABASE ${ADMIN} OWNER TO ${SERVICE}`)
     await client.query(HAND_OVER)

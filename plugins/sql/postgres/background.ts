@@ -1,0 +1,41 @@
+import type { FastifyInstance } from 'fastify'
+import type pg from 'pg'
+import { SessionClient } from './session-settings.ts'
+
+export interface BackgroundPoolOptions {
+  /** Of its sessions in `pg_stat_activity`. */
+  name: string
+  max: number
+  /** Milliseconds after which a server that does not answer counts as gone; longer than any statement takes. */
+  silenceMs: number
+}
+
+/** How a pool is opened for work beside requests, which neither takes connections from them nor waits behind them. */
+export function toPoolConfig ({ config }: FastifyInstance, { name, max, silenceMs }: BackgroundPoolOptions) {
+  return {
+    connectionString: config.DATABASE_URL,
+    Client: SessionClient,
+    fallback_application_name: name,
+    keepAlive: true,
+    query_timeout: silenceMs,
+    connectionTimeoutMillis: 5000,
+    idleTimeoutMillis: 30_000,
+    maxLifetimeSeconds: config.DATABASE_POOL_RECYCLE_S,
+    max
+  }
+}
+
+/**
+ * Closes pools with the app, and logs connections that are lost while they are idle.
+ * @param whose work they are for, in the log
+ */
+export function closeWithApp (app: FastifyInstance, whose: string, pools: pg.Pool[]): void {
+  for (const pool of pools) {
+    pool.on('error', (error) => {
+      app.log.warn({ reason: error.message }, `a connection of ${whose} was lost`)
+    })
+  }
+  app.addHook('onClose', async function closeBackgroundPools () {
+    await Promise.all(pools.map((pool) => pool.end()))
+  })
+}
