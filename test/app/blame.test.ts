@@ -5,6 +5,7 @@ import { PassThrough } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { mapError } from 'fastify-transaction'
 import t, { type Test } from 'tap'
+import { MongoClient } from 'mongodb'
 import pg from 'pg'
 import type { App } from '../../app.ts'
 import { build, comesTrue, listen } from '../helper.ts'
@@ -38,6 +39,15 @@ async function resettingPort (t: Test): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
+async function askMongo (port: number): Promise<unknown> {
+  const client = new MongoClient(`mongodb://127.0.0.1:${port}/?serverSelectionTimeoutMS=200`)
+  try {
+    return await client.db('elsewhere').collection('things').findOne({})
+  } finally {
+    await client.close()
+  }
+}
+
 async function dial (port: number, host = '127.0.0.1'): Promise<never> {
   const socket = connect(port, host)
   const [error] = await once(socket, 'error').catch((error: unknown) => [error]) as [Error]
@@ -59,6 +69,8 @@ t.test('what the connection of a call of the handler says is not said of the dat
       throw new Error('payment failed', { cause: await dial(closed).catch((error: unknown) => error) })
     },
     postgres: () => new pg.Client({ host: '127.0.0.1', port: closed }).connect(),
+    mongodb: () => askMongo(closed),
+    'mongodb-reset': () => askMongo(reset),
     words: () => Promise.reject(new Error('Connection terminated unexpectedly'))
   }
   const app = await build(t, {
@@ -156,6 +168,22 @@ t.test('a client that hangs up is no fault of the service', async (t) => {
 
   await hangUp('/own', 'application/octet-stream', 'abc')
   t.ok(await comesTrue(async () => await count('internal') === 1), 'but what the handler itself fails with is')
+})
+
+t.test('an error that names a server is said of the database only where the server is one of its', async (t) => {
+  const app = await build(t)
+  const [own = ''] = app.mongo.client.options.hosts.map(String)
+  const type = (name: string, message: string, rest = {}) =>
+    mapError(Object.assign(new Error(message), { name, ...rest }))?.type
+  for (const [address, expected] of [[own, 'database-unavailable'], ['203.0.113.5:27017', 'internal']] as const) {
+    t.equal(type('MongoNetworkError', `connection 3 to ${address} closed`), expected)
+    t.equal(type('MongoNetworkTimeoutError', `connection <monitor> to ${address} timed out`), expected)
+    t.equal(type('MongoNetworkError', `connect ECONNREFUSED ${address}`), expected)
+    t.equal(type('MongoPoolClearedError', 'cleared', { address }), expected)
+    const reason = { servers: new Map([['203.0.113.9:27017', {}], [address, {}]]) }
+    t.equal(type('MongoServerSelectionError', 'timed out', { reason }), expected)
+  }
+  t.equal(type('MongoNetworkError', 'no server is named'), 'database-unavailable')
 })
 
 t.test('an error of a socket that the driver of MongoDB passes on as it is', (t) => {

@@ -1,5 +1,6 @@
 import { isDatabaseError } from './core/origin.ts'
 import { isUnanswered } from './mongo/errors.ts'
+import { isOfOtherServers } from './mongo/servers.ts'
 
 /** What a database, driver or transaction error means to a client: an HTTP status and the slug of a problem type. */
 export interface MappedError {
@@ -183,6 +184,7 @@ function hasLabel (fault: Fault, label: string): boolean {
 
 function mongoAnswer (fault: Fault): MappedError | undefined {
   if (!isMongoError(fault)) return isOversized(fault) ? TOO_LARGE : undefined
+  if (isOfOtherServers(fault)) return INTERNAL
   // Before the codes: a write concern that failed because a server shut down says nothing against the write.
   if (hasLabel(fault, 'UnknownTransactionCommitResult') || fault.name === 'MongoWriteConcernError') return UNKNOWN
   const byCode = typeof fault.code === 'number' ? MONGO_CODES.get(fault.code) : undefined
