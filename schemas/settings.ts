@@ -137,6 +137,13 @@ export const SettingsSchema = Type.Object({
         'Requests of one list that are worked on at once; others wait, addresses in turn. 0: no bound. Default: 8 in production, otherwise 0.'
     })
   ),
+  ROW_CONCURRENCY: Type.Integer({
+    minimum: 0,
+    maximum: 10_000,
+    default: 4,
+    description:
+      'Writes of one resource (PATCH /users/7) that are worked on at once; others wait without a connection. 0: no bound.'
+  }),
   TRUST_PROXY: Type.Optional(Type.String({
     description:
       'Addresses or networks of the proxies in front, separated by commas: only what comes from them may name its client in X-Forwarded-For. Unset: nobody.'

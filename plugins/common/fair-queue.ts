@@ -18,6 +18,8 @@ export interface FairQueueOptions {
  * alone.
  */
 export class FairQueue {
+  /** Called when the last one has left. */
+  onEmpty: (() => void) | undefined
   readonly #options: FairQueueOptions
   /** Groups in the order of their turns. */
   readonly #groups = new Map<string, Ticket[]>()
@@ -94,6 +96,7 @@ export class FairQueue {
     if (!wasInside) return
     this.#inside--
     this.#admitNext()
+    if (this.#inside === 0) this.onEmpty?.()
   }
 
   #remove (group: string, ticket: Ticket): boolean {

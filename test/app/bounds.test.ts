@@ -99,6 +99,14 @@ t.test('a fair queue lets groups in by turns', async (t) => {
   t.same(refused, ['d1', 'a4'])
 })
 
+async function countLocks (app: App, where = ''): Promise<number> {
+  const { rows } = await app.pg.pool.query(
+    `SELECT count(*)::int AS n FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+     WHERE l.locktype IN ('transactionid', 'tuple') AND a.datname = current_database() ${where}`
+  )
+  return (rows[0] as { n: number }).n
+}
+
 t.test('a stranger is answered between the lists that one socket has pipelined', async (t) => {
   const app = await build(t, { settings: { LIST_CONCURRENCY: 1, PROJECTIONS: false } })
   const origin = await listen(t, app)
@@ -110,6 +118,49 @@ t.test('a stranger is answered between the lists that one socket has pipelined',
   t.equal(answer.status, 200)
   greedy.destroy()
   await until('nobody waits', () => queue?.waiting === 0 && queue.inside === 0)
+})
+
+t.test('writers of a row that a handler holds leave connections to strangers', async (t) => {
+  let release = () => {}
+  const isHeld = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const app = await build(t, {
+    settings: {
+      DATABASE_POOL_SIZE: 6,
+      DATABASE_MAX_OVERFLOW: 0,
+      DATABASE_LOCK_TIMEOUT_MS: 9000,
+      DATABASE_STATEMENT_TIMEOUT_MS: 9500,
+      ROW_CONCURRENCY: 2,
+      PROJECTIONS: false
+    },
+    plugins: async (app) => {
+      app.post('/hold/:id', { config: { transaction: true } }, async (request) => {
+        await request.transaction.query('SELECT 1 FROM users WHERE id = $1 FOR UPDATE', [
+          (request.params as { id: string }).id
+        ])
+        await isHeld
+        return {}
+      })
+    }
+  })
+  const send = async (method: 'POST' | 'PUT' | 'PATCH', url: string, payload = {}) =>
+    await app.inject({ method, url, payload })
+  const { id } = (await send('POST', '/users', { name: 'a', email: 'a@x.org' })).json()
+  const holder = send('POST', `/hold/${id}`)
+  await until('the row is held', async () => await countLocks(app) > 0)
+  const writers = Array.from(
+    { length: 60 },
+    (_, at) => send(at % 2 === 0 ? 'PATCH' : 'PUT', `/users/${id}`, { name: `n${at}` })
+  )
+  await until('two wait in PostgreSQL', async () => await countLocks(app, 'AND NOT granted') > 0)
+  const stranger = await send('POST', '/users', { name: 'b', email: 'b@x.org' })
+  t.equal(stranger.statusCode, 201, stranger.body)
+  t.ok(app.pg.pool.totalCount - app.pg.pool.idleCount <= 4, 'the holder and two writers have a connection')
+  release()
+  t.equal((await holder).statusCode, 200)
+  const statuses = (await Promise.all(writers)).map(({ statusCode }) => statusCode)
+  t.same(statuses.filter((status) => status !== 200), [])
 })
 
 t.test('who leaves before its turn takes none', async (t) => {
