@@ -1,5 +1,6 @@
-// `npm run bench:growth -- [--requests 220000] [--write]`: what happens with more posts, more connections, more requests, and at the start.
+// `npm run bench:growth -- [--requests 220000] [--write]`: what happens with more posts, more connections, more requests, callers that abuse it, and at the start.
 import { parseArgs } from 'node:util'
+import { abuse } from './abuse.ts'
 import { startServers, type Servers } from './databases.ts'
 import { fill } from './data.ts'
 import { amountFor, measure, type Sample } from './load.ts'
@@ -47,6 +48,7 @@ async function oneDatabase (databases: Databases): Promise<string[]> {
       ) => [await moreConnections(service, routes), await moreRequests('The same process', service, routes)]
     ),
     await withService(databases, async (service) => await moreRequests('A new process', service, routes)),
+    await withService(databases, abuse),
     starts
   ]
 }

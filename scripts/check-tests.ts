@@ -1,5 +1,6 @@
-// Fails when a test file is run by no entry file of test/: such a test would be forgotten in silence.
-import { readdirSync, readFileSync } from 'node:fs'
+// Fails when a test file is run by no entry file of test/, which would be forgotten in silence, and when docs/faults.md names
+// a file that is not there.
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 
 const root = path.join(import.meta.dirname, '..')
@@ -26,4 +27,11 @@ for (const folder of ['test', 'packages']) {
     )
     process.exitCode = 1
   }
+}
+
+const faults = readFileSync(path.join(root, 'docs', 'faults.md'), 'utf8')
+for (const [, file = ''] of faults.matchAll(/`((?:test|packages)\/[^`]+\.ts)`/g)) {
+  if (existsSync(path.join(root, file))) continue
+  console.error(`docs/faults.md names ${file}, which does not exist: name the file that the test is in`)
+  process.exitCode = 1
 }

@@ -54,7 +54,7 @@ async function dial (port: number, host = '127.0.0.1'): Promise<never> {
   throw error
 }
 
-t.test('what the connection of a call of the handler says is not said of the database', async (t) => {
+t.test('F56 what the connection of a call of the handler says is not said of the database', async (t) => {
   const [closed, reset] = [await closedPort(), await resettingPort(t)]
   const calls: Record<string, () => Promise<unknown>> = {
     refused: () => dial(closed),
@@ -122,7 +122,7 @@ t.test('what the connection of the database says is', async (t) => {
   }
 })
 
-t.test('a client that hangs up is no fault of the service', async (t) => {
+t.test('F56 a client that hangs up is no fault of the service', async (t) => {
   const lines: string[] = []
   const seen = { running: false }
   const app = await build(t, {

@@ -35,7 +35,7 @@ const LONG = {
   updated_at: new Date()
 }
 
-t.test('who does not take an answer is cut off, and its memory is free', async (t) => {
+t.test('F52 who does not take an answer is cut off, and its memory is free', async (t) => {
   const app = await build(t, { settings: { SEND_TIMEOUT_MS: 1, ANSWERS_IN_FLIGHT_MB: 1, PROJECTIONS: false } })
   await mongoDatabase(app).collection('posts').insertMany(
     Array.from({ length: 10 }, (_, i) => ({ ...LONG, title: `${i}` }))
@@ -120,7 +120,7 @@ t.test('a stranger is answered between the lists that one socket has pipelined',
   await until('nobody waits', () => queue?.waiting === 0 && queue.inside === 0)
 })
 
-t.test('writers of a row that a handler holds leave connections to strangers', async (t) => {
+t.test('F58 writers of a row that a handler holds leave connections to strangers', async (t) => {
   let release = () => {}
   const isHeld = new Promise<void>((resolve) => {
     release = resolve
@@ -209,7 +209,7 @@ t.test('a body that is too large is answered, however long its client goes on se
   }
 })
 
-t.test('closing waits for requests that are handled, not for connections without one', async (t) => {
+t.test('F53 closing waits for requests that are handled, not for connections without one', async (t) => {
   let release: (() => void) | undefined
   const app = await build(t, {
     settings: { SHUTDOWN_GRACE_MS: 600_000 },

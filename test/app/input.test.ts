@@ -32,7 +32,7 @@ async function countUsers (): Promise<number> {
   return (await app.inject('/users?limit=100')).json<unknown[]>().length
 }
 
-t.test('a large body that is wrong costs one error', async (t) => {
+t.test('F50 a large body that is wrong costs one error', async (t) => {
   const bodies: Record<string, [string, unknown]> = {
     'items, far too many': ['/orders', { user_id: 1, items: Array.from({ length: 80_000 }, () => ({})) }],
     'items of another type': ['/orders', { user_id: 1, items: Array(120_000).fill(0) }],
@@ -105,7 +105,7 @@ t.test('a body may be as long as its schema admits, and no longer', async (t) =>
   t.equal(getBodyLimit({ $ref: 'Nowhere#' }, () => undefined), undefined)
 })
 
-t.test('bytes that are no UTF-8 are refused, not stored as something else', async (t) => {
+t.test('F51 bytes that are no UTF-8 are refused, not stored as something else', async (t) => {
   const before = await countUsers()
   const [start, end] = ['{"email":"utf8@example.com","name":"a', 'b"}']
   const sequences: Record<string, number[]> = {

@@ -121,7 +121,7 @@ for (const lost of ['created', 'created and deleted', 'created, and their posts 
   }
 }
 
-t.test('PostgreSQL is replaced by its past while the service runs', async (t) => {
+t.test('F54 PostgreSQL is replaced by its past while the service runs', async (t) => {
   const { settings, past, now } = await stage(t)
   const forgotten = await create(now, 'lost', 8)
   await write(now, forgotten, 'lost')
@@ -250,7 +250,7 @@ t.test('a restored SQLite file', async (t) => {
   t.same((await living(app)).map(({ id }) => id), [...kept, ...after])
 })
 
-t.test('TRUNCATE users fires no event for a row: the copies are compared as a whole', async (t) => {
+t.test('F55 TRUNCATE users fires no event for a row: the copies are compared as a whole', async (t) => {
   const { kept, now } = await stage(t)
   await now.pg.query('TRUNCATE users RESTART IDENTITY CASCADE')
   await until('the copy is empty', async () => (await living(now)).length === 0)

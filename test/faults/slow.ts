@@ -16,6 +16,7 @@ import { agree, ownServer, writers } from './servers.ts'
 import { isWell, newEmail } from './well.ts'
 import { fullDisk, noSmallDisk } from './disk.ts'
 import { killRounds } from './kills.ts'
+import { hotRow, idleReaders } from './floods.ts'
 import { newPrimary } from './primary.ts'
 
 const rounds = Number(process.env['FAULT_ROUNDS'] ?? 1000)
@@ -174,6 +175,9 @@ t.test('F8 PostgreSQL is away for 30 seconds, F49 and everybody retries when it 
     isAlive: () => service.child.exitCode === null
   })
 })
+
+t.test('F52 a hundred readers take nothing', idleReaders)
+t.test('F58 two thousand write one row that a handler holds', hotRow)
 
 t.test('F9 another PostgreSQL becomes primary', newPrimary)
 

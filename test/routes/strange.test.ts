@@ -58,7 +58,7 @@ async function walk (t: Test, app: App, first: string): Promise<string[]> {
   return seen
 }
 
-t.test('a strange document costs its own row in every list, and is reported', async (t) => {
+t.test('F57 a strange document costs its own row in every list, and is reported', async (t) => {
   const lines: string[] = []
   const app = await build(t, { logger: { level: 'warn', stream: { write: (line) => void lines.push(line) } } })
   await app.inject({ method: 'POST', url: '/users', payload: { name: 'Ada', email: 'ada@example.com' } })
