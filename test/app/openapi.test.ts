@@ -58,7 +58,7 @@ t.test('every route is documented, and nothing else', async (t) => {
   t.teardown(() => app.close())
   const documented = operations.map(({ url, method }) => `${method.toUpperCase()} ${url.replace(/\{(\w+)\}/g, ':$1')}`)
   const served = parseRoutes(app.printRoutes({ commonPrefix: false })).filter((route) =>
-    !/^HEAD | \/(docs|openapi\.json)/.test(route)
+    !/^HEAD | \/(docs|openapi\.json|$)/.test(route)
   )
   t.strictSame(served.sort(), documented.sort())
 })
@@ -199,3 +199,14 @@ function parseRoutes (tree: string): string[] {
     return methods.split(', ').map((method) => `${method} ${url}`)
   })
 }
+
+t.test('GET / tells where documents and probes are, and each place answers', async (t) => {
+  for (const DOCS of [true, false]) {
+    const app = await build(t, { settings: { DOCS } })
+    const { probes, ...documents } = (await app.inject('/')).json() as { probes: object }
+    t.equal('openapi' in documents, DOCS)
+    for (const place of [...Object.values(documents), ...Object.values(probes)]) {
+      t.equal((await app.inject(String(place))).statusCode, 200, String(place))
+    }
+  }
+})
