@@ -5,13 +5,22 @@ import { startEmbedded } from 'dev-databases'
 import pg from 'pg'
 import { migrate } from '../drizzle/migrate.ts'
 import type { Databases } from './peers.ts'
+import { cpuTime, familyCpuTime } from './process.ts'
 
 /** Servers of a bench, in a temporary folder. */
 export interface Servers {
   folder: string
   /** Makes a migrated database in each store. */
   make: (name: string) => Promise<Databases>
+  /** Milliseconds of processor time that each server has used so far; undefined where the system does not tell. */
+  cpu: () => ServerTimes
   stop: () => Promise<void>
+}
+
+/** Processor time of the database servers. */
+export interface ServerTimes {
+  postgres: number | undefined
+  mongod: number | undefined
 }
 
 /** Starts PostgreSQL and MongoDB with their usual settings: what is measured includes their fsync. */
@@ -38,6 +47,7 @@ export async function startServers (): Promise<Servers> {
       await migrate(url.href)
       return { DATABASE_URL: url.href, MONGODB_URL: mongodb.url, MONGODB_DATABASE: name }
     },
+    cpu: () => ({ postgres: familyCpuTime(postgres.pid), mongod: cpuTime(mongodb.pid) }),
     async stop () {
       await stop()
       rmSync(folder, { recursive: true, force: true })

@@ -1,4 +1,5 @@
 import autocannon from 'autocannon'
+import type { ServerTimes } from './databases.ts'
 import { cpuTime, type Running } from './process.ts'
 import type { Route } from './routes.ts'
 
@@ -7,18 +8,29 @@ export interface Sample {
   requestsPerSecond: number
   /** Processor time of the peer per request, microseconds; undefined where the system does not tell. */
   cpu: number | undefined
+  /** The same of the database servers, where they are watched. */
+  servers: ServerTimes
   p50: number
   p99: number
   errors: number
 }
 
+const UNWATCHED: ServerTimes = { postgres: undefined, mongod: undefined }
+
 /**
  * Sends requests over keep-alive connections, each as soon as the last one was answered.
  * @param amount how many. A number and not a time, so that none is cut off and rolled back while the next peer is
  * measured
+ * @param watch tells what the database servers have used so far
  */
-export async function measure (peer: Running, route: Route, connections: number, amount: number): Promise<Sample> {
-  const before = cpuTime(peer.pid)
+export async function measure (
+  peer: Running,
+  route: Route,
+  connections: number,
+  amount: number,
+  watch: () => ServerTimes = () => UNWATCHED
+): Promise<Sample> {
+  const [before, serversBefore] = [cpuTime(peer.pid), watch()]
   const started = performance.now()
   const result = await autocannon({
     url: peer.origin,
@@ -41,11 +53,17 @@ export async function measure (peer: Running, route: Route, connections: number,
     }]
   })
   const seconds = (performance.now() - started) / 1000
-  const after = cpuTime(peer.pid)
+  const [after, serversAfter] = [cpuTime(peer.pid), watch()]
   const answered = result['2xx']
+  const each = (from: number | undefined, to: number | undefined) =>
+    from === undefined || to === undefined || answered === 0 ? undefined : (to - from) * 1000 / answered
   return {
     requestsPerSecond: answered / seconds,
-    cpu: before === undefined || after === undefined || answered === 0 ? undefined : (after - before) * 1000 / answered,
+    cpu: each(before, after),
+    servers: {
+      postgres: each(serversBefore.postgres, serversAfter.postgres),
+      mongod: each(serversBefore.mongod, serversAfter.mongod)
+    },
     p50: result.latency.p50,
     p99: result.latency.p99,
     errors: result.errors + result.non2xx

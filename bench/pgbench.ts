@@ -64,6 +64,7 @@ export async function measurePgbench (
   return {
     requestsPerSecond: figure(/tps = ([\d.]+)/),
     cpu: undefined,
+    servers: { postgres: undefined, mongod: undefined },
     p50: latency,
     p99: Number.NaN,
     errors: figure(/number of failed transactions: (\d+)/)

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePorts } from '../scripts/ledger/ports.ts'
 import type { Databases, Peer } from './peers.ts'
@@ -43,9 +43,23 @@ export async function startPeer (
 
 /** Milliseconds of processor time that a process has used; undefined where the system does not tell. */
 export function cpuTime (pid: number): number | undefined {
+  const fields = readStat(pid)
+  return fields === undefined ? undefined : (Number(fields[11]) + Number(fields[12])) * 1000 / ticksPerSecond
+}
+
+/** The same of a process and its children, those included that have ended: a server with a process for each session. */
+export function familyCpuTime (pid: number): number | undefined {
+  const own = readStat(pid)
+  if (own === undefined) return undefined
+  const ended = (Number(own[13]) + Number(own[14])) * 1000 / ticksPerSecond
+  const children = readdirSync('/proc').map(Number).filter((other) => readStat(other)?.[1] === String(pid))
+  return [pid, ...children].reduce((sum, each) => sum + (cpuTime(each) ?? 0), ended)
+}
+
+/** The fields of /proc/…/stat behind the name: state, parent, … */
+function readStat (pid: number): string[] | undefined {
   try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
-    return (Number(fields[11]) + Number(fields[12])) * 1000 / ticksPerSecond
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')
   } catch {
     return undefined
   }

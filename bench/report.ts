@@ -19,6 +19,8 @@ export function summarize (measured: Measured[], conditions: Conditions): Result
     peer,
     requestsPerSecond: spread(samples.map(throughput)),
     cpu: spread(samples.map(cpu)),
+    postgresCpu: spread(samples.map(({ servers }) => servers.postgres ?? Number.NaN)),
+    mongodCpu: spread(samples.map(({ servers }) => servers.mongod ?? Number.NaN)),
     p50: spread(samples.map(({ p50 }) => p50)),
     p99: spread(samples.map(({ p99 }) => p99)),
     errors: samples.reduce((sum, { errors }) => sum + errors, 0),
@@ -36,6 +38,8 @@ export function table ({ rows }: Result): string {
       row.peer,
       Math.round(row.requestsPerSecond.median),
       figure(Math.round(row.cpu.median)),
+      figure(Math.round(row.postgresCpu.median)),
+      figure(Math.round(row.mongodCpu.median)),
       figure(row.p50.median),
       figure(row.p99.median),
       ratio(row.serviceOver),
@@ -44,8 +48,8 @@ export function table ({ rows }: Result): string {
     ].join(' | ')
   )
   const head =
-    'route | peer | requests/s | CPU µs | p50 ms | p99 ms | service ÷ peer, throughput | service ÷ peer, CPU | errors'
-  return ['', head, '--- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---:', ...lines].map((line) =>
+    'route | peer | requests/s | CPU µs | of PostgreSQL | of mongod | p50 ms | p99 ms | service ÷ peer, throughput | service ÷ peer, CPU | errors'
+  return ['', head, '--- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---:', ...lines].map((line) =>
     line === '' ? line : `| ${line} |`
   ).join('\n')
 }

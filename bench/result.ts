@@ -21,6 +21,9 @@ interface Row {
   peer: string
   requestsPerSecond: Spread
   cpu: Spread
+  /** Processor time of the database servers per request of the peer, microseconds. */
+  postgresCpu: Spread
+  mongodCpu: Spread
   p50: Spread
   p99: Spread
   errors: number

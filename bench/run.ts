@@ -138,7 +138,11 @@ async function measureAll (
     const amounts = await warmUp(running, route)
     for (let round = 0; round < rounds; round++) {
       for (const peer of rotated(running, round)) {
-        add(peer.name, route, await measure(peer, route, connections, amounts.get(peer.name) ?? connections))
+        add(
+          peer.name,
+          route,
+          await measure(peer, route, connections, amounts.get(peer.name) ?? connections, servers.cpu)
+        )
       }
       if (hasPgbench) add('pgbench', route, await measurePgbench(servers.folder, databaseUrl, route.name, connections))
     }

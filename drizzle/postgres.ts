@@ -78,6 +78,18 @@ export const posts = pgTable('posts', {
   index('posts_author_id_content_length_idx').on(post.author_id, post.content_length)
 ])
 
+/**
+ * How many posts each author has, and how long they are together. Triggers on `posts` keep it, in the transaction of
+ * whoever writes there; there is no row of an author without posts.
+ */
+export const authorPostCounts = pgTable('author_post_counts', {
+  author_id: rowId().primaryKey(),
+  post_count: integer().notNull(),
+  content_length: bigint({ mode: 'number' }).notNull()
+}, (author) => [
+  index('author_post_counts_post_count_idx').on(newest(author.post_count), author.author_id)
+])
+
 /** Events on their way to MongoDB; the relay deletes what it has applied. */
 export const outbox = pgTable('outbox', {
   id: bigint({ mode: 'number' }).primaryKey().generatedByDefaultAsIdentity(),

@@ -61,6 +61,14 @@ export const posts = sqliteTable('posts', {
   index('posts_author_id_content_length_idx').on(post.author_id, post.content_length)
 ])
 
+export const authorPostCounts = sqliteTable('author_post_counts', {
+  author_id: integer().primaryKey(),
+  post_count: integer().notNull(),
+  content_length: integer().notNull()
+}, (author) => [
+  index('author_post_counts_post_count_idx').on(newest(author.post_count), author.author_id)
+])
+
 export const outbox = sqliteTable('outbox', {
   id: id(),
   topic: text().notNull(),

@@ -80,7 +80,7 @@ export function toRowPage<Item, Cursor> (
  * @param limit items wanted
  * @param getCursor makes the cursor from the last item
  */
-export function toPage<Item, Cursor> (
+function toPage<Item, Cursor> (
   rows: Item[],
   limit: number,
   getCursor: (last: Item) => Cursor

@@ -6,6 +6,7 @@ import { copyPosts } from './copy-posts.ts'
 import { findProgress, withProgress } from './copy-progress.ts'
 import { toRow, type PostFields, type PostRow } from './post-row.ts'
 import { deleteRows, upsertRows } from './posts-table.ts'
+import { recountPosts } from './post-counts.ts'
 import { findDead, removePosts } from './dead-authors.ts'
 import type { RunSql } from './sql.ts'
 import type { Stores } from './stores.ts'
@@ -23,7 +24,7 @@ const LENGTH = (content: string) => ({ $cond: [{ $eq: [{ $type: content }, 'stri
  * Carries posts to SQL, where lists of users and analytics join them: without their content, only its length in
  * characters.
  */
-export function postsToSql (app: FastifyInstance, { fence }: Stores): StreamOptions<PostChange> {
+export function postsToSql (app: FastifyInstance, { engine, fence }: Stores): StreamOptions<PostChange> {
   return {
     collection: () => mongoDatabase(app).collection<PostChange>('posts'),
     pipeline: [
@@ -52,6 +53,7 @@ export function postsToSql (app: FastifyInstance, { fence }: Stores): StreamOpti
         ], { session, readConcern: { level: 'majority' }, batchSize: 500 })
         return await copyPosts(run, documents, course)
       }, position)
+      await run((tx) => recountPosts(tx, engine))
       await removeOrphans(app, run)
       return report
     }

@@ -1,14 +1,10 @@
 import { and, asc, desc, eq, getTableColumns, param, sql, type Placeholder, type SQL } from 'drizzle-orm'
-import type { Database, Tables } from '../../drizzle/index.ts'
+import type { Database, Dialect, Tables } from '../../drizzle/index.ts'
 import { MAX_ID } from '../../schemas/common.ts'
-import {
-  getRowLimit,
-  parseTimestampCursor,
-  toRowPage,
-  toTimestampCursor,
-  type Page,
-  type PageRequest
-} from '../paging/page.ts'
+import { OrderItemSchema, OrderSchema } from '../../schemas/orders.ts'
+import { getRowLimit, parseTimestampCursor, toTimestampCursor, type Page, type PageRequest } from '../paging/page.ts'
+import { textList } from '../sql/json/list.ts'
+import { sqlPages } from '../sql/json/page-reader.ts'
 import { defineQueries, many, type Params } from '../../drizzle/prepared/queries.ts'
 
 export type OrderItem = Omit<Tables['orderItems']['$inferSelect'], 'order_id'>
@@ -40,40 +36,54 @@ interface Place {
   id: number
 }
 
-// A page of orders with their items in one statement, so that both are of the same moment.
-function withItems (
-  db: Database,
-  { orders, orderItems }: Tables,
-  { where, limit, skip, rows }: { where?: SQL | undefined; limit?: Placeholder; skip?: Placeholder; rows?: Placeholder }
-) {
-  const order = getTableColumns(orders)
+// An order with its items in one statement, so that both are of the same moment.
+function withItems (db: Database, { orders, orderItems }: Tables, id: Placeholder) {
   const { order_id, ...item } = getTableColumns(orderItems)
-  let chosen = db.select(order).from(orders).where(where).orderBy(desc(orders.created_at), desc(orders.id)).$dynamic()
-  if (limit !== undefined) chosen = chosen.limit(limit)
-  if (skip !== undefined) chosen = chosen.offset(skip)
-  const page = chosen.as('page')
-  const lines = db
-    .select({
-      order: {
-        id: page.id,
-        user_id: page.user_id,
-        status: page.status,
-        total: page.total,
-        created_at: page.created_at
-      },
-      item
-    })
-    .from(page).leftJoin(orderItems, eq(orderItems.order_id, page.id))
-    .orderBy(desc(page.created_at), desc(page.id), asc(orderItems.id)).$dynamic()
-  return rows === undefined ? lines : lines.limit(rows)
+  return db.select({ order: getTableColumns(orders), item }).from(orders)
+    .leftJoin(orderItems, eq(orderItems.order_id, orders.id)).where(eq(orders.id, id)).orderBy(asc(orderItems.id))
 }
+
+interface Choice {
+  where?: SQL | undefined
+  limit: Placeholder
+  skip?: Placeholder
+  rows: Placeholder
+}
+
+// A page of orders with their items, likewise one statement.
+function listOrders (db: Database, dialect: Dialect, { where, limit, skip, rows }: Choice) {
+  const { orders, orderItems } = dialect.tables
+  let chosen = db.select().from(orders).where(where).orderBy(desc(orders.created_at), desc(orders.id)).limit(limit)
+    .$dynamic()
+  if (skip !== undefined) chosen = chosen.offset(skip)
+  return textList(db, dialect, db.$with('page').as(chosen), {
+    schema: OrderSchema,
+    keys: ({ id, created_at }) => ({ id, created_at }),
+    order: ({ id, created_at }) => [desc(created_at), desc(id)],
+    part: {
+      name: 'items',
+      schema: OrderItemSchema,
+      columns: getTableColumns(orderItems),
+      parent: orderItems.order_id,
+      order: [asc(orderItems.id)],
+      rows
+    }
+  })
+}
+
+const toOrders = sqlPages(
+  'orders',
+  OrderSchema,
+  ({ created_at, id }: { created_at: Date; id: number }) => toTimestampCursor(created_at, id),
+  { items: OrderItemSchema }
+)
 
 // Compared as one value, so that the index is entered where the page begins.
 function older ({ orders }: Tables, createdAt: Placeholder, id: Placeholder): SQL {
   return sql`(${orders.created_at}, ${orders.id}) < (${param(createdAt, orders.created_at)}, ${id})`
 }
 
-const queries = defineQueries('orders', (db, tables) => {
+const queries = defineQueries('orders', (db, tables, dialect) => {
   const { orders, orderItems } = tables
   const order = getTableColumns(orders)
   const { order_id, ...item } = getTableColumns(orderItems)
@@ -88,14 +98,14 @@ const queries = defineQueries('orders', (db, tables) => {
         )
         .returning(item)
     ),
-    byId: ({ id }: Params<{ id: number }>) => withItems(db, tables, { where: eq(orders.id, id) }),
-    list: ({ limit, skip, rows }: Params<Limits & { skip: number }>) => withItems(db, tables, { limit, skip, rows }),
+    byId: ({ id }: Params<{ id: number }>) => withItems(db, tables, id),
+    list: ({ limit, skip, rows }: Params<Limits & { skip: number }>) => listOrders(db, dialect, { limit, skip, rows }),
     listAfter: ({ limit, createdAt, id, rows }: Params<Limits & Place>) =>
-      withItems(db, tables, { where: older(tables, createdAt, id), limit, rows }),
+      listOrders(db, dialect, { where: older(tables, createdAt, id), limit, rows }),
     listOfUser: ({ user_id, limit, skip, rows }: Params<Limits & { user_id: number; skip: number }>) =>
-      withItems(db, tables, { where: eq(orders.user_id, user_id), limit, skip, rows }),
+      listOrders(db, dialect, { where: eq(orders.user_id, user_id), limit, skip, rows }),
     listOfUserAfter: ({ user_id, limit, createdAt, id, rows }: Params<Limits & Place & { user_id: number }>) =>
-      withItems(db, tables, { where: and(eq(orders.user_id, user_id), older(tables, createdAt, id)), limit, rows })
+      listOrders(db, dialect, { where: and(eq(orders.user_id, user_id), older(tables, createdAt, id)), limit, rows })
   }
 })
 
@@ -117,7 +127,7 @@ export function createOrderRepository (db: Database) {
     },
 
     async getById (id: number): Promise<Order | null> {
-      return grouped(await run.byId({ id }))[0] ?? null
+      return toOrder(await run.byId({ id }))
     },
 
     /** Orders with their items, newest first: always one statement. */
@@ -132,7 +142,7 @@ export function createOrderRepository (db: Database) {
         : place === undefined
         ? await run.listOfUser({ user_id, ...limits, skip })
         : await run.listOfUserAfter({ user_id, ...limits, ...place })
-      return toRowPage(grouped(rows), rows.length, page, ({ created_at, id }) => toTimestampCursor(created_at, id))
+      return toOrders(rows, page)
     }
   }
 }
@@ -153,16 +163,8 @@ function toCents (price: string): bigint {
   return BigInt(price.replace('.', ''))
 }
 
-// Rows of one order follow each other.
-function grouped (rows: Array<{ order: Omit<Order, 'items'>; item: OrderItem | null }>): Order[] {
-  const orders: Order[] = []
-  for (const { order, item } of rows) {
-    let current = orders.at(-1)
-    if (current?.id !== order.id) {
-      current = { ...order, items: [] }
-      orders.push(current)
-    }
-    if (item !== null) current?.items.push(item)
-  }
-  return orders
+// One row for each item.
+function toOrder (rows: Array<{ order: Omit<Order, 'items'>; item: OrderItem | null }>): Order | null {
+  const [first] = rows
+  return first === undefined ? null : { ...first.order, items: rows.flatMap(({ item }) => item ?? []) }
 }

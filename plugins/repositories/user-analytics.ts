@@ -1,44 +1,66 @@
-import { sql } from 'drizzle-orm'
-import type { Database } from '../../drizzle/index.ts'
+import { asc, desc, sql, type Placeholder } from 'drizzle-orm'
+import type { Database, Dialect } from '../../drizzle/index.ts'
 import { MAX_ID } from '../../schemas/common.ts'
-import { toPage, type Page, type PageRequest } from '../paging/page.ts'
+import { UserAnalyticsSchema, type UserAnalytics } from '../../schemas/user-analytics.ts'
+import type { Page, PageRequest } from '../paging/page.ts'
 import { defineQueries, type Params } from '../../drizzle/prepared/queries.ts'
+import { textList } from '../sql/json/list.ts'
+import { sqlPages } from '../sql/json/page-reader.ts'
 
 /** Largest number of the type `integer`, as which posts are counted. */
 const MAX_COUNT = 2_147_483_647
 
-/** What a user has written, in numbers; the average is null without posts. */
-export interface UserAnalytics {
+/** Behind which user a page begins, and how many rows it has and leaves out. */
+interface Place {
+  count: number
   id: number
-  name: string
-  post_count: number
-  avg_content_length: number | null
+  limit: number
+  skip: number
 }
 
-type Row = Omit<UserAnalytics, 'id'> & { id: number | string }
+// Those with posts come out of the index on their number; users without any follow by id, and are looked for only where
+// the page has room for them.
+function ranked (db: Database, dialect: Dialect, { count, id, limit, skip }: { [Name in keyof Place]: Placeholder }) {
+  const { users, authorPostCounts: counts } = dialect.tables
+  const authors = sql`select ${users.id} as id, ${users.name} as name, ${counts.post_count} as post_count,
+    cast(${counts.content_length} as double precision) / ${counts.post_count} as avg_content_length
+    from ${counts} join ${users} on ${users.id} = ${counts.author_id}
+    where ${counts.post_count} <= ${count} and (${counts.post_count} < ${count} or ${counts.author_id} > ${id})
+    order by ${counts.post_count} desc, ${counts.author_id} limit cast(${limit} as integer) + cast(${skip} as integer)`
+  const others =
+    sql`select ${users.id} as id, ${users.name} as name, 0 as post_count, cast(null as double precision) as avg_content_length from ${users}
+    where ${users.id} > case when ${count} > 0 then 0 else ${id} end
+    and not exists (select 1 from ${counts} where ${counts.author_id} = ${users.id})
+    order by ${users.id} limit (select cast(${limit} as integer) + cast(${skip} as integer) - count(*) from authors)`
+  const page = db.$with('page', {
+    id: users.id,
+    name: users.name,
+    post_count: counts.post_count,
+    avg_content_length: sql<number | null>`avg_content_length`.as('avg_content_length')
+  }).as(sql`with authors as (${authors}), others as (${others})
+    select * from authors union all select * from others order by post_count desc, id limit ${limit} offset ${skip}`)
+  return textList(db, dialect, page, {
+    schema: UserAnalyticsSchema,
+    keys: ({ id, post_count }) => ({ id, post_count }),
+    order: ({ id, post_count }) => [desc(post_count), asc(id)]
+  })
+}
 
-// Posts are grouped before users are joined: the index on (author_id, content_length) holds all that is needed of them.
-const queries = defineQueries('user_analytics', () => {
-  const counted =
-    sql`select author_id, cast(count(*) as integer) as post_count, cast(avg(content_length) as double precision) as average
-    from posts group by author_id`
-  const report = sql`select u.id, u.name, coalesce(p.post_count, 0) as post_count, p.average as avg_content_length
-    from users u left join (${counted}) p on p.author_id = u.id`
-  const order = sql`order by coalesce(p.post_count, 0) desc, u.id`
+const queries = defineQueries('user_analytics', (db, _tables, dialect) => ({
+  list: (place: Params<Place>) => ranked(db, dialect, place)
+}))
 
-  return {
-    list: ({ limit, skip }: Params<{ limit: number; skip: number }>) =>
-      sql<Row>`${report} ${order} limit ${limit} offset ${skip}`,
-    listAfter: ({ limit, count, id }: Params<{ limit: number; count: number; id: number }>) =>
-      sql<Row>`${report}
-      where coalesce(p.post_count, 0) < ${count} or (coalesce(p.post_count, 0) = ${count} and u.id > ${id}) ${order} limit ${limit}`
-  }
-})
+const toAnalytics = sqlPages(
+  'users',
+  UserAnalyticsSchema,
+  ({ id, post_count }: { id: number; post_count: number }) => `${post_count}_${id}`
+)
 
 export type UserAnalyticsRepository = ReturnType<typeof createUserAnalyticsRepository>
 
 /**
- * Numbers about users and their posts, from the projection of posts in the SQL database: as fresh as that is.
+ * Numbers about users and their posts, from what is counted of the projection of posts in the SQL database: as fresh as
+ * that is.
  * @param db the handle to run on
  */
 export function createUserAnalyticsRepository (db: Database) {
@@ -46,16 +68,8 @@ export function createUserAnalyticsRepository (db: Database) {
   return {
     /** Those who wrote most first. The cursor is `<post count>_<user id>`. */
     async list ({ limit, skip = 0, after }: PageRequest): Promise<Page<UserAnalytics>> {
-      const wanted = limit + 1
-      const rows = after === undefined
-        ? await run.list({ limit: wanted, skip })
-        : await run.listAfter({ limit: wanted, ...toPlace(after) })
-      // What is read without Drizzle's columns is what the driver makes of bigint: text, in a pool of somebody else.
-      return toPage(
-        rows.map((row) => ({ ...row, id: Number(row.id) })),
-        limit,
-        ({ post_count, id }) => `${post_count}_${id}`
-      )
+      const from = after === undefined ? { count: MAX_COUNT, id: 0, skip } : { ...toPlace(after), skip: 0 }
+      return toAnalytics(await run.list({ limit: limit + 1, ...from }), { limit })
     }
   }
 }

@@ -1,22 +1,17 @@
+import { Type } from '@sinclair/typebox'
 import { UserSummarySchema, type UserSummary } from '../../schemas/users.ts'
 import { mongoPages, type Documents } from '../mongo/json/page-reader.ts'
 import type { Page, PageRequest } from '../paging/page.ts'
 
-const readPage = mongoPages('users', UserSummarySchema, ({ id }) => String(id))
+interface Count {
+  _id: number
+  count: number
+}
 
-// Counting runs over the index on author_id alone; no post is looked at.
-const countPosts = [
-  {
-    $lookup: {
-      from: 'posts',
-      localField: '_id',
-      foreignField: 'author_id',
-      pipeline: [{ $count: 'count' }],
-      as: 'posts'
-    }
-  },
-  { $project: { name: 1, email: 1, post_count: { $ifNull: [{ $first: '$posts.count' }, 0] } } }
-]
+const PersonSchema = Type.Omit(UserSummarySchema, ['post_count'])
+const MAX_TIME_MS = 5000
+
+const readPage = mongoPages('users', PersonSchema, ({ id }) => String(id))
 
 export type UserSummaryRepository = ReturnType<typeof createUserSummaryRepository>
 
@@ -27,18 +22,31 @@ export type UserSummaryRepository = ReturnType<typeof createUserSummaryRepositor
 export function createUserSummaryRepository (db: Documents) {
   return {
     /**
-     * By user id. The page is cut first, so that posts are counted for its users only. The cursor is the last user id.
+     * By user id: first the page, then the posts of its users, in one command each. The cursor is the last user id.
      */
-    async list ({ limit, skip = 0, after }: PageRequest<number>): Promise<Page<UserSummary, string>> {
-      const $match = { _deleted: { $ne: true }, ...(after === undefined ? {} : { _id: { $gt: after } }) }
-      const stages = (offset: number) => [
-        { $match },
-        { $sort: { _id: 1 } },
-        ...(skip + offset === 0 ? [] : [{ $skip: skip + offset }]),
-        { $limit: limit + 1 },
-        ...countPosts
-      ]
-      return await readPage(db, { stages }, limit)
+    async list ({ limit, skip, after }: PageRequest<number>): Promise<Page<UserSummary, string>> {
+      const filter = { _deleted: { $ne: true }, ...(after === undefined ? {} : { _id: { $gt: after } }) }
+      const from = skip === undefined || after !== undefined ? {} : { skip }
+      const { items: people, ...page } = await readPage(db, { filter, sort: { _id: 1 }, ...from }, limit)
+      const counts = await countPosts(db, people)
+      const items = people.map((person) => ({ ...person, post_count: counts.get(person.id) ?? 0 }))
+      const { json: _, ...rest } = page
+      return { ...rest, items }
     }
   }
+}
+
+/**
+ * The posts of each author. A page holds neighbours, so its posts are one stretch of the index on author_id: it is read
+ * from end to end, and no post is looked at.
+ */
+async function countPosts (db: Documents, people: Array<{ id: number }>): Promise<Map<number, number>> {
+  const [first, last] = [people[0], people.at(-1)]
+  if (first === undefined || last === undefined) return new Map()
+  const counts = await db.collection('posts').aggregate<Count>([
+    { $match: { author_id: { $gte: first.id, $lte: last.id } } },
+    { $sort: { author_id: 1 } },
+    { $group: { _id: '$author_id', count: { $sum: 1 } } }
+  ], { maxTimeMS: MAX_TIME_MS, batchSize: people.length + 1 }).toArray()
+  return new Map(counts.map(({ _id, count }) => [_id, count]))
 }

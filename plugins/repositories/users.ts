@@ -1,6 +1,10 @@
-import { and, asc, eq, getTableColumns, gt, inArray, lte, sql, type Placeholder, type SQL } from 'drizzle-orm'
-import type { Database, Tables } from '../../drizzle/index.ts'
-import { getRowLimit, toRowPage, type Page, type PageRequest } from '../paging/page.ts'
+import { and, asc, desc, eq, getTableColumns, gt, sql, type Placeholder, type SQL } from 'drizzle-orm'
+import type { Database, Dialect, Tables } from '../../drizzle/index.ts'
+import { PostSummarySchema } from '../../schemas/posts.ts'
+import { UserWithPostsSchema } from '../../schemas/users.ts'
+import { getRowLimit, type Page, type PageRequest } from '../paging/page.ts'
+import { textList } from '../sql/json/list.ts'
+import { sqlPages } from '../sql/json/page-reader.ts'
 import { defineQueries, type Params } from '../../drizzle/prepared/queries.ts'
 import { isExpected, toVersionLists, type Precondition, type VersionLists } from './expected-version.ts'
 
@@ -37,43 +41,34 @@ interface Changes {
 // A page of users with their posts in one statement, however many there are of either.
 function withPosts (
   db: Database,
-  { users, posts }: Tables,
+  dialect: Dialect,
   { where, limit, skip, rows }: { where?: SQL; limit?: Placeholder; skip?: Placeholder; rows: Placeholder }
 ) {
+  const { users, posts } = dialect.tables
   const { version, ...user } = getTableColumns(users)
   let chosen = db.select(user).from(users).where(where).orderBy(asc(users.id)).$dynamic()
   if (limit !== undefined) chosen = chosen.limit(limit)
   if (skip !== undefined) chosen = chosen.offset(skip)
-  const page = db.$with('page').as(chosen)
-  const { content_length, ...summary } = getTableColumns(posts)
-  const place = sql<
-    number
-  >`row_number() over (partition by ${posts.author_id} order by ${posts.created_at} desc, ${posts.id} desc)`
-  const ranked = db.select({ ...summary, place: place.as('place') }).from(posts)
-    .where(inArray(posts.author_id, db.select({ id: page.id }).from(page))).as('ranked')
-  return db.with(page)
-    .select({
-      user: {
-        id: page.id,
-        email: page.email,
-        name: page.name,
-        created_at: page.created_at,
-        updated_at: page.updated_at
-      },
-      post: {
-        id: ranked.id,
-        title: ranked.title,
-        category: ranked.category,
-        author_id: ranked.author_id,
-        created_at: ranked.created_at
-      }
-    })
-    .from(page).leftJoin(ranked, and(eq(ranked.author_id, page.id), lte(ranked.place, POSTS_PER_USER)))
-    .orderBy(asc(page.id), asc(ranked.place)).limit(rows)
+  return textList(db, dialect, db.$with('page').as(chosen), {
+    schema: UserWithPostsSchema,
+    keys: ({ id }) => ({ id }),
+    order: ({ id }) => [asc(id)],
+    part: {
+      name: 'posts',
+      schema: PostSummarySchema,
+      columns: getTableColumns(posts),
+      parent: posts.author_id,
+      order: [desc(posts.created_at), desc(posts.id)],
+      limit: POSTS_PER_USER,
+      rows
+    }
+  })
 }
 
-const queries = defineQueries('users', (db, tables, { now, fold, version: next }) => {
-  const { users } = tables
+const toUsers = sqlPages('users', UserWithPostsSchema, ({ id }: { id: number }) => id, { posts: PostSummarySchema })
+
+const queries = defineQueries('users', (db, { users }, dialect) => {
+  const { now, fold, version: next } = dialect
   const { version, ...user } = getTableColumns(users)
 
   // E-mails are kept as they were given, and found whatever the case of their letters.
@@ -97,11 +92,11 @@ const queries = defineQueries('users', (db, tables, { now, fold, version: next }
     byId: ({ id }: Params<{ id: number }>) => db.select({ ...user, version }).from(users).where(eq(users.id, id)),
     byEmail: ({ email }: Params<{ email: string }>) => db.select(user).from(users).where(hasEmail(email)),
     list: ({ limit, skip, rows }: Params<{ limit: number; skip: number; rows: number }>) =>
-      withPosts(db, tables, { limit, skip, rows }),
+      withPosts(db, dialect, { limit, skip, rows }),
     listAfter: ({ limit, after, rows }: Params<{ limit: number; after: number; rows: number }>) =>
-      withPosts(db, tables, { where: gt(users.id, after), limit, rows }),
+      withPosts(db, dialect, { where: gt(users.id, after), limit, rows }),
     listByEmail: ({ email, rows }: Params<{ email: string; rows: number }>) =>
-      withPosts(db, tables, { where: hasEmail(email), rows }),
+      withPosts(db, dialect, { where: hasEmail(email), rows }),
     update: ({ id, email, name }: Params<Changes>) =>
       db.update(users).set(changed({ email, name })).where(eq(users.id, id)).returning({ ...user, version }),
     updateIf: ({ id, email, name, match, noneMatch }: Params<Changes & VersionLists>) =>
@@ -149,9 +144,8 @@ export function createUserRepository (db: Database) {
         : after === undefined
         ? await run.list({ ...limits, skip })
         : await run.listAfter({ ...limits, after })
-      const users = grouped(rows)
-      const left = email === undefined ? users : users.slice(skip).filter(({ id }) => after === undefined || id > after)
-      return toRowPage(left, rows.length, page, ({ id }) => id)
+      const left = email === undefined ? rows : rows.slice(skip).filter(({ id }) => after === undefined || id > after)
+      return toUsers(left, page)
     },
 
     /** Changes only the fields that are given; null when there is no such user, or not as it is expected. */
@@ -169,18 +163,4 @@ export function createUserRepository (db: Database) {
       return rows.length > 0
     }
   }
-}
-
-// Rows of one user follow each other; a user without posts has one row.
-function grouped (rows: Array<{ user: User; post: PostSummary | null }>): UserWithPosts[] {
-  const users: UserWithPosts[] = []
-  for (const { user, post } of rows) {
-    let current = users.at(-1)
-    if (current?.id !== user.id) {
-      current = { ...user, posts: [] }
-      users.push(current)
-    }
-    if (post !== null) current?.posts.push(post)
-  }
-  return users
 }

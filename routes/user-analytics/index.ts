@@ -7,8 +7,6 @@ import { UserAnalyticsQuerySchema, UserAnalyticsSchema } from '../../schemas/use
 const listUserAnalytics = defineRoute({
   method: 'GET',
   url: '',
-  // It counts all posts, whatever the page.
-  config: { concurrency: 2 },
   schema: {
     operationId: 'listUserAnalytics',
     summary: 'What each user wrote, in numbers',

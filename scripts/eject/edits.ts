@@ -3,7 +3,7 @@ import type { Tree } from './tree.ts'
 
 // What only the bench, and tests that go with the example, have used.
 const UNUSED = ['autocannon', '@types/autocannon', '@fastify/helmet', 'helmet', '@opentelemetry/sdk-trace-node']
-const TABLES = /^(users|orders|orderItems|posts|\w+Relations)$/
+const TABLES = /^(users|orders|orderItems|posts|authorPostCounts|\w+Relations)$/
 
 /** What stays of files that hold the example beside other things, by their path. */
 const EDITS: Record<string, (text: string) => string> = {

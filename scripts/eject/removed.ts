@@ -8,7 +8,7 @@ const EXAMPLE = new RegExp(`^(${
     'schemas/(users|posts|orders|user-analytics)\\.ts',
     'plugins/repositories/(users|posts|orders|user-analytics|user-summaries)\\.ts',
     'plugins/mongo/collections/(users|posts)\\.ts',
-    'plugins/projections/(copy-posts|copy-users|dead-authors|post-row|posts-table|posts-to-sql|user-document|users-to-mongo)\\.ts',
+    'plugins/projections/(copy-posts|copy-users|dead-authors|post-counts|post-row|posts-table|posts-to-sql|user-document|users-to-mongo)\\.ts',
     'drizzle/migrations/',
     'bench/',
     'scripts/(ledger|faults|eject)[/.]',

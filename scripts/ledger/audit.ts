@@ -69,6 +69,10 @@ export async function audit (
     say(`${what}: ${JSON.stringify(fact)}`)
   }
   for (const fact of facts) judge(fact, shelves[fact.kind], dead, found)
+  for (const author of await findMiscounted(stores)) {
+    tally.wrong++
+    say(`wrong: the posts of author ${author} are not as many as are counted`)
+  }
   for (const kind of ['user', 'post'] as const) {
     const known = new Set(
       facts.filter((fact) => fact.kind === kind || fact.kind === 'both').map(({ marker }) => marker)
@@ -76,6 +80,17 @@ export async function audit (
     const stored = new Set(shelves[kind].flatMap((shelf) => [...shelf.keys()]))
     for (const marker of stored) if (!known.has(marker)) found('ghost', { kind, marker, made: 'refused', values: [] })
   }
+}
+
+/** Authors whose count of posts, or its sum of lengths, is not what the table of posts has. */
+async function findMiscounted ({ sql }: Stores): Promise<number[]> {
+  const { rows } = await sql.query<{ author: number }>(
+    `SELECT author_id::float8 AS author FROM
+     (SELECT author_id, count(*) AS posts, sum(content_length) AS length FROM posts GROUP BY author_id) AS there
+     FULL JOIN author_post_counts AS kept USING (author_id)
+     WHERE there.posts IS DISTINCT FROM kept.post_count OR there.length IS DISTINCT FROM kept.content_length`
+  )
+  return rows.map(({ author }) => author)
 }
 
 function judge (

@@ -22,14 +22,14 @@ export interface Names {
 const NAME = /^[a-z][a-z0-9]*([-_][a-z][a-z0-9]*)*$/
 // What the generated files import or declare under names of their own.
 const TAKEN = new Set(
-  'Array Boolean Database Date Documents Error Map Number Object ObjectId Page PageRequest Params Precondition Promise Record Set Static String Symbol Tables Type VersionLists'
+  'Array Boolean Database Date Dialect Documents Error Map Number Object ObjectId Page PageRequest Params Placeholder Precondition Promise Record SQL Set Static String Symbol Tables Type VersionLists'
     .split(' ')
 )
 // Words of the language, and variables of the generated files that one of the resource must not hide.
 const RESERVED = new Set(
   'break case catch class const continue default delete do else enum export extends false finally for function if import in interface let new null package private protected public return static super switch this throw true try typeof var void while with yield '
     .concat(
-      'after all and asc changed changes collection count db document eq given gt headers id invalid limit match now '
+      'after all and asc changed changes collection count db dialect document eq given gt headers id invalid limit match now '
     )
     .concat('param ref reply request response run skip sql t url version')
     .split(' ')

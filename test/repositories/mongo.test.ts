@@ -267,7 +267,7 @@ t.test('user summaries: counted for the page only, deleted users left out', asyn
     const summaries = createUserSummaryRepository(handle)
     commands.length = 0
     const all = await summaries.list({ limit: 100 })
-    t.equal(commands.length, 1)
+    t.strictSame(commands.map(({ commandName }) => commandName), ['find', 'aggregate'])
     t.strictSame(all.items, expected)
     t.equal(all.next, undefined)
     const first = await summaries.list({ limit: 2 })
@@ -275,14 +275,12 @@ t.test('user summaries: counted for the page only, deleted users left out', asyn
     t.strictSame((await summaries.list({ limit: 2, after: 2 })).items, expected.slice(2))
     t.strictSame((await summaries.list({ limit: 2, skip: 3 })).items, expected.slice(3))
   }
+  t.strictSame((await createUserSummaryRepository(db).list({ limit: 2, after: 5 })).items, [])
   commands.length = 0
   await createUserSummaryRepository(db).list({ limit: 2 })
-  const { pipeline } = (commands[0]?.command ?? {}) as Document
-  const { stages } = await db.command({
-    explain: { aggregate: 'users', pipeline, cursor: {} },
-    verbosity: 'executionStats'
-  })
-  const lookup = stages.find((stage: Document) => '$lookup' in stage)
-  t.strictSame(lookup.indexesUsed, ['posts_author_id_created_at_idx'])
-  t.equal(Number(lookup.totalDocsExamined), 0, 'posts are counted over the index alone')
+  const { pipeline } = (commands[1]?.command ?? {}) as Document
+  const plan = await db.command({ explain: { aggregate: 'posts', pipeline, cursor: {} }, verbosity: 'executionStats' })
+  const { executionStats } = (plan['stages']?.[0]?.$cursor ?? plan) as Document
+  t.equal(executionStats.totalDocsExamined, 0, 'posts are counted over the index alone')
+  t.ok(executionStats.totalKeysExamined <= 4, 'of the users of the page')
 })

@@ -8,12 +8,10 @@ import { PAGE_BOUNDS, SKIP_FACTOR, TOO_LARGE, type LeftOut, type Page } from '..
 /** A handle on MongoDB: `request.mongo` on a transaction, or a plain database. */
 export type Documents = TransactionalDatabase
 
-/**
- * One page of a list: a find, or the stages of an aggregation, which must limit themselves to `limit` + 1 documents.
- */
-export type PageQuery = { filter: Document; sort: Record<string, 1 | -1>; skip?: number } | {
-  /** @param offset documents to leave out after those of `skip` */
-  stages: (offset: number) => Document[]
+/** One page of a list. */
+export interface PageQuery {
+  filter: Document
+  sort: Record<string, 1 | -1>
   skip?: number
 }
 
@@ -129,15 +127,16 @@ async function sendRaw<Item> (
   { offset, limit }: Part
 ): Promise<Uint8Array[] | undefined> {
   db.collection(collection) // refuses at once while MongoDB is known to be down
-  const command = 'stages' in query
-    // One more than there can be: a batch that is full to the last place leaves its cursor open.
-    ? { aggregate: collection, pipeline: query.stages(offset), cursor: { batchSize: limit + 1 } }
-    : { find: collection, filter: query.filter, ...getOptions(query, offset), projection, limit, batchSize: limit }
   const { level } = db.readConcern ?? {}
   try {
     // Not `raw: true`: the driver (7.9) would take the topology of an error as bytes too, and fail over it.
     const { cursor: { firstBatch, id } } = await db.command({
-      ...command,
+      find: collection,
+      filter: query.filter,
+      ...getOptions(query, offset),
+      projection,
+      limit,
+      batchSize: limit,
       maxTimeMS: MAX_TIME_MS,
       ...(level === undefined ? {} : { readConcern: { level } })
     }, { fieldsAsRaw: { firstBatch: true } })
@@ -158,14 +157,12 @@ async function readDecoded<Item> (
   query: PageQuery,
   { offset, limit }: Part
 ): Promise<ReadPage<Item>> {
-  const documents = await ('stages' in query
-    ? db.collection(collection).aggregate(query.stages(offset), { maxTimeMS: MAX_TIME_MS })
-    : db.collection(collection).find(query.filter, {
-      ...getOptions(query, offset),
-      projection,
-      limit: limit + 1,
-      maxTimeMS: MAX_TIME_MS
-    })).toArray()
+  const documents = await db.collection(collection).find(query.filter, {
+    ...getOptions(query, offset),
+    projection,
+    limit: limit + 1,
+    maxTimeMS: MAX_TIME_MS
+  }).toArray()
   const strange: StrangeDocument[] = []
   const items: Item[] = []
   let left = getCharacters(query)
@@ -188,7 +185,7 @@ async function readDecoded<Item> (
 
 /** Whether the client counts items (`skip`), so that a page that ends early would hide some. */
 function isCounted (query: PageQuery): boolean {
-  return 'skip' in query && query.skip !== undefined
+  return query.skip !== undefined
 }
 
 function getCharacters (query: PageQuery): number {

@@ -4,11 +4,14 @@ import { missing, newAndChanges, violations } from './types.ts'
 
 /** `plugins/repositories/<resource>.ts` of a resource in SQL. */
 export function sqlRepositoryFile (resource: Resource): string {
-  const { many, type, words } = resource
-  return `import { and, asc, eq, getTableColumns, gt, param, sql } from 'drizzle-orm'
-import type { Database, Tables } from '../../drizzle/index.ts'
+  const { file, many, type, words } = resource
+  return `import { and, asc, eq, getTableColumns, gt, param, sql, type Placeholder, type SQL } from 'drizzle-orm'
+import type { Database, Dialect, Tables } from '../../drizzle/index.ts'
 import { defineQueries, type Params } from '../../drizzle/prepared/queries.ts'
-import { toPage, type Page, type PageRequest } from '../paging/page.ts'
+import { ${type}Schema } from '../../schemas/${file}.ts'
+import type { Page, PageRequest } from '../paging/page.ts'
+import { textList } from '../sql/json/list.ts'
+import { sqlPages } from '../sql/json/page-reader.ts'
 import { isExpected, toVersionLists, type Precondition, type VersionLists } from './expected-version.ts'
 
 /** ${
@@ -21,14 +24,34 @@ ${newAndChanges(resource)}
 // A field that is not given is null.
 type Changes = { id: number } & { [Name in keyof New${type}]: New${type}[Name] | null }
 
+${page(resource)}
+
 ${queries(resource)}
 
 ${repository(resource)}`
 }
 
-function queries ({ table, many, one, type, fields }: Resource): string {
-  return `const queries = defineQueries('${table}', (db, { ${many} }, { now }) => {
-  const { version, ...${one} } = getTableColumns(${many})
+function page ({ many, type }: Resource): string {
+  return `// A page as JSON text, written by the database.
+function page (
+  db: Database,
+  dialect: Dialect,
+  { where, limit, skip }: { where?: SQL; limit: Placeholder; skip?: Placeholder }
+) {
+  const { ${many} } = dialect.tables
+  const chosen = db.select().from(${many}).where(where).orderBy(asc(${many}.id)).limit(limit).$dynamic()
+  return textList(db, dialect, db.$with('page').as(skip === undefined ? chosen : chosen.offset(skip)), {
+    schema: ${type}Schema,
+    keys: ({ id }) => ({ id }),
+    order: ({ id }) => [asc(id)]
+  })
+}`
+}
+
+function queries ({ table, many, type, fields }: Resource): string {
+  return `const queries = defineQueries('${table}', (db, { ${many} }, dialect) => {
+  const { now } = dialect
+  const { version } = getTableColumns(${many})
 
   // A field that is not given stays as it is.
   function changed (changes: Params<Changes>) {
@@ -47,10 +70,9 @@ ${
     create: (given: Params<New${type}>) =>
       db.insert(${many}).values({ ${fields.map(({ name }) => `${name}: given.${name}`).join(', ')} }).returning(),
     byId: ({ id }: Params<{ id: number }>) => db.select().from(${many}).where(eq(${many}.id, id)),
-    list: ({ limit, skip }: Params<{ limit: number; skip: number }>) =>
-      db.select(${one}).from(${many}).orderBy(asc(${many}.id)).limit(limit).offset(skip),
+    list: ({ limit, skip }: Params<{ limit: number; skip: number }>) => page(db, dialect, { limit, skip }),
     listAfter: ({ limit, after }: Params<{ limit: number; after: number }>) =>
-      db.select(${one}).from(${many}).where(gt(${many}.id, after)).orderBy(asc(${many}.id)).limit(limit),
+      page(db, dialect, { where: gt(${many}.id, after), limit }),
     update: (changes: Params<Changes>) =>
       db.update(${many}).set(changed(changes)).where(eq(${many}.id, changes.id)).returning(),
     updateIf: (changes: Params<Changes & VersionLists>) =>
@@ -65,8 +87,10 @@ ${
 }
 
 function repository (resource: Resource): string {
-  const { type, pluralWords } = resource
-  return `export type ${type}Repository = ReturnType<typeof create${type}Repository>
+  const { table, type, pluralWords } = resource
+  return `const toPage = sqlPages('${table}', ${type}Schema, ({ id }: { id: number }) => id)
+
+export type ${type}Repository = ReturnType<typeof create${type}Repository>
 
 /**
  * ${capitalize(pluralWords)} in the SQL database.
@@ -101,7 +125,7 @@ function createAndRead (resource: Resource): string {
       const rows = after === undefined
         ? await run.list({ limit: limit + 1, skip })
         : await run.listAfter({ limit: limit + 1, after })
-      return toPage(rows, limit, ({ id }) => id)
+      return toPage(rows, { limit })
     },`
 }
 
