@@ -1,0 +1,105 @@
+import { spawnSync } from 'node:child_process'
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { getEntries, readManifest } from './manifest.ts'
+
+const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc')
+
+/**
+ * Compiles a package from src/ to JavaScript and declarations that are fit for other apps, for ES modules and CommonJS.
+ * @param home the package
+ * @param dist where the result goes; what was there before is removed
+ * @param flags further arguments of tsc
+ * @throws Error when it does not compile
+ */
+export async function buildPackage (home: string, dist: string, flags: string[] = []): Promise<void> {
+  // Inside the package, where its imports are found.
+  const fresh = path.join(home, `dist.${process.pid}`)
+  try {
+    const { status, stdout } = spawnSync(process.execPath, [
+      tsc,
+      '-p',
+      path.join(home, 'tsconfig.build.json'),
+      '--outDir',
+      fresh,
+      ...flags
+    ], { encoding: 'utf8' })
+    if (status !== 0) throw new Error(`${home} was not built: tsc ended with ${String(status)}\n${stdout}`)
+    copyRest(path.join(home, 'src'), fresh)
+    fixDeclarations(fresh, getOptionalPeers(home))
+    for (const entry of getEntries(readManifest(home))) await writeCommonJs(fresh, entry)
+    rmSync(dist, { recursive: true, force: true })
+    cpSync(fresh, dist, { recursive: true })
+  } finally {
+    rmSync(fresh, { recursive: true, force: true })
+  }
+}
+
+/** Copies what tsc leaves out, such as plain JavaScript. */
+function copyRest (from: string, to: string): void {
+  for (const file of listFiles(from)) if (!file.endsWith('.ts')) cpSync(path.join(from, file), path.join(to, file))
+}
+
+function fixDeclarations (dist: string, optionalPeers: string[]): void {
+  for (const file of listFiles(dist).filter((name) => name.endsWith('.d.ts'))) {
+    const text = readFileSync(path.join(dist, file), 'utf8').split('\n').flatMap((line) => {
+      // Where an optional peer is missing its types become `any`, and the app still compiles.
+      const isOptional = optionalPeers.some((name) =>
+        new RegExp(`^(import|export) .* from '${name}(/[^']*)?';$`).test(line)
+      )
+      return [...(isOptional ? ['// @ts-ignore: an optional peer'] : []), line]
+    }).join('\n')
+    // Specifiers that exist there.
+    writeFileSync(path.join(dist, file), text.replaceAll(/(['"]\.{1,2}\/[\w./-]+)\.ts(['"])/g, '$1.js$2'))
+  }
+}
+
+/**
+ * What `require` finds: the same module, loaded by Node, under names that compilers and bundlers can read. The types
+ * are those of the ES module, so that an app which uses both has each of them once.
+ */
+async function writeCommonJs (dist: string, entry: string): Promise<void> {
+  const module = (await import(pathToFileURL(path.join(dist, `${entry}.js`)).href)) as Record<string, unknown>
+  const source = `./${path.posix.basename(entry)}.js`
+  const names = Object.keys(module).filter((name) => name !== 'default').sort()
+  const types = [
+    `import type * as module from '${source}' with { 'resolution-mode': 'import' };`,
+    `export type * from '${source}' with { 'resolution-mode': 'import' };`
+  ]
+  const code = [
+    "'use strict'",
+    `const module_ = require('${source}')`,
+    "Object.defineProperty(exports, '__esModule', { value: true })"
+  ]
+  if ('default' in module) {
+    types.push('declare const plugin: typeof module.default;', 'export default plugin;')
+    code.push('exports.default = module_.default')
+  }
+  for (const name of names) {
+    types.push(`export declare const ${name}: typeof module.${name};`)
+    if (isClass(module[name])) types.push(`export type ${name} = module.${name};`)
+    code.push(`exports.${name} = module_.${name}`)
+  }
+  writeFileSync(path.join(dist, `${entry}.d.cts`), `${types.join('\n')}\n`)
+  writeFileSync(path.join(dist, `${entry}.cjs`), `${code.join('\n')}\n`)
+}
+
+function isClass (value: unknown): boolean {
+  return typeof value === 'function' && Function.prototype.toString.call(value).startsWith('class')
+}
+
+/** The packages that an app may leave out; those whose types alone are optional count too. */
+function getOptionalPeers (home: string): string[] {
+  const { peerDependenciesMeta = {} } = readManifest(home)
+  return Object.entries(peerDependenciesMeta).filter(([, { optional }]) => optional).map(([name]) =>
+    name.replace(/^@types\//, '')
+  )
+}
+
+function listFiles (folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) =>
+    path.relative(folder, path.join(entry.parentPath, entry.name))
+  )
+}
