@@ -15,8 +15,8 @@ const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc')
  * @throws Error when it does not compile
  */
 export async function buildPackage (home: string, dist: string, flags: string[] = []): Promise<void> {
-  // Inside the package, where its imports are found.
-  const fresh = path.join(home, `dist.${process.pid}`)
+  // Inside the package, where its imports are found, and where no tool of this repository looks.
+  const fresh = path.join(home, 'node_modules', `.build-${process.pid}`)
   try {
     const { status, stdout } = spawnSync(process.execPath, [
       tsc,
