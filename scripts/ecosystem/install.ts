@@ -14,7 +14,7 @@ export async function install (): Promise<void> {
   await installLocked(folder, 'the plugins to be tried')
   const place = path.join(modules, 'fastify-transaction')
   rmSync(place, { recursive: true, force: true })
-  await stagePackage('transaction', place)
+  stagePackage('transaction', place)
 }
 
 /** The version that is installed. Throws where package.json of packages/ does not name the package. */

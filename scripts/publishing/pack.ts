@@ -25,10 +25,10 @@ export function getHome (name: string): string {
  * @param name its folder in packages/
  * @throws Error when it does not compile
  */
-export async function stagePackage (name: string, folder: string): Promise<void> {
+export function stagePackage (name: string, folder: string): void {
   const home = getHome(name)
   mkdirSync(folder, { recursive: true })
-  await buildPackage(home, path.join(folder, 'dist'))
+  buildPackage(home, path.join(folder, 'dist'))
   for (const file of KEPT) {
     if (existsSync(path.join(home, file))) cpSync(path.join(home, file), path.join(folder, file), { recursive: true })
   }
@@ -43,7 +43,7 @@ export async function stagePackage (name: string, folder: string): Promise<void>
 export async function packPackage (name: string, destination: string): Promise<string> {
   const staged = mkdtempSync(path.join(tmpdir(), 'tandem-package-'))
   try {
-    await stagePackage(name, staged)
+    stagePackage(name, staged)
     const { stdout } = await promisify(execFile)('npm', [
       'pack',
       staged,

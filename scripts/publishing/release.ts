@@ -12,7 +12,7 @@ const isDry = process.argv.includes('--dry-run')
 for (const folder of listPackages()) {
   const { name, version } = readManifest(getHome(folder))
   if (isPublished(name, version)) console.log(`${name} ${version} is published`)
-  else await publish(folder, name, version)
+  else publish(folder, name, version)
 }
 
 function isPublished (name: string, version: string): boolean {
@@ -24,10 +24,10 @@ function isPublished (name: string, version: string): boolean {
   )
 }
 
-async function publish (folder: string, name: string, version: string): Promise<void> {
+function publish (folder: string, name: string, version: string): void {
   const staged = mkdtempSync(path.join(tmpdir(), 'tandem-release-'))
   try {
-    await stagePackage(folder, staged)
+    stagePackage(folder, staged)
     const { status, stdout, stderr } = npm(
       'publish',
       staged,

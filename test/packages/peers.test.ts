@@ -24,7 +24,7 @@ import outbox from 'fastify-outbox'
 import changeStream from 'fastify-change-stream'
 const app = Fastify()
 await app.register(transaction, { sql: doubleDriver(), methods: ['POST'] })
-app.post('/', async (request) => (await request.transaction.query('select 1')).rows)
+app.post('/', async (request) => ({ state: request.transaction.state }))
 console.log(typeof outbox, typeof changeStream, (await app.inject({ method: 'POST', url: '/' })).statusCode)
 await app.close()
 `
