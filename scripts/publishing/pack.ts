@@ -32,7 +32,10 @@ export function stagePackage (name: string, folder: string): void {
   for (const file of KEPT) {
     if (existsSync(path.join(home, file))) cpSync(path.join(home, file), path.join(folder, file), { recursive: true })
   }
-  const manifest = { ...toPublished(readManifest(home), `packages/${name}`), files: ['dist', 'docs', 'examples'] }
+  const manifest = {
+    ...toPublished(readManifest(home), `packages/${name}`),
+    files: ['CHANGELOG.md', 'dist', 'docs', 'examples']
+  }
   writeFileSync(path.join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
 }
 
