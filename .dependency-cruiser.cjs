@@ -80,7 +80,7 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '^(dist|[.]tap|bench/peers/nest|scripts/clients/programs)/' },
+    exclude: { path: '^(dist|[.]tap|bench/peers/nest|scripts/clients/programs|packages/[^/]+/examples)/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     enhancedResolveOptions: { extensions: ['.ts', '.js', '.mjs', '.json'], exportsFields: ['exports'], conditionNames: ['tandem-source', 'import', 'node', 'default', 'types'] }

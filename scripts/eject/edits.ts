@@ -49,7 +49,8 @@ const EDITS: Record<string, (text: string) => string> = {
     `${text}  # Until there is a resource, no answer is a problem.\n  no-unused-components: off\n`,
   'scripts/check.ts': (text) => replaceText(text, ' --treat-config-hints-as-errors', ''),
   'package-lock.json': editLock,
-  'docs/README.md': (text) => text.replace(/^\| \[(faults|performance|start-your-own)\.md\].*\n/gm, '')
+  'docs/commands.md': (text) => text.replace(/^\| `npm run (bench|ledger|eject|docs).*\n/gm, ''),
+  'docs/README.md': (text) => text.replace(/^\| \[(faults|performance|start-your-own|try-it|tour)\.md\].*\n/gm, '')
 }
 
 /**
@@ -95,7 +96,7 @@ function editPackage (text: string): string {
   }
   manifest.version = '0.1.0'
   for (const name of Object.keys(manifest.scripts)) {
-    if (/^(bench|ledger|faults|eject|try:)/.test(name)) delete manifest.scripts[name]
+    if (/^(bench|ledger|faults|eject|docs|try:)/.test(name)) delete manifest.scripts[name]
   }
   for (const name of UNUSED) delete manifest.devDependencies[name]
   return `${JSON.stringify(manifest, null, 2)}\n`
@@ -108,8 +109,7 @@ function editLock (text: string): string {
   return `${JSON.stringify(lock, null, 2)}\n`
 }
 
-function editReadme (text: string): string {
-  const [, commands = ''] = /(\n## Commands[\s\S]*)$/.exec(text) ?? []
+function editReadme (): string {
   return `# Tandem
 
 A service on PostgreSQL (or SQLite) and MongoDB.
@@ -117,8 +117,9 @@ A service on PostgreSQL (or SQLite) and MongoDB.
     npm install && npm start
     npm install && npm test
 
-The first resource: [docs/add-a-resource.md](docs/add-a-resource.md). How it is made: [docs/architecture.md](docs/architecture.md).
-${commands.replace(/^\| `npm run (bench|ledger|eject).*\n/gm, '')}`
+The first resource: [docs/add-a-resource.md](docs/add-a-resource.md). How it is made: [docs/architecture.md](docs/architecture.md). [Commands](docs/commands.md),
+[settings](docs/settings.md), and [all pages](docs/README.md).
+`
 }
 
 const SEED = `// \`npm run db:seed\`: sample rows, where there are none. Also run at start where SEED is on.

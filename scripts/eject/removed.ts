@@ -13,7 +13,9 @@ const EXAMPLE = new RegExp(`^(${
     'bench/',
     'scripts/(ledger|faults|eject)[/.]',
     'test/(faults|scripts/eject)',
-    'docs/(faults|performance|start-your-own)\\.',
+    'docs/(faults|performance|start-your-own|try-it|tour)\\.',
+    'docs/site/',
+    'scripts/docs/',
     'scripts/try-adoption\\.ts'
   ].join('|')
 })`)

@@ -50,6 +50,8 @@ export type StreamStats = ConsumerStats & {
   isLeaderless: boolean
   /** Since when the process that follows it, whichever that is, does so; undefined where none does, or with SQLite. */
   ledSince: Date | undefined
+  /** When this process last looked at who leads, and how far others are; undefined until it has. */
+  measuredAt: Date | undefined
 }
 
 export interface ChangeStreams {
@@ -132,7 +134,8 @@ function findStreams (streams: Map<string, Followed>, collections: string[]): st
 /** Who follows knows the lag best; what another process did since is in the table. */
 function addGauges (name: string, stats: ConsumerStats, gauges: Gauges): StreamStats {
   const lagMs = stats.state === 'following' ? stats.lagMs : gauges.getLag(name) ?? stats.lagMs
-  return { ...stats, lagMs, isLeaderless: gauges.isLeaderless(name), ledSince: gauges.getLedSince(name) }
+  const isLeaderless = gauges.isLeaderless(name)
+  return { ...stats, lagMs, isLeaderless, ledSince: gauges.getLedSince(name), measuredAt: gauges.measuredAt }
 }
 
 function getStream (streams: Map<string, Followed>, name: string): Followed {

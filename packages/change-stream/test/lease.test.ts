@@ -48,7 +48,12 @@ t.test('the lease of a stream', async (t) => {
     await equals([{ id: 1, n: 1 }])
     const other = await appWith(t, store, things, { measureInterval: 50 })
     await until('it has measured', () => other.app.changeStream.stats()[0]?.lagMs !== undefined)
-    t.match(other.app.changeStream.stats(), [{ state: 'waiting to lead', lagMs: Number, isLeaderless: false }])
+    t.match(other.app.changeStream.stats(), [{
+      state: 'waiting to lead',
+      lagMs: Number,
+      isLeaderless: false,
+      measuredAt: Date
+    }])
     await Promise.all([leader.app.close(), other.app.close()])
   })
 

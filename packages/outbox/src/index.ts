@@ -2,10 +2,10 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { enqueue } from './enqueue.ts'
 import { OutboxError } from './errors.ts'
-import { Gauges } from './relay/gauges.ts'
+import { Gauges, type Measured } from './relay/gauges.ts'
 import { Relay, type RelayStats } from './relay/relay.ts'
 import { isTransient } from './relay/transient.ts'
-import type { Apply, NewEvent, OutboxStore, OutboxTransaction, TopicGauge } from './types.ts'
+import type { Apply, NewEvent, OutboxStore, OutboxTransaction } from './types.ts'
 import { Waiters } from './relay/waiters.ts'
 
 export { OutboxError } from './errors.ts'
@@ -71,7 +71,7 @@ export interface OutboxOptions extends TopicOptions {
 }
 
 /** A topic's backlog together with what this process has done for it. */
-export type TopicStats = RelayStats & TopicGauge
+export type TopicStats = RelayStats & Measured
 
 export interface Outbox {
   readonly store: OutboxStore

@@ -8,7 +8,7 @@ export class Gauges {
   readonly #store: StreamStore
   readonly #log: Log
   #measured = new Map<string, StreamGauge>()
-  #measuredAt = 0
+  #measuredAt: Date | undefined
   /** Since when a stream was seen without a leader. */
   readonly #leaderless = new Map<string, number>()
   readonly #told = new Set<string>()
@@ -34,7 +34,12 @@ export class Gauges {
   /** Milliseconds the SQL side is behind, at most; undefined while nothing was measured. */
   getLag (stream: string): number | undefined {
     const currentMs = this.#measured.get(stream)?.currentMs
-    return currentMs === undefined ? undefined : currentMs + Date.now() - this.#measuredAt
+    return currentMs === undefined ? undefined : currentMs + Date.now() - Number(this.#measuredAt)
+  }
+
+  /** When the table was last read; undefined until it was. */
+  get measuredAt (): Date | undefined {
+    return this.#measuredAt
   }
 
   /** Since when the process that leads a stream does so; undefined where none does, as last measured. */
@@ -51,7 +56,7 @@ export class Gauges {
   async #measure (streams: string[]): Promise<void> {
     const gauges = await this.#store.measure()
     this.#measured = new Map(gauges.map((gauge) => [gauge.stream, gauge]))
-    this.#measuredAt = Date.now()
+    this.#measuredAt = new Date()
     for (const stream of streams) this.#note(stream, this.#measured.get(stream)?.isLed === true)
   }
 

@@ -1,7 +1,7 @@
 import { ChangeStreamError } from '../errors.ts'
 
 /**
- * The definition of the table of positions, for a migration of yours.
+ * The definition of the table of positions, for a migration of yours. Running it again changes nothing.
  * @param dialect the database it is for
  * @param table its name, with schema if need be; default `change_streams`
  */
@@ -9,7 +9,7 @@ export function changeStreamSql (dialect: 'postgres' | 'sqlite', table = 'change
   checkTable(table)
   const isPostgres = dialect === 'postgres'
   const time = isPostgres ? 'timestamptz' : 'text'
-  return `CREATE TABLE ${table} (
+  return `CREATE TABLE IF NOT EXISTS ${table} (
   stream text PRIMARY KEY,
   token ${isPostgres ? 'jsonb' : 'text'},
   cluster_time ${time},

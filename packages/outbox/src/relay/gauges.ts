@@ -1,10 +1,16 @@
 import type { OutboxStore, TopicGauge } from '../types.ts'
 
+/** Rows of one topic, and when they were counted. */
+export interface Measured extends TopicGauge {
+  /** When this process last counted them; undefined until it has. `waiting` and `parked` are as of then. */
+  measuredAt: Date | undefined
+}
+
 /** The backlog as last measured; ages go on between measurements. */
 export class Gauges {
   readonly #store: OutboxStore
   #measured = new Map<string, TopicGauge>()
-  #measuredAt = 0
+  #measuredAt: Date | undefined
   #timer: NodeJS.Timeout | undefined
 
   constructor (store: OutboxStore) {
@@ -24,14 +30,16 @@ export class Gauges {
     clearInterval(this.#timer)
   }
 
-  of (topic: string): TopicGauge {
+  of (topic: string): Measured {
     const { waiting, parked, oldestMs } = this.#measured.get(topic) ?? { waiting: 0, parked: 0, oldestMs: 0 }
-    return { topic, waiting, parked, oldestMs: waiting > 0 ? oldestMs + Date.now() - this.#measuredAt : 0 }
+    const measuredAt = this.#measuredAt
+    const since = measuredAt === undefined ? 0 : Date.now() - measuredAt.getTime()
+    return { topic, waiting, parked, oldestMs: waiting > 0 ? oldestMs + since : 0, measuredAt }
   }
 
   async #measure (): Promise<void> {
     const gauges = await this.#store.measure()
     this.#measured = new Map(gauges.map((gauge) => [gauge.topic, gauge]))
-    this.#measuredAt = Date.now()
+    this.#measuredAt = new Date()
   }
 }

@@ -1,7 +1,7 @@
-import pg from 'pg'
 import { describeKind } from '../options/checks.ts'
 import type { TransactionOptions } from '../options/route-options.ts'
 import { TransactionUsageError } from '../errors.ts'
+import { quoteLiteral } from '../sql-text/literal.ts'
 import { sqlState } from './errors.ts'
 
 const timeouts = [
@@ -41,7 +41,7 @@ export function beginSql (options: TransactionOptions, server: 'new' | 'old' | '
 export function applicationNameSql (label: string): string {
   const text = label.slice(0, longestApplicationName)
   const name = /[^\x20-\x7e]/.test(text) ? text.replace(/[^\x20-\x7e]/g, '?') : text
-  return `; SET LOCAL application_name = ${/['\\]/.test(name) ? pg.escapeLiteral(name) : `'${name}'`}`
+  return `; SET LOCAL application_name = ${/['\\]/.test(name) ? quoteLiteral(name) : `'${name}'`}`
 }
 
 /**
@@ -62,7 +62,7 @@ export function settingsSql (settings: unknown): string {
     if (value.includes('\0')) {
       throw new TransactionUsageError(`settings: the value of ${name} has a zero byte, which PostgreSQL cannot take`)
     }
-    text += `; SELECT set_config(${pg.escapeLiteral(name)}, ${pg.escapeLiteral(value)}, true)`
+    text += `; SELECT set_config(${quoteLiteral(name)}, ${quoteLiteral(value)}, true)`
   }
   return text
 }

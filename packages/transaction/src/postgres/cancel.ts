@@ -1,13 +1,13 @@
-import pg from 'pg'
-import type { PoolClient } from 'pg'
+import type { Connection, ConnectionConfig, PoolClient } from 'pg'
 
 /** What pg's client knows of its session and its types leave out. */
 interface SessionKey {
   processID: number
   secretKey: number
   ssl?: unknown
+  connection: Connection
 }
-interface CancellingConnection extends pg.Connection {
+interface CancellingConnection extends Connection {
   ssl: unknown
   requestSsl: () => void
   cancel: (processId: number, secretKey: number) => void
@@ -23,9 +23,9 @@ const cancelTimeout = 1000
  */
 export function cancelStatement (client: PoolClient): Promise<void> {
   const session = client as PoolClient & SessionKey
-  const connection = new pg.Connection(
-    { ssl: session.ssl } as ConstructorParameters<typeof pg.Connection>[0]
-  ) as CancellingConnection
+  // That of the copy of pg that the app uses.
+  const Connection = session.connection.constructor as new(config: ConnectionConfig) => CancellingConnection
+  const connection = new Connection({ ssl: session.ssl } as ConnectionConfig)
   return new Promise((resolve) => {
     const timer = setTimeout(finish, cancelTimeout)
     function finish (): void {

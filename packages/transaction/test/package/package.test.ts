@@ -1,29 +1,38 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import t from 'tap'
 import { database, sendTo } from '../harness.ts'
 import { commonJs, prelude, right, wrong } from './consumers.ts'
-import { foreignApp, pack, readmeBlocks } from './foreign-app.ts'
+import { codeBlocks, foreignApp } from '../../../../test/packages/foreign-app.ts'
 
-let tarball: string
-t.before(async () => {
-  tarball = await pack(t)
-})
+const source = path.join(import.meta.dirname, '../..')
+const PAGES = [
+  path.join(source, 'README.md'),
+  ...readdirSync(path.join(source, 'docs')).sort().map((name) => path.join(source, 'docs', name))
+]
 const needed = ['fastify', 'fastify-plugin', 'pg']
 
 t.test('the tarball holds what was compiled, and asks for nothing but its peers', async (t) => {
-  const { folder } = await foreignApp(t, tarball, [])
+  const { folder } = await foreignApp(t, [])
   const installed = path.join(folder, 'node_modules/fastify-transaction')
-  t.same(readdirSync(installed).sort(), ['LICENSE', 'README.md', 'dist', 'docs', 'package.json'])
+  t.same(readdirSync(installed).sort(), [
+    'CHANGELOG.md',
+    'LICENSE',
+    'README.md',
+    'dist',
+    'docs',
+    'examples',
+    'package.json'
+  ])
   const specifiers = new Set<string>()
   const dist = readdirSync(path.join(installed, 'dist'), { recursive: true, encoding: 'utf8' })
   for (const name of dist.filter((name) => path.extname(name) !== '')) {
-    t.match(name, /\.(?:d\.ts|js)$/)
+    t.match(name, /\.(?:d\.c?ts|c?js)$/)
     const text = readFileSync(path.join(installed, 'dist', name), 'utf8')
-    for (const [, specifier = ''] of text.matchAll(/\b(?:from|import)[ (]'([^']+)'/g)) specifiers.add(specifier)
+    for (const [, specifier = ''] of text.matchAll(/\b(?:from|import|require)[ (]'([^']+)'/g)) specifiers.add(specifier)
   }
   const foreign = [...specifiers].filter((specifier) => !/^(?:node:|\.{1,2}\/[\w./-]+\.js$)/.test(specifier)).map((
     specifier
@@ -32,7 +41,7 @@ t.test('the tarball holds what was compiled, and asks for nothing but its peers'
 })
 
 t.test('every link of the README and its pages leads somewhere', async (t) => {
-  const { folder } = await foreignApp(t, tarball, [])
+  const { folder } = await foreignApp(t, [])
   const installed = path.join(folder, 'node_modules/fastify-transaction')
   const pages = ['README.md', ...readdirSync(path.join(installed, 'docs')).map((name) => `docs/${name}`)]
   const headings = (page: string) =>
@@ -46,7 +55,7 @@ t.test('every link of the README and its pages leads somewhere', async (t) => {
       )
     ) {
       const target = file === '' ? page : path.join(path.dirname(page), file)
-      t.ok(pages.includes(target), `${page} links to ${target}`)
+      t.ok(existsSync(path.join(installed, target)), `${page} links to ${target}`)
       if (anchor !== undefined && pages.includes(target)) {
         t.ok(headings(target).includes(anchor), `${page} links to ${target}#${anchor}`)
       }
@@ -63,8 +72,8 @@ t.test('the smallest app of the README runs from JavaScript against PostgreSQL',
   await admin.query(
     "create table orders (id serial primary key, product text); create table stock (product text, pieces integer); insert into stock values ('chair', 1)"
   )
-  const { folder, write, node } = await foreignApp(t, tarball, needed)
-  const [smallest = ''] = await readmeBlocks('js')
+  const { folder, write, node } = await foreignApp(t, needed)
+  const [smallest = ''] = codeBlocks(PAGES, 'js')
   write('app.js', smallest)
   const server = spawn(process.execPath, ['app.js'], {
     cwd: folder,
@@ -95,7 +104,7 @@ t.test('the smallest app of the README runs from JavaScript against PostgreSQL',
 })
 
 t.test('TypeScript without Drizzle, MongoDB and @types/pg, libraries checked: right options compile, wrong ones do not', async (t) => {
-  const app = await foreignApp(t, tarball, [...needed, '@types/node'])
+  const app = await foreignApp(t, [...needed, '@types/node'])
   const untyped = (text: string) =>
     text.replace("import pg from 'pg'", "// @ts-ignore: no types here\nimport pg from 'pg'")
   app.write('right.ts', untyped(right))
@@ -104,7 +113,7 @@ t.test('TypeScript without Drizzle, MongoDB and @types/pg, libraries checked: ri
 })
 
 t.test('TypeScript with all of them: the same, and every example of the README and its pages compiles', async (t) => {
-  const app = await foreignApp(t, tarball, [
+  const app = await foreignApp(t, [
     ...needed,
     '@types/node',
     '@types/pg',
@@ -115,7 +124,7 @@ t.test('TypeScript with all of them: the same, and every example of the README a
   ])
   app.write('right.ts', right)
   app.write('wrong.ts', wrong)
-  const blocks = await readmeBlocks('ts')
+  const blocks = codeBlocks(PAGES, 'ts')
   t.ok(blocks.length >= 12)
   for (const [index, block] of blocks.entries()) app.write(`example-${index}.ts`, getPrelude(block) + block)
   t.equal(await app.check({ skipLibCheck: true }), '')

@@ -1,0 +1,107 @@
+import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import path from 'node:path'
+import type { Test } from 'tap'
+import { newFolder } from '../folder.ts'
+import { until } from '../until.ts'
+import type { Running } from './running.ts'
+
+/** How an example is tried; without `play` it takes two notes or none. */
+export interface Recipe {
+  /** Settings that it needs. */
+  prepare?: (t: Test) => object | Promise<object>
+  play?: (t: Test, app: Running, notes: () => Promise<string[]>) => Promise<void>
+}
+
+let uploads = ''
+
+/** By the name of the example. */
+export const recipes: Record<string, Recipe> = {
+  kysely: {},
+  knex: {},
+  graphql: {
+    async play (t, { send }, notes) {
+      const add = (...texts: string[]) =>
+        send('POST', '/graphql', {
+          query: `mutation { ${texts.map((text, n) => `n${n}: addNote(text: ${JSON.stringify(text)})`).join(' ')} }`
+        })
+      const failed = await add('one', '')
+      t.match(failed, { status: 200, body: { errors: [{ message: 'A note must say something' }] } })
+      t.same(await notes(), [], 'an error inside a 200 rolls back')
+      t.match(await add('one', 'two'), { status: 200, body: { data: { n0: true, n1: true } } })
+      t.match(await send('POST', '/graphql', { query: '{ notes }' }), { body: { data: { notes: ['one', 'two'] } } })
+    }
+  },
+  trpc: {
+    async play (t, { send }, notes) {
+      const add = (first: string, second: string) =>
+        send('POST', '/trpc/addNote,addNote?batch=1', { 0: first, 1: second })
+      t.equal((await add('one', '')).status, 207)
+      t.same(await notes(), [], 'half a batch is not stored')
+      t.equal((await add('one', 'two')).status, 200)
+      t.same(await notes(), ['one', 'two'])
+    }
+  },
+  events: {
+    async play (t, { send, origin }, notes) {
+      const { body } = await send('POST', '/notes', { text: 'one' })
+      t.match(String(body), /"step":"stored"[^]*"step":"indexed"/)
+      t.same(await notes(), ['one'])
+      await talk(t, `${origin.replace('http', 'ws')}/socket`)
+      t.same(await notes(), ['one', 'two'], 'each message for itself')
+    }
+  },
+  uploads: {
+    prepare: (t) => ({ UPLOADS: uploads = newFolder(t) }),
+    async play (t, { send }, notes) {
+      const upload = (bytes: number) => {
+        const form = new FormData()
+        form.append('file', new Blob(['x'.repeat(bytes)]), 'a.txt')
+        return send('POST', '/files', form)
+      }
+      t.equal((await upload(1_000_001)).status, 413)
+      t.same(await notes(), [])
+      t.same(readdirSync(uploads), [], 'neither row nor file')
+      t.match(await upload(3), { status: 201, body: { id: 2 } })
+      t.same(await notes(), ['a.txt'])
+      t.equal(readFileSync(path.join(uploads, '2'), 'utf8'), 'xxx')
+    }
+  },
+  proxy: {
+    async prepare (t) {
+      const server = createServer((request, response) => {
+        request.resume()
+        response.writeHead(Number(request.url?.slice(1))).end()
+      }).listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      t.teardown(() => server.closeAllConnections())
+      t.teardown(() => server.close())
+      return { UPSTREAM: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
+    },
+    async play (t, { send }, notes) {
+      t.equal((await send('POST', '/shop/409')).status, 409)
+      t.same(await notes(), [], 'the other server has refused')
+      t.equal((await send('POST', '/shop/201')).status, 201)
+      t.same(await notes(), ['POST /shop/201'])
+    }
+  }
+}
+
+/** Sends an empty message, which is refused, and one that is stored. */
+async function talk (t: Test, url: string): Promise<void> {
+  const { WebSocket } = await import(
+    path.join(import.meta.dirname, '../../scripts/ecosystem/packages/node_modules/ws/wrapper.mjs')
+  ) as { WebSocket: new(url: string) => NodeJS.EventEmitter & { send: (text: string) => void; close: () => void } }
+  const socket = new WebSocket(url)
+  const said: string[] = []
+  socket.on('message', (data: Buffer) => said.push(data.toString()))
+  await once(socket, 'open')
+  socket.send('')
+  await until('it answers', () => said.length === 1)
+  socket.send('two')
+  await until('it answers again', () => said.length === 2)
+  socket.close()
+  t.same(said, ['not stored', 'stored'])
+}
