@@ -1,5 +1,5 @@
 import type { PoolClient, QueryArrayConfig, QueryConfig, QueryResult, QueryResultRow, Submittable } from 'pg'
-import { refusedSettings } from './begin.ts'
+import { isReadOnly, refusedSettings } from './begin.ts'
 import type { OpenContext, OpenTransaction } from '../core/driver.ts'
 import { cancelStatement } from './cancel.ts'
 import {
@@ -61,7 +61,7 @@ export class PostgresTransaction implements OpenTransaction {
 
   /** Sends BEGIN with its settings. The connection is thrown away when this fails. */
   async begin (message: string): Promise<void> {
-    this.#mayWrite = !/^BEGIN[^;]* READ ONLY/.test(message)
+    this.#mayWrite = !isReadOnly(message)
     if (this.#client.pipeline) {
       // On a pipelined connection BEGIN travels with the first statement, in one packet; that fails too when BEGIN does.
       const { stream } = this.#client.connection
