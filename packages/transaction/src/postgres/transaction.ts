@@ -9,7 +9,7 @@ import {
   TransactionUsageError
 } from '../errors.ts'
 import { noteDatabaseError } from '../core/origin.ts'
-import { isConnectionProblem, isReplicaError, sqlState } from './errors.ts'
+import { isAmbiguous, isConnectionProblem, isReplicaError, sqlState } from './errors.ts'
 import { giveBack } from './give-back.ts'
 import { closeReader, isReaderIdle, tellWhenDone } from './reader.ts'
 import { collectWarnings } from './server-warnings.ts'
@@ -221,7 +221,7 @@ export class PostgresTransaction implements OpenTransaction {
   }
 
   async #commitError (error: unknown): Promise<unknown> {
-    const isAnswered = sqlState(error) !== undefined && !isConnectionProblem(error)
+    const isAnswered = sqlState(error) !== undefined && !isConnectionProblem(error) && !isAmbiguous(error)
     if (isAnswered) {
       // pg reports an error before the server is ready again; a ROLLBACK waits for that and leaves the connection clean.
       await this.rollback(undefined)
