@@ -1,5 +1,5 @@
 import pg, { type ClientConfig } from 'pg'
-import { orderHosts, shun } from './order.ts'
+import { isLeft, leave, orderHosts, shun } from './order.ts'
 import { describeHost, isOfPooler, parseHosts, type Host, type HostList, type Target } from './parse.ts'
 import { describeRole, fits, isUnknown, noteReport, ROLE_QUERY, type Role } from './roles.ts'
 import { renew, type Internals } from './renew.ts'
@@ -23,6 +23,7 @@ export class HostsClient extends pg.Client {
   readonly #list: HostList | undefined
   readonly #config: ClientConfig
   readonly #isPooled: boolean
+  #begunAt = performance.now()
   #role: Role = { isStandby: undefined, isReadOnly: undefined }
   /** What the session was taken for: `any` where the second choice of prefer-standby was taken. */
   #target: Target = 'any'
@@ -38,14 +39,22 @@ export class HostsClient extends pg.Client {
     this.#isPooled = url !== undefined && isOfPooler(url)
   }
 
-  /** False when the server has said that it is no longer what the URL asks for: a primary that was demoted. */
+  /**
+   * False when the server has said that it is no longer what the URL asks for, as a primary that was demoted, or when
+   * another session has found that it was left behind.
+   */
   get isFit (): boolean {
+    if (this.#isOneOfMany && isLeft(this, this.#begunAt)) return false
     return isUnknown(this.#target, this.#role) || fits(this.#target, this.#role)
   }
 
-  /** Has new sessions try this one's host last for ten seconds. */
-  shun (): void {
-    shun(this)
+  /** Says that this one's server was left behind by a new primary: no session to it is used again, where there are other hosts. */
+  leave (): void {
+    if (this.#isOneOfMany) leave(this)
+  }
+
+  get #isOneOfMany (): boolean {
+    return this.#list !== undefined && this.#list.hosts.length > 1
   }
 
   override connect (): Promise<pg.Client>
@@ -105,6 +114,7 @@ export class HostsClient extends pg.Client {
     // A pooler repeats what some server said when it was connected to.
     if (!this.#isPooled) listen(internals.connection, role)
     const startedAt = performance.now()
+    this.#begunAt = startedAt
     try {
       await super.connect()
       if (isUnknown(target, role)) await this.#ask(role)

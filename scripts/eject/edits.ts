@@ -95,7 +95,7 @@ function editPackage (text: string): string {
   }
   manifest.version = '0.1.0'
   for (const name of Object.keys(manifest.scripts)) {
-    if (/^(bench|ledger|faults|eject|try:)/.test(name)) delete manifest.scripts[name]
+    if (/^(bench|ledger|ha$|faults|eject|try:)/.test(name)) delete manifest.scripts[name]
   }
   for (const name of UNUSED) delete manifest.devDependencies[name]
   return `${JSON.stringify(manifest, null, 2)}\n`
@@ -118,7 +118,7 @@ A service on PostgreSQL (or SQLite) and MongoDB.
     npm install && npm test
 
 The first resource: [docs/add-a-resource.md](docs/add-a-resource.md). How it is made: [docs/architecture.md](docs/architecture.md).
-${commands.replace(/^\| `npm run (bench|ledger|eject).*\n/gm, '')}`
+${commands.replace(/^\| `npm run (bench|ledger|ha|eject).*\n/gm, '')}`
 }
 
 const SEED = `// \`npm run db:seed\`: sample rows, where there are none. Also run at start where SEED is on.

@@ -73,8 +73,10 @@ export class PostgresPair {
       }
     }
     send('SIGSTOP')
+    let isFrozen = true
     return () => {
-      send('SIGCONT')
+      if (isFrozen) send('SIGCONT')
+      isFrozen = false
     }
   }
 

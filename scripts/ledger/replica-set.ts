@@ -55,6 +55,18 @@ export class ReplicaSet {
     while (await this.#findPrimary() === port) await sleep(100)
   }
 
+  /** SIGSTOP to the member that leads; resolves when another one does. @returns lets it go on */
+  async freezePrimary (): Promise<() => void> {
+    const port = await this.#findPrimary()
+    const member = this.#members[this.#ports.indexOf(port)]
+    member?.kill('SIGSTOP')
+    const witness = this.#ports.find((other) => other !== port)
+    while ([undefined, port].includes(await this.#askForPrimary(witness))) await sleep(100)
+    return () => {
+      member?.kill('SIGCONT')
+    }
+  }
+
   async stop (): Promise<void> {
     await Promise.all(this.#members.map(async (member) => {
       if (member.exitCode !== null || member.signalCode !== null) return
@@ -76,6 +88,17 @@ export class ReplicaSet {
       await client.close()
     }
     await this.#findPrimary()
+  }
+
+  /** Whom a member takes for the one that leads; the driver itself would wait for a frozen one. */
+  async #askForPrimary (member: number | undefined): Promise<number | undefined> {
+    const client = new MongoClient(`mongodb://127.0.0.1:${member}/?directConnection=true`)
+    try {
+      const { primary } = await client.db('admin').command({ hello: 1 })
+      return primary === undefined ? undefined : Number(String(primary).split(':').at(-1))
+    } finally {
+      await client.close()
+    }
   }
 
   async #findPrimary (): Promise<number> {

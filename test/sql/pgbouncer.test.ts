@@ -1,12 +1,20 @@
 // A real PgBouncer in transaction mode, where one is installed.
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { explainBoot } from '../../plugins/errors/boot.ts'
 import { migrate } from '../../drizzle/migrate.ts'
 import { buildApp } from '../../app.ts'
 import { databases } from '../helper.ts'
 import { until } from '../until.ts'
-import { findPgBouncer, readVersion, startPgBouncer } from './pgbouncer.ts'
+import { findPgBouncer, readVersion, startPgBouncer } from '../../scripts/ledger/pgbouncer.ts'
+import { newFolder } from '../folder.ts'
 import { smallApp } from './small-app.ts'
+
+/** Ends with the test. @returns the URL through it */
+async function through (t: Test, databaseUrl: string): Promise<string> {
+  const { url, stop } = await startPgBouncer(newFolder(t), databaseUrl)
+  t.teardown(stop)
+  return url
+}
 
 const binary = findPgBouncer()
 const skip = binary === undefined ? 'PgBouncer is not installed' : false
@@ -14,7 +22,7 @@ if (binary !== undefined) t.comment(await readVersion(binary))
 
 t.test('without pgbouncer=true the log says in one line what to do', { skip }, async (t) => {
   const { databaseUrl } = await databases(t)
-  const url = await startPgBouncer(t, databaseUrl)
+  const url = await through(t, databaseUrl)
   const { app, log } = await smallApp(t, { DATABASE_URL: url })
   for (let n = 0; n < 3; n++) {
     const error: unknown = await app.pg.pool.query('select 1').then(() => undefined, (reason: unknown) => reason)
@@ -28,7 +36,7 @@ t.test('without pgbouncer=true the log says in one line what to do', { skip }, a
 
 t.test('with it everything that the service does works', { skip }, async (t) => {
   const own = await databases(t)
-  const url = `${await startPgBouncer(t, own.databaseUrl)}?pgbouncer=true`
+  const url = `${await through(t, own.databaseUrl)}?pgbouncer=true`
   await t.resolves(migrate(url), 'migrations')
   // PgBouncer keeps its sessions, so those of the app are not counted.
   const app = await buildApp({

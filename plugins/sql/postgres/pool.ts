@@ -10,7 +10,7 @@ import {
 import { runAutocommit, type Query } from './autocommit.ts'
 import { HostsClient } from '../../../drizzle/hosts/client.ts'
 import { answers, becomesReady, destroy, isFit, isReady } from './connections.ts'
-import { explained, isPassing, isQueueTimeout } from './refusals.ts'
+import { explained, isOfAnotherServer, isPassing, isQueueTimeout } from './refusals.ts'
 import type { PoolRules } from './rules.ts'
 import { isCommitUnanswered, UnansweredCommits, WAITING } from './unanswered.ts'
 
@@ -159,7 +159,7 @@ export class Pool extends pg.Pool {
     try {
       if (await this.guard(client)) this.#guardedAt.set(client, broken)
     } catch (error) {
-      if (client instanceof HostsClient) client.shun()
+      if (isOfAnotherServer(error) && client instanceof HostsClient) client.leave()
       destroy(client, client.release, true)
       throw error
     }

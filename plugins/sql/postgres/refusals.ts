@@ -17,3 +17,9 @@ export function isPassing (error: unknown): boolean {
   const code = 'code' in error ? String(error.code) : ''
   return /^(ECONNREFUSED|ECONNRESET|EPIPE|57P0[123])$/.test(code) || /terminated unexpectedly/.test(error.message)
 }
+
+/** True when a guard has found that a server was left behind by a new primary. */
+export function isOfAnotherServer (error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return ('reason' in error && error.reason === 'another server') || isOfAnotherServer(error.cause)
+}

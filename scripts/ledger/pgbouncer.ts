@@ -4,10 +4,8 @@ import { chmodSync, existsSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import type { Test } from 'tap'
-import { freePorts } from '../../scripts/ledger/ports.ts'
-import { newFolder } from '../folder.ts'
-import { comesTrue } from '../until.ts'
+import { comesTrue } from '../../test/until.ts'
+import { freePorts } from './ports.ts'
 
 const PLACES = ['/usr/sbin/pgbouncer', '/usr/bin/pgbouncer', '/usr/local/bin/pgbouncer']
 
@@ -22,16 +20,21 @@ export async function readVersion (binary: string): Promise<string> {
   return stdout.split('\n')[0] ?? ''
 }
 
+/** A PgBouncer that runs. */
+export interface PgBouncer {
+  /** Of the database, through it. */
+  url: string
+  stop: () => Promise<void>
+}
+
 /**
- * A PgBouncer in transaction mode in front of a database; ends with the test.
- * @param settings further lines of its section, such as `max_prepared_statements = 100`
- * @returns the URL of the database through it
+ * Starts a PgBouncer in transaction mode in front of a database.
+ * @param folder where its files are written
  */
-export async function startPgBouncer (t: Test, databaseUrl: string, settings = ''): Promise<string> {
+export async function startPgBouncer (folder: string, databaseUrl: string): Promise<PgBouncer> {
   const binary = findPgBouncer()
   const [port] = await freePorts(1)
   if (binary === undefined || port === undefined) throw new Error('PgBouncer is not installed')
-  const folder = newFolder(t)
   const url = new URL(databaseUrl)
   const file = path.join(folder, 'pgbouncer.ini')
   const users = path.join(folder, 'users.txt')
@@ -40,19 +43,22 @@ export async function startPgBouncer (t: Test, databaseUrl: string, settings = '
     file,
     `[databases]\n* = host=${url.hostname} port=${url.port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = ${port}
 auth_type = plain\nauth_file = ${users}\npool_mode = transaction\nmax_client_conn = 500\ndefault_pool_size = 10
-unix_socket_dir =\nserver_login_retry = 1\n${settings}\n`
+unix_socket_dir =\nserver_login_retry = 1\n`
   )
   chmodSync(folder, 0o755)
   // It does not run as root.
-  const isRoot = process.getuid?.() === 0
-  const child = spawn(binary, ['--quiet', ...(isRoot ? ['--user', 'nobody'] : []), file], { stdio: 'ignore' })
-  t.teardown(async () => {
+  const user = process.getuid?.() === 0 ? ['--user', 'nobody'] : []
+  const child = spawn(binary, ['--quiet', ...user, file], { stdio: 'ignore' })
+  const stop = async () => {
     child.kill('SIGKILL')
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
-  })
-  if (!await comesTrue(() => takesConnections(port))) throw new Error('PgBouncer does not start')
+  }
+  if (!await comesTrue(() => takesConnections(port))) {
+    await stop()
+    throw new Error('PgBouncer does not start')
+  }
   url.host = `127.0.0.1:${port}`
-  return url.href
+  return { url: url.href, stop }
 }
 
 async function takesConnections (port: number): Promise<boolean> {
