@@ -4,11 +4,13 @@ import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findMongod } from 'dev-databases'
-import { MongoClient } from 'mongodb'
+import { MongoClient, MongoServerError } from 'mongodb'
+import { until } from '../../test/until.ts'
 import { freePorts } from './ports.ts'
 
 const NAME = 'ledger'
 const PATIENCE_MS = 60_000
+const NODE_NOT_FOUND = 74
 const FLAGS = [
   ['--bind_ip', '127.0.0.1', '--replSet', NAME, '--quiet', '--oplogSize', '64', '--wiredTigerCacheSizeGB', '0.25'],
   ['--setParameter', 'diagnosticDataCollectionEnabled=false', '--setParameter', 'transactionLifetimeLimitSeconds=10']
@@ -81,9 +83,16 @@ export class ReplicaSet {
     const client = new MongoClient(`mongodb://127.0.0.1:${first}/?directConnection=true`)
     try {
       await client.connect()
-      await client.db('admin').command({
-        replSetInitiate: { _id: NAME, members, settings: { electionTimeoutMillis: 1000 } }
-      })
+      const replSetInitiate = { _id: NAME, members, settings: { electionTimeoutMillis: 1000 } }
+      await until(
+        'every member answers',
+        () =>
+          client.db('admin').command({ replSetInitiate }).then(() => true, (error: unknown) => {
+            if (error instanceof MongoServerError && error.code === NODE_NOT_FOUND) return false
+            throw error
+          }),
+        PATIENCE_MS
+      )
     } finally {
       await client.close()
     }
