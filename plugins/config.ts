@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { envSchema } from 'env-schema'
 import fp from 'fastify-plugin'
+import { parseHosts } from '../drizzle/hosts/parse.ts'
 import { SettingsSchema, type ReadSettings, type Settings } from '../schemas/settings.ts'
 
 declare module 'fastify' {
@@ -192,12 +193,8 @@ function boundsOutOfOrder (settings: ReadSettings): Contradiction[] {
 
 function wrongAddresses ({ DATABASE_URL, TRUST_PROXY, ADMIN_PORT, PORT }: ReadSettings): Contradiction[] {
   const found: Contradiction[] = []
-  if (DATABASE_URL?.startsWith('postgres') === true && !URL.canParse(DATABASE_URL)) {
-    found.push({
-      names: ['DATABASE_URL'],
-      line: 'DATABASE_URL is not a valid URL: characters such as / ? # @ in user or password must be percent-encoded'
-    })
-  }
+  const wrongHosts = DATABASE_URL?.startsWith('postgres') === true ? describeHosts(DATABASE_URL) : undefined
+  if (wrongHosts !== undefined) found.push({ names: ['DATABASE_URL'], line: wrongHosts })
   if (TRUST_PROXY !== undefined && !TRUST_PROXY.split(',').every(isNetwork)) {
     const wanted = 'the addresses or networks of your proxies, separated by commas, such as 10.1.2.3 or 10.0.0.0/8'
     found.push({ names: ['TRUST_PROXY'], line: `TRUST_PROXY must be ${wanted}, not ${JSON.stringify(TRUST_PROXY)}` })
@@ -209,6 +206,19 @@ function wrongAddresses ({ DATABASE_URL, TRUST_PROXY, ADMIN_PORT, PORT }: ReadSe
     })
   }
   return found
+}
+
+/** What is wrong with a URL of PostgreSQL; undefined where each of its hosts could be asked for. */
+function describeHosts (url: string): string | undefined {
+  try {
+    const { hosts, rest } = parseHosts(url)
+    if (hosts.every((host) => host.host === '' || host.host.startsWith('/') || URL.canParse(rest(host)))) {
+      return undefined
+    }
+  } catch (error) {
+    return error instanceof Error ? error.message : undefined
+  }
+  return 'DATABASE_URL is not a valid URL: characters such as / ? # @ in user or password must be percent-encoded'
 }
 
 // A number of hops, or true, would believe whoever reaches the port directly.

@@ -150,11 +150,17 @@ async function getSqlCondition (app: FastifyInstance): Promise<Condition> {
   if (fence?.condition === 'not one pair') await fence.compare().catch(() => {})
   const pair = fence?.condition ?? 'up'
   if (pair === 'not one pair') return pair
-  if (app.hasDecorator('metrics') && app.metrics.isCommitUnanswered()) return 'commits unanswered'
+  if (areCommitsUnanswered(app)) return 'commits unanswered'
   if (isFull(app)) return 'degraded'
   if (await isReadOnly(app)) return 'read only'
   const condition = await app.migrationStatus()
   return condition === 'up' ? pair : condition
+}
+
+function areCommitsUnanswered (app: FastifyInstance): boolean {
+  const pool = app.hasDecorator('pg') ? app.pg.pool : undefined
+  if (pool instanceof Pool && pool.refusesWrites) return true
+  return app.hasDecorator('metrics') && app.metrics.isCommitUnanswered()
 }
 
 /** A standby, or a server that was made read only: every write there would be answered with 503. */

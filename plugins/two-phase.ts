@@ -1,10 +1,11 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import pg from 'pg'
+import type pg from 'pg'
 import type { TwoPhaseOptions } from 'fastify-transaction'
 import { withTimeout } from './common/with-timeout.ts'
 import { findFence } from './projections/fence/find.ts'
 import { closeWithApp, toPoolConfig } from './sql/postgres/background.ts'
+import { Pool } from './sql/postgres/pool.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -42,7 +43,8 @@ function isPostgres ({ sqlite, doubles }: FastifyInstance): boolean {
 }
 
 function openPool (app: FastifyInstance): pg.Pool {
-  const pool = new pg.Pool(toPoolConfig(app, { name: 'tandem recovery', max: CONNECTIONS, silenceMs: SILENCE_MS }))
+  const config = toPoolConfig(app, { name: 'tandem recovery', max: CONNECTIONS, silenceMs: SILENCE_MS })
+  const pool = new Pool(config, { size: CONNECTIONS, maxWaiting: 1000, prePing: true, queryTimeout: SILENCE_MS })
   closeWithApp(app, 'recovery', [pool])
   return pool
 }

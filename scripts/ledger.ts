@@ -97,7 +97,7 @@ function report ({ tallies, catchUp }: LedgerResult): number {
   console.table(
     Object.fromEntries(
       rows.map((
-        [victim, { rounds, requests, acked, refused, unknown, settled, replayed, ...broken }]
+        [victim, { rounds, requests, acked, refused, unknown, unserved: _, settled, replayed, ...broken }]
       ) => [victim, {
         rounds,
         requests,

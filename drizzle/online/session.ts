@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
+import { HostsClient } from '../hosts/client.ts'
+import { isOfPooler } from '../hosts/parse.ts'
 import { MigrationError } from '../journal.ts'
 
 /** Longest wait for a lock: whoever comes behind a waiting migration waits too, so it gives up and tries again. */
@@ -29,11 +31,15 @@ function unbound (isLocal: boolean): string {
  * @param url with `pgbouncer=true` the session is a pooler's, and keeps the bounds it has outside of transactions
  */
 export async function connect (url: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: url, application_name: 'migrate', connectionTimeoutMillis: 10_000 })
+  const client = new HostsClient({
+    connectionString: url,
+    application_name: 'migrate',
+    connectionTimeoutMillis: 10_000
+  })
   client.on('error', () => {})
   try {
     await client.connect()
-    if (!/[?&]pgbouncer=true\b/.test(url)) await client.query(unbound(false))
+    if (!isOfPooler(url)) await client.query(unbound(false))
     return client
   } catch (error) {
     await client.end()

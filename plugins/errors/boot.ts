@@ -33,7 +33,7 @@ function findLines (error: Fault, place: Place): string[] | undefined {
   if (error.lines instanceof Array) return error.lines as string[]
   if (
     error.name === 'EmbeddedError' || code.startsWith('MIGRATION_') ||
-    /^(SQLITE_FILE|SQL_SCHEMA|PAIR_REFUSED)$/.test(code)
+    /^(SQLITE_FILE|SQL_SCHEMA|PAIR_REFUSED|HOSTS_INVALID)$/.test(code)
   ) {
     return [error.message]
   }
@@ -56,10 +56,14 @@ function listenLine (error: Fault, code: string, { HOST, PORT }: Place): string 
 
 function postgresLine (error: Fault, code: string, { DATABASE_URL = '' }: Place): string | undefined {
   const where = getPlace(DATABASE_URL)
+  if (error.name === 'NoHostError') return `PostgreSQL: ${error.message}: start one, or correct DATABASE_URL`
   // Of both stores' drivers only MongoDB's has names of its own for this. The service waits for a database; commands do
   // not.
   if (NO_ANSWER.test(code)) return `PostgreSQL at ${where} does not answer (${code}): start it, or correct DATABASE_URL`
   if (typeof error.severity !== 'string') return undefined
+  if (error.message.includes('unsupported startup parameter')) {
+    return `PostgreSQL at ${where} is behind PgBouncer, or a pooler like it: add pgbouncer=true to the options of DATABASE_URL`
+  }
   if (code === '3D000') return `PostgreSQL at ${where} has no such database: create it, or correct DATABASE_URL`
   if (code.startsWith('28')) return `PostgreSQL at ${where} refuses the user or password of DATABASE_URL: correct them`
   if (code === '42501') {

@@ -1,6 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { FastifyInstance } from 'fastify'
-import pg from 'pg'
 import * as streams from 'fastify-change-stream'
 import * as outbox from 'fastify-outbox'
 import { mongoDatabase } from '../mongo/index.ts'
@@ -49,7 +48,7 @@ function postgresStores (app: FastifyInstance): Stores {
   const config = (max: number) => toPoolConfig(app, { name: 'tandem projections', max, silenceMs: SILENCE_MS })
   const rules = { size: CONNECTIONS, maxWaiting: 1000, prePing: true, queryTimeout: SILENCE_MS, guardsAlways: true }
   const pool = new Pool(config(CONNECTIONS), rules)
-  const own = new pg.Pool(config(FENCE_CONNECTIONS))
+  const own = new Pool(config(FENCE_CONNECTIONS), { ...rules, size: FENCE_CONNECTIONS, guardsAlways: false })
   closeWithApp(app, 'the projections', [pool, own])
   const streamStore = streams.postgresStore(pool)
   const unchecked: RunSql = (fn) => streams.postgresStore(own).transaction(COPY_MS, fn)

@@ -49,7 +49,7 @@ const EDITS: Record<string, (text: string) => string> = {
     `${text}  # Until there is a resource, no answer is a problem.\n  no-unused-components: off\n`,
   'scripts/check.ts': (text) => replaceText(text, ' --treat-config-hints-as-errors', ''),
   'package-lock.json': editLock,
-  'docs/commands.md': (text) => text.replace(/^\| `npm run (bench|ledger|eject|docs).*\n/gm, ''),
+  'docs/commands.md': (text) => text.replace(/^\| `npm run (bench|ledger|ha|eject|docs).*\n/gm, ''),
   'docs/README.md': (text) => text.replace(/^\| \[(faults|performance|start-your-own|try-it|tour)\.md\].*\n/gm, '')
 }
 
@@ -96,7 +96,7 @@ function editPackage (text: string): string {
   }
   manifest.version = '0.1.0'
   for (const name of Object.keys(manifest.scripts)) {
-    if (/^(bench|ledger|faults|eject|docs|try:)/.test(name)) delete manifest.scripts[name]
+    if (/^(bench|ledger|ha$|faults|eject|docs|try:)/.test(name)) delete manifest.scripts[name]
   }
   for (const name of UNUSED) delete manifest.devDependencies[name]
   return `${JSON.stringify(manifest, null, 2)}\n`

@@ -11,7 +11,7 @@ const EXAMPLE = new RegExp(`^(${
     'plugins/projections/(copy-posts|copy-users|dead-authors|post-counts|post-row|posts-table|posts-to-sql|user-document|users-to-mongo)\\.ts',
     'drizzle/migrations/',
     'bench/',
-    'scripts/(ledger|faults|eject)[/.]',
+    'scripts/(ledger|ha|faults|eject)[/.]',
     'test/(faults|scripts/eject)',
     'docs/(faults|performance|start-your-own|try-it|tour)\\.',
     'docs/site/',

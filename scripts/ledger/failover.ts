@@ -3,21 +3,18 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { askTokens, becomeEqual, begin, countConfirmed, findLostPosts } from './aftermath.ts'
 import { audit, sqlOrders, sqlUsers, untilQuiet, type Stores } from './audit.ts'
+import { FAILURES, type Databases, type Failure, type FailureName } from './failures.ts'
 import { brokenPromises, emptyTally, type Fact, type Tally } from './history.ts'
 import { PostgresPair } from './postgres-pair.ts'
 import { ReplicaSet } from './replica-set.ts'
 import { withStores } from './run.ts'
 import { Services, type Running } from './services.ts'
 
-/** What fails over. An asynchronous standby lacks what was committed last; nothing else may be missing anywhere. */
-const FAILOVERS = ['asynchronous standby', 'synchronous standby', 'mongodb'] as const
-export type Failover = (typeof FAILOVERS)[number]
-
 export interface FailoverRunOptions {
   /** Folder for databases and logs; must be empty or new. */
   dataDir: string
   /** Default: all. */
-  failovers?: readonly Failover[]
+  failovers?: readonly FailureName[]
   /** Milliseconds of writing before the failover, around it twice, and after it. Default 2000. */
   writing?: number
   /** Members of MongoDB's replica set. Default 3. */
@@ -48,8 +45,14 @@ export interface FailoverResult {
 /** Fails over each in turn, every time with databases and services of its own, under writing clients. */
 export async function runFailovers (options: FailoverRunOptions): Promise<Record<string, FailoverResult>> {
   const results: Record<string, FailoverResult> = {}
-  for (const failover of options.failovers ?? FAILOVERS) {
-    results[failover] = await runFailover(failover, {
+  for (const failover of options.failovers ?? Object.keys(FAILURES) as FailureName[]) {
+    const failure: Failure = FAILURES[failover]
+    const missing = failure.missing?.()
+    if (missing !== undefined) {
+      options.say?.(`left out: ${failover}, ${missing}`)
+      continue
+    }
+    results[failover] = await runFailover(failure, {
       ...options,
       dataDir: mkdtempSync(path.join(options.dataDir, 'f-'))
     })
@@ -62,26 +65,38 @@ export function countBroken ({ tally, lostPosts, lies, isSaid, areEqual }: Failo
   return brokenPromises(tally) + lostPosts + lies + (isSaid ? 0 : 1) + (areEqual ? 0 : 1)
 }
 
-async function runFailover (failover: Failover, options: FailoverRunOptions): Promise<FailoverResult> {
+async function runFailover (failure: Failure, options: FailoverRunOptions): Promise<FailoverResult> {
   const { dataDir, server, members = 3 } = options
   const ends: Array<() => Promise<void>> = []
   try {
     const set = await ReplicaSet.start(dataDir, members)
     ends.push(() => set.stop())
-    const pair = await PostgresPair.start(dataDir, failover === 'synchronous standby')
+    const pair = await PostgresPair.start(dataDir, failure.isSynchronous === true)
     ends.push(() => pair.stop())
-    const stores = { postgres: pair.url, mongodb: set.url }
+    const databases: Databases = { pair, set, folder: dataDir, endWith: (end) => ends.push(end) }
+    const stores = { postgres: await failure.connect?.(databases) ?? pair.url, mongodb: set.url }
     const services = await Services.start(dataDir, 2, stores, server)
     ends.push(() => services.stop())
     const running = { ...stores, urls: services.urls }
-    const fail = () => failover === 'mongodb' ? set.killPrimary() : pair.failOver()
-    const isAsynchronous = failover === 'asynchronous standby'
+    let makeGood: (() => void) | undefined
     const written = await writeAround(running, options, {
-      before: () => isAsynchronous ? pair.cutStandby() : Promise.resolve(),
-      fail,
-      after: () => services.untilReady()
+      before: async () => await failure.before?.(databases),
+      fail: async () => {
+        makeGood = await failure.fail(databases)
+        if (makeGood !== undefined) ends.push(async () => makeGood?.())
+      },
+      after: async () => {
+        makeGood?.()
+        await services.untilReady()
+      }
     })
-    return await judge(running, written, { isAsynchronous, log: services.log, say: options.say ?? (() => {}) })
+    const isAsynchronous = failure.isLossy === true
+    // A primary that was left behind may answer too: the truth is on the other one.
+    return await judge({ ...running, postgres: pair.servers.primary }, written, {
+      isAsynchronous,
+      log: services.log,
+      say: options.say ?? (() => {})
+    })
   } finally {
     for (const end of ends.toReversed()) await end()
   }

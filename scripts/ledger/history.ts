@@ -23,6 +23,8 @@ export interface Tally {
   acked: number
   refused: number
   unknown: number
+  /** Not answered, or with 5xx: a healthy service refuses too, but never so. */
+  unserved: number
   /** Unknown ones that were sent again with their Idempotency-Key until they were answered. */
   settled: number
   /** Of those: answered from the first try. */
@@ -48,6 +50,7 @@ export function emptyTally (): Tally {
     acked: 0,
     refused: 0,
     unknown: 0,
+    unserved: 0,
     settled: 0,
     replayed: 0,
     lost: 0,

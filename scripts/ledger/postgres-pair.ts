@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startEmbedded, stopEmbedded } from 'dev-databases'
@@ -20,6 +20,8 @@ export class PostgresPair {
   readonly #folders: Record<'primary' | 'standby', string>
   #primary: Server = { url: '', pid: 0 }
   #standby: Server = { url: '', pid: 0 }
+  /** URLs in the order in which they began. */
+  #hosts: string[] = []
   #front: Proxy | undefined
   /** Replication passes here, so that it can be cut while both servers live. */
   #replication: Proxy | undefined
@@ -49,6 +51,49 @@ export class PostgresPair {
     return this.#front.through(this.#primary.url)
   }
 
+  /** Where each server listens, for users who may do everything. After a promotion both are the same. */
+  get servers (): Record<'primary' | 'standby', string> {
+    return { primary: this.#primary.url, standby: this.#standby.url }
+  }
+
+  /** Both as hosts of one URL, the first primary first. @param options such as `target_session_attrs=read-write` */
+  bothHosts (options: string): string {
+    const url = new URL(this.#hosts[0] ?? '')
+    const hosts = this.#hosts.map((host) => new URL(host).host).join()
+    return `postgres://${url.username}:${url.password}@${hosts}${url.pathname}?${options}`
+  }
+
+  /** SIGSTOP to the primary and its sessions: it takes connections and answers nothing. @returns lets it go on */
+  freeze (): () => void {
+    const { pid } = this.#primary
+    const send = (signal: NodeJS.Signals) => {
+      process.kill(pid, signal)
+      for (const child of readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number)) {
+        process.kill(child, signal)
+      }
+    }
+    send('SIGSTOP')
+    let isFrozen = true
+    return () => {
+      if (isFrozen) send('SIGCONT')
+      isFrozen = false
+    }
+  }
+
+  /** Nothing passes from primary to standby any more: a COMMIT that waits for the standby waits. @returns lets it pass */
+  holdReplication (): () => void {
+    this.#replication?.pause()
+    return () => {
+      this.#replication?.resume()
+    }
+  }
+
+  /** Makes the standby a primary; what was the primary may still live. */
+  async promote (): Promise<void> {
+    await ask(this.#standby.url, 'SELECT pg_promote(true, 60)')
+    this.#primary = this.#standby
+  }
+
   /** Waits until the standby has all that was committed, then cuts it off: what follows is on the primary alone. */
   async cutStandby (): Promise<void> {
     await this.#untilFollowed()
@@ -59,8 +104,7 @@ export class PostgresPair {
   async failOver (): Promise<void> {
     process.kill(this.#primary.pid, 'SIGKILL')
     this.#front?.refuse()
-    await ask(this.#standby.url, 'SELECT pg_promote(true, 60)')
-    this.#primary = this.#standby
+    await this.promote()
     this.#front?.switchTo(this.#standby.url)
     this.#front?.accept()
   }
@@ -83,6 +127,7 @@ export class PostgresPair {
     const source =
       `host=127.0.0.1 port=${this.#replication.port} user=${username} password=${password} application_name=${NAME}`
     this.#standby = await run(standby, [`primary_conninfo=${source}`])
+    this.#hosts = [this.#primary.url, this.#standby.url]
     this.#front = await Proxy.start(this.#primary.url)
     await this.#untilFollowed()
   }

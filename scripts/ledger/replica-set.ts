@@ -4,11 +4,13 @@ import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findMongod } from 'dev-databases'
-import { MongoClient } from 'mongodb'
+import { MongoClient, MongoServerError } from 'mongodb'
+import { until } from '../../test/until.ts'
 import { freePorts } from './ports.ts'
 
 const NAME = 'ledger'
 const PATIENCE_MS = 60_000
+const NODE_NOT_FOUND = 74
 const FLAGS = [
   ['--bind_ip', '127.0.0.1', '--replSet', NAME, '--quiet', '--oplogSize', '64', '--wiredTigerCacheSizeGB', '0.25'],
   ['--setParameter', 'diagnosticDataCollectionEnabled=false', '--setParameter', 'transactionLifetimeLimitSeconds=10']
@@ -55,6 +57,18 @@ export class ReplicaSet {
     while (await this.#findPrimary() === port) await sleep(100)
   }
 
+  /** SIGSTOP to the member that leads; resolves when another one does. @returns lets it go on */
+  async freezePrimary (): Promise<() => void> {
+    const port = await this.#findPrimary()
+    const member = this.#members[this.#ports.indexOf(port)]
+    member?.kill('SIGSTOP')
+    const witness = this.#ports.find((other) => other !== port)
+    while ([undefined, port].includes(await this.#askForPrimary(witness))) await sleep(100)
+    return () => {
+      member?.kill('SIGCONT')
+    }
+  }
+
   async stop (): Promise<void> {
     await Promise.all(this.#members.map(async (member) => {
       if (member.exitCode !== null || member.signalCode !== null) return
@@ -69,13 +83,31 @@ export class ReplicaSet {
     const client = new MongoClient(`mongodb://127.0.0.1:${first}/?directConnection=true`)
     try {
       await client.connect()
-      await client.db('admin').command({
-        replSetInitiate: { _id: NAME, members, settings: { electionTimeoutMillis: 1000 } }
-      })
+      const replSetInitiate = { _id: NAME, members, settings: { electionTimeoutMillis: 1000 } }
+      await until(
+        'every member answers',
+        () =>
+          client.db('admin').command({ replSetInitiate }).then(() => true, (error: unknown) => {
+            if (error instanceof MongoServerError && error.code === NODE_NOT_FOUND) return false
+            throw error
+          }),
+        PATIENCE_MS
+      )
     } finally {
       await client.close()
     }
     await this.#findPrimary()
+  }
+
+  /** Whom a member takes for the one that leads; the driver itself would wait for a frozen one. */
+  async #askForPrimary (member: number | undefined): Promise<number | undefined> {
+    const client = new MongoClient(`mongodb://127.0.0.1:${member}/?directConnection=true`)
+    try {
+      const { primary } = await client.db('admin').command({ hello: 1 })
+      return primary === undefined ? undefined : Number(String(primary).split(':').at(-1))
+    } finally {
+      await client.close()
+    }
   }
 
   async #findPrimary (): Promise<number> {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MongoClient } from 'mongodb'
-import pg from 'pg'
+import { HostsClient } from '../../drizzle/hosts/client.ts'
 import { audit, countInDoubt, untilQuiet, type Stores } from './audit.ts'
 import { add, emptyTally, type Tally } from './history.ts'
 import { Processes, type Victim } from './processes.ts'
@@ -102,7 +102,7 @@ export async function withStores<Result> (
   processes: StoreUrls,
   work: (stores: Stores) => Promise<Result>
 ): Promise<Result> {
-  const sql = new pg.Client({ connectionString: processes.postgres })
+  const sql = new HostsClient({ connectionString: processes.postgres })
   const mongo = new MongoClient(processes.mongodb)
   try {
     await Promise.all([sql.connect(), mongo.connect()])

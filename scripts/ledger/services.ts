@@ -30,9 +30,17 @@ export class Services {
   readonly #ports: number[]
   readonly #command: string[]
   readonly #stores: StoreUrls
+  readonly #env: NodeJS.ProcessEnv
   #all: ChildProcess[]
 
-  private constructor (dataDir: string, ports: number[], command: string[], stores: StoreUrls) {
+  private constructor (
+    dataDir: string,
+    ports: number[],
+    command: string[],
+    stores: StoreUrls,
+    env: NodeJS.ProcessEnv
+  ) {
+    this.#env = env
     this.#dataDir = dataDir
     this.#ports = ports
     this.#command = command
@@ -44,11 +52,18 @@ export class Services {
    * Starts the processes; resolves when they are ready.
    * @param dataDir folder of their logs
    * @param server the compiled service; without one, server.ts is run
+   * @param env further settings
    */
-  static async start (dataDir: string, instances: number, stores: StoreUrls, server?: string): Promise<Services> {
+  static async start (
+    dataDir: string,
+    instances: number,
+    stores: StoreUrls,
+    server?: string,
+    env: NodeJS.ProcessEnv = {}
+  ): Promise<Services> {
     mkdirSync(dataDir, { recursive: true })
     const command = server === undefined ? [...TYPESCRIPT_ARGS, path.join(ROOT, 'server.ts')] : [server]
-    const services = new Services(dataDir, await freePorts(instances), command, stores)
+    const services = new Services(dataDir, await freePorts(instances), command, stores, env)
     try {
       await services.untilReady()
     } catch (error) {
@@ -119,6 +134,16 @@ export class Services {
     }
   }
 
+  /** SIGTERM to one of them, as a deploy does; started again when it has ended. @returns its exit code */
+  async replace (at: number): Promise<number | null> {
+    const service = this.#all[at] as ChildProcess
+    service.kill('SIGTERM')
+    await gone(service)
+    this.#all[at] = this.#spawn(this.#ports[at] as number)
+    await this.untilReady()
+    return service.exitCode
+  }
+
   /** Ends them in order. */
   async stop (): Promise<void> {
     for (const service of this.#all) service.kill('SIGTERM')
@@ -141,6 +166,7 @@ export class Services {
       DATABASE_URL: this.#stores.postgres,
       MONGODB_URL: this.#stores.mongodb,
       MONGODB_DATABASE: 'ledger',
+      ...this.#env,
       ...own.env
     }
     const service = spawn(process.execPath, [...own.args ?? [], ...this.#command], {

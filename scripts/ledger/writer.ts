@@ -4,6 +4,7 @@ import type { Fact, Outcome, Tally } from './history.ts'
 
 interface Answer {
   outcome: Outcome
+  isUnserved: boolean
   body: { id?: number | string }
   isReplay: boolean
 }
@@ -131,9 +132,15 @@ export class Writer {
     })
       .then(
         read,
-        (error: unknown): Answer => ({ outcome: wasSent(error) ? 'unknown' : 'refused', body: {}, isReplay: false })
+        (error: unknown): Answer => ({
+          outcome: wasSent(error) ? 'unknown' : 'refused',
+          isUnserved: true,
+          body: {},
+          isReplay: false
+        })
       )
     this.#tally[answer.outcome]++
+    if (answer.isUnserved) this.#tally.unserved++
     return answer
   }
 }
@@ -141,9 +148,17 @@ export class Writer {
 async function read (response: Response): Promise<Answer> {
   const isReplay = response.headers.get('idempotency-replayed') === 'true'
   const text = await response.text().catch(() => undefined)
-  const body = (text === undefined || text === '' ? {} : JSON.parse(text)) as { id?: number | string; type?: string }
-  const isUnknown = text === undefined || (response.status === 500 && body.type?.endsWith('#outcome-unknown') === true)
-  return { outcome: isUnknown ? 'unknown' : response.status < 400 ? 'acked' : 'refused', body, isReplay }
+  // A proxy in front answers for itself in another language.
+  const isJson = response.headers.get('content-type')?.includes('json') === true
+  const body = (text === undefined || !isJson ? {} : JSON.parse(text)) as { id?: number | string; type?: string }
+  const isUnknown = text === undefined || (response.status >= 500 && !isJson) ||
+    (response.status === 500 && body.type?.endsWith('#outcome-unknown') === true)
+  return {
+    outcome: isUnknown ? 'unknown' : response.status < 400 ? 'acked' : 'refused',
+    isUnserved: response.status >= 500,
+    body,
+    isReplay
+  }
 }
 
 /** A request that met no server was not sent. */

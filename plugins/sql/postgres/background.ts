@@ -1,6 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import type pg from 'pg'
+import { connectBound } from '../../../drizzle/hosts/client.ts'
 import { SessionClient } from './session-settings.ts'
+
+const CONNECT_TIMEOUT_MS = 5000
 
 export interface BackgroundPoolOptions {
   /** Of its sessions in `pg_stat_activity`. */
@@ -12,13 +15,14 @@ export interface BackgroundPoolOptions {
 
 /** How a pool is opened for work beside requests, which neither takes connections from them nor waits behind them. */
 export function toPoolConfig ({ config }: FastifyInstance, { name, max, silenceMs }: BackgroundPoolOptions) {
+  const { DATABASE_URL: url } = config
   return {
-    connectionString: config.DATABASE_URL,
+    connectionString: url,
     Client: SessionClient,
     fallback_application_name: name,
     keepAlive: true,
     query_timeout: silenceMs,
-    connectionTimeoutMillis: 5000,
+    connectionTimeoutMillis: url === undefined ? CONNECT_TIMEOUT_MS : connectBound(url, CONNECT_TIMEOUT_MS),
     idleTimeoutMillis: 30_000,
     maxLifetimeSeconds: config.DATABASE_POOL_RECYCLE_S,
     max

@@ -1,5 +1,7 @@
-import pg, { type ClientConfig } from 'pg'
+import type pg from 'pg'
+import type { ClientConfig } from 'pg'
 import { noteDatabaseError } from 'fastify-transaction'
+import { HostsClient } from '../../../drizzle/hosts/client.ts'
 import type { Query } from './autocommit.ts'
 import { startWithSettings } from './session-settings.ts'
 
@@ -18,7 +20,7 @@ export interface ClientRules {
  * password and may be logged.
  */
 export function clientClass (config: ClientConfig, rules: ClientRules): new() => pg.Client {
-  return class Client extends pg.Client {
+  return class Client extends HostsClient {
     constructor () {
       super(config)
       // Without a listener one killed session ends the process.

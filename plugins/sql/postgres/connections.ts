@@ -1,4 +1,5 @@
 import type { PoolClient } from 'pg'
+import { HostsClient } from '../../../drizzle/hosts/client.ts'
 import { withTimeout } from '../../common/with-timeout.ts'
 
 const PING_TIMEOUT_MS = 1000
@@ -40,4 +41,9 @@ export function becomesReady (client: PoolClient): Promise<boolean> {
     const timer = setTimeout(lost, SETTLE_TIMEOUT_MS)
     client.on('drain', drained).on('error', lost).on('end', lost)
   })
+}
+
+/** False when the server has said that it is no longer what the URL asks for. */
+export function isFit (client: PoolClient): boolean {
+  return !(client instanceof HostsClient) || client.isFit
 }

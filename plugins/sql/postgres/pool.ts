@@ -8,21 +8,11 @@ import {
   TransactionError
 } from 'fastify-transaction'
 import { runAutocommit, type Query } from './autocommit.ts'
-import { answers, becomesReady, destroy, isReady } from './connections.ts'
-
-/** The rules `pg.Pool` does not have; SQLAlchemy's names are in docs/pool.md. */
-export interface PoolRules {
-  /** Connections kept when idle. `max` of the pool is this plus the overflow. */
-  size: number
-  /** Longer queues are refused at once. */
-  maxWaiting: number
-  /** Ping a connection before an autocommit statement when it was idle for a while. Transactions ping by BEGIN. */
-  prePing: boolean
-  /** Milliseconds an autocommit statement may take before its connection is given up. */
-  queryTimeout: number
-  /** True: the guard is asked at each checkout. Default: once for each connection. */
-  guardsAlways?: boolean
-}
+import { HostsClient } from '../../../drizzle/hosts/client.ts'
+import { answers, becomesReady, destroy, isFit, isReady } from './connections.ts'
+import { explained, isOfAnotherServer, isPassing, isQueueTimeout } from './refusals.ts'
+import type { PoolRules } from './rules.ts'
+import { isCommitUnanswered, UnansweredCommits, WAITING } from './unanswered.ts'
 
 type Checkout = (error: Error | undefined, client: PoolClient | undefined, done: PoolClient['release']) => void
 
@@ -30,6 +20,10 @@ type Checkout = (error: Error | undefined, client: PoolClient | undefined, done:
 const PING_AFTER_MS = 500
 const PATIENCE_MS = 3000
 const RETRY_AFTER_S = 1
+/** Of all connections: so many are left to others when COMMITs hold all, beyond `max` if need be. */
+const LEFT_TO_READS = 0.2
+/** Of `size`: so many unanswered COMMITs are more than broken connections. */
+const TOO_MANY = 0.25
 
 /**
  * A `pg.Pool` that closes the overflow on return, resets on return, bounds its queue and lets no dead connection fail a
@@ -51,10 +45,18 @@ export class Pool extends pg.Pool {
   readonly #usedAt = new WeakMap<PoolClient, number>()
   #downSince: number | undefined
   #isClosingBroken = false
+  readonly #max: number
+  readonly #unanswered = new UnansweredCommits(
+    async () => (await this.query(WAITING)).rows.length > 0,
+    () => {
+      this.#makeRoom()
+    }
+  )
 
   constructor (options: PoolConfig, rules: PoolRules) {
     super(options)
     this.#rules = rules
+    this.#max = this.options.max
     const query = (statement: Query, values?: unknown[]) => runAutocommit(this, statement, values, rules.queryTimeout)
     this.query = query as pg.Pool['query']
   }
@@ -82,6 +84,38 @@ export class Pool extends pg.Pool {
     return this.#downSince !== undefined
   }
 
+  /** COMMITs, and writes without a transaction, that the server has not answered; each holds its connection. */
+  get unansweredCommits (): number {
+    return this.#unanswered.count
+  }
+
+  /** True while so many COMMITs are not answered that a synchronous standby must be away. */
+  get refusesWrites (): boolean {
+    return this.unansweredCommits >= Math.max(2, Math.ceil(this.#rules.size * TOO_MANY))
+  }
+
+  /**
+   * Asked before a transaction that may write.
+   * @throws TransactionError `TX_CONNECTION_LOST` while the server answers no COMMIT: nothing was begun
+   */
+  assertWritable (): void {
+    if (!this.refusesWrites) return
+    throw new TransactionError(
+      'TX_CONNECTION_LOST',
+      503,
+      `The database does not answer COMMIT (${this.unansweredCommits} wait); nothing was begun.`
+    )
+  }
+
+  override end (): Promise<void>
+  override end (callback: () => void): void
+  override end (callback?: () => void): Promise<void> | undefined {
+    this.#unanswered.clear()
+    if (callback === undefined) return super.end()
+    super.end(callback)
+    return undefined
+  }
+
   /**
    * Takes a connection that is known to answer: one that was idle for a while is pinged, and replaced when it is dead.
    */
@@ -103,7 +137,7 @@ export class Pool extends pg.Pool {
         new Error(`${this.waitingCount} requests wait for a connection already`)
       )
     }
-    const client = await this.#connectPatiently()
+    const client = await this.#connectFitting()
     await this.#assertAllowed(client)
     const giveBack = client.release
     let isReleased = false
@@ -125,6 +159,7 @@ export class Pool extends pg.Pool {
     try {
       if (await this.guard(client)) this.#guardedAt.set(client, broken)
     } catch (error) {
+      if (isOfAnotherServer(error) && client instanceof HostsClient) client.leave()
       destroy(client, client.release, true)
       throw error
     }
@@ -134,6 +169,15 @@ export class Pool extends pg.Pool {
   /** Idle connections beyond those that waiting callers will get. */
   get #free (): number {
     return this.idleCount - this.waitingCount
+  }
+
+  /** A session that leads to a server which was demoted has said so with its last answer. */
+  async #connectFitting (): Promise<PoolClient> {
+    for (;;) {
+      const client = await this.#connectPatiently()
+      if (isFit(client)) return client
+      destroy(client, client.release, true)
+    }
   }
 
   // A server that restarts refuses for a moment; one that is down for longer is reported at once.
@@ -146,6 +190,7 @@ export class Pool extends pg.Pool {
       } catch (error) {
         if (isQueueTimeout(error)) throw new PoolTimeoutError(RETRY_AFTER_S, error)
         this.#broken++
+        if (this.#downSince === undefined && error instanceof Error) this.#rules.onRefused?.(error)
         this.#downSince ??= performance.now()
         if (this.ending || !isPassing(error) || performance.now() - this.#downSince > PATIENCE_MS) {
           throw noteDatabaseError(explained(error))
@@ -157,6 +202,7 @@ export class Pool extends pg.Pool {
 
   #giveBack (client: PoolClient, release: PoolClient['release'], reason: Error | boolean | undefined): void {
     if (reason !== undefined && reason !== false) {
+      if (isCommitUnanswered(client)) return this.#hold(client, release)
       if (isConnectionProblem(reason)) this.#broken++
       destroy(client, release, reason)
       if (reason instanceof Error) void this.#closeBroken(reason)
@@ -166,9 +212,22 @@ export class Pool extends pg.Pool {
     else void becomesReady(client).then((ready) => ready ? this.#keep(client, release) : destroy(client, release, true))
   }
 
+  #hold (client: PoolClient, release: PoolClient['release']): void {
+    this.#unanswered.add(client, () => {
+      destroy(client, release, true)
+    })
+  }
+
+  #makeRoom (): void {
+    this.options.max = Math.max(this.#max, this.#unanswered.count + Math.ceil(this.#max * LEFT_TO_READS))
+    // pg-pool looks at its queue when a connection comes back; here none does.
+    const { _pulseQueue } = this as unknown as { _pulseQueue: () => void }
+    if (!this.ending) _pulseQueue.call(this)
+  }
+
   #keep (client: PoolClient, release: PoolClient['release']): void {
     this.#usedAt.set(client, performance.now())
-    if (client.getTransactionStatus() !== 'I') destroy(client, release, true)
+    if (client.getTransactionStatus() !== 'I' || !isFit(client)) destroy(client, release, true)
     else release(this.#free >= this.#rules.size)
   }
 
@@ -186,20 +245,4 @@ export class Pool extends pg.Pool {
     }))
     this.#isClosingBroken = false
   }
-}
-
-function isQueueTimeout (error: unknown): boolean {
-  return error instanceof Error && error.message === 'timeout exceeded when trying to connect'
-}
-
-/** pg says no more than "timeout expired", which nobody could tell from another error. */
-function explained (error: unknown): unknown {
-  if (!(error instanceof Error) || error.message !== 'timeout expired') return error
-  return new TransactionError('TX_CONNECTION_LOST', 503, 'The database did not accept a connection in time.', error)
-}
-
-function isPassing (error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  const code = 'code' in error ? String(error.code) : ''
-  return /^(ECONNREFUSED|ECONNRESET|EPIPE|57P0[123])$/.test(code) || /terminated unexpectedly/.test(error.message)
 }

@@ -1,4 +1,6 @@
 import pg, { type Client, type ClientConfig } from 'pg'
+import { HostsClient } from '../../../drizzle/hosts/client.ts'
+import { isOfPooler } from '../../../drizzle/hosts/parse.ts'
 
 /**
  * How values are written and read, whatever the settings of role or database are: sent at the start of each session,
@@ -36,11 +38,11 @@ function readBigint (text: string): number | string {
 }
 
 /** A client class for pools that need nothing else; behind PgBouncer where the URL says `pgbouncer=true`. */
-export class SessionClient extends pg.Client {
+export class SessionClient extends HostsClient {
   constructor (config: ClientConfig = {}) {
     super(config)
     // Whoever uses it sees its query fail; without a listener a killed session ends the process.
     this.on('error', () => {})
-    startWithSettings(this, /[?&]pgbouncer=true\b/.test(config.connectionString ?? ''))
+    startWithSettings(this, isOfPooler(config.connectionString ?? ''))
   }
 }

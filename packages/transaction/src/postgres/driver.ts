@@ -1,6 +1,6 @@
 import type { Driver, OpenContext } from '../core/driver.ts'
 import type { TransactionOptions } from '../options/route-options.ts'
-import { applicationNameSql, beginSql, refusedSettings, settingsSql } from './begin.ts'
+import { applicationNameSql, beginSql, isReadOnly, refusedSettings, settingsSql } from './begin.ts'
 import type { CheckoutOptions } from './checkout.ts'
 import { checkout } from './checkout.ts'
 import { ConnectionLostError, TransactionError } from '../errors.ts'
@@ -70,6 +70,7 @@ export class PostgresDriver implements Driver<PostgresPlan, PostgresTransaction>
   }
 
   async open (plan: PostgresPlan, context: OpenContext): Promise<PostgresTransaction> {
+    if (!isReadOnly(plan.new)) (this.#options.pool as Partial<WritablePool>).assertWritable?.()
     const settings = plan.hasSettings || context.settings !== undefined ? settingsSql(context.settings) : ''
     const message = plan[this.#server] + applicationNameSql(context.label) + settings
     const patience = new Patience(this.#options.checkoutTimeout)
@@ -87,6 +88,11 @@ export class PostgresDriver implements Driver<PostgresPlan, PostgresTransaction>
       }
     }
   }
+}
+
+/** A pool that knows by itself when transactions that write have no prospect, and throws what the client is told. */
+interface WritablePool {
+  assertWritable: () => void
 }
 
 /** Nothing answers, or not in time; pools of others say so in words of their own. */

@@ -22,6 +22,24 @@ export function isConnectionProblem (error: unknown): boolean {
   )
 }
 
+/**
+ * True when the server answered and does not know itself whether it has committed: 40003, as CockroachDB and others that
+ * are spread over machines say it.
+ */
+export function isAmbiguous (error: unknown): boolean {
+  const state = sqlState(error)
+  return state === '40003' || (state !== undefined && saysAmbiguous(error))
+}
+
+function saysAmbiguous (error: unknown): boolean {
+  let current = error
+  while (current instanceof Error) {
+    if (/\bresult is ambiguous\b/i.test(current.message)) return true
+    current = current.cause
+  }
+  return false
+}
+
 /** True when the server refuses writes: it is a replica. Another connection may lead to the primary. */
 export function isReplicaError (error: unknown): error is Error {
   return sqlState(error) === '25006'

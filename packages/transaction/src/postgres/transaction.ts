@@ -1,5 +1,5 @@
 import type { PoolClient, QueryArrayConfig, QueryConfig, QueryResult, QueryResultRow, Submittable } from 'pg'
-import { refusedSettings } from './begin.ts'
+import { isReadOnly, refusedSettings } from './begin.ts'
 import type { OpenContext, OpenTransaction } from '../core/driver.ts'
 import { cancelStatement } from './cancel.ts'
 import {
@@ -9,7 +9,7 @@ import {
   TransactionUsageError
 } from '../errors.ts'
 import { noteDatabaseError } from '../core/origin.ts'
-import { isConnectionProblem, isReplicaError, sqlState } from './errors.ts'
+import { isAmbiguous, isConnectionProblem, isReplicaError, sqlState } from './errors.ts'
 import { giveBack } from './give-back.ts'
 import { closeReader, isReaderIdle, tellWhenDone } from './reader.ts'
 import { collectWarnings } from './server-warnings.ts'
@@ -61,7 +61,7 @@ export class PostgresTransaction implements OpenTransaction {
 
   /** Sends BEGIN with its settings. The connection is thrown away when this fails. */
   async begin (message: string): Promise<void> {
-    this.#mayWrite = !/^BEGIN[^;]* READ ONLY/.test(message)
+    this.#mayWrite = !isReadOnly(message)
     if (this.#client.pipeline) {
       // On a pipelined connection BEGIN travels with the first statement, in one packet; that fails too when BEGIN does.
       const { stream } = this.#client.connection
@@ -221,7 +221,7 @@ export class PostgresTransaction implements OpenTransaction {
   }
 
   async #commitError (error: unknown): Promise<unknown> {
-    const isAnswered = sqlState(error) !== undefined && !isConnectionProblem(error)
+    const isAnswered = sqlState(error) !== undefined && !isConnectionProblem(error) && !isAmbiguous(error)
     if (isAnswered) {
       // pg reports an error before the server is ready again; a ROLLBACK waits for that and leaves the connection clean.
       await this.rollback(undefined)

@@ -1,0 +1,126 @@
+// `npm run ha`: databases, standbys and instances on this machine are killed, frozen, promoted and replaced under writing clients; ends with a table of what was kept.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { countBroken, runFailovers, type FailoverResult } from './ledger/failover.ts'
+import { FAILURES, type FailureName } from './ledger/failures.ts'
+import { findHaproxy } from './ledger/haproxy.ts'
+import { brokenPromises } from './ledger/history.ts'
+import { runRolling } from './ledger/rolling.ts'
+import { runLedger } from './ledger/run.ts'
+
+const USAGE = `npm run ha -- [--only <name>]… [--times 20] [--rounds 8]
+  names: ${[...Object.keys(FAILURES), 'instances killed', 'rolling deploy'].join(', ')}
+  --times: how often an instance is replaced in the rolling deploy; --rounds: kills of instances and databases`
+
+interface Row {
+  acked: number
+  lost: number
+  'refused, yet there': number
+  halves: number
+  doubles: number
+  'false tokens': number
+  'lost with the primary': string
+  's without acks': string
+}
+
+const rows: Record<string, Row> = {}
+let broken = 0
+const folder = mkdtempSync(path.join(tmpdir(), 'tandem-ha-'))
+const inFolder = () => mkdtempSync(path.join(folder, 'r-'))
+
+function toRow ({ tally, gone, lostPosts, lies, away }: FailoverResult, isLossy: boolean): Row {
+  return {
+    acked: tally.acked,
+    lost: tally.lost + lostPosts,
+    'refused, yet there': tally.ghost,
+    halves: tally.half + tally.wrong,
+    doubles: tally.double,
+    'false tokens': lies,
+    'lost with the primary': isLossy ? `${gone.users + gone.orders}, said in the log` : '',
+    's without acks': (away / 1000).toFixed(1)
+  }
+}
+
+async function runFailures (names: FailureName[]): Promise<void> {
+  const results = await runFailovers({ dataDir: inFolder(), failovers: names, say: console.log })
+  for (const [name, result] of Object.entries(results)) {
+    rows[name] = toRow(result, name === 'asynchronous standby')
+    broken += countBroken(result)
+  }
+}
+
+async function runKills (rounds: number): Promise<void> {
+  const turns = ['service', 'postgres', 'step', 'mongod'] as const
+  const victims = Array.from({ length: rounds }, (_, round) => turns[round % turns.length] ?? 'service')
+  const { tallies } = await runLedger({
+    dataDir: inFolder(),
+    victims,
+    instances: 2,
+    twoPhase: true,
+    say: console.log
+  })
+  for (const [victim, tally] of Object.entries(tallies).filter(([, { rounds }]) => rounds > 0)) {
+    const { acked, lost, ghost, half, wrong, double } = tally
+    rows[`both stores, ${victim} killed`] = {
+      acked,
+      lost,
+      'refused, yet there': ghost,
+      halves: half + wrong + tally.inDoubt,
+      doubles: double,
+      'false tokens': 0,
+      'lost with the primary': '',
+      's without acks': ''
+    }
+    broken += brokenPromises(tally)
+  }
+}
+
+async function runDeploys (times: number): Promise<void> {
+  if (findHaproxy() === undefined) return console.log('left out: rolling deploy, HAProxy is not installed')
+  const { tally, failed, badExits, broken: lies } = await runRolling({ dataDir: inFolder(), times, say: console.log })
+  console.log(`rolling deploy: ${tally.requests} requests, ${failed} failed, ${badExits} instances ended badly`)
+  rows[`rolling deploy, ${times} times`] = {
+    acked: tally.acked,
+    lost: tally.lost,
+    'refused, yet there': tally.ghost,
+    halves: tally.half + tally.wrong,
+    doubles: tally.double,
+    'false tokens': 0,
+    'lost with the primary': '',
+    's without acks': failed === 0 ? '0' : `${failed} failed`
+  }
+  broken += lies + failed + badExits
+}
+
+async function main (): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      only: { type: 'string', multiple: true },
+      times: { type: 'string', default: '20' },
+      rounds: { type: 'string', default: '8' }
+    }
+  })
+  const [times, rounds] = [Number(values.times), Number(values.rounds)]
+  const isWanted = (name: string) => values.only?.includes(name) ?? true
+  const names = (Object.keys(FAILURES) as FailureName[]).filter(isWanted)
+  const known = [...Object.keys(FAILURES), 'instances killed', 'rolling deploy']
+  if (![times, rounds].every((n) => Number.isSafeInteger(n) && n > 0)) throw new RangeError('not a whole number from 1')
+  if (values.only?.some((name) => !known.includes(name)) === true) throw new RangeError('no such name')
+  console.log('left out: Patroni, etcd; promotion is by this command')
+  if (names.length > 0) await runFailures(names)
+  if (isWanted('instances killed')) await runKills(rounds)
+  if (isWanted('rolling deploy')) await runDeploys(times)
+  console.table(rows)
+  console.log(broken === 0 ? 'Every promise was kept.' : `${broken} promises were broken.`)
+  if (broken === 0) rmSync(folder, { recursive: true, force: true })
+  else console.log(`Databases and logs are kept in ${folder}`)
+  process.exitCode = broken === 0 ? 0 : 1
+}
+
+main().catch((error: unknown) => {
+  const isUsage = error instanceof RangeError || (error instanceof TypeError && 'code' in error)
+  console.error(isUsage ? `${error.message}\n${USAGE}` : error)
+  process.exitCode = isUsage ? 2 : 1
+})

@@ -1,0 +1,57 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { comesTrue } from '../../test/until.ts'
+import { freePorts } from './ports.ts'
+
+const PLACES = ['/usr/sbin/haproxy', '/usr/bin/haproxy', '/usr/local/sbin/haproxy']
+
+/** Where HAProxy is installed; undefined where it is not. */
+export function findHaproxy (): string | undefined {
+  return PLACES.find((place) => existsSync(place))
+}
+
+/**
+ * Starts HAProxy before some instances. It asks each of them for its readiness five times a second, and takes it away
+ * after two refusals.
+ * @param folder where its file is written
+ */
+export async function startHaproxy (
+  folder: string,
+  urls: string[]
+): Promise<{ url: string; stop: () => Promise<void> }> {
+  const binary = findHaproxy()
+  const [port] = await freePorts(1)
+  if (binary === undefined) throw new Error('HAProxy is not installed')
+  const file = path.join(folder, 'haproxy.cfg')
+  const servers = urls.map((url, at) => `  server s${at} ${new URL(url).host} check inter 200ms fall 2 rise 1`)
+  writeFileSync(
+    file,
+    `defaults
+  mode http
+  timeout connect 5s
+  timeout check 5s
+  timeout client 60s
+  timeout server 60s
+  option http-keep-alive
+frontend in
+  bind 127.0.0.1:${port}
+  default_backend instances
+backend instances
+  option httpchk GET /readyz
+  http-check expect status 200
+${servers.join('\n')}
+`
+  )
+  const child = spawn(binary, ['-db', '-f', file], { stdio: 'ignore' })
+  const stop = async () => {
+    child.kill('SIGKILL')
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+  }
+  const url = `http://127.0.0.1:${port}`
+  const answers = async () => (await fetch(`${url}/readyz`).catch(() => undefined))?.status === 200
+  if (await comesTrue(answers)) return { url, stop }
+  await stop()
+  throw new Error('HAProxy does not lead to an instance that is ready')
+}
