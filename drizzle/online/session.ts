@@ -91,13 +91,15 @@ export async function inTransaction<Result> (
 /**
  * Locks several tables for the rest of a transaction. Transactions that lock them in another order would wait for this
  * one and this one for them, again and again, so each try takes the next of the orders that are in use. Tries that wait
- * for long do so for one table, each time another.
+ * for long do so for one table, each time another, and take it first: whoever held a lock so long while it waits would be
+ * found in a deadlock (after deadlock_timeout, a second), and the server ends the writer that finds it.
  */
 export async function lockTables (client: pg.Client, orders: string[][], attempt: number): Promise<void> {
   const tables = orders[attempt % orders.length] ?? []
-  const patientAt = isPatient(attempt) ? Math.floor(attempt / PATIENT_EACH) % tables.length : -1
-  for (const [at, table] of tables.entries()) {
-    await client.query(`SET LOCAL lock_timeout = ${at === patientAt ? PATIENT_MS : LOCK_OF_SEVERAL_MS};
+  const patient = isPatient(attempt) ? tables[Math.floor(attempt / PATIENT_EACH) % tables.length] : undefined
+  const ordered = patient === undefined ? tables : [patient, ...tables.filter((table) => table !== patient)]
+  for (const table of ordered) {
+    await client.query(`SET LOCAL lock_timeout = ${table === patient ? PATIENT_MS : LOCK_OF_SEVERAL_MS};
       LOCK TABLE public.${pg.escapeIdentifier(table)} IN ACCESS EXCLUSIVE MODE`)
   }
 }

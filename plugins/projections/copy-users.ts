@@ -2,6 +2,8 @@ import type { AnyBulkWriteOperation } from 'mongodb'
 import type { FastifyInstance } from 'fastify'
 import { mongoDatabase } from '../mongo/index.ts'
 import { withProgress, type CopyReport, type Course } from './copy-progress.ts'
+import { findDead, removePosts } from './dead-authors.ts'
+import { endMissedDeletions, findMissedDeletions } from './fence/mongo-marks.ts'
 import type { Sql } from './sql.ts'
 import type { Stores } from './stores.ts'
 import type { UserDocument } from './user-document.ts'
@@ -16,7 +18,13 @@ type Kind = 'missing' | 'different' | 'extra'
 /** A user whose document is not as it should be: the document as it was compared, if there is one. */
 type Wrong = Map<number, UserDocument | undefined>
 
+/** What it means that a user is not in SQL: deleted, or only absent. */
+interface Absence {
+  isDead: boolean
+}
+
 const PAGE = 1000
+const CLOCKS_APART_MS = 3_600_000
 
 /**
  * Compares MongoDB's users with the table and repairs what differs, beside a running relay: page by page, in batches.
@@ -24,13 +32,33 @@ const PAGE = 1000
  * @returns how many documents were missing, different, or there without a user
  */
 export async function copyUsers (app: FastifyInstance, { transaction }: Stores): Promise<CopyReport> {
-  return await withProgress(app, 'users', (course) => copyFrom(app, transaction, course))
+  const missedSince = await findMissedDeletions(mongoDatabase(app))
+  const isDead = missedSince !== undefined
+  const report = await withProgress(app, 'users', (course) => copyFrom(app, transaction, { ...course, isDead }))
+  if (missedSince !== undefined) {
+    await removeMissed(app, transaction, missedSince)
+    await endMissedDeletions(mongoDatabase(app))
+  }
+  return report
+}
+
+/** A restore has brought back posts of users who were deleted since: they go as they went with the user. */
+async function removeMissed (app: FastifyInstance, transaction: Stores['transaction'], since: Date): Promise<void> {
+  const from = new Date(since.getTime() - CLOCKS_APART_MS)
+  const tombstones = getUsers(app).find({ _deleted: true, _absent: { $ne: true }, _deleted_at: { $gte: from } }, {
+    projection: { _id: 1 }
+  })
+  for (let authors: number[] = [];; authors = []) {
+    while (authors.length < PAGE && await tombstones.hasNext()) authors.push((await tombstones.next())?._id ?? 0)
+    if (authors.length === 0) return
+    await removePosts(app, await transaction((tx) => findDead(app, tx, authors)))
+  }
 }
 
 async function copyFrom (
   app: FastifyInstance,
   transaction: Stores['transaction'],
-  { from, reached }: Course
+  { from, reached, isDead }: Course & Absence
 ): Promise<CopyReport> {
   const report = { ...from.report }
   let { compared } = from
@@ -39,7 +67,7 @@ async function copyFrom (
     const last = rows.length < PAGE ? undefined : rows.at(-1)?.id
     const range = last === undefined ? { $gt: after } : { $gt: after, $lte: last }
     for await (const wrong of compare(app, rows, range)) {
-      const found = await repair(app, wrong, transaction)
+      const found = await repair(app, wrong, transaction, { isDead })
       for (const kind of ['missing', 'different', 'extra'] as const) report[kind] += found[kind]
     }
     compared += rows.length
@@ -76,7 +104,12 @@ async function* compare (
  * Looks at the users once more: what is still in the outbox, or has been carried over since, is nobody's mistake. Then
  * replaces the documents, but only as they were compared.
  */
-async function repair (app: FastifyInstance, wrong: Wrong, transaction: Stores['transaction']): Promise<CopyReport> {
+async function repair (
+  app: FastifyInstance,
+  wrong: Wrong,
+  transaction: Stores['transaction'],
+  absence: Absence
+): Promise<CopyReport> {
   const ids = [...wrong.keys()]
   // In this order: a change that comes between the two is seen as an event.
   const [rows, pending] = await transaction(async (tx) =>
@@ -92,7 +125,7 @@ async function repair (app: FastifyInstance, wrong: Wrong, transaction: Stores['
     const isRight = row === undefined ? seen === undefined || seen._deleted === true : isSame(row, seen)
     if (isRight || (pending.has(id) && !isForgotten)) continue
     const kind = seen === undefined ? 'missing' : row === undefined ? 'extra' : 'different'
-    writes[kind].push(toWrite(id, row, seen))
+    writes[kind].push(toWrite(id, row, seen, absence))
   }
   const count = async (kind: Kind) => {
     if (writes[kind].length === 0) return 0
@@ -105,10 +138,11 @@ async function repair (app: FastifyInstance, wrong: Wrong, transaction: Stores['
 function toWrite (
   _id: number,
   row: UserRow | undefined,
-  seen: UserDocument | undefined
+  seen: UserDocument | undefined,
+  { isDead }: Absence
 ): AnyBulkWriteOperation<UserDocument> {
   const next = row === undefined
-    ? { _v: seen?._v ?? 0, _deleted: true, _absent: true, _deleted_at: new Date() }
+    ? { _v: seen?._v ?? 0, _deleted: true, ...(isDead ? {} : { _absent: true }), _deleted_at: new Date() }
     : { name: row.name, email: row.email, _v: Number(row.version) }
   if (seen === undefined) return { updateOne: { filter: { _id }, update: { $setOnInsert: next }, upsert: true } }
   return { replaceOne: { filter: { ...seen }, replacement: next } }

@@ -29,7 +29,7 @@ function ranked (db: Database, dialect: Dialect, { count, id, limit, skip }: { [
     order by ${counts.post_count} desc, ${counts.author_id} limit cast(${limit} as integer) + cast(${skip} as integer)`
   const others =
     sql`select ${users.id} as id, ${users.name} as name, 0 as post_count, cast(null as double precision) as avg_content_length from ${users}
-    where ${users.id} > case when ${count} > 0 then 0 else ${id} end
+    where ${users.id} > case when ${count} > 0 then 0 else cast(${id} as bigint) end
     and not exists (select 1 from ${counts} where ${counts.author_id} = ${users.id})
     order by ${users.id} limit (select cast(${limit} as integer) + cast(${skip} as integer) - count(*) from authors)`
   const page = db.$with('page', {

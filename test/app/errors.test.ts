@@ -157,7 +157,6 @@ t.test('requests that cannot be read', async (t) => {
   isProblem(t, await app.inject(`/nothing/${SECRET}`), 404, 'not-found')
   isProblem(t, await app.inject(`/docs/${SECRET}`), 404, 'not-found')
   isProblem(t, await app.inject('/docs/static/..%2f..%2fpackage.json'), 404, 'not-found')
-  isProblem(t, await app.inject('/'), 404, 'not-found')
 
   await t.test('a wrong method is told the right ones', async (t) => {
     const wrong = async (method: string, url: string) => {

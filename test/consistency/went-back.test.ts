@@ -170,6 +170,36 @@ t.test('MongoDB goes back: what SQL says of posts that are not there is taken aw
   await until('posts are followed', async () => (await sqlPosts(app)).length === 10)
 })
 
+t.test('MongoDB goes back to before users were deleted: their posts, which come again, go as they went', async (t) => {
+  const { settings, kept, now } = await stage(t)
+  const [first = 0, second = 0, ...others] = kept
+  await now.close()
+  const past = await copyMongo(settings.MONGODB_DATABASE)
+  const later = await buildOn(t, settings)
+  for (const id of [first, second]) {
+    await later.inject({ method: 'DELETE', url: `/users/${id}`, headers: { prefer: 'wait=10' } })
+  }
+  await until('their posts have gone', async () => await posts(later).countDocuments() === others.length)
+  const confirmed = async () => Number((await later.pg.query('SELECT confirmed FROM fence')).rows[0].confirmed)
+  const before = await confirmed()
+  await until('the fence has moved', async () => await confirmed() > before)
+  await later.close()
+
+  const app = await buildOn(t, { ...settings, MONGODB_DATABASE: past })
+  await until('posts of nobody are gone', async () => await posts(app).countDocuments() === others.length)
+  await isMended(app)
+  t.same(await living(app), await original(app))
+  await until('the rows are those of the posts', async () => (await sqlPosts(app)).length === others.length)
+  t.match(app.lines.join(), 'the posts of a deleted user were removed')
+
+  // Who is absent for another reason takes no post along, in the same epoch too.
+  await app.pg.query(
+    'SET session_replication_role = replica; DELETE FROM users WHERE id = ' + others[0] + '; RESET ALL'
+  )
+  await app.projections.resync('users')
+  t.equal(await posts(app).countDocuments({ author_id: others[0] }), 1, 'absence deletes nothing')
+})
+
 t.test('an empty database, or one of another pair, is refused until it is adopted', async (t) => {
   const { settings, now, kept } = await stage(t)
   const other = await databases(t)

@@ -7,6 +7,7 @@ import { FenceError } from './errors.ts'
 import {
   NOTHING,
   getNextMark,
+  hasHistorySince,
   isBehind,
   isUpToDate,
   judgeKnown,
@@ -207,7 +208,8 @@ export class Fence {
       event: Math.max(sql.event, marks.event, seen.event)
     })
     const mark = getNextMark(sql, marks)
-    if (db !== undefined) await beginEpoch(db, mark, wish !== undefined)
+    const deletionsMissed = verdict === 'mongodb went back' && hasHistorySince(sql, marks)
+    if (db !== undefined) await beginEpoch(db, mark, { isWish: wish !== undefined, deletionsMissed })
     await setMark(tx, mark)
     this.repairs++
     const fence = { found: verdict === 'new' ? 'sql went back' : verdict, epoch: mark.epoch }

@@ -79,6 +79,16 @@ export function isBehind (sql: SqlState, mongo: Omit<MongoMarks, 'author'>): boo
       (sql.mark.epoch === mark.epoch && sql.mark.counter < mark.counter)))
 }
 
+/**
+ * True when SQL holds all that happened since the moment that MongoDB went back to: neither store went back in between.
+ * @param sql what SQL says
+ * @param mongo what MongoDB said before
+ */
+export function hasHistorySince (sql: SqlState, mongo: MongoMarks): boolean {
+  return sql.mark !== undefined && mongo.mark !== undefined && sql.mark.pair === mongo.mark.pair &&
+    sql.mark.epoch === mongo.mark.epoch && !isBehind(sql, mongo)
+}
+
 /** What a store says of which nothing is known. */
 export const NOTHING: MongoMarks = { mark: undefined, user: 0, event: 0, author: 0 }
 

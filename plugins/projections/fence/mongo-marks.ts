@@ -9,6 +9,8 @@ interface FenceDocument {
   epoch: number
   counter: number
   mends: Date[]
+  /** MongoDB went back and SQL did not: users whom SQL does not have were deleted meanwhile. Until that is made up for. */
+  deletions_missed?: boolean
 }
 
 /** Ids above this are no users': lifting a sequence to one of them would leave no room for new users. */
@@ -56,15 +58,29 @@ export async function follow (db: Db, { pair, epoch, counter }: FenceDocument | 
 }
 
 /**
+ * When the repair began in which deletions have to be made up for that MongoDB has forgotten; undefined where none have.
+ */
+export async function findMissedDeletions (db: Db): Promise<Date | undefined> {
+  const found = await fences(db).findOne({ _id: 'fence', deletions_missed: true })
+  return found?.mends.at(-1)
+}
+
+/** Notes that they were made up for. */
+export async function endMissedDeletions (db: Db): Promise<void> {
+  await fences(db).updateOne({ _id: 'fence' }, { $unset: { deletions_missed: true } })
+}
+
+/**
  * Begins a new epoch in MongoDB.
- * @param isWish true when an operator asks for it: earlier repairs are forgotten
+ * @param options `isWish`: an operator asks for it, so earlier repairs are forgotten; `deletionsMissed`: MongoDB has
+ * forgotten deletions that SQL knows of
  */
 export async function beginEpoch (
   db: Db,
   { pair, epoch, counter }: { pair: string; epoch: number; counter: number },
-  isWish: boolean
+  { isWish, deletionsMissed }: { isWish: boolean; deletionsMissed: boolean }
 ): Promise<void> {
-  const set = { pair, epoch, counter }
+  const set = { pair, epoch, counter, deletions_missed: deletionsMissed }
   await fences(db).updateOne(
     { _id: 'fence' },
     isWish
