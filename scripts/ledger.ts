@@ -63,7 +63,11 @@ async function restore (): Promise<void> {
 
 async function failover (): Promise<void> {
   const dataDir = mkdtempSync(path.join(tmpdir(), 'tandem-ledger-'))
-  const results = await runFailovers({ dataDir, say: console.log })
+  const results = await runFailovers({
+    dataDir,
+    failovers: ['asynchronous standby', 'synchronous standby', 'mongodb'],
+    say: console.log
+  })
   console.table(Object.fromEntries(Object.entries(results).map(([name, result]) => [name, toRow(result)])))
   end(Object.values(results).reduce((sum, result) => sum + countBroken(result), 0), dataDir)
 }
