@@ -127,6 +127,18 @@ t.test('data alone comes back without any search_path, as a restore has it', asy
   await admin.query("update public.users set name = 'm' where id = 1")
   await admin.query('delete from public.users where id = 3')
   t.equal((await admin.query('select from public.outbox')).rowCount, 5)
+  await admin.query(`insert into public.posts (id, author_id, title, category, content_length, created_at)
+    select 'p' || n, n % 2, 't', 'c', n, pg_catalog.now() from pg_catalog.generate_series(1, 5) n`)
+  await admin.query("update public.posts set content_length = 10 where id = 'p1'")
+  await admin.query("delete from public.posts where id in ('p2', 'p4', 'p5')")
+  t.strictSame(
+    (await admin.query('select author_id::int, post_count, content_length::int from public.author_post_counts')).rows,
+    [
+      { author_id: 1, post_count: 2, content_length: 13 }
+    ]
+  )
+  await admin.query('truncate public.posts')
+  t.equal((await admin.query('select from public.author_post_counts')).rowCount, 0)
   await admin.query('truncate public.users cascade')
   t.strictSame((await admin.query('select mend_wanted from public.fence')).rows, [{ mend_wanted: 1 }])
 })

@@ -7,32 +7,32 @@ CREATE TABLE "author_post_counts" (
 CREATE INDEX "author_post_counts_post_count_idx" ON "author_post_counts" USING btree ("post_count" DESC NULLS FIRST,"author_id");
 --> statement-breakpoint
 -- Whoever writes posts, the counts follow in the same transaction: once for each statement, authors in order.
-CREATE FUNCTION "posts_counted"() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION "posts_counted"() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
 BEGIN
   IF TG_OP = 'TRUNCATE' THEN
-    DELETE FROM author_post_counts;
+    DELETE FROM public.author_post_counts;
   ELSIF TG_OP = 'INSERT' THEN
-    INSERT INTO author_post_counts AS kept (author_id, post_count, content_length)
+    INSERT INTO public.author_post_counts AS kept (author_id, post_count, content_length)
     SELECT author_id, count(*), sum(content_length) FROM added GROUP BY author_id ORDER BY author_id
     ON CONFLICT (author_id) DO UPDATE SET post_count = kept.post_count + excluded.post_count,
       content_length = kept.content_length + excluded.content_length;
   ELSIF TG_OP = 'UPDATE' THEN
-    INSERT INTO author_post_counts AS kept (author_id, post_count, content_length)
+    INSERT INTO public.author_post_counts AS kept (author_id, post_count, content_length)
     SELECT author_id, sum(posts), sum(length) FROM (
       SELECT author_id, 1 AS posts, content_length AS length FROM added
       UNION ALL SELECT author_id, -1, -content_length FROM removed
     ) AS change GROUP BY author_id HAVING sum(posts) <> 0 OR sum(length) <> 0 ORDER BY author_id
     ON CONFLICT (author_id) DO UPDATE SET post_count = kept.post_count + excluded.post_count,
       content_length = kept.content_length + excluded.content_length;
-    DELETE FROM author_post_counts USING removed
-    WHERE author_post_counts.author_id = removed.author_id AND post_count = 0;
+    DELETE FROM public.author_post_counts AS kept USING removed
+    WHERE kept.author_id = removed.author_id AND kept.post_count = 0;
   ELSE
-    INSERT INTO author_post_counts AS kept (author_id, post_count, content_length)
+    INSERT INTO public.author_post_counts AS kept (author_id, post_count, content_length)
     SELECT author_id, -count(*), -sum(content_length) FROM removed GROUP BY author_id ORDER BY author_id
     ON CONFLICT (author_id) DO UPDATE SET post_count = kept.post_count + excluded.post_count,
       content_length = kept.content_length + excluded.content_length;
-    DELETE FROM author_post_counts USING removed
-    WHERE author_post_counts.author_id = removed.author_id AND post_count = 0;
+    DELETE FROM public.author_post_counts AS kept USING removed
+    WHERE kept.author_id = removed.author_id AND kept.post_count = 0;
   END IF;
   RETURN NULL;
 END
