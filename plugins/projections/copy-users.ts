@@ -2,8 +2,7 @@ import type { AnyBulkWriteOperation } from 'mongodb'
 import type { FastifyInstance } from 'fastify'
 import { mongoDatabase } from '../mongo/index.ts'
 import { withProgress, type CopyReport, type Course } from './copy-progress.ts'
-import { findDead, removePosts } from './dead-authors.ts'
-import { endMissedDeletions, findMissedDeletions } from './fence/mongo-marks.ts'
+import { endMissedDeletions, hasMissedDeletions } from './fence/mongo-marks.ts'
 import type { Sql } from './sql.ts'
 import type { Stores } from './stores.ts'
 import type { UserDocument } from './user-document.ts'
@@ -18,13 +17,12 @@ type Kind = 'missing' | 'different' | 'extra'
 /** A user whose document is not as it should be: the document as it was compared, if there is one. */
 type Wrong = Map<number, UserDocument | undefined>
 
-/** What it means that a user is not in SQL: deleted, or only absent. */
+/** What it means that a user is not in SQL: deleted, so that the comparison of posts removes theirs, or only absent. */
 interface Absence {
   isDead: boolean
 }
 
 const PAGE = 1000
-const CLOCKS_APART_MS = 3_600_000
 
 /**
  * Compares MongoDB's users with the table and repairs what differs, beside a running relay: page by page, in batches.
@@ -32,27 +30,11 @@ const CLOCKS_APART_MS = 3_600_000
  * @returns how many documents were missing, different, or there without a user
  */
 export async function copyUsers (app: FastifyInstance, { transaction }: Stores): Promise<CopyReport> {
-  const missedSince = await findMissedDeletions(mongoDatabase(app))
-  const isDead = missedSince !== undefined
+  const mongo = mongoDatabase(app)
+  const isDead = await hasMissedDeletions(mongo)
   const report = await withProgress(app, 'users', (course) => copyFrom(app, transaction, { ...course, isDead }))
-  if (missedSince !== undefined) {
-    await removeMissed(app, transaction, missedSince)
-    await endMissedDeletions(mongoDatabase(app))
-  }
+  if (isDead) await endMissedDeletions(mongo)
   return report
-}
-
-/** A restore has brought back posts of users who were deleted since: they go as they went with the user. */
-async function removeMissed (app: FastifyInstance, transaction: Stores['transaction'], since: Date): Promise<void> {
-  const from = new Date(since.getTime() - CLOCKS_APART_MS)
-  const tombstones = getUsers(app).find({ _deleted: true, _absent: { $ne: true }, _deleted_at: { $gte: from } }, {
-    projection: { _id: 1 }
-  })
-  for (let authors: number[] = [];; authors = []) {
-    while (authors.length < PAGE && await tombstones.hasNext()) authors.push((await tombstones.next())?._id ?? 0)
-    if (authors.length === 0) return
-    await removePosts(app, await transaction((tx) => findDead(app, tx, authors)))
-  }
 }
 
 async function copyFrom (

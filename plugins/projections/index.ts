@@ -80,6 +80,7 @@ export default fp(async function projections (app) {
   if (isOn) {
     keep(app, stores, async (round) => {
       const reports: Record<string, CopyReport> = {}
+      // Users first: the comparison of posts removes those of users who are found to be deleted.
       for (const name of Object.keys(copies) as CopyName[]) reports[name] = await resync(name, `repair ${round}`)
       return reports
     })

@@ -57,12 +57,9 @@ export async function follow (db: Db, { pair, epoch, counter }: FenceDocument | 
   return matchedCount === 1
 }
 
-/**
- * When the repair began in which deletions have to be made up for that MongoDB has forgotten; undefined where none have.
- */
-export async function findMissedDeletions (db: Db): Promise<Date | undefined> {
-  const found = await fences(db).findOne({ _id: 'fence', deletions_missed: true })
-  return found?.mends.at(-1)
+/** Whether MongoDB has forgotten deletions of users that SQL knows of, and that were not made up for yet. */
+export async function hasMissedDeletions (db: Db): Promise<boolean> {
+  return await fences(db).findOne({ _id: 'fence', deletions_missed: true }) !== null
 }
 
 /** Notes that they were made up for. */
