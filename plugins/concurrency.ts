@@ -5,6 +5,7 @@ import { getClientAddress } from './common/client-address.ts'
 import { FairQueue } from './common/fair-queue.ts'
 import { onSocketClose } from './common/on-socket-close.ts'
 import { getQueryNames } from './common/query-names.ts'
+import { isSafe, runFirst } from './common/route-hooks.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -37,17 +38,14 @@ export default fp(async function concurrency (app) {
   app.decorate('concurrency', queues)
   app.addHook('onRoute', function boundRoute (route) {
     if (app.config.ROW_CONCURRENCY > 0 && isWriteOfOne(route)) {
-      route.preHandler = [
-        createTurnHook((request) => rows.get(request), CrowdedRowError),
-        ...[route.preHandler ?? []].flat()
-      ]
+      runFirst(route, createTurnHook((request) => rows.get(request), CrowdedRowError))
     }
     const limit = route.config?.concurrency ??
       (getQueryNames(route).includes('limit') ? app.config.LIST_CONCURRENCY : 0)
     if (limit === 0) return
     const queue = createQueue(limit)
     queues.set(`${[route.method].flat().join('|')} ${route.url}`, queue)
-    route.preHandler = [createTurnHook(() => queue, CrowdedError), ...[route.preHandler ?? []].flat()]
+    runFirst(route, createTurnHook(() => queue, CrowdedError))
   })
   app.addHook('onClose', async function endWaits () {
     for (const queue of [...queues.values(), ...rows.all()]) queue.clear()
@@ -59,9 +57,8 @@ function createQueue (limit: number): FairQueue {
 }
 
 /** A write of what the URL names, which waits for other writes of it: PATCH /users/:id. */
-function isWriteOfOne ({ url, method, config }: RouteOptions): boolean {
-  const isRead = [method].flat().every((name) => ['GET', 'HEAD', 'OPTIONS'].includes(name.toUpperCase()))
-  return url.includes(':') && !isRead && config?.transaction !== false
+function isWriteOfOne (route: RouteOptions): boolean {
+  return route.url.includes(':') && !isSafe(route) && route.config?.transaction !== false
 }
 
 /** A queue for each resource that is being written. */

@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { onSocketClose } from './common/on-socket-close.ts'
 import { getQueryNames } from './common/query-names.ts'
+import { runFirst } from './common/route-hooks.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -29,7 +30,7 @@ export default fp(async function slowReaders (app) {
   app.decorate('answersInFlight', answers)
   app.addHook('onRoute', function boundLists (route) {
     if (!getQueryNames(route).includes('limit')) return
-    route.preHandler = [refuseWhileCrowded, ...[route.preHandler ?? []].flat()]
+    runFirst(route, refuseWhileCrowded)
   })
   app.addHook('onSend', function watchAnswer (_request, reply, payload, done) {
     const length = typeof payload === 'string' || Buffer.isBuffer(payload) ? payload.length : 0

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
+import { runFirst } from '../common/route-hooks.ts'
 import { describeConditions } from './document.ts'
 import type { Precondition } from '../repositories/expected-version.ts'
 import { getHash, getVersion, parseTags, toTag, type EntityTag } from './etag.ts'
@@ -68,7 +69,7 @@ export default fp(async function conditional (app) {
     const isRequired = mode === 'required' || app.config.REQUIRE_IF_MATCH
     route.schema = describeConditions(route, isRequired)
     if (isRead(route)) route.onSend = [...[route.onSend ?? []].flat(), answerNotModified]
-    else route.preHandler = [createReader(app, isRequired), ...[route.preHandler ?? []].flat()]
+    else runFirst(route, createReader(app, isRequired))
   })
 }, { name: 'conditional', dependencies: ['config', 'errors', 'validation'], fastify: '5.x' })
 

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
+import { runFirst } from '../common/route-hooks.ts'
 import { Keyed, type Handler } from './keyed.ts'
 import { KEY_SCHEMA } from './request.ts'
 import { callerFinder, type IdempotencyScope } from './scope.ts'
@@ -95,7 +96,7 @@ function refuseKeys (app: FastifyInstance, route: RouteOptions): void {
     if (headers['idempotency-key'] === undefined) return done()
     done(app.createProblem(400, detail, { type: 'bad-request' }))
   }
-  route.preHandler = [refuseKey, ...[route.preHandler ?? []].flat()]
+  runFirst(route, refuseKey)
 }
 
 function headersSchema ({ schema }: RouteOptions, mode: true | 'required'): object {

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { getQueryNames } from '../common/query-names.ts'
+import { runFirst } from '../common/route-hooks.ts'
 import { reporter } from './left-out.ts'
 import type { Page } from './page.ts'
 
@@ -28,7 +29,7 @@ export default fp(async function paging (app) {
   app.addHook('onRoute', (route) => {
     const names = getQueryNames(route)
     if (!names.includes('skip') || !names.includes('after')) return
-    route.preHandler = [refuseSkipWithAfter, ...[route.preHandler ?? []].flat()]
+    runFirst(route, refuseSkipWithAfter)
   })
 }, { name: 'paging', dependencies: ['errors'], fastify: '5.x' })
 

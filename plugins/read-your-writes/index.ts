@@ -1,7 +1,8 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { clusterTime } from 'fastify-change-stream'
 import type { ReplyAddition, Transaction } from 'fastify-transaction'
+import { isSafe, runFirst } from '../common/route-hooks.ts'
 import { awaitProjections } from './confirm.ts'
 import { preferredWait } from './prefer.ts'
 import { announced, getTimeline, getWrite, setWrite } from './write.ts'
@@ -36,8 +37,6 @@ const READ_WAIT_MS = 1000
 /** How long a repeated write that is half until the other store has it waits for an answer to whether it has. */
 const REPEAT_WAIT_MS = 250
 
-const SAFE: HTTPMethods[] = ['GET', 'HEAD', 'OPTIONS', 'TRACE']
-
 /**
  * Read your own write. A write answers with a `Consistency-Token`; a read that sends it back waits, for a bounded time,
  * until the other store has that write, and answers with the token if it has. `Prefer: wait=N` on a write waits there
@@ -62,8 +61,7 @@ export default fp(async function readYourWrites (app) {
     }
   })
   app.addHook('onRoute', (route) => {
-    const methods = [route.method].flat() as HTTPMethods[]
-    if (methods.every((method) => SAFE.includes(method))) return addReader(route)
+    if (isSafe(route)) return runFirst(route, awaitOwnWrites)
     if (!isTransactional(route)) return
     if (route.config?.announces !== undefined) {
       topics.add(route.config.announces)
@@ -79,10 +77,6 @@ export default fp(async function readYourWrites (app) {
  */
 function isTransactional ({ config }: RouteOptions): boolean {
   return config?.transaction !== false && config?.transaction !== 'statement'
-}
-
-function addReader (route: RouteOptions): void {
-  route.preHandler = [awaitOwnWrites, ...[route.preHandler ?? []].flat()]
 }
 
 function awaitOwnWrites (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {

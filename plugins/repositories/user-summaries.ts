@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import { UserSummarySchema, type UserSummary } from '../../schemas/users.ts'
-import { mongoPages, type Documents } from '../mongo/json/page-reader.ts'
+import { MAX_TIME_MS, mongoPages, type Documents } from '../mongo/json/page-reader.ts'
 import type { Page, PageRequest } from '../paging/page.ts'
 
 interface Count {
@@ -9,7 +9,6 @@ interface Count {
 }
 
 const PersonSchema = Type.Omit(UserSummarySchema, ['post_count'])
-const MAX_TIME_MS = 5000
 
 const readPage = mongoPages('users', PersonSchema, ({ id }) => String(id))
 

@@ -46,7 +46,8 @@ interface ReadPage<Item> {
   hasMore: boolean
 }
 
-const MAX_TIME_MS = 5000
+/** Longest time for MongoDB to answer for a page, in milliseconds. */
+export const MAX_TIME_MS = 5000
 /** After so many documents in a row that cannot be shown, a list ends. */
 const MOST_STRANGE = 1000
 // The server is stepping down or shutting down: another one, or the same a moment later, will answer.
