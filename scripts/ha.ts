@@ -1,12 +1,14 @@
 // `npm run ha`: databases, standbys and instances on this machine are killed, frozen, promoted and replaced under writing clients; ends with a table of what was kept.
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
-import { countBroken, runFailovers, type FailoverResult } from './ledger/failover.ts'
+import { failCommand } from './fail-command.ts'
+import { endRun } from './ledger/end.ts'
+import { countBroken, runFailovers } from './ledger/failover.ts'
 import { FAILURES, type FailureName } from './ledger/failures.ts'
 import { findHaproxy } from './ledger/haproxy.ts'
-import { brokenPromises } from './ledger/history.ts'
+import { brokenPromises, type Tally } from './ledger/history.ts'
 import { runRolling } from './ledger/rolling.ts'
 import { runLedger } from './ledger/run.ts'
 
@@ -30,23 +32,32 @@ let broken = 0
 const folder = mkdtempSync(path.join(tmpdir(), 'tandem-ha-'))
 const inFolder = () => mkdtempSync(path.join(folder, 'r-'))
 
-function toRow ({ tally, gone, lostPosts, lies, away }: FailoverResult, isLossy: boolean): Row {
+function toRow ({ acked, lost, ghost, half, wrong, inDoubt, double }: Tally, rest: Partial<Row> = {}): Row {
   return {
-    acked: tally.acked,
-    lost: tally.lost + lostPosts,
-    'refused, yet there': tally.ghost,
-    halves: tally.half + tally.wrong,
-    doubles: tally.double,
-    'false tokens': lies,
-    'lost with the primary': isLossy ? `${gone.users + gone.orders}, said in the log` : '',
-    's without acks': (away / 1000).toFixed(1)
+    acked,
+    lost,
+    'refused, yet there': ghost,
+    halves: half + wrong + inDoubt,
+    doubles: double,
+    'false tokens': 0,
+    'lost with the primary': '',
+    's without acks': '',
+    ...rest
   }
 }
 
 async function runFailures (names: FailureName[]): Promise<void> {
   const results = await runFailovers({ dataDir: inFolder(), failovers: names, say: console.log })
   for (const [name, result] of Object.entries(results)) {
-    rows[name] = toRow(result, name === 'asynchronous standby')
+    const { tally, gone, lostPosts, lies, away } = result
+    rows[name] = toRow(tally, {
+      lost: tally.lost + lostPosts,
+      'false tokens': lies,
+      ...(name === 'asynchronous standby' && {
+        'lost with the primary': `${gone.users + gone.orders}, said in the log`
+      }),
+      's without acks': (away / 1000).toFixed(1)
+    })
     broken += countBroken(result)
   }
 }
@@ -62,17 +73,7 @@ async function runKills (rounds: number): Promise<void> {
     say: console.log
   })
   for (const [victim, tally] of Object.entries(tallies).filter(([, { rounds }]) => rounds > 0)) {
-    const { acked, lost, ghost, half, wrong, double } = tally
-    rows[`both stores, ${victim} killed`] = {
-      acked,
-      lost,
-      'refused, yet there': ghost,
-      halves: half + wrong + tally.inDoubt,
-      doubles: double,
-      'false tokens': 0,
-      'lost with the primary': '',
-      's without acks': ''
-    }
+    rows[`both stores, ${victim} killed`] = toRow(tally)
     broken += brokenPromises(tally)
   }
 }
@@ -81,16 +82,7 @@ async function runDeploys (times: number): Promise<void> {
   if (findHaproxy() === undefined) return console.log('left out: rolling deploy, HAProxy is not installed')
   const { tally, failed, badExits, broken: lies } = await runRolling({ dataDir: inFolder(), times, say: console.log })
   console.log(`rolling deploy: ${tally.requests} requests, ${failed} failed, ${badExits} instances ended badly`)
-  rows[`rolling deploy, ${times} times`] = {
-    acked: tally.acked,
-    lost: tally.lost,
-    'refused, yet there': tally.ghost,
-    halves: tally.half + tally.wrong,
-    doubles: tally.double,
-    'false tokens': 0,
-    'lost with the primary': '',
-    's without acks': failed === 0 ? '0' : `${failed} failed`
-  }
+  rows[`rolling deploy, ${times} times`] = toRow(tally, { 's without acks': failed === 0 ? '0' : `${failed} failed` })
   broken += lies + failed + badExits
 }
 
@@ -113,14 +105,9 @@ async function main (): Promise<void> {
   if (isWanted('instances killed')) await runKills(rounds)
   if (isWanted('rolling deploy')) await runDeploys(times)
   console.table(rows)
-  console.log(broken === 0 ? 'Every promise was kept.' : `${broken} promises were broken.`)
-  if (broken === 0) rmSync(folder, { recursive: true, force: true })
-  else console.log(`Databases and logs are kept in ${folder}`)
-  process.exitCode = broken === 0 ? 0 : 1
+  endRun(broken, folder)
 }
 
 main().catch((error: unknown) => {
-  const isUsage = error instanceof RangeError || (error instanceof TypeError && 'code' in error)
-  console.error(isUsage ? `${error.message}\n${USAGE}` : error)
-  process.exitCode = isUsage ? 2 : 1
+  failCommand(error, USAGE, (thrown) => thrown)
 })

@@ -1,8 +1,10 @@
 // `npm run ledger -- --rounds 200`: kills service, PostgreSQL and mongod under random writes and compares what clients were told with both stores.
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { failCommand } from './fail-command.ts'
+import { endRun } from './ledger/end.ts'
 import { countBroken, runFailovers, type FailoverResult } from './ledger/failover.ts'
 import { brokenPromises, type Tally } from './ledger/history.ts'
 import type { Victim } from './ledger/processes.ts'
@@ -53,12 +55,12 @@ async function main (): Promise<void> {
     ...(away !== undefined && { away }),
     say: console.log
   })
-  end(report(result), dataDir)
+  endRun(report(result), dataDir)
 }
 
 async function restore (): Promise<void> {
   const dataDir = mkdtempSync(path.join(tmpdir(), 'tandem-ledger-'))
-  end(await runRestores({ dataDir, say: console.log }), dataDir)
+  endRun(await runRestores({ dataDir, say: console.log }), dataDir)
 }
 
 async function failover (): Promise<void> {
@@ -69,7 +71,7 @@ async function failover (): Promise<void> {
     say: console.log
   })
   console.table(Object.fromEntries(Object.entries(results).map(([name, result]) => [name, toRow(result)])))
-  end(Object.values(results).reduce((sum, result) => sum + countBroken(result), 0), dataDir)
+  endRun(Object.values(results).reduce((sum, result) => sum + countBroken(result), 0), dataDir)
 }
 
 function toRow ({ tally, gone, lostPosts, lies, isSaid, areEqual, away, catchUp }: FailoverResult) {
@@ -87,13 +89,6 @@ function toRow ({ tally, gone, lostPosts, lies, isSaid, areEqual, away, catchUp 
     'copies equal': areEqual ? `after ${Math.round(catchUp)} ms` : 'no',
     'first write': `after ${Math.round(away)} ms`
   }
-}
-
-function end (broken: number, dataDir: string): void {
-  console.log(broken === 0 ? 'Every promise was kept.' : `${broken} promises were broken.`)
-  if (broken === 0) rmSync(dataDir, { recursive: true, force: true })
-  else console.log(`Databases and logs are kept in ${dataDir}`)
-  process.exitCode = broken === 0 ? 0 : 1
 }
 
 function report ({ tallies, catchUp }: LedgerResult): number {
@@ -124,7 +119,5 @@ function report ({ tallies, catchUp }: LedgerResult): number {
 }
 
 main().catch((error: unknown) => {
-  const isUsage = error instanceof RangeError || (error instanceof TypeError && 'code' in error)
-  console.error(isUsage ? `${error.message}\n${USAGE}` : error)
-  process.exitCode = isUsage ? 2 : 1
+  failCommand(error, USAGE, (thrown) => thrown)
 })

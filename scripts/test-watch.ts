@@ -1,9 +1,10 @@
 // `npm run test:watch -- test/routes/users.test.ts`: runs test files again each time something is saved, on databases and a
 // build that stay. Without names it runs the test files that are saved.
-import { fork, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { watch } from 'node:fs'
 import path from 'node:path'
+import { startKeeper } from '../test/databases/keeper.ts'
 import { TYPESCRIPT_ARGS } from './typescript.ts'
 
 const root = path.join(import.meta.dirname, '..')
@@ -17,13 +18,8 @@ const saved = new Set<string>()
 let [isRunning, timer]: [boolean, NodeJS.Timeout | undefined] = [false, undefined]
 
 // Test files look for the databases of their parent process, which is this one.
-const keeper = fork(path.join(root, 'test', 'databases', 'keep.ts'), [String(process.pid)], {
-  execArgv: TYPESCRIPT_ARGS
-})
-const [word] = await Promise.race([once(keeper, 'message'), once(keeper, 'exit')]) as [unknown]
-if (word !== 'ready') process.exit(1)
-keeper.disconnect()
-keeper.unref()
+const keeper = await startKeeper(process.pid)
+if (keeper === undefined) process.exit(1)
 process.once('SIGINT', () => {
   keeper.kill('SIGTERM')
   process.exit(0)

@@ -8,6 +8,7 @@ import { buildApp } from '../../app.ts'
 import { installNpmTools, installPythonTools, isThere } from './install.ts'
 import { tools, type Tool } from './tools.ts'
 import { skip, tryTool, type Row } from './try-tool.ts'
+import { failCommand } from '../fail-command.ts'
 
 const USAGE = `npm run clients -- [--only <text of a tool's name>]
   Makes clients with tools of others, compiles them, uses a service that is started for the run, and prints a table.
@@ -75,7 +76,5 @@ async function tryAll (chosen: Tool[], { folder, missing, databases: { postgres,
 }
 
 main().catch((error: unknown) => {
-  const isUsage = error instanceof RangeError || (error instanceof TypeError && 'code' in error)
-  console.error(isUsage ? `${error.message}\n${USAGE}` : error instanceof Error ? error.message : error)
-  process.exitCode = isUsage ? 2 : 1
+  failCommand(error, USAGE)
 })

@@ -8,6 +8,7 @@ import { getFaults, markdown, type Row } from './table.ts'
 import type { Order, Trial } from './trial.ts'
 import { loadTrials } from './trials.ts'
 import { tryOne } from './try-one.ts'
+import { failCommand } from '../fail-command.ts'
 
 const USAGE = `npm run ecosystem -- [--only <text of a package's name>]
   --only   tries these alone, says what each check has shown, and leaves the page as it is
@@ -70,7 +71,5 @@ function report (rows: Row[]): void {
 }
 
 main().catch((error: unknown) => {
-  const isUsage = error instanceof RangeError || (error instanceof TypeError && 'code' in error)
-  console.error(isUsage ? `${error.message}\n${USAGE}` : error instanceof Error ? error.message : error)
-  process.exitCode = isUsage ? 2 : 1
+  failCommand(error, USAGE)
 })

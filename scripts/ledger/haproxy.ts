@@ -1,15 +1,11 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { existsSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { comesTrue } from '../../test/until.ts'
 import { freePorts } from './ports.ts'
-
-const PLACES = ['/usr/sbin/haproxy', '/usr/bin/haproxy', '/usr/local/sbin/haproxy']
+import { findProgram, startProgram } from './program.ts'
 
 /** Where HAProxy is installed; undefined where it is not. */
 export function findHaproxy (): string | undefined {
-  return PLACES.find((place) => existsSync(place))
+  return findProgram('haproxy')
 }
 
 /**
@@ -44,14 +40,8 @@ backend instances
 ${servers.join('\n')}
 `
   )
-  const child = spawn(binary, ['-db', '-f', file], { stdio: 'ignore' })
-  const stop = async () => {
-    child.kill('SIGKILL')
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
-  }
   const url = `http://127.0.0.1:${port}`
   const answers = async () => (await fetch(`${url}/readyz`).catch(() => undefined))?.status === 200
-  if (await comesTrue(answers)) return { url, stop }
-  await stop()
-  throw new Error('HAProxy does not lead to an instance that is ready')
+  const complaint = 'HAProxy does not lead to an instance that is ready'
+  return { url, stop: await startProgram(binary, ['-db', '-f', file], answers, complaint) }
 }

@@ -1,17 +1,15 @@
-import { execFile, spawn } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, writeFileSync } from 'node:fs'
+import { chmodSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import { comesTrue } from '../../test/until.ts'
 import { freePorts } from './ports.ts'
-
-const PLACES = ['/usr/sbin/pgbouncer', '/usr/bin/pgbouncer', '/usr/local/bin/pgbouncer']
+import { findProgram, startProgram } from './program.ts'
 
 /** Where PgBouncer is installed; undefined where it is not. */
 export function findPgBouncer (): string | undefined {
-  return PLACES.find((place) => existsSync(place))
+  return findProgram('pgbouncer')
 }
 
 /** What it calls its version, such as `PgBouncer 1.18.0`. */
@@ -48,15 +46,8 @@ unix_socket_dir =\nserver_login_retry = 1\n`
   chmodSync(folder, 0o755)
   // It does not run as root.
   const user = process.getuid?.() === 0 ? ['--user', 'nobody'] : []
-  const child = spawn(binary, ['--quiet', ...user, file], { stdio: 'ignore' })
-  const stop = async () => {
-    child.kill('SIGKILL')
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
-  }
-  if (!await comesTrue(() => takesConnections(port))) {
-    await stop()
-    throw new Error('PgBouncer does not start')
-  }
+  const args = ['--quiet', ...user, file]
+  const stop = await startProgram(binary, args, () => takesConnections(port), 'PgBouncer does not start')
   url.host = `127.0.0.1:${port}`
   return { url: url.href, stop }
 }

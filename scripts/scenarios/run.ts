@@ -7,6 +7,7 @@ import { scenarios } from './list/index.ts'
 import { systemFiles } from './system.ts'
 import { countNotOk, markdown, writeBetweenMarkers, type Column } from './table.ts'
 import { Worker } from './worker-process.ts'
+import { failCommand } from '../fail-command.ts'
 
 const USAGE =
   `npm run scenarios -- [--app ./their-plugin.ts] [--only <text of a scenario's name>] [--system <text of a system's name>] [--details] [--write]
@@ -82,7 +83,5 @@ function versions (server: Server): string {
 }
 
 main().catch((error: unknown) => {
-  const isUsage = error instanceof RangeError || (error instanceof TypeError && 'code' in error)
-  console.error(isUsage ? `${error.message}\n${USAGE}` : error instanceof Error ? error.message : error)
-  process.exitCode = isUsage ? 2 : 1
+  failCommand(error, USAGE)
 })

@@ -1,12 +1,10 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
-import { createInterface } from 'node:readline'
 import t from 'tap'
 import { database, sendTo } from '../harness.ts'
 import { commonJs, prelude, right, wrong } from './consumers.ts'
 import { codeBlocks, foreignApp } from '../../../../test/packages/foreign-app.ts'
+import { start } from '../../../../test/packages/running.ts'
 
 const source = path.join(import.meta.dirname, '../..')
 const PAGES = [
@@ -75,26 +73,7 @@ t.test('the smallest app of the README runs from JavaScript against PostgreSQL',
   const { folder, write, node } = await foreignApp(t, needed)
   const [smallest = ''] = codeBlocks(PAGES, 'js')
   write('app.js', smallest)
-  const server = spawn(process.execPath, ['app.js'], {
-    cwd: folder,
-    env: { ...process.env, NODE_OPTIONS: '', DATABASE_URL: url, PORT: '0' }
-  })
-  t.teardown(async () => {
-    server.kill()
-    await once(server, 'exit')
-  })
-  let complaint = ''
-  server.stderr.on('data', (chunk: Buffer) => {
-    complaint += chunk.toString()
-  })
-  let origin: string | undefined
-  for await (const line of createInterface({ input: server.stdout })) {
-    origin = /http:\/\/127\.0\.0\.1:\d+/.exec(line)?.[0]
-    if (origin !== undefined) break
-  }
-  if (origin === undefined) throw new Error(complaint)
-  server.stdout.resume()
-  const send = sendTo(origin)
+  const send = sendTo((await start(t, folder, 'app.js', { DATABASE_URL: url })).origin)
   t.match(await send('POST', '/orders', { product: 'chair' }), { status: 201, json: { id: 1 } })
   t.match(await send('POST', '/orders', { product: 'chair' }), { status: 409, json: { message: 'chair is sold out' } })
   const { rows } = await admin.query('select product from orders')
