@@ -23,6 +23,8 @@ export class HostsClient extends pg.Client {
   readonly #list: HostList | undefined
   readonly #config: ClientConfig
   readonly #isPooled: boolean
+  /** One host, whatever it is: pg's own way. */
+  readonly #isPlain: boolean
   #begunAt = performance.now()
   #role: Role = { isStandby: undefined, isReadOnly: undefined }
   /** What the session was taken for: `any` where the second choice of prefer-standby was taken. */
@@ -35,6 +37,7 @@ export class HostsClient extends pg.Client {
     const own = list === undefined ? config : toFirst(config, list)
     super(own)
     this.#list = list
+    this.#isPlain = list === undefined || (list.hosts.length === 1 && list.target === 'any')
     this.#config = own
     this.#isPooled = url !== undefined && isOfPooler(url)
   }
@@ -44,6 +47,7 @@ export class HostsClient extends pg.Client {
    * another session has found that it was left behind.
    */
   get isFit (): boolean {
+    if (this.#isPlain) return true
     if (this.#isOneOfMany && isLeft(this, this.#begunAt)) return false
     return isUnknown(this.#target, this.#role) || fits(this.#target, this.#role)
   }
@@ -61,7 +65,7 @@ export class HostsClient extends pg.Client {
   override connect (callback: Connected): void
   override connect (callback?: Connected): Promise<pg.Client> | undefined {
     const list = this.#list
-    if (list === undefined || (list.hosts.length === 1 && list.target === 'any')) {
+    if (list === undefined || this.#isPlain) {
       if (callback === undefined) return super.connect()
       super.connect(callback)
       return undefined

@@ -162,13 +162,12 @@ function complete (
   const { server } = request
   const wanted = getWrites(request, transaction)
   if (wanted.sql.length + wanted.mongo.length === 0) return undefined
-  if (wanted.sql.length > 0 && server.hasDecorator('outbox')) server.outbox.wake()
+  if (wanted.sql.length > 0 && 'outbox' in server) server.outbox.wake()
   const seconds = preferredWait(request.headers.prefer)
   const wait = seconds === undefined ? unaskedWait(request, reply) : seconds * 1000
   function toAddition (isThere: boolean): ReplyAddition {
-    const headers: Record<string, string> = {
-      [HEADER]: [...wanted.sql.map(sqlToken), ...wanted.mongo.map(mongoToken)].join()
-    }
+    const tokens = wanted.sql.map(sqlToken).concat(wanted.mongo.map(mongoToken))
+    const headers: Record<string, string> = { 'consistency-token': tokens.join() }
     if (isThere && seconds !== undefined) headers['preference-applied'] = `wait=${seconds}`
     const isHalf = isCrossStore(request) && reply.statusCode === 201 && !isThere
     return isHalf ? { status: 202, headers } : { headers }
@@ -202,7 +201,7 @@ export function resumeToken (request: FastifyRequest, token: string | undefined)
 
 /** The streams that carry collections which a transaction in MongoDB has written. */
 export function findStreams ({ server, transaction }: FastifyRequest): string[] {
-  if (!server.hasDecorator('changeStream')) return []
+  if (!('changeStream' in server)) return []
   return server.changeStream.findStreams(transaction.writtenCollections)
 }
 

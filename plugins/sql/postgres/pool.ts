@@ -138,7 +138,7 @@ export class Pool extends pg.Pool {
       )
     }
     const client = await this.#connectFitting()
-    await this.#assertAllowed(client)
+    if (this.guard !== undefined) await this.#assertAllowed(client, this.guard)
     const giveBack = client.release
     let isReleased = false
     client.release = (reason) => {
@@ -149,15 +149,14 @@ export class Pool extends pg.Pool {
     return client
   }
 
-  async #assertAllowed (client: PoolClient): Promise<void> {
+  async #assertAllowed (client: PoolClient, guard: NonNullable<typeof this.guard>): Promise<void> {
     const broken = this.#broken
-    if (this.guard === undefined) return
     const isKnown = this.#guardedAt.get(client) === broken && this.#rules.guardsAlways !== true
     if (isKnown && !this.isSuspect()) return
     const ignore = () => {}
     client.on('error', ignore) // nobody else listens yet, and to a broken one nobody will
     try {
-      if (await this.guard(client)) this.#guardedAt.set(client, broken)
+      if (await guard(client)) this.#guardedAt.set(client, broken)
     } catch (error) {
       if (isOfAnotherServer(error) && client instanceof HostsClient) client.leave()
       destroy(client, client.release, true)

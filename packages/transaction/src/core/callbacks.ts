@@ -6,10 +6,15 @@ import { TransactionUsageError } from '../errors.ts'
  */
 export function findCallback (args: readonly unknown[]): ((error: Error) => unknown) | undefined {
   const [first] = args
-  const own: unknown = typeof first === 'object' && first !== null && !('submit' in first)
-    ? Reflect.get(first, 'callback')
-    : undefined
-  return [...args, own].findLast((value): value is (error: Error) => unknown => typeof value === 'function')
+  if (typeof first === 'object' && first !== null && 'callback' in first && !('submit' in first)) {
+    const { callback } = first
+    if (isCallback(callback)) return callback
+  }
+  return args.findLast(isCallback)
+}
+
+function isCallback (value: unknown): value is (error: Error) => unknown {
+  return typeof value === 'function'
 }
 
 /** The error of a method that returns a promise and was given a callback. */

@@ -20,11 +20,17 @@ export class WatchedPromise<Result> extends Promise<Result> {
     })
   }
 
+  /** @param executor must not settle before it returns */
   static settledBy<Result> (
     executor: (resolve: (result: Result) => void, reject: (error: unknown) => void) => void
   ): WatchedPromise<Result> {
-    const told = new WatchedPromise<Result>(executor)
-    void Promise.prototype.then.call(told, undefined, ignore)
+    const told: WatchedPromise<Result> = new WatchedPromise<Result>((resolve, reject) => {
+      executor(resolve, (error) => {
+        // Just before it rejects: one that resolves needs nobody to listen.
+        void Promise.prototype.then.call(told, undefined, ignore)
+        reject(error)
+      })
+    })
     return told
   }
 

@@ -1,7 +1,6 @@
 import { AbortState } from './abort-state.ts'
 import type { Driver, Label, OpenTransaction } from './driver.ts'
 import { ConnectionLostError, OutcomeUnknownError, TransactionClosedError, TransactionTimeoutError } from '../errors.ts'
-import type { BegunTransaction } from './observe.ts'
 import { ObservedLife } from './observed-life.ts'
 import type { LazyTransactionOptions } from './lazy-transaction-options.ts'
 import { GivenPromises, ignore, type FollowOptions } from './given-promises.ts'
@@ -142,7 +141,7 @@ export class LazyTransaction<Transaction extends OpenTransaction = OpenTransacti
 
   async #open (): Promise<void> {
     this.#state = 'opening'
-    this.#life.begin(this.#options.observe, this.#description)
+    this.#life.begin(this.#options.observe, { store: this.driver.store, label: this.label, attempt: this.attempt })
     this.#options.onOpen?.()
     try {
       const opening = this.#life.around(() =>
@@ -222,12 +221,8 @@ export class LazyTransaction<Transaction extends OpenTransaction = OpenTransacti
   #end (state: 'committed' | 'rolled back' | 'failed' | 'lost' | 'unknown'): void {
     this.#deadline?.stop()
     this.#state = state
-    this.#life.end(this.#description, { outcome: toWord(state), statements: this.statements.sent })
+    this.#life.end({ outcome: toWord(state), statements: this.statements.sent })
     if (state === 'committed' && this.#callbacks.length > 0) this.#options.afterCommit(this.#callbacks)
-  }
-
-  get #description (): BegunTransaction {
-    return { store: this.driver.store, label: this.label, attempt: this.attempt }
   }
 
   #lose (error: Error): void {

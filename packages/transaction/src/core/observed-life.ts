@@ -4,6 +4,7 @@ import type { BegunTransaction, Observation, Observe, TransactionSummary } from 
 export class ObservedLife {
   #begunAt = 0
   #endedAt = 0
+  #begun: BegunTransaction | undefined
   #observation: Observation | undefined
 
   get hasEnded (): boolean {
@@ -17,6 +18,7 @@ export class ObservedLife {
 
   begin (observe: Observe | undefined, begun: BegunTransaction): void {
     this.#begunAt = performance.now()
+    this.#begun = begun
     this.#observation = observe?.(begun)
   }
 
@@ -25,8 +27,11 @@ export class ObservedLife {
     return this.#observation?.around === undefined ? work() : this.#observation.around(work)
   }
 
-  end (begun: BegunTransaction, { outcome, statements }: Pick<TransactionSummary, 'outcome' | 'statements'>): void {
+  end ({ outcome, statements }: Pick<TransactionSummary, 'outcome' | 'statements'>): void {
     this.#endedAt = performance.now()
-    this.#observation?.onEnd({ ...begun, outcome, statements, milliseconds: this.duration })
+    if (this.#observation === undefined || this.#begun === undefined) return
+    // Field by field: a spread would cost each transaction microseconds.
+    const { store, label, attempt } = this.#begun
+    this.#observation.onEnd({ store, label, attempt, outcome, statements, milliseconds: this.duration })
   }
 }

@@ -43,12 +43,16 @@ export function afterTime (time: number, onTime: () => void, { unref = false } =
  * Waits for a promise, but no longer than `time` milliseconds (0: as long as it takes). An answer that has arrived
  * wins, also in a process that was too busy to read it. A later outcome of the promise is ignored.
  */
-export function withTimeout<Result> (time: number, promise: Promise<Result>, message: string): Promise<Result> {
+export function withTimeout<Result> (
+  time: number,
+  promise: Promise<Result>,
+  message: string | (() => string)
+): Promise<Result> {
   if (time === 0) return promise
   // By hand: Promise.race would cost each statement three promises more.
   return new Promise((resolve, reject) => {
     const wait = afterTime(time, () => {
-      reject(new Error(message))
+      reject(new Error(typeof message === 'string' ? message : message()))
     })
     promise.then((result) => {
       wait.stop()

@@ -50,8 +50,17 @@ function cloneObject (value: object, copies: Copies, depth: number): unknown {
  */
 export function isPlainObject (value: object): boolean {
   const prototype = Object.getPrototypeOf(value) as object | null
-  return prototype === Object.prototype || prototype === null ||
-    (Object.getPrototypeOf(prototype) === null && Object.keys(prototype).length === 0)
+  return prototype === Object.prototype || prototype === null || isEmptyPrototype(prototype)
+}
+
+/** Those of query parsers, asked once. */
+const emptyPrototypes = new WeakSet()
+
+function isEmptyPrototype (prototype: object): boolean {
+  if (emptyPrototypes.has(prototype)) return true
+  const isEmpty = Object.getPrototypeOf(prototype) === null && Object.keys(prototype).length === 0
+  if (isEmpty) emptyPrototypes.add(prototype)
+  return isEmpty
 }
 
 function cloneArray (source: unknown[], copies: Copies, depth: number): unknown {
@@ -98,11 +107,14 @@ export function holdsSymbols (copy: unknown, depth = 0): boolean {
  * prototype instead.
  */
 function defineOwn (copy: object, source: object): Record<string, unknown> {
-  for (const key of [...Object.keys(source), ...Object.getOwnPropertySymbols(source)]) {
-    const value: unknown = Reflect.get(source, key)
-    Object.defineProperty(copy, key, { value, enumerable: true, configurable: true, writable: true })
-  }
+  for (const key of Object.keys(source)) defineSame(copy, source, key)
+  for (const key of Object.getOwnPropertySymbols(source)) defineSame(copy, source, key)
   return copy as Record<string, unknown>
+}
+
+function defineSame (copy: object, source: object, key: string | symbol): void {
+  const value: unknown = Reflect.get(source, key)
+  Object.defineProperty(copy, key, { value, enumerable: true, configurable: true, writable: true })
 }
 
 function cloneMap (source: Map<unknown, unknown>, copies: Copies, depth: number): unknown {

@@ -11,12 +11,21 @@ export interface Ended {
   isLogged: boolean
 }
 
-/** Puts outcome, attempts, statements and time of the transaction on the request's log lines. */
+/**
+ * Puts outcome, attempts, statements and time of the transaction on the request's log lines. Where the line of a
+ * success is below the log's level, nothing is made for it.
+ */
 export function logOutcome (transactional: Ended): void {
   const { tx, reply } = transactional
   if (transactional.isLogged || tx.duration === 0 || reply.log.level === 'silent') return
+  if (tx.state === 'committed' && isQuiet(reply.log)) return
   transactional.isLogged = true
   reply.log = reply.log.child({ transaction: getSummary(transactional) })
+}
+
+/** Pino's loggers tell which lines they write; of another logger it is not known. */
+function isQuiet (log: FastifyBaseLogger & { isLevelEnabled?: (level: string) => boolean }): boolean {
+  return log.isLevelEnabled?.('info') === false
 }
 
 /** The transaction of a streamed reply ends after the request's own log line. */

@@ -37,11 +37,6 @@ export function beginSql (options: TransactionOptions, server: 'new' | 'old' | '
   return text
 }
 
-/** Whether a BEGIN message begins a transaction that cannot write. */
-export function isReadOnly (message: string): boolean {
-  return /^BEGIN[^;]* READ ONLY/.test(message)
-}
-
 /** `SET LOCAL application_name`, so that `pg_stat_activity` shows which request a session works for. */
 export function applicationNameSql (label: string): string {
   const text = label.slice(0, longestApplicationName)

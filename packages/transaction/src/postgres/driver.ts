@@ -1,6 +1,6 @@
 import type { Driver, OpenContext } from '../core/driver.ts'
 import type { TransactionOptions } from '../options/route-options.ts'
-import { applicationNameSql, beginSql, isReadOnly, refusedSettings, settingsSql } from './begin.ts'
+import { applicationNameSql, beginSql, refusedSettings, settingsSql } from './begin.ts'
 import type { CheckoutOptions } from './checkout.ts'
 import { checkout } from './checkout.ts'
 import { ConnectionLostError, TransactionError } from '../errors.ts'
@@ -23,6 +23,7 @@ interface PostgresPlan {
   new: string
   old: string
   unknown: string
+  mayWrite: boolean
   /** A declared `settings` must give some; nothing may begin without. */
   hasSettings: boolean
 }
@@ -48,6 +49,7 @@ export class PostgresDriver implements Driver<PostgresPlan, PostgresTransaction>
 
   plan (options: TransactionOptions & { settings?: unknown }): PostgresPlan {
     return {
+      mayWrite: options.accessMode !== 'read only',
       hasSettings: options.settings !== undefined,
       new: beginSql(options, 'new'),
       old: beginSql(options, 'old'),
@@ -70,7 +72,7 @@ export class PostgresDriver implements Driver<PostgresPlan, PostgresTransaction>
   }
 
   async open (plan: PostgresPlan, context: OpenContext): Promise<PostgresTransaction> {
-    if (!isReadOnly(plan.new)) (this.#options.pool as Partial<WritablePool>).assertWritable?.()
+    if (plan.mayWrite) (this.#options.pool as Partial<WritablePool>).assertWritable?.()
     const settings = plan.hasSettings || context.settings !== undefined ? settingsSql(context.settings) : ''
     const message = plan[this.#server] + applicationNameSql(context.label) + settings
     const patience = new Patience(this.#options.checkoutTimeout)
@@ -78,7 +80,7 @@ export class PostgresDriver implements Driver<PostgresPlan, PostgresTransaction>
       const client = await checkout(this.#options, context, patience)
       const transaction = new PostgresTransaction(client, context, this.#options)
       try {
-        await transaction.begin(message)
+        await transaction.begin(message, plan.mayWrite)
         return transaction
       } catch (error) {
         if (!isReplaceable(error)) throw settings === '' ? error : refusedSettings(context.label, error)

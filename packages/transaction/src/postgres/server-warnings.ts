@@ -6,12 +6,27 @@ interface Notice {
   message?: string | undefined
 }
 
+/** Where the warnings of a connection go at the moment; each connection keeps its one listener. */
+const collecting = new WeakMap<PoolClient, { warnings: string[] | undefined }>()
+
 /** Collects the warnings of a connection that no function of the application raised, until `stop` is called. */
 export function collectWarnings (client: PoolClient): { warnings: string[]; stop: () => void } {
+  const state = collecting.get(client) ?? listen(client)
   const warnings: string[] = []
-  function onNotice ({ severity, routine, message }: Notice): void {
-    if (severity === 'WARNING' && routine !== 'exec_stmt_raise') warnings.push(message ?? '')
+  state.warnings = warnings
+  return {
+    warnings,
+    stop: () => {
+      state.warnings = undefined
+    }
   }
-  client.on('notice', onNotice)
-  return { warnings, stop: () => client.removeListener('notice', onNotice) }
+}
+
+function listen (client: PoolClient): { warnings: string[] | undefined } {
+  const state: { warnings: string[] | undefined } = { warnings: undefined }
+  collecting.set(client, state)
+  client.on('notice', ({ severity, routine, message }: Notice) => {
+    if (severity === 'WARNING' && routine !== 'exec_stmt_raise') state.warnings?.push(message ?? '')
+  })
+  return state
 }

@@ -1,7 +1,8 @@
 import type { PoolClient, QueryArrayConfig, QueryConfig, QueryResult, QueryResultRow, Submittable } from 'pg'
-import { isReadOnly, refusedSettings } from './begin.ts'
+import { refusedSettings } from './begin.ts'
 import type { OpenContext, OpenTransaction } from '../core/driver.ts'
 import { cancelStatement } from './cancel.ts'
+import { conclude, type Conclusion } from './conclude.ts'
 import {
   OutcomeUnknownError,
   TransactionAbortedError,
@@ -12,7 +13,6 @@ import { noteDatabaseError } from '../core/origin.ts'
 import { isAmbiguous, isConnectionProblem, isReplicaError, sqlState } from './errors.ts'
 import { giveBack } from './give-back.ts'
 import { closeReader, isReaderIdle, tellWhenDone } from './reader.ts'
-import { collectWarnings } from './server-warnings.ts'
 import { statementText } from '../sql-text/statement-text.ts'
 import { ignore } from '../core/given-promises.ts'
 import { withTimeout } from '../core/with-timeout.ts'
@@ -59,9 +59,12 @@ export class PostgresTransaction implements OpenTransaction {
     client.on('error', this.#onError)
   }
 
-  /** Sends BEGIN with its settings. The connection is thrown away when this fails. */
-  async begin (message: string): Promise<void> {
-    this.#mayWrite = !isReadOnly(message)
+  /**
+   * Sends BEGIN with its settings. The connection is thrown away when this fails.
+   * @param mayWrite false: the message begins a transaction that cannot write
+   */
+  async begin (message: string, mayWrite: boolean): Promise<void> {
+    this.#mayWrite = mayWrite
     if (this.#client.pipeline) {
       // On a pipelined connection BEGIN travels with the first statement, in one packet; that fails too when BEGIN does.
       const { stream } = this.#client.connection
@@ -88,12 +91,12 @@ export class PostgresTransaction implements OpenTransaction {
     if (this.#misuse !== undefined) throw this.#misuse
     const text = statementText(statement)
     try {
-      const result = await this.#client.query<Row>(statement, values).finally(() => {
-        this.#isAnswered = true
-      })
+      const result = await this.#client.query<Row>(statement, values)
+      this.#isAnswered = true
       if (this.#isOutside) throw this.#misuse = ended()
       return result
     } catch (error) {
+      this.#isAnswered = true
       // pg's query_timeout gives up waiting, not the statement.
       if (error instanceof Error && error.message === 'Query read timeout') this.#isStuck = true
       this.#note(text, error)
@@ -193,19 +196,12 @@ export class PostgresTransaction implements OpenTransaction {
     throw this.#misuse
   }
 
-  /** Sends what ends the transaction: the command of its last statement, and a warning of the server's own. */
-  async #conclude (message: string): Promise<{ command: string | undefined; warning: string | undefined }> {
-    const { warnings, stop } = collectWarnings(this.#client)
+  /** Sends what ends the transaction; an error is what its COMMIT means by it. */
+  async #conclude (message: string): Promise<Conclusion> {
     try {
-      const [word = ''] = message.split(';').slice(-1)
-      const concluding = this.#client.query(message) as Promise<QueryResult | QueryResult[]>
-      const late = `${word.trim().replace(/ '.*/, '')} was not answered in time`
-      const answer = await withTimeout(this.#bounds.commitTimeout, concluding, late)
-      return { command: [answer].flat().at(-1)?.command, warning: warnings[0] }
+      return await conclude(this.#client, message, this.#bounds.commitTimeout)
     } catch (error) {
       throw await this.#commitError(error)
-    } finally {
-      stop()
     }
   }
 
