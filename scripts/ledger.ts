@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { failCommand } from './fail-command.ts'
+import { buildService } from './ledger/build-service.ts'
 import { endRun } from './ledger/end.ts'
 import { countBroken, runFailovers, type FailoverResult } from './ledger/failover.ts'
 import { brokenPromises, type Tally } from './ledger/history.ts'
@@ -11,20 +12,27 @@ import type { Victim } from './ledger/processes.ts'
 import { runRestores } from './ledger/restore.ts'
 import { runLedger, type LedgerResult } from './ledger/run.ts'
 
-const USAGE = `npm run ledger -- [--rounds 20] [--instances 2] [--away <ms>] [--only service|postgres|mongod]
+const USAGE =
+  `npm run ledger -- [--rounds 20] [--instances 2] [--writing <ms>] [--away <ms>] [--only service|postgres|mongod]
+  --writing: how long clients write in a round, 1500; --away: until what was killed is started again, 100 to 700 at random
   --away 60000 --only mongod --rounds 1: MongoDB is gone for a minute
-npm run ledger -- --two-phase [--rounds 20] …: every write is one in both stores; also kills at each step of their commit
+npm run ledger -- --two-phase [--rounds 20] [--only service|postgres|step|mongod] …: every write is one in both stores;
+  step: the service ends itself at a step of their commit
+  --rounds 1000 --writing 400: an hour on two cores
 npm run ledger -- --restore: PostgreSQL alone, then MongoDB alone, is restored to an earlier moment
 npm run ledger -- --failover: PostgreSQL fails over to an asynchronous, then to a synchronous standby; then MongoDB's primary is killed`
+/** At most so many tell of the rounds. */
+const LINES = 40
 const TURNS: Victim[] = ['service', 'postgres', 'service', 'mongod']
 const TWO_PHASE_TURNS: Victim[] = ['service', 'postgres', 'step', 'mongod']
 
 async function main (): Promise<void> {
   const { values } = parseArgs({
     options: {
-      rounds: { type: 'string', default: '20' },
-      instances: { type: 'string', default: '2' },
+      rounds: { type: 'string' },
+      instances: { type: 'string' },
       away: { type: 'string' },
+      writing: { type: 'string' },
       only: { type: 'string' },
       restore: { type: 'boolean', default: false },
       failover: { type: 'boolean', default: false },
@@ -33,40 +41,49 @@ async function main (): Promise<void> {
   })
   if (values.restore) return await restore()
   if (values.failover) return await failover()
-  const [rounds, instances, away] = [
-    Number(values.rounds),
-    Number(values.instances),
-    values.away === undefined ? undefined : Number(values.away)
-  ]
   const twoPhase = values['two-phase']
-  const turns = twoPhase ? TWO_PHASE_TURNS : TURNS
-  const only = turns.find((victim) => victim === values.only)
-  const areNumbers = [rounds, instances, away ?? 1].every((number) => Number.isSafeInteger(number) && number > 0)
-  if (!areNumbers || (values.only !== undefined && only === undefined)) {
-    throw new RangeError('a number is no whole number from 1, or the victim is not known')
-  }
+  const [rounds, instances, writing, away] = [values.rounds, values.instances, values.writing, values.away].map(
+    toNumber
+  )
+  const victims = listVictims(twoPhase ? TWO_PHASE_TURNS : TURNS, rounds, values.only)
   const dataDir = mkdtempSync(path.join(tmpdir(), 'tandem-ledger-'))
-  const victims = Array.from({ length: rounds }, (_, round) => only ?? turns[round % turns.length] as Victim)
   const result = await runLedger({
     dataDir,
     victims,
-    instances,
     twoPhase,
+    ...(instances !== undefined && { instances }),
+    ...(writing !== undefined && { writing }),
     ...(away !== undefined && { away }),
+    server: buildService(dataDir),
+    roundsPerLine: Math.ceil((rounds ?? 1) / LINES),
     say: console.log
   })
   endRun(report(result), dataDir)
 }
 
+function toNumber (text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text)
+  throw new RangeError(`${text} is no whole number from 1`)
+}
+
+/** What each round kills: the turns one after the other, or one of them alone. */
+function listVictims (turns: Victim[], rounds = 20, only?: string): Victim[] {
+  const chosen = only === undefined ? turns : turns.filter((victim) => victim === only)
+  if (chosen.length === 0) throw new RangeError(`--only takes one of ${[...new Set(turns)].join(', ')}`)
+  return Array.from({ length: rounds }, (_, round) => chosen[round % chosen.length] as Victim)
+}
+
 async function restore (): Promise<void> {
   const dataDir = mkdtempSync(path.join(tmpdir(), 'tandem-ledger-'))
-  endRun(await runRestores({ dataDir, say: console.log }), dataDir)
+  endRun(await runRestores({ dataDir, server: buildService(dataDir), say: console.log }), dataDir)
 }
 
 async function failover (): Promise<void> {
   const dataDir = mkdtempSync(path.join(tmpdir(), 'tandem-ledger-'))
   const results = await runFailovers({
     dataDir,
+    server: buildService(dataDir),
     failovers: ['asynchronous standby', 'synchronous standby', 'mongodb'],
     say: console.log
   })
@@ -91,7 +108,7 @@ function toRow ({ tally, gone, lostPosts, lies, isSaid, areEqual, away, catchUp 
   }
 }
 
-function report ({ tallies, catchUp }: LedgerResult): number {
+function report ({ tallies, catchUp, leftDecisions }: LedgerResult): number {
   const rows = Object.entries(tallies).filter(([, { rounds }]) => rounds > 0)
   console.table(
     Object.fromEntries(
@@ -115,7 +132,8 @@ function report ({ tallies, catchUp }: LedgerResult): number {
       Math.round(sorted.at(-1) ?? 0)
     } ms (longest).`
   )
-  return rows.reduce((sum, [, tally]) => sum + brokenPromises(tally as Tally), 0)
+  if (leftDecisions > 0) console.log(`${leftDecisions} decisions were carried out and have stayed.`)
+  return rows.reduce((sum, [, tally]) => sum + brokenPromises(tally as Tally), leftDecisions)
 }
 
 main().catch((error: unknown) => {

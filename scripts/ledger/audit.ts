@@ -31,13 +31,27 @@ export async function untilQuiet (stores: Stores, prefix: string): Promise<numbe
   }
 }
 
-/** Counts the transactions in both stores that have not ended, once they have had time to. */
+/**
+ * Counts the transactions in both stores that have not ended, once they have had time to: those that are prepared, and
+ * commits that MongoDB has decided and PostgreSQL does not have. Records of what has ended are none.
+ */
 export async function countInDoubt ({ sql, mongo }: Stores): Promise<number> {
-  for (const end = performance.now() + PATIENCE_MS;; await sleep(100)) {
+  for (const end = performance.now() + PATIENCE_MS;; await sleep(25)) {
+    const decided = await mongo.collection<{ _id: string }>('two_phase_decisions').find({ decision: 'commit' })
+      .toArray()
     const { rows: [row] } = await sql.query<{ n: number }>(
-      'SELECT count(*)::int AS n FROM pg_prepared_xacts WHERE database = current_database()'
+      `SELECT count(*)::int AS n FROM (SELECT gid FROM pg_prepared_xacts WHERE database = current_database()
+       UNION SELECT gid FROM unnest($1::text[]) AS decided (gid) WHERE gid NOT IN (SELECT gid FROM two_phase_commits)) AS open`,
+      [decided.map(({ _id }) => _id)]
     )
-    const left = (row?.n ?? 0) + await mongo.collection('two_phase_decisions').countDocuments({ decision: 'commit' })
+    if (row?.n === 0 || performance.now() > end) return row?.n ?? 0
+  }
+}
+
+/** Counts the decisions that have been carried out and that nobody has removed, once there was time to. */
+export async function countLeftDecisions ({ mongo }: Stores): Promise<number> {
+  for (const end = performance.now() + PATIENCE_MS;; await sleep(250)) {
+    const left = await mongo.collection('two_phase_decisions').countDocuments({ decision: 'commit' })
     if (left === 0 || performance.now() > end) return left
   }
 }

@@ -1,10 +1,12 @@
-// Imported before the service by the ledger: ends the process at a step of a commit of both stores.
+// Imported before the service by the ledger: told so, it ends the process at a step of a commit of both stores.
 import diagnostics from 'node:diagnostics_channel'
 
-const { LEDGER_DIE_AT, LEDGER_DIE_AFTER } = process.env
-let left = Number(LEDGER_DIE_AFTER)
-
-diagnostics.subscribe('fastify-transaction.two-phase', (message) => {
-  const { step } = /** @type {{ step: string }} */ (message)
-  if (step === LEDGER_DIE_AT && --left <= 0) process.kill(process.pid, 'SIGKILL')
+process.on('message', (order) => {
+  const { step, after } = /** @type {{ step: string, after: number }} */ (order)
+  let left = after
+  diagnostics.subscribe('fastify-transaction.two-phase', (message) => {
+    if (/** @type {{ step: string }} */ (message).step === step && --left <= 0) process.kill(process.pid, 'SIGKILL')
+  })
 })
+// The service ends when it has closed, whoever could still tell it something.
+process.channel?.unref()

@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MongoClient } from 'mongodb'
 import { HostsClient } from '../../drizzle/hosts/client.ts'
-import { audit, countInDoubt, untilQuiet, type Stores } from './audit.ts'
-import { add, emptyTally, type Tally } from './history.ts'
+import { audit, countInDoubt, countLeftDecisions, untilQuiet, type Stores } from './audit.ts'
+import { add, brokenPromises, emptyTally, type Tally } from './history.ts'
 import { Processes, type Victim } from './processes.ts'
 import type { StoreUrls } from './services.ts'
 import { Writer } from './writer.ts'
+
+const FIRST_ANSWER_MS = 10_000
 
 export interface LedgerOptions {
   /** Folder for databases and logs; must be empty or new. */
@@ -26,6 +28,8 @@ export interface LedgerOptions {
   server?: string | undefined
   /** Told a line for each round and each broken promise. */
   say?: (line: string) => void
+  /** Rounds that one line is about; broken promises are told at once. Default 1. */
+  roundsPerLine?: number
 }
 
 /** What came of it, by victim. */
@@ -33,6 +37,8 @@ export interface LedgerResult {
   tallies: Record<Victim, Tally & { rounds: number }>
   /** Milliseconds from the end of writing until both stores agreed, for each round. */
   catchUp: number[]
+  /** Decisions of both stores that were carried out and have stayed, when all was over. */
+  leftDecisions: number
 }
 
 /**
@@ -40,11 +46,12 @@ export interface LedgerResult {
  * were told is compared with both stores.
  */
 export async function runLedger (options: LedgerOptions): Promise<LedgerResult> {
-  const { dataDir, victims, instances = 2, server, say = () => {} } = options
+  const { dataDir, victims, instances = 2, server } = options
   const tally = () => ({ ...emptyTally(), rounds: 0 })
   const tallies = { service: tally(), postgres: tally(), mongod: tally(), step: tally() }
-  const result: LedgerResult = { tallies, catchUp: [] }
+  const result: LedgerResult = { tallies, catchUp: [], leftDecisions: 0 }
   const processes = await Processes.start(dataDir, instances, server)
+  const tell = tellOf(options)
   try {
     for (const [round, victim] of victims.entries()) {
       const part = emptyTally()
@@ -52,18 +59,33 @@ export async function runLedger (options: LedgerOptions): Promise<LedgerResult> 
       add(result.tallies[victim], part)
       result.tallies[victim].rounds++
       result.catchUp.push(caughtUp)
-      say(
-        `round ${
-          round + 1
-        } of ${victims.length}, ${victim} killed: ${part.requests} requests, ${part.unknown} without an answer; both stores agreed after ${
-          Math.round(caughtUp)
-        } ms`
-      )
+      tell(round + 1, victim, part, caughtUp)
     }
+    result.leftDecisions = await withStores(processes, countLeftDecisions)
   } finally {
     await processes.stop()
   }
   return result
+}
+
+/** Tells of every round, or of several in one line. */
+function tellOf ({ victims: { length }, say = () => {}, roundsPerLine = 1 }: LedgerOptions) {
+  const started = performance.now()
+  let sum = emptyTally()
+  return (round: number, victim: Victim, part: Tally, caughtUp: number) => {
+    add(sum, part)
+    if (round % roundsPerLine !== 0 && round !== length) return
+    const seconds = ((performance.now() - started) / 1000 / round).toFixed(1)
+    const written = `${sum.requests} requests, ${sum.unknown} without an answer`
+    say(
+      roundsPerLine === 1
+        ? `round ${round} of ${length}, ${victim} killed: ${written}; both stores agreed after ${
+          Math.round(caughtUp)
+        } ms`
+        : `round ${round} of ${length}: ${written}, ${brokenPromises(sum)} broken promises; ${seconds} s a round`
+    )
+    sum = emptyTally()
+  }
 }
 
 async function runRound (
@@ -81,6 +103,7 @@ async function runRound (
   )
   const stop = new AbortController()
   const written = Promise.all(writers.map((writer) => writer.run(stop.signal)))
+  await untilAcked(tally)
   await sleep(Math.random() * writing * 0.8)
   const revive = await processes.kill(victim)
   await sleep(away)
@@ -95,6 +118,11 @@ async function runRound (
     await audit(stores, prefix, writers.flatMap(({ facts }) => facts), tally, say)
     return caughtUp
   })
+}
+
+/** What is killed must be at work: the last round may have left connections to be made. */
+async function untilAcked (tally: Tally): Promise<void> {
+  for (const end = performance.now() + FIRST_ANSWER_MS; tally.acked === 0 && performance.now() < end;) await sleep(5)
 }
 
 /** Connects to both stores past the service, for as long as the work takes. */

@@ -94,11 +94,9 @@ export class Services {
   /** One of them ends itself at a step of a commit of both stores; the function starts it again. */
   async killAtStep (): Promise<() => Promise<void>> {
     const at = Math.floor(Math.random() * this.#all.length)
-    await this.#kill(at)
+    const service = this.#all[at] as ChildProcess
     const step = STEPS[Math.floor(Math.random() * STEPS.length)] ?? ''
-    const env = { LEDGER_DIE_AT: step, LEDGER_DIE_AFTER: String(1 + Math.floor(Math.random() * 5)) }
-    const service = this.#spawn(this.#ports[at] as number, { env, args: ['--import', DIE_AT_STEP] })
-    this.#all[at] = service
+    service.send({ step, after: 1 + Math.floor(Math.random() * 5) })
     const timer = setTimeout(() => service.kill('SIGKILL'), STEP_PATIENCE_MS)
     await gone(service)
     clearTimeout(timer)
@@ -155,7 +153,7 @@ export class Services {
   }
 
   // Node itself, not the tsx command: that would be a parent which dies in its place.
-  #spawn (port: number, own: { env?: NodeJS.ProcessEnv; args?: string[] } = {}): ChildProcess {
+  #spawn (port: number): ChildProcess {
     const env = {
       ...process.env,
       NODE_OPTIONS: '',
@@ -166,17 +164,16 @@ export class Services {
       DATABASE_URL: this.#stores.postgres,
       MONGODB_URL: this.#stores.mongodb,
       MONGODB_DATABASE: 'ledger',
-      ...this.#env,
-      ...own.env
+      ...this.#env
     }
-    const service = spawn(process.execPath, [...own.args ?? [], ...this.#command], {
+    const service = spawn(process.execPath, ['--import', DIE_AT_STEP, ...this.#command], {
       cwd: ROOT,
       env,
-      stdio: ['ignore', 'pipe', 'pipe']
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc']
     })
     const log = createWriteStream(this.#logOf(port), { flags: 'a' })
-    service.stdout.pipe(log, { end: false })
-    service.stderr.pipe(log, { end: false })
+    service.stdout?.pipe(log, { end: false })
+    service.stderr?.pipe(log, { end: false })
     return service
   }
 }
