@@ -1,6 +1,7 @@
+import { createRequire } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import Libsql from 'libsql'
+import type Libsql from 'libsql'
 
 type Statement = string | { sql: string; args: Array<string | number> }
 type Rows = Promise<{ rows: Array<Record<string, unknown>> }>
@@ -40,6 +41,9 @@ export function getSqlitePath (url: string): string {
   throw new SqliteFileError(`${url} names no file: write file:app.db, file:/var/lib/app.db or :memory:`)
 }
 
+// Ten megabytes of native code, which a service on PostgreSQL does not load.
+const requireLate = createRequire(import.meta.url)
+
 /**
  * Opens a database beside the service, to migrate it or to look into it. Statements fail at once while somebody else
  * writes.
@@ -48,7 +52,8 @@ export function getSqlitePath (url: string): string {
  * @returns a client of one connection; close it
  */
 export function openSqliteClient (url: string): SqliteClient & { close: () => void } {
-  const database = new Libsql(getSqlitePath(url), { timeout: 0 })
+  const SqliteDatabase = requireLate('libsql') as typeof Libsql
+  const database = new SqliteDatabase(getSqlitePath(url), { timeout: 0 })
   const execute = async (statement: Statement) => run(database, statement)
   return {
     execute,

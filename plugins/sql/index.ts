@@ -1,9 +1,8 @@
 import fp from 'fastify-plugin'
 import type { Database } from '../../drizzle/index.ts'
 import { openPostgres } from './postgres/open.ts'
-import { openSqlite } from './sqlite/open.ts'
 import { SqliteHandle } from './sqlite/handle.ts'
-import { SqliteReadWritePool } from './sqlite/read-write-pool.ts'
+import type { SqliteReadWritePool } from './sqlite/read-write-pool.ts'
 
 export type { Database } from '../../drizzle/index.ts'
 
@@ -25,12 +24,12 @@ const NOWHERE = 'postgres://nowhere.invalid/offline'
  */
 export default fp(async function sql (app) {
   if (app.hasDecorator('db')) {
-    app.decorate('sqlite', findPool(app.db))
+    app.decorate('sqlite', await findPool(app.db))
     return
   }
   const url = app.config.DATABASE_URL ?? NOWHERE
   const { pool, db } = isSqlite(url)
-    ? await openSqlite(app, url)
+    ? await (await import('./sqlite/open.ts')).openSqlite(app, url)
     : { pool: undefined, db: await openPostgres(app, url) }
   app.decorate('db', db)
   app.decorate('sqlite', pool)
@@ -40,6 +39,8 @@ function isSqlite (url: string): boolean {
   return url === ':memory:' || url.startsWith('file:')
 }
 
-function findPool (db: unknown): SqliteReadWritePool | undefined {
-  return db instanceof SqliteHandle && db.$client instanceof SqliteReadWritePool ? db.$client : undefined
+async function findPool (db: unknown): Promise<SqliteReadWritePool | undefined> {
+  if (!(db instanceof SqliteHandle)) return undefined
+  const { SqliteReadWritePool } = await import('./sqlite/read-write-pool.ts')
+  return db.$client instanceof SqliteReadWritePool ? db.$client : undefined
 }
