@@ -43,8 +43,8 @@ const NO_PLUGINS = /^common(\/|$)/
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Which databases are a test's doubles: nothing follows, relays or watches those. */
-    doubles: { db: boolean; mongo: boolean }
+    /** What is a test's double: nothing follows, relays or watches such databases. */
+    doubles: { db: boolean; mongo: boolean; repositories: boolean }
   }
 }
 
@@ -80,10 +80,15 @@ function construct (settings: Settings, logger: LoggerOptions | undefined) {
 }
 
 async function load (app: App, pluginOptions: PluginOptions, { overrides = {}, plugins }: BuildOptions): Promise<void> {
-  app.decorate('doubles', { db: overrides.db !== undefined, mongo: overrides.mongo !== undefined })
-  if (overrides.db !== undefined) app.decorate('db', overrides.db)
-  if (overrides.mongo !== undefined) app.decorate('mongo', overrides.mongo)
-  if (overrides.repositories !== undefined) app.decorate('repositories', { ...overrides.repositories } as Repositories)
+  const { db, mongo, repositories } = overrides
+  app.decorate('doubles', {
+    db: db !== undefined,
+    mongo: mongo !== undefined,
+    repositories: repositories !== undefined
+  })
+  if (db !== undefined) app.decorate('db', db)
+  if (mongo !== undefined) app.decorate('mongo', mongo)
+  if (repositories !== undefined) app.decorate('repositories', { ...repositories } as Repositories)
   // A plugin is a file of plugins/, or the index of a folder in it; what lies deeper belongs to that index.
   await app.register(autoload, {
     dir: join(import.meta.dirname, 'plugins'),

@@ -4,6 +4,8 @@ import fp from 'fastify-plugin'
 import { constraintProblems } from '../../drizzle/constraints.ts'
 import { describeRepair } from '../../drizzle/generated-keys.ts'
 import { indexProblems } from '../mongo/collections/index.ts'
+import { noteDatabaseError } from 'fastify-transaction'
+import { getCauses } from '../common/causes.ts'
 import { CATALOG } from './catalog.ts'
 import { findKeyFault } from './fields.ts'
 import { answerExpectation } from './client-error.ts'
@@ -75,6 +77,7 @@ export default fp(async function errors (app) {
 export function answerError (refusal: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   // What is refused before the hooks run is counted here: a URL that cannot be read, a parameter that is too long.
   const error = request.server.rateLimit?.countRequest(request, reply) ?? refusal
+  noteErrorOfDouble(error, request)
   const mapped = toProblem(error, request, constraints)
   const problem = mapped.body.status >= 500 && hasCommitted(request) ? afterCommit(mapped) : mapped
   const { status } = problem.body
@@ -98,6 +101,13 @@ function answerUnrouted (routes: Routes, request: FastifyRequest, reply: Fastify
   const { title, detail } = CATALOG[type]
   const body = { type: `/docs/problems#${type}`, title, status, detail, instance: request.id }
   return sendProblem(reply, { body })
+}
+
+/** A test's double has no connection at which its errors could be noted: there each error may be a database's. */
+function noteErrorOfDouble (error: unknown, { server }: FastifyRequest): void {
+  if (server.hasDecorator('doubles') && Object.values(server.doubles).some(Boolean)) {
+    getCauses(error).forEach(noteDatabaseError)
+  }
 }
 
 /** True where a handler has called commit(): what fails behind it cannot take the work back. */

@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
-import { mapError, getDriverError } from 'fastify-transaction'
+import { mapError } from 'fastify-transaction'
+import { getCauses } from '../common/causes.ts'
 
 type Fields = Record<string, unknown>
 type ErrorFields = Fields & { type: string; message: string; stack: string }
@@ -68,7 +69,7 @@ function serializeError (error: unknown): ErrorFields {
     return { type: typeof error, message: 'something that is not an Error was thrown', stack: '' }
   }
   const known = error as Error & Fields
-  const driver = getDriverError(error)
+  const driver = getCauses(error).find(isOfDriver)
   const hidden = hiddenMessage(known)
   const cause = hidden === undefined && error.cause instanceof Error ? { cause: serializeError(error.cause) } : {}
   return {
@@ -86,7 +87,20 @@ function hiddenMessage (error: Error & Fields): string | undefined {
   if (error.validation !== undefined) return 'the request does not match its schema'
   if (error instanceof SyntaxError || String(error.code).startsWith('FST_ERR_CTP')) return 'the body cannot be read'
   const answer = mapError(error)
-  return answer === undefined ? undefined : `database: ${answer.type}`
+  if (answer !== undefined) return `database: ${answer.type}`
+  // A handler's own client of another database, which repeats values as ours do.
+  return isOfDriver(error) || isOfQueryBuilder(error) ? 'a driver failed; its message may hold values' : undefined
+}
+
+/** Drivers of PostgreSQL, MongoDB, MySQL and SQLite, by what only their errors have. */
+function isOfDriver ({ name, code, severity, sqlMessage }: Error & Fields): boolean {
+  return /^(Mongo|BSON|Libsql\w*Error|Sqlite\w*Error)/.test(name) || code === 'ERR_SQLITE_ERROR' ||
+    (typeof code === 'string' && (typeof severity === 'string' || typeof sqlMessage === 'string'))
+}
+
+/** Drizzle's own errors quote the statement with its parameters. */
+function isOfQueryBuilder ({ query, params }: Error & Fields): boolean {
+  return typeof query === 'string' && params !== undefined
 }
 
 function driverFields (driver: (Error & Fields) | undefined): Fields {

@@ -6,6 +6,7 @@ import { register } from 'prom-client'
 import { newFolder } from '../folder.ts'
 import { build, listen, comesTrue } from '../helper.ts'
 import type { App } from '../../app.ts'
+import { noteDatabaseError } from 'fastify-transaction'
 
 type Labels = Record<string, string>
 interface Sample {
@@ -35,7 +36,9 @@ async function routes (app: App): Promise<void> {
   app.post('/measure/again', { config: { transaction: { retries: 3 } } }, async (request) => {
     await request.transaction.query('select 1')
     if (request.transaction.attempt < 3) {
-      throw Object.assign(new Error('serialization'), { code: '40001', severity: 'ERROR', routine: 'x' })
+      throw noteDatabaseError(
+        Object.assign(new Error('serialization'), { code: '40001', severity: 'ERROR', routine: 'x' })
+      )
     }
     return { ok: true }
   })

@@ -5,10 +5,12 @@ function fault (properties: Record<string, unknown>, message = 'a message', caus
   return Object.assign(new Error(message, cause === undefined ? undefined : { cause }), properties)
 }
 
-const sql = (code: string, severity = 'ERROR') => fault({ code, severity })
-const mongo = (name: string, properties: Record<string, unknown> = {}) => fault({ name, ...properties })
+// As if they came from a connection of the service.
+const noted = (properties: Record<string, unknown>) => noteDatabaseError(fault(properties))
+const sql = (code: string, severity = 'ERROR') => noted({ code, severity })
+const mongo = (name: string, properties: Record<string, unknown> = {}) => noted({ name, ...properties })
 const sqlite = (extendedCode: string) =>
-  fault({ name: 'LibsqlError', code: extendedCode.split('_').slice(0, 2).join('_'), extendedCode })
+  noted({ name: 'LibsqlError', code: extendedCode.split('_').slice(0, 2).join('_'), extendedCode })
 
 function meaning (error: unknown): string {
   const answer = mapError(error)
@@ -71,11 +73,15 @@ t.test('node-postgres without a code, and the network', async (t) => {
     t.equal(meaning(fault({ code })), 'none', `${code}: a connection of somebody else`)
   }
   t.equal(
-    meaning(fault({ query: 'select 1', params: [] }, 'Failed query', fault({ code: 'ECONNREFUSED' }))),
+    meaning(fault({ query: 'select 1', params: [] }, 'Failed query', noted({ code: 'ECONNREFUSED' }))),
     '503 database-unavailable retry',
     'wrapped by Drizzle'
   )
-  t.equal(meaning(fault({ query: '{ me }' }, 'Failed', fault({ code: 'ECONNREFUSED' }))), 'none', 'another query')
+  t.equal(
+    meaning(fault({ query: 'select 1', params: [] }, 'Failed query', fault({ code: 'ECONNREFUSED' }))),
+    'none',
+    "Drizzle on another pool than the service's"
+  )
   t.equal(
     meaning(new TypeError('fetch failed', { cause: fault({ code: 'ECONNREFUSED' }) })),
     'none',
@@ -169,6 +175,31 @@ t.test('what is no database error has no answer', async (t) => {
   ) {
     t.equal(mapError(error), undefined)
   }
+})
+
+t.test('the same errors of a client that is not of the service have no answer', async (t) => {
+  for (
+    const error of [
+      fault({ code: '23505', severity: 'ERROR' }),
+      fault({ code: '28P01', severity: 'FATAL' }),
+      fault({ code: '40001', severity: 'ERROR' }),
+      fault({ name: 'MongoServerError', code: 11000 }),
+      fault({ name: 'MongoServerSelectionError' }),
+      fault({ name: 'BSONError' }),
+      fault({ name: 'SqliteError', code: 'SQLITE_BUSY' }),
+      new AggregateError([fault({ code: '23505', severity: 'ERROR' })])
+    ]
+  ) {
+    t.equal(meaning(error), 'none')
+    t.equal(getDriverError(error), undefined)
+  }
+})
+
+t.test('what an error of the database was caused by is of the database, and so is one among several', async (t) => {
+  const cause = fault({ code: '57P03', severity: 'FATAL' })
+  t.equal(meaning(noteDatabaseError(new Error('no host answers', { cause }))), '503 database-unavailable retry')
+  t.equal(meaning(new AggregateError([new Error('one'), sql('23505')])), '409 duplicate')
+  t.equal(meaning(new Error('outer', { cause: new AggregateError([sql('23505')]) })), '409 duplicate')
 })
 
 t.test('the error of the driver is found inside wrappers', async (t) => {

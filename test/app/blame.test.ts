@@ -3,7 +3,6 @@ import { connect, type AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { mapError } from 'fastify-transaction'
 import t, { type Test } from 'tap'
 import { MongoClient } from 'mongodb'
 import pg from 'pg'
@@ -168,31 +167,4 @@ t.test('F56 a client that hangs up is no fault of the service', async (t) => {
 
   await hangUp('/own', 'application/octet-stream', 'abc')
   t.ok(await comesTrue(async () => await count('internal') === 1), 'but what the handler itself fails with is')
-})
-
-t.test('an error that names a server is said of the database only where the server is one of its', async (t) => {
-  const app = await build(t)
-  const [own = ''] = app.mongo.client.options.hosts.map(String)
-  const type = (name: string, message: string, rest = {}) =>
-    mapError(Object.assign(new Error(message), { name, ...rest }))?.type
-  for (const [address, expected] of [[own, 'database-unavailable'], ['203.0.113.5:27017', 'internal']] as const) {
-    t.equal(type('MongoNetworkError', `connection 3 to ${address} closed`), expected)
-    t.equal(type('MongoNetworkTimeoutError', `connection <monitor> to ${address} timed out`), expected)
-    t.equal(type('MongoNetworkError', `connect ECONNREFUSED ${address}`), expected)
-    t.equal(type('MongoPoolClearedError', 'cleared', { address }), expected)
-    const reason = { servers: new Map([['203.0.113.9:27017', {}], [address, {}]]) }
-    t.equal(type('MongoServerSelectionError', 'timed out', { reason }), expected)
-  }
-  t.equal(type('MongoNetworkError', 'no server is named'), 'database-unavailable')
-})
-
-t.test('an error of a socket that the driver of MongoDB passes on as it is', (t) => {
-  const ended = (at: string) => {
-    const error = Object.assign(new Error('This socket has been ended by the other party'), { code: 'EPIPE' })
-    error.stack = `Error: ${error.message}\n    at Socket.writeAfterFIN\n    at Connection.writeCommand (${at})`
-    return mapError(error)?.type
-  }
-  t.equal(ended('/app/node_modules/mongodb/lib/cmap/connection.js:1:1'), 'database-unavailable')
-  t.equal(ended('/app/node_modules/undici/lib/dispatcher/client.js:1:1'), undefined)
-  t.end()
 })

@@ -1,6 +1,6 @@
-import { isDatabaseError } from './core/origin.ts'
+import { isNoted } from './core/origin.ts'
 import { isUnanswered } from './mongo/errors.ts'
-import { isOfOtherServers } from './mongo/servers.ts'
+import { isOfNotedBatch } from './mongo/noted-client.ts'
 
 /** What a database, driver or transaction error means to a client: an HTTP status and the slug of a problem type. */
 export interface MappedError {
@@ -122,35 +122,71 @@ const PG_MESSAGES: ReadonlyArray<[RegExp, MappedError]> = [
 ]
 
 /**
- * The answer to a database, driver or transaction error, also when an ORM has wrapped it.
+ * The answer to an error of the app's databases or of a transaction, also when an ORM has wrapped it. What a client of
+ * a handler's own fails with is none of these, whatever its code: only errors that were noted where the app's
+ * connections are count, and what caused them.
  * @param error anything that was thrown
  * @returns status, problem type and Retry-After in seconds; undefined when the error is none of these
  */
 export function mapError (error: unknown): MappedError | undefined {
-  for (const fault of chain(error)) {
-    const answer = ownAnswer(fault) ?? sqlAnswer(fault) ?? sqliteAnswer(fault) ?? mongoAnswer(fault)
+  const faults = chain(error)
+  for (const { fault, isOurs } of faults) {
+    const answer = ownAnswer(fault) ?? (isOurs ? storeAnswer(fault) : undefined)
     if (answer !== undefined) return answer
   }
-  return connectionAnswer(error)
+  for (const { fault, isOurs } of faults) {
+    const answer = isOurs ? connectionAnswer(fault) : undefined
+    if (answer !== undefined) return answer
+  }
+  return undefined
 }
 
 /**
- * The database's own error inside what was thrown: the one that names code and constraint.
+ * The error of a driver inside what was thrown, where it came from one of the app's databases: the one that names code
+ * and constraint.
  * @param error anything that was thrown
  * @returns the error of the driver, or undefined
  */
 export function getDriverError (error: unknown): Fault | undefined {
-  return chain(error).find((fault) => isSqlError(fault) || sqliteAnswer(fault) !== undefined || isMongoError(fault))
+  return chain(error).find(({ fault, isOurs }) =>
+    isOurs && (isSqlError(fault) || sqliteAnswer(fault) !== undefined || isMongoError(fault))
+  )?.fault
 }
 
-function chain (error: unknown): Fault[] {
-  const found: Fault[] = []
-  for (let at = error; at instanceof Error && found.length < 5; at = at.cause) found.push(at as Fault)
+/** True where an error, or what caused it, came from one of the app's databases. */
+export function isDatabaseError (error: unknown): boolean {
+  return chain(error).some(({ isOurs }) => isOurs)
+}
+
+/** An error or a cause of one; `isOurs`: it, or what it caused, came from a database of the app's. */
+interface Link {
+  fault: Fault
+  isOurs: boolean
+}
+
+const longestChain = 10
+
+/** The error and its causes, those too that an AggregateError holds. */
+function chain (error: unknown): Link[] {
+  const found: Link[] = []
+  const waiting: Array<[error: unknown, isOurs: boolean]> = [[error, false]]
+  for (let next = waiting.shift(); next !== undefined && found.length < longestChain; next = waiting.shift()) {
+    const [at, isOfOurs] = next
+    if (!(at instanceof Error)) continue
+    const isOurs = isOfOurs || isNoted(at) || isOfNotedBatch(at)
+    found.push({ fault: at as Fault, isOurs })
+    waiting.push([at.cause, isOurs])
+    if (at instanceof AggregateError) { for (const one of at.errors) waiting.push([one, isOurs]) }
+  }
   return found
 }
 
 function ownAnswer (fault: Fault): MappedError | undefined {
   return typeof fault.code === 'string' ? TRANSACTION[fault.code] : undefined
+}
+
+function storeAnswer (fault: Fault): MappedError | undefined {
+  return sqlAnswer(fault) ?? sqliteAnswer(fault) ?? mongoAnswer(fault)
 }
 
 // Node's system errors have codes of five letters too (EPIPE); only PostgreSQL adds a severity.
@@ -184,7 +220,6 @@ function hasLabel (fault: Fault, label: string): boolean {
 
 function mongoAnswer (fault: Fault): MappedError | undefined {
   if (!isMongoError(fault)) return isOversized(fault) ? TOO_LARGE : undefined
-  if (isOfOtherServers(fault)) return INTERNAL
   // Before the codes: a write concern that failed because a server shut down says nothing against the write.
   if (hasLabel(fault, 'UnknownTransactionCommitResult') || fault.name === 'MongoWriteConcernError') return UNKNOWN
   const byCode = typeof fault.code === 'number' ? MONGO_CODES.get(fault.code) : undefined
@@ -204,17 +239,7 @@ function isOversized (fault: Fault): boolean {
   return fault.code === 'ERR_OUT_OF_RANGE' && /"?offset"?/.test(fault.message) && /bson|mongodb/.test(fault.stack ?? '')
 }
 
-// Only where a connection of the database's failed: a refused call to another service is not ours to explain.
-function connectionAnswer (error: unknown): MappedError | undefined {
-  for (const fault of chain(error).filter((at, index, all) => isDatabaseError(at) || isDrizzleError(all[index - 1]))) {
-    if (typeof fault.code === 'string' && NETWORK.has(fault.code)) return UNAVAILABLE
-    const answer = PG_MESSAGES.find(([pattern]) => pattern.test(fault.message))?.[1]
-    if (answer !== undefined) return answer
-  }
-  return undefined
-}
-
-// Its pool need not be the plugin's.
-function isDrizzleError (fault: Fault | undefined): boolean {
-  return typeof fault?.query === 'string' && 'params' in fault
+function connectionAnswer (fault: Fault): MappedError | undefined {
+  if (typeof fault.code === 'string' && NETWORK.has(fault.code)) return UNAVAILABLE
+  return PG_MESSAGES.find(([pattern]) => pattern.test(fault.message))?.[1]
 }

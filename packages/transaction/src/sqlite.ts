@@ -4,6 +4,7 @@ import type { RouteTransactionOptions } from './options/route-options.ts'
 import type { SqlDriver, SqlTransaction, Statement } from './core/sql.ts'
 import { OutcomeUnknownError, TransactionAbortedError, TransactionUsageError } from './errors.ts'
 import { statementText } from './sql-text/statement-text.ts'
+import { noteDatabaseError } from './core/origin.ts'
 import { outsideTransaction } from './core/outside-queries.ts'
 
 /** A transaction that has begun on a connection of its own. */
@@ -53,6 +54,9 @@ export function sqliteDriver (connections: SqliteConnections): SqlDriver {
     async open (plan, context) {
       const { readOnly } = plan as SqlitePlan
       const session = await outsideTransaction(() => connections.begin({ readOnly, isAborted: context.isAborted }))
+        .catch(
+          rethrow
+        )
       return new SqliteTransaction(session, context)
     },
     // A transaction that writes holds the only lock from its beginning: there is nobody to conflict with.
@@ -99,7 +103,7 @@ class SqliteTransaction implements SqlTransaction {
     } catch (error) {
       this.#isAborted = true
       this.firstFailure ??= { statement: text, error }
-      throw error
+      throw noteDatabaseError(error)
     }
   }
 
@@ -112,7 +116,7 @@ class SqliteTransaction implements SqlTransaction {
     try {
       await this.#session.end('commit')
     } catch (error) {
-      throw isDiskFault(error) ? new OutcomeUnknownError(this.#context.label, error) : error
+      throw isDiskFault(error) ? new OutcomeUnknownError(this.#context.label, error) : noteDatabaseError(error)
     }
   }
 
@@ -129,6 +133,10 @@ class SqliteTransaction implements SqlTransaction {
       this.firstFailure?.error
     )
   }
+}
+
+function rethrow (error: unknown): never {
+  throw noteDatabaseError(error)
 }
 
 /** The disk may hold the commit although writing it failed. */

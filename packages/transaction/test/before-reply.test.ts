@@ -13,6 +13,7 @@ import {
   comesTrue,
   type Database
 } from './harness.ts'
+import { noteDatabaseError } from '../src/index.ts'
 
 let db: Database
 t.before(async () => {
@@ -178,7 +179,9 @@ test('a handler that runs again: only what its last run has added', async (t) =>
         request.transaction.beforeReply(() => ({ headers: { [`x-run-${run}`]: 'yes' } }))
         await insert(request, run)
         if (run === 1) {
-          throw Object.assign(new Error('could not serialize access'), { code: '40001', severity: 'ERROR' })
+          throw noteDatabaseError(
+            Object.assign(new Error('could not serialize access'), { code: '40001', severity: 'ERROR' })
+          )
         }
         return { run }
       })

@@ -1,6 +1,5 @@
 import type pg from 'pg'
 import type { ClientConfig } from 'pg'
-import { noteDatabaseError } from 'fastify-transaction'
 import { HostsClient } from '../../../drizzle/hosts/client.ts'
 import type { Query } from './autocommit.ts'
 import { startWithSettings } from './session-settings.ts'
@@ -25,7 +24,6 @@ export function clientClass (config: ClientConfig, rules: ClientRules): new() =>
       super(config)
       // Without a listener one killed session ends the process.
       this.on('error', rules.onError)
-      this.on('error', noteDatabaseError)
       startWithSettings(this, rules.dropNames)
       if (rules.dropNames || rules.echo !== undefined) this.query = wrapped(this.query.bind(this), rules)
     }

@@ -1,3 +1,4 @@
+import { noteDatabaseError } from 'fastify-transaction'
 import Libsql from 'libsql'
 import type { QueryConfig, QueryResult, QueryResultRow } from 'pg'
 import type { Echo } from '../echo.ts'
@@ -46,7 +47,7 @@ export class SqliteConnection {
   constructor (path: string, { echo, synchronous = 'normal' }: ConnectionOptions = {}) {
     this.#echo = echo
     this.isMemory = path === ':memory:'
-    this.#native = new Libsql(path, { timeout: 0 })
+    this.#native = open(path)
     try {
       this.execute(`${PRAGMAS}; pragma synchronous = ${synchronous}`)
       if (!this.isMemory) this.#useWal(path)
@@ -128,10 +129,18 @@ export class SqliteConnection {
       return work()
     } catch (error) {
       if (!this.isMemory && !HARMLESS.test(getSqliteCode(error))) this.isBroken = true
-      throw error
+      throw noteDatabaseError(error)
     } finally {
       this.#echo?.(text, performance.now() - startedAt)
     }
+  }
+}
+
+function open (path: string): Libsql.Database {
+  try {
+    return new Libsql(path, { timeout: 0 })
+  } catch (error) {
+    throw noteDatabaseError(error)
   }
 }
 

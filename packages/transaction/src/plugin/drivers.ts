@@ -5,7 +5,7 @@ import { TransactionUsageError } from '../errors.ts'
 import { describeRouteName } from './server-record.ts'
 import { MongoDriver } from '../mongo/driver.ts'
 import { Orphans } from '../mongo/orphans.ts'
-import { noteServers } from '../mongo/servers.ts'
+import { noteErrorsOfClient } from '../mongo/noted-client.ts'
 import type { RouteTransactionOptions } from '../options/route-options.ts'
 import type { TransactionPluginOptions } from '../options/plugin-options.ts'
 import { PostgresDriver } from '../postgres/driver.ts'
@@ -72,7 +72,7 @@ export function listenToStores (
       app.log.warn({ err: error }, 'an idle database connection was lost')
     }))
   }
-  if (mongo !== undefined) undo.push(noteServers(mongo.client))
+  if (mongo !== undefined) undo.push(noteErrorsOfClient(mongo.client))
   if (detectOutsideQueries && pool !== undefined) undo.push(watchPool(pool))
   if (detectOutsideQueries && mongo !== undefined) {
     if (!mongo.client.options.monitorCommands) {

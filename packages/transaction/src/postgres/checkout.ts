@@ -4,6 +4,7 @@ import type { OpenContext } from '../core/driver.ts'
 import { ConnectionLostError, PoolTimeoutError, TransactionClosedError } from '../errors.ts'
 import { noteDatabaseError } from '../core/origin.ts'
 import { isConnectionProblem } from './errors.ts'
+import { noteErrorsOf } from './noted-client.ts'
 import { lateBy, withTimeout, type Patience } from '../core/with-timeout.ts'
 
 /** Times in milliseconds, `retryAfter` in seconds. */
@@ -26,13 +27,11 @@ interface Watch {
 }
 
 const watches = new WeakMap<Pool, Watch>()
-/** Connections that have a listener already, which they keep for life. */
-const known = new WeakSet<PoolClient>()
 
 /**
  * Keeps the end of a connection from ending the process. pg may report both its beginning and its end from one packet,
  * before a promise of `pool.connect()` is heard and whoever waits for it can listen; so each connection keeps one
- * listener, which notes that the error, which the running statement fails with too, is the database's.
+ * listener, which notes that the error is the database's.
  *
  * @param onIdleLost told of idle connections that broke
  * @returns a function that stops listening; the last app on a pool leaves no listener on it
@@ -53,12 +52,12 @@ function listen (pool: Pool): Watch {
     for (const listener of listeners) listener(error)
   }
   pool.on('error', tellAll)
-  pool.on('acquire', protect)
+  pool.on('acquire', noteErrorsOf)
   const restore = noteRefusedConnections(pool)
   const stop = () => {
     restore()
     pool.removeListener('error', tellAll)
-    pool.removeListener('acquire', protect)
+    pool.removeListener('acquire', noteErrorsOf)
   }
   const watch = { listeners, stop }
   watches.set(pool, watch)
@@ -89,12 +88,6 @@ function noteRefusedConnections (pool: Pool): () => void {
     if (before === undefined) Reflect.deleteProperty(pool, 'connect')
     else Object.defineProperty(pool, 'connect', before)
   }
-}
-
-function protect (client: PoolClient): void {
-  if (known.has(client)) return
-  known.add(client)
-  client.on('error', noteDatabaseError)
 }
 
 const pauseBetweenConnections = 50
