@@ -58,7 +58,7 @@ export default fp(async function security (app) {
 function refuseOtherNames (app: FastifyInstance): void {
   const { NODE_ENV, HOST, ALLOWED_HOSTS } = app.config
   if (NODE_ENV !== 'development' || !isLoopback(HOST)) return
-  const allowed = new Set(ALLOWED_HOSTS.split(',').map((name) => toName(name.trim())))
+  const allowed = new Set(ALLOWED_HOSTS.split(',').map((name) => toName(name.trim())).filter((name) => name !== ''))
   app.addHook('onRequest', function checkName ({ headers: { host } }, _reply, done) {
     // Browsers always send one.
     if (host === undefined || isLocalName(host) || allowed.has(toName(host))) return done()

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 import { mapError } from 'fastify-transaction'
 import { getCauses } from '../common/causes.ts'
+import { getLoggedPath } from '../common/logged-path.ts'
 
 type Fields = Record<string, unknown>
 type ErrorFields = Fields & { type: string; message: string; stack: string }
@@ -56,7 +57,7 @@ function hideNested (line: Fields): Fields {
 }
 
 function serializeRequest (request: Pick<FastifyRequest, 'method' | 'url'>): Fields {
-  return { method: request.method, url: request.url.split('?', 1)[0] }
+  return { method: request.method, url: getLoggedPath(request.url) }
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type * as FastifyOtel from '@fastify/otel'
 import type { Context, Span } from '@opentelemetry/api'
+import { getLoggedPath } from '../common/logged-path.ts'
 import { importIfInstalled, type Tracing } from './sdk.ts'
 
 type Otel = { default: typeof FastifyOtel }
@@ -72,7 +73,7 @@ function hold (span: Span, request: FastifyRequest, { api }: Tracing): Finish {
   span.setStatus = () => span
   const { url } = request.routeOptions
   span.updateName(url === undefined ? request.method : `${request.method} ${url}`)
-  span.setAttribute('url.path', request.url.split('?', 1)[0] ?? '/')
+  span.setAttribute('url.path', getLoggedPath(request.url))
   return (status) => {
     if (status !== undefined) span.setAttribute('http.response.status_code', status)
     if (status === undefined || status >= 500) {

@@ -53,6 +53,13 @@ t.test('in development a name of another site leads nowhere', async (t) => {
   t.notMatch(body, /evil/)
 })
 
+t.test('no name at all is none of the names that are allowed', async (t) => {
+  const app = await build(t, quick({ NODE_ENV: 'development' }))
+  const port = Number(new URL(await listen(t, app)).port)
+  t.equal(await rawStatus(port, ''), 421)
+  t.equal(await rawStatus(port, 'localhost'), 200)
+})
+
 t.test('elsewhere a proxy in front has its own names', async (t) => {
   for (const settings of [{ NODE_ENV: 'production' }, { NODE_ENV: 'development', HOST: '0.0.0.0' }] as const) {
     const app = await build(t, quick(settings))
@@ -121,6 +128,11 @@ t.test('no line of the log holds a query string, whatever its level', async (t) 
     '/fails?token=hush',
     '/cause?token=hush',
     '/users?token=%ffhush',
+    '/users#hush',
+    '/users%3Ftoken=hush',
+    '/users/1%3ftoken=hush',
+    '/users/1;token=hush',
+    'http://ada:hush@localhost/users?limit=1',
     '/docs/static/nowhere.js?token=hush'
   ]
   const port = Number(new URL(await listen(t, app)).port)
