@@ -67,6 +67,11 @@ export const CATALOG = {
     title: 'Internal error',
     detail: 'A fault of the service; nothing was stored in its databases. Quote the instance when you report it'
   },
+  'document-unreadable': {
+    title: 'The document cannot be shown',
+    detail:
+      'What is stored there does not fit its schema, because it was written past the service; nothing was stored. It can be deleted, or corrected in the database'
+  },
   'failed-after-commit': {
     title: 'Failed after its work was stored',
     detail:

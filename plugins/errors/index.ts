@@ -4,6 +4,8 @@ import fp from 'fastify-plugin'
 import { constraintProblems } from '../../drizzle/constraints.ts'
 import { describeRepair } from '../../drizzle/generated-keys.ts'
 import { indexProblems } from '../mongo/collections/index.ts'
+import { toLeftOut } from '../mongo/json/page-reader.ts'
+import { StrangeDocumentError } from '../mongo/json/strange.ts'
 import { noteDatabaseError } from 'fastify-transaction'
 import { getCauses } from '../common/causes.ts'
 import { CATALOG } from './catalog.ts'
@@ -81,6 +83,10 @@ export function answerError (refusal: FastifyError, request: FastifyRequest, rep
   const mapped = toProblem(error, request, constraints)
   const problem = mapped.body.status >= 500 && hasCommitted(request) ? afterCommit(mapped) : mapped
   const { status } = problem.body
+  if (error instanceof StrangeDocumentError) {
+    request.server.reportLeftOut([toLeftOut(error.collection, error)], request.log)
+    return sendProblem(reply.header(REQUEST_ID_HEADER, request.id), problem)
+  }
   const key = status === 500 ? findKeyFault(error) : undefined
   if (key !== undefined) request.log.error({ err: error, ...key }, describeRepair(key, key.isSpent))
   else if (status === 500) request.log.error({ err: error }, 'request failed')

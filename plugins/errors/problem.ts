@@ -60,6 +60,7 @@ const BY_CODE: Record<string, Omit<Parts, 'errors'>> = {
     type: 'client-error',
     detail: 'In development only names of this machine are answered, such as localhost; ALLOWED_HOSTS lists others'
   },
+  DOCUMENT_STRANGE: { status: 500, type: 'document-unreadable' },
   ROUTE_CROWDED: { status: 503, type: 'unavailable', retryAfter: 1 },
   ANSWERS_IN_FLIGHT: { status: 503, type: 'unavailable', retryAfter: 1 },
   OVERLOADED: { status: 503, type: 'unavailable', retryAfter: 10 },

@@ -5,7 +5,7 @@ import { Counter, type Registry } from 'prom-client'
 export function measureLeftOut (app: FastifyInstance, registry: Registry): void {
   const counter = new Counter({
     name: 'tandem_documents_left_out_total',
-    help: 'Documents left out of a page of a list because they do not fit its schema, by collection',
+    help: 'Documents that a read could not show because they do not fit its schema, by collection',
     labelNames: ['collection'],
     registers: [registry],
     collect () {

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { getQueryNames } from '../common/query-names.ts'
 import { runFirst } from '../common/route-hooks.ts'
-import { reporter } from './left-out.ts'
+import { reportLeftOut } from './left-out.ts'
 import type { Page } from './page.ts'
 
 declare module 'fastify' {
@@ -21,9 +21,9 @@ const BASE = 'http://localhost'
 
 /** Decorates `reply.page`, and refuses `skip` together with `after` on every list that takes both. */
 export default fp(async function paging (app) {
-  const report = reporter(app)
+  reportLeftOut(app)
   app.decorateReply('page', function answerPage (page) {
-    if (page.left !== undefined) report(page.left, this.log)
+    if (page.left !== undefined) app.reportLeftOut(page.left, this.log)
     return toReply(this, page)
   })
   app.addHook('onRoute', (route) => {

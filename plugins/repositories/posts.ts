@@ -1,6 +1,7 @@
 import { ObjectId } from 'mongodb'
 import { PostSchema, PostSummarySchema } from '../../schemas/posts.ts'
 import { mongoPages, type Documents } from '../mongo/json/page-reader.ts'
+import { compileItem, StrangeDocumentError } from '../mongo/json/strange.ts'
 import { toTimestampCursor, type Page, type PageRequest } from '../paging/page.ts'
 import { getSkip, hasVersion, newestFirst, olderThan } from './documents.ts'
 import type { Precondition } from './expected-version.ts'
@@ -35,6 +36,7 @@ export type PostChanges = Partial<Omit<NewPost, 'slug'>> & { slug?: string | nul
 const getCursor = ({ created_at, id }: PostSummary) => toTimestampCursor(created_at, id)
 const readPosts = mongoPages('posts', PostSchema, getCursor)
 const readSummaries = mongoPages('posts', PostSummarySchema, getCursor)
+const toItem = compileItem(PostSchema)
 
 export type PostRepository = ReturnType<typeof createPostRepository>
 
@@ -95,6 +97,13 @@ function toUpdate ({ slug, ...changes }: PostChanges) {
   return slug === null ? { $set, $inc, $unset: { slug: '' } as const } : { $set, $inc }
 }
 
-function toPost ({ _id, version = 0, ...post }: PostDocument): StoredPost {
-  return { id: _id.toHexString(), ...post, version }
+/** @throws StrangeDocumentError for a document that was written past the validator, or before it */
+function toPost (document: PostDocument): StoredPost {
+  const { _id: id, version = 0 } = document
+  const item = toItem(document)
+  if (typeof item === 'string') throw new StrangeDocumentError('posts', { id, reason: item })
+  if (!Number.isSafeInteger(version) || version < 0) {
+    throw new StrangeDocumentError('posts', { id, reason: 'its version is no whole number' })
+  }
+  return { ...(item as unknown as Post), version }
 }

@@ -2,7 +2,8 @@ import type { TObject, TSchema } from '@sinclair/typebox'
 import { BSON } from 'mongodb'
 import { FIRST_TIMESTAMP, LAST_TIMESTAMP } from '../../../schemas/common.ts'
 import { isoDate } from './iso-date.ts'
-import { getIdPattern, type StrangeDocument } from './strange.ts'
+import type { StrangeDocument } from './strange.ts'
+import { compileText } from './text.ts'
 
 /** A batch of documents as the text of a JSON array. */
 export interface JsonBatch {
@@ -26,8 +27,7 @@ interface Field {
   isRequired: boolean
   minimum: number
   maximum: number
-  /** Of the id: a cursor is made of it. Other texts are as the validator has let them in. */
-  pattern: RegExp | undefined
+  isText: (text: string) => boolean
 }
 
 const types = {
@@ -47,8 +47,8 @@ const needsEscape = /["\\\u0000-\u001f]/
  * Makes a function that turns the raw documents of a batch into JSON text without building objects on the way: the
  * fields of `schema`, and only those, in the order in which they are stored.
  *
- * A document that lacks a required field, or holds a type, a number or a date that the schema does not allow, is left
- * out and named; it takes a place of the page. Nested documents are not supported: declare such lists without this.
+ * A document that lacks a required field, or holds a type, a text, a number or a date that the schema does not allow, is
+ * left out and named; it takes a place of the page. Nested documents are not supported: declare such lists without this.
  *
  * @param schema the item of the response; strings may be stored as string, ObjectId or date, numbers as int, long or
  * double
@@ -100,7 +100,7 @@ function getFields (schema: TObject, storedAs: Record<string, string>): Field[] 
     isRequired: required.includes(name),
     minimum: Number(property['minimum'] ?? -Infinity),
     maximum: Number(property['maximum'] ?? Infinity),
-    pattern: getIdPattern(name, property)
+    isText: compileText(property)
   }))
 }
 
@@ -146,7 +146,7 @@ function valueToJson (bytes: Buffer, type: number, at: number, field: Field): st
   if (field.type === 'string') {
     if (type === types.string && !field.isDate) {
       const text = bytes.toString('utf8', at + 4, at + 4 + bytes.readInt32LE(at) - 1)
-      if (field.pattern?.test(text) !== false) return quote(text)
+      if (field.isText(text)) return quote(text)
     }
     if (type === types.objectId && !field.isDate) return `"${bytes.toString('hex', at, at + 12)}"`
     const time = type === types.date ? Number(bytes.readBigInt64LE(at)) : Number.NaN

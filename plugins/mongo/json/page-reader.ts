@@ -91,7 +91,8 @@ export function mongoPages<T extends TObject> (
   }
 }
 
-function toLeftOut (collection: string, { id, reason }: StrangeDocument): LeftOut {
+/** Names a document for the log, without a value of it. */
+export function toLeftOut (collection: string, { id, reason }: StrangeDocument): LeftOut {
   const isPlainId = id instanceof ObjectId || typeof id === 'number'
   return { collection, id: isPlainId ? String(id) : id === undefined ? id : `of type ${typeof id}`, reason }
 }

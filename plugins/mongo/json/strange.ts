@@ -1,6 +1,7 @@
 import { ObjectId, type Document } from 'mongodb'
 import type { TObject, TSchema } from '@sinclair/typebox'
 import { FIRST_TIMESTAMP, LAST_TIMESTAMP } from '../../../schemas/common.ts'
+import { compileText } from './text.ts'
 
 /** A document that the schema of a list does not admit. Who wrote it went past the validator of the collection. */
 export interface StrangeDocument {
@@ -8,6 +9,22 @@ export interface StrangeDocument {
   id: unknown
   /** What is wrong, without a value of the document. */
   reason: string
+}
+
+/** Thrown where a single document is read that its schema does not admit. Code `DOCUMENT_STRANGE`. */
+export class StrangeDocumentError extends Error {
+  override readonly name = 'StrangeDocumentError'
+  readonly code = 'DOCUMENT_STRANGE'
+  readonly collection: string
+  readonly id: unknown
+  readonly reason: string
+
+  constructor (collection: string, { id, reason }: StrangeDocument) {
+    super(`A document of ${collection} does not fit its schema: ${reason}.`)
+    this.collection = collection
+    this.id = id
+    this.reason = reason
+  }
 }
 
 type Check = (value: unknown) => boolean
@@ -23,7 +40,7 @@ export function compileItem (schema: TObject): (document: Document) => Record<st
     name,
     stored: name === 'id' ? '_id' : name,
     isRequired: required.includes(name),
-    isAllowed: toCheck(property, getIdPattern(name, property))
+    isAllowed: toCheck(property)
   }))
   return function toItem (document) {
     const item: Record<string, unknown> = {}
@@ -38,17 +55,13 @@ export function compileItem (schema: TObject): (document: Document) => Record<st
   }
 }
 
-/**
- * The pattern that an id has to match: a cursor is made of it.
- * @returns undefined for other fields, and where the schema has none
- */
-export function getIdPattern (name: string, { pattern }: TSchema): RegExp | undefined {
-  return name === 'id' && typeof pattern === 'string' ? new RegExp(pattern, 'u') : undefined
-}
-
-function toCheck ({ type, format, minimum = -Infinity, maximum = Infinity }: TSchema, pattern?: RegExp): Check {
+function toCheck (property: TSchema): Check {
+  const { type, format, minimum = -Infinity, maximum = Infinity } = property
   if (format === 'date-time') return isTimestamp
-  if (type === 'string') return (value) => typeof value === 'string' && pattern?.test(value) !== false
+  if (type === 'string') {
+    const isText = compileText(property)
+    return (value) => typeof value === 'string' && isText(value)
+  }
   if (type === 'boolean') return (value) => typeof value === 'boolean'
   const isNumber = type === 'integer' ? Number.isSafeInteger : Number.isFinite
   return (value) => typeof value === 'number' && isNumber(value) && value >= minimum && value <= maximum
