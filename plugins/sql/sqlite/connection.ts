@@ -65,8 +65,8 @@ export class SqliteConnection {
   /** Runs one statement. */
   query<Row extends QueryResultRow> (statement: Statement, values: unknown[] = []): QueryResult<Row> {
     const { text, rowMode } = typeof statement === 'string' ? { text: statement, rowMode: undefined } : statement
-    const parameters = values.map(toSqlite)
     return this.#guard(text, () => {
+      const parameters = values.map(toSqlite)
       const prepared = this.#prepare(text)
       const command = getFirstWord(text).toUpperCase()
       if (!prepared.reader) return { command, rowCount: prepared.run(parameters).changes, rows: [], oid: 0, fields: [] }

@@ -8,7 +8,7 @@ import {
   MongoWriteConcernError
 } from 'mongodb'
 import type { Test } from 'tap'
-import transaction, { mapError, confirmedWrites } from '../../src/index.ts'
+import transaction, { mapError, confirmedWrites, noteDatabaseError } from '../../src/index.ts'
 import { connected, mongod, setup, type Item, type Server } from './fixture.ts'
 
 /** Writes on routes without a transaction. */
@@ -179,7 +179,10 @@ export async function plainWrites (t: Test, server: Server): Promise<void> {
         'duplicate'
       ]
     ]
-    for (const [error, type] of answers) t.equal(mapError(error)?.type, type, `${error.name}: ${error.message}`)
+    for (const [error, type] of answers) {
+      t.equal(mapError(error), undefined, 'of a client that is not of the app')
+      t.equal(mapError(noteDatabaseError(error))?.type, type, `${error.name}: ${error.message}`)
+    }
     t.end()
   })
 }
