@@ -1,5 +1,4 @@
 // Keys of handlers that end their transaction by themselves.
-import { noteDatabaseError } from 'fastify-transaction'
 import { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
 import { comesTrue } from '../helper.ts'
@@ -79,7 +78,7 @@ t.test('what fails behind a commit() does not deny it', (t) => {
     '/try-again': async (request) => {
       await storeOne(request)
       await request.transaction.commit()
-      throw noteDatabaseError(Object.assign(new Error('conflict'), { code: '40001', severity: 'ERROR' }))
+      throw Object.assign(new Error('conflict'), { code: '40001', severity: 'ERROR' })
     },
     '/refuses': async (request, reply) => {
       await storeOne(request)

@@ -1,7 +1,7 @@
 import type { FastifyInstance, preHandlerAsyncHookHandler } from 'fastify'
 import t from 'tap'
 import type { App } from '../../app.ts'
-import { outsideTransaction, noteDatabaseError } from 'fastify-transaction'
+import { outsideTransaction } from 'fastify-transaction'
 import { build } from '../helper.ts'
 
 /** Takes the only stored answer away; what is returned stores it again, as the request would whose answer it is. */
@@ -66,7 +66,7 @@ t.test('an answer that is stored between two attempts of a handler is given to t
         await request.transaction.query("INSERT INTO users (name, email) VALUES ('Ada', 'ada@example.com')", [])
         if (rival.store !== undefined) {
           beforeNextCheckout(app, rival.store)
-          throw noteDatabaseError(Object.assign(new Error('conflict'), { code: '40001', severity: 'ERROR' }))
+          throw Object.assign(new Error('conflict'), { code: '40001', severity: 'ERROR' })
         }
         reply.code(201)
         return { stored: true }

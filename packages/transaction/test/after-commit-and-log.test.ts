@@ -2,7 +2,6 @@
 import t from 'tap'
 import { database, logLines, signal, setup, test, transactional, comesTrue, type Database } from './harness.ts'
 import { insert } from './statements.ts'
-import { noteDatabaseError } from '../src/index.ts'
 
 let db: Database
 t.before(async () => {
@@ -85,7 +84,7 @@ test('the log line of the request tells about its transaction', async (t) => {
       app.post('/no', { config: { transaction: { retries: 1 } } }, async (request, reply) => {
         await insert(request, 3)
         if (request.transaction.attempt === 1) {
-          throw noteDatabaseError(Object.assign(new Error('conflict'), { code: '40001', severity: 'ERROR' }))
+          throw Object.assign(new Error('conflict'), { code: '40001', severity: 'ERROR' })
         }
         return await reply.code(409).send({})
       })

@@ -1,6 +1,6 @@
 // Transactions outside a request.
 import t from 'tap'
-import transaction, { noteDatabaseError } from '../src/index.ts'
+import transaction from '../src/index.ts'
 import { database, logLines, signal, setup, test, type Database } from './harness.ts'
 import { setting } from './statements.ts'
 
@@ -102,7 +102,7 @@ test('app.transaction', async (t) => {
     app.transaction(async (transaction) => {
       runs++
       await transaction.commit()
-      throw noteDatabaseError(Object.assign(new Error('conflict elsewhere'), { code: '40001', severity: 'ERROR' }))
+      throw Object.assign(new Error('conflict elsewhere'), { code: '40001', severity: 'ERROR' })
     }, { retries: 2 }),
     { message: 'conflict elsewhere' }
   )

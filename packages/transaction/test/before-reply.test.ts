@@ -13,7 +13,6 @@ import {
   comesTrue,
   type Database
 } from './harness.ts'
-import { noteDatabaseError } from '../src/index.ts'
 
 let db: Database
 t.before(async () => {
@@ -179,9 +178,7 @@ test('a handler that runs again: only what its last run has added', async (t) =>
         request.transaction.beforeReply(() => ({ headers: { [`x-run-${run}`]: 'yes' } }))
         await insert(request, run)
         if (run === 1) {
-          throw noteDatabaseError(
-            Object.assign(new Error('could not serialize access'), { code: '40001', severity: 'ERROR' })
-          )
+          throw Object.assign(new Error('could not serialize access'), { code: '40001', severity: 'ERROR' })
         }
         return { run }
       })

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import t, { type Test } from 'tap'
-import { noteDatabaseError, type RouteTransactionOptions, type TransactionPluginOptions } from '../src/index.ts'
+import type { RouteTransactionOptions, TransactionPluginOptions } from '../src/index.ts'
 import { Proxy } from '../../../test/proxy.ts'
 import {
   database,
@@ -401,7 +401,7 @@ test('an observer sees each transaction end, whatever ends it', async (t) => {
       app.post('/twice', { config: { transaction: { retries: 1 } } }, async (request) => {
         await insert(request, 3)
         if (request.transaction.attempt === 1) {
-          throw noteDatabaseError(Object.assign(new Error('conflict'), { code: '40001', severity: 'ERROR' }))
+          throw Object.assign(new Error('conflict'), { code: '40001', severity: 'ERROR' })
         }
         return {}
       })

@@ -3,7 +3,6 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
 import { database, signal, setup, test, type Database } from './harness.ts'
 import { insert } from './statements.ts'
-import { noteDatabaseError } from '../src/index.ts'
 
 let db: Database
 t.before(async () => {
@@ -112,7 +111,7 @@ test('retries end, and what may not run again does not', async (t) => {
         count(request)
         await insert(request, 10 + request.transaction.attempt)
         await request.transaction.commit()
-        throw noteDatabaseError(Object.assign(new Error('conflict elsewhere'), { code: '40001', severity: 'ERROR' }))
+        throw Object.assign(new Error('conflict elsewhere'), { code: '40001', severity: 'ERROR' })
       })
       app.post('/sync-value', { config: { transaction: { retries: 2 } } }, (request) => {
         count(request)
@@ -142,7 +141,7 @@ test('retries end, and what may not run again does not', async (t) => {
       app.post('/sync-throw', retried(2), (request, reply) => {
         count(request)
         if (request.transaction.attempt === 1) {
-          throw noteDatabaseError(Object.assign(new Error('conflict'), { code: '40001', severity: 'ERROR' }))
+          throw Object.assign(new Error('conflict'), { code: '40001', severity: 'ERROR' })
         }
         insert(request, 20).then(() => reply.send({ own: true }), (error: unknown) => reply.send(error))
       })

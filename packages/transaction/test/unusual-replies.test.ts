@@ -6,7 +6,6 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
 import { database, logLines, setup, test, transactional, type Database } from './harness.ts'
 import { insert } from './statements.ts'
-import { noteDatabaseError } from '../src/index.ts'
 
 let db: Database
 t.before(async () => {
@@ -192,7 +191,7 @@ test('F35 hijack and raw replies are refused while the transaction is open', asy
       app.post('/second-attempt', { config: { transaction: { retries: 1 } } }, async (request, reply) => {
         await insert(request, 1)
         if (request.transaction.attempt === 1) {
-          throw noteDatabaseError(Object.assign(new Error('conflict'), { code: '40001', severity: 'ERROR' }))
+          throw Object.assign(new Error('conflict'), { code: '40001', severity: 'ERROR' })
         }
         reply.raw.end('bytes')
       })
