@@ -3,9 +3,14 @@ import { isLeft, leave, orderHosts, shun } from './order.ts'
 import { describeHost, isOfPooler, parseHosts, type Host, type HostList, type Target } from './parse.ts'
 import { describeRole, fits, isUnknown, noteReport, ROLE_QUERY, type Role } from './roles.ts'
 import { renew, type Internals } from './renew.ts'
+import { findNewer, isKnown, keepSession } from './timelines.ts'
+import { watch } from './watch.ts'
 
 /** Milliseconds for each of several hosts where the URL has no `connect_timeout`. */
 const EACH_MS = 2000
+
+/** Sessions that want one of these do not end on a primary that was left behind. */
+const NO_PRIMARIES = new Set<Target>(['standby', 'read-only'])
 
 /** No host could be reached and is what the URL asks for. Its code is that of a server that is away. */
 export class NoHostError extends Error {
@@ -25,6 +30,8 @@ export class HostsClient extends pg.Client {
   readonly #isPooled: boolean
   /** One host, whatever it is: pg's own way. */
   readonly #isPlain: boolean
+  /** Resolves when the hosts were asked for their timelines once; undefined where that makes no difference. */
+  #looked: Promise<void> | undefined
   #begunAt = performance.now()
   #role: Role = { isStandby: undefined, isReadOnly: undefined }
   /** What the session was taken for: `any` where the second choice of prefer-standby was taken. */
@@ -82,6 +89,20 @@ export class HostsClient extends pg.Client {
   }
 
   async #connectToOne (list: HostList): Promise<pg.Client> {
+    const mayLead = this.#isOneOfMany && !NO_PRIMARIES.has(list.target)
+    const watching = mayLead ? watch(list, this.#config, this.#timeout) : undefined
+    this.#looked = watching?.looked
+    try {
+      const client = await this.#tryAll(list)
+      if (watching !== undefined) this.once('end', watching.end)
+      return client
+    } catch (error) {
+      watching?.end()
+      throw error
+    }
+  }
+
+  async #tryAll (list: HostList): Promise<pg.Client> {
     const targets: Target[] = list.target === 'prefer-standby' ? ['standby', 'any'] : [list.target]
     const attempts = targets.flatMap((target) => orderHosts(list).map((host) => ({ host, target })))
     const reasons = new Map<string, string>()
@@ -121,22 +142,44 @@ export class HostsClient extends pg.Client {
     this.#begunAt = startedAt
     try {
       await super.connect()
-      if (isUnknown(target, role)) await this.#ask(role)
+      if (isUnknown(target, role)) await this.#inTime(() => this.#ask(role))
+      if (!fits(target, role)) return describeRole(role)
+      return await this.#findNewer(host, role)
     } catch (error) {
       if (performance.now() - startedAt >= this.#timeout) shun(host)
       throw error
     }
-    return fits(target, role) ? undefined : describeRole(role)
   }
 
   async #ask (role: Role): Promise<void> {
+    // pg's own: what a subclass does around statements is for those of the program.
+    const { rows: [row] } = await super.query<{ is_standby: boolean; is_read_only: string }>(ROLE_QUERY)
+    role.isStandby = row?.is_standby
+    role.isReadOnly = row?.is_read_only === 'on'
+  }
+
+  /** Why a primary must not be used. One that is known to lead is not asked: that costs no round trip. */
+  async #findNewer (host: Host, role: Role): Promise<string | undefined> {
+    if (this.#looked === undefined || role.isStandby === true) return undefined
+    await this.#looked
+    const reason = isKnown(host)
+      ? undefined
+      : await this.#inTime(() => findNewer(host, (text) => super.query(text)))
+    if (reason === undefined) this.once('end', keepSession(host, this.#close))
+    return reason
+  }
+
+  readonly #close = (reason: Error): void => {
+    // Without a listener the end of an idle session would be that of the process.
+    if (this.listenerCount('error') === 0) this.on('error', () => {})
+    this.connection.stream.destroy(reason)
+  }
+
+  async #inTime<Result> (work: () => Promise<Result>): Promise<Result> {
     const { stream } = this.connection
     const timer = setTimeout(() => stream.destroy(new Error('timeout expired')), this.#timeout)
     try {
-      // pg's own: what a subclass does around statements is for those of the program.
-      const { rows: [row] } = await super.query<{ is_standby: boolean; is_read_only: string }>(ROLE_QUERY)
-      role.isStandby = row?.is_standby
-      role.isReadOnly = row?.is_read_only === 'on'
+      return await work()
     } finally {
       clearTimeout(timer)
     }
@@ -152,14 +195,16 @@ export class HostsClient extends pg.Client {
 }
 
 /**
- * Milliseconds after which each host was tried, and each twice where the URL prefers standbys.
+ * Milliseconds after which each host was tried, each twice where the URL prefers standbys, and all were asked for their
+ * timelines.
  * @param url of PostgreSQL
  * @param alone milliseconds for a single host
  */
 export function connectBound (url: string, alone: number): number {
   const { hosts, target, timeout } = parseHosts(url)
   const each = timeout ?? (hosts.length === 1 ? alone : EACH_MS)
-  return Math.max(alone, each * hosts.length * (target === 'prefer-standby' ? 2 : 1) + 500)
+  const looking = hosts.length === 1 ? 0 : each
+  return Math.max(alone, each * hosts.length * (target === 'prefer-standby' ? 2 : 1) + looking + 500)
 }
 
 function toFirst (config: ClientConfig, list: HostList): ClientConfig {

@@ -21,6 +21,12 @@ export function leave (host: Host): void {
   left.set(describeHost(host), performance.now())
 }
 
+/** Takes back what was said of a host, for it leads now. */
+export function welcome (host: Host): void {
+  shunned.delete(describeHost(host))
+  left.delete(describeHost(host))
+}
+
 /** True when a session that was begun at a time leads to a server that was found to be left since. */
 export function isLeft (host: Host, begunAt: number): boolean {
   return (left.get(describeHost(host)) ?? -1) > begunAt
