@@ -56,6 +56,12 @@ export const SettingsSchema = Type.Object({
   ADMIN_HOST: Type.Optional(
     Type.String({ minLength: 1, description: 'Address of ADMIN_PORT: an inner network, or 127.0.0.1. Default: HOST.' })
   ),
+  INSTANCE_NAME: Type.Optional(Type.String({
+    minLength: 1,
+    maxLength: 100,
+    description:
+      'What this process alone is called, the same from start to start: it ends what a killed run of the name left open in MongoDB. Default: host name and PORT.'
+  })),
   LOG_LEVEL: oneOf(LOG_LEVELS, 'info', 'Lowest level that is logged.'),
   DATABASE_POOL_SIZE: Type.Integer({ minimum: 1, maximum: 10_000, default: 20, description: 'Connections kept open.' }),
   DATABASE_MAX_OVERFLOW: Type.Integer({

@@ -1,3 +1,4 @@
+import cluster from 'node:cluster'
 import { hostname } from 'node:os'
 import fastifyMongo from '@fastify/mongodb'
 import type { FastifyInstance } from 'fastify'
@@ -98,13 +99,14 @@ function open (url: string, app: FastifyInstance): MongoClient {
 
 /**
  * The name that this instance alone connects to MongoDB under, the same from start to start: what a killed run left
- * open is found by it. Undefined where no server is used, any free port is taken, or MONGODB_URL chooses the name.
+ * open is found by it. Undefined where no server is used, MONGODB_URL chooses the name, or nothing tells this process from
+ * others: it takes any free port, or shares its port with other processes of node:cluster.
  */
 export function mongoInstance ({ config, offline, doubles }: FastifyInstance): string | undefined {
-  const { MONGODB_URL, PORT } = config
-  const isShared = offline || doubles.mongo || MONGODB_URL === undefined || PORT === 0 ||
-    /[?&]appName=/i.test(MONGODB_URL)
-  return isShared ? undefined : `tandem ${hostname()}:${PORT}`
+  const { MONGODB_URL, PORT, INSTANCE_NAME } = config
+  if (offline || doubles.mongo || MONGODB_URL === undefined || /[?&]appName=/i.test(MONGODB_URL)) return undefined
+  if (INSTANCE_NAME !== undefined) return `tandem ${INSTANCE_NAME}`
+  return PORT === 0 || cluster.isWorker ? undefined : `tandem ${hostname()}:${PORT}`
 }
 
 /**
