@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { failCommand } from './fail-command.ts'
+import { buildService } from './ledger/build-service.ts'
 import { endRun } from './ledger/end.ts'
 import { countBroken, runFailovers } from './ledger/failover.ts'
 import { FAILURES, type FailureName } from './ledger/failures.ts'
 import { findHaproxy } from './ledger/haproxy.ts'
 import { brokenPromises, type Tally } from './ledger/history.ts'
-import { runRolling } from './ledger/rolling.ts'
+import { LEAST_WITH_MIGRATIONS, runRolling } from './ledger/rolling.ts'
 import { runLedger } from './ledger/run.ts'
 
 const USAGE = `npm run ha -- [--only <name>]… [--times 20] [--rounds 8]
@@ -30,6 +31,9 @@ interface Row {
 const rows: Record<string, Row> = {}
 let broken = 0
 const folder = mkdtempSync(path.join(tmpdir(), 'tandem-ha-'))
+let server: string | undefined
+/** Built once, when it is first wanted. */
+const findServer = () => server ??= buildService(folder)
 const inFolder = () => mkdtempSync(path.join(folder, 'r-'))
 
 function toRow ({ acked, lost, ghost, half, wrong, inDoubt, double }: Tally, rest: Partial<Row> = {}): Row {
@@ -47,7 +51,7 @@ function toRow ({ acked, lost, ghost, half, wrong, inDoubt, double }: Tally, res
 }
 
 async function runFailures (names: FailureName[]): Promise<void> {
-  const results = await runFailovers({ dataDir: inFolder(), failovers: names, say: console.log })
+  const results = await runFailovers({ dataDir: inFolder(), failovers: names, server: findServer(), say: console.log })
   for (const [name, result] of Object.entries(results)) {
     const { tally, gone, lostPosts, lies, away } = result
     rows[name] = toRow(tally, {
@@ -70,6 +74,7 @@ async function runKills (rounds: number): Promise<void> {
     victims,
     instances: 2,
     twoPhase: true,
+    server: findServer(),
     say: console.log
   })
   for (const [victim, tally] of Object.entries(tallies).filter(([, { rounds }]) => rounds > 0)) {
@@ -80,9 +85,13 @@ async function runKills (rounds: number): Promise<void> {
 
 async function runDeploys (times: number): Promise<void> {
   if (findHaproxy() === undefined) return console.log('left out: rolling deploy, HAProxy is not installed')
-  const { tally, failed, badExits, broken: lies } = await runRolling({ dataDir: inFolder(), times, say: console.log })
+  const isMigrated = times >= LEAST_WITH_MIGRATIONS
+  const options = { dataDir: inFolder(), times, isMigrated, server: findServer(), say: console.log }
+  const { tally, failed, badExits, broken: lies } = await runRolling(options)
   console.log(`rolling deploy: ${tally.requests} requests, ${failed} failed, ${badExits} instances ended badly`)
-  rows[`rolling deploy, ${times} times`] = toRow(tally, { 's without acks': failed === 0 ? '0' : `${failed} failed` })
+  rows[`rolling deploy, ${times} times${isMigrated ? ', two migrations' : ''}`] = toRow(tally, {
+    's without acks': failed === 0 ? '0' : `${failed} failed`
+  })
   broken += lies + failed + badExits
 }
 
@@ -100,7 +109,6 @@ async function main (): Promise<void> {
   const known = [...Object.keys(FAILURES), 'instances killed', 'rolling deploy']
   if (![times, rounds].every((n) => Number.isSafeInteger(n) && n > 0)) throw new RangeError('not a whole number from 1')
   if (values.only?.some((name) => !known.includes(name)) === true) throw new RangeError('no such name')
-  console.log('left out: Patroni, etcd; promotion is by this command')
   if (names.length > 0) await runFailures(names)
   if (isWanted('instances killed')) await runKills(rounds)
   if (isWanted('rolling deploy')) await runDeploys(times)

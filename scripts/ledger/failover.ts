@@ -5,6 +5,7 @@ import { askTokens, becomeEqual, begin, countConfirmed, findLostPosts } from './
 import { audit, sqlOrders, sqlUsers, untilQuiet, type Stores } from './audit.ts'
 import { FAILURES, type Databases, type Failure, type FailureName } from './failures.ts'
 import { brokenPromises, emptyTally, type Fact, type Tally } from './history.ts'
+import { Patroni } from './patroni.ts'
 import { PostgresPair } from './postgres-pair.ts'
 import { ReplicaSet } from './replica-set.ts'
 import { withStores } from './run.ts'
@@ -71,18 +72,16 @@ async function runFailover (failure: Failure, options: FailoverRunOptions): Prom
   try {
     const set = await ReplicaSet.start(dataDir, members)
     ends.push(() => set.stop())
-    const pair = await PostgresPair.start(dataDir, failure.isSynchronous === true)
-    ends.push(() => pair.stop())
-    const databases: Databases = { pair, set, folder: dataDir, endWith: (end) => ends.push(end) }
-    const stores = { postgres: await failure.connect?.(databases) ?? pair.url, mongodb: set.url }
+    const postgres = await start(failure, { set, folder: dataDir, endWith: (end) => ends.push(end) })
+    const stores = { postgres: postgres.url, mongodb: set.url }
     const services = await Services.start(dataDir, 2, stores, server)
     ends.push(() => services.stop())
     const running = { ...stores, urls: services.urls }
     let makeGood: (() => void) | undefined
     const written = await writeAround(running, options, {
-      before: async () => await failure.before?.(databases),
+      before: postgres.before,
       fail: async () => {
-        makeGood = await failure.fail(databases)
+        makeGood = await postgres.fail()
         if (makeGood !== undefined) ends.push(async () => makeGood?.())
       },
       after: async () => {
@@ -92,13 +91,44 @@ async function runFailover (failure: Failure, options: FailoverRunOptions): Prom
     })
     const isAsynchronous = failure.isLossy === true
     // A primary that was left behind may answer too: the truth is on the other one.
-    return await judge({ ...running, postgres: pair.servers.primary }, written, {
+    return await judge({ ...running, postgres: await postgres.findPrimary() }, written, {
       isAsynchronous,
       log: services.log,
       say: options.say ?? (() => {})
     })
   } finally {
     for (const end of ends.toReversed()) await end()
+  }
+}
+
+/** A PostgreSQL of more than one server, and what happens to it. */
+interface Cluster {
+  url: string
+  findPrimary: () => Promise<string>
+  before: () => Promise<void>
+  fail: () => Promise<(() => void) | undefined>
+}
+
+async function start (failure: Failure, rest: Omit<Databases, 'pair'>): Promise<Cluster> {
+  const { patroni: happen, connectToPatroni } = failure
+  if (happen !== undefined) {
+    const patroni = await Patroni.start()
+    rest.endWith(() => patroni.stop())
+    return {
+      url: connectToPatroni?.(patroni) ?? patroni.url,
+      findPrimary: () => patroni.findPrimary(),
+      before: async () => {},
+      fail: () => happen(patroni)
+    }
+  }
+  const pair = await PostgresPair.start(rest.folder, failure.isSynchronous === true)
+  rest.endWith(() => pair.stop())
+  const databases = { ...rest, pair }
+  return {
+    url: await failure.connect?.(databases) ?? pair.url,
+    findPrimary: async () => pair.servers.primary,
+    before: async () => await failure.before?.(databases),
+    fail: async () => await failure.fail?.(databases)
   }
 }
 

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findPgBouncer, startPgBouncer } from './pgbouncer.ts'
+import { findMissing } from './patroni-setup.ts'
+import type { Patroni } from './patroni.ts'
 import type { PostgresPair } from './postgres-pair.ts'
 import type { ReplicaSet } from './replica-set.ts'
 
@@ -21,15 +23,19 @@ export interface Failure {
   missing?: () => string | undefined
   /** How the service reaches PostgreSQL. Default: through a proxy that leads to the primary. */
   connect?: (databases: Databases) => string | Promise<string>
+  /** The same under Patroni. */
+  connectToPatroni?: (patroni: Patroni) => string
+  /** Happens to a PostgreSQL under Patroni, in place of the pair; as `fail` otherwise. */
+  patroni?: (patroni: Patroni) => Promise<(() => void) | undefined>
   before?: (databases: Databases) => Promise<void>
   /** Resolves when it has happened; what it returns makes good what is left, once writes are taken again. */
-  fail: (databases: Databases) => Promise<(() => void) | undefined>
+  fail?: (databases: Databases) => Promise<(() => void) | undefined>
 }
 
 const READ_WRITE = 'target_session_attrs=read-write&connect_timeout=1'
 const AWAY_MS = 8000
 
-const failOver: Failure['fail'] = async ({ pair }) => {
+const failOver: NonNullable<Failure['fail']> = async ({ pair }) => {
   await pair.failOver()
   return undefined
 }
@@ -77,7 +83,26 @@ export const FAILURES = {
       return undefined
     }
   },
-  'mongodb frozen': { fail: ({ set }) => set.freezePrimary() }
+  'mongodb frozen': { fail: ({ set }) => set.freezePrimary() },
+  'Patroni and HAProxy, switchover': {
+    missing: findMissing,
+    patroni: async (patroni) => {
+      await patroni.switchOver()
+      return undefined
+    }
+  },
+  'Patroni and HAProxy, primary killed': {
+    missing: findMissing,
+    patroni: async (patroni) => {
+      await patroni.killPrimary()
+      return undefined
+    }
+  },
+  'Patroni, several hosts, primary frozen': {
+    missing: findMissing,
+    connectToPatroni: (patroni) => patroni.bothHosts(READ_WRITE),
+    patroni: (patroni) => patroni.freezePrimary()
+  }
 } as const satisfies Record<string, Failure>
 
 export type FailureName = keyof typeof FAILURES

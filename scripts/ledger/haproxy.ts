@@ -45,3 +45,42 @@ ${servers.join('\n')}
   const complaint = 'HAProxy does not lead to an instance that is ready'
   return { url, stop: await startProgram(binary, ['-db', '-f', file], answers, complaint) }
 }
+
+/**
+ * Starts HAProxy before PostgreSQL servers under Patroni: it leads to the one whose Patroni says `primary`, and cuts the
+ * sessions to one that is it no more.
+ * @param folder where its file is written
+ * @param isUp whether a port leads to the primary
+ */
+export async function startPrimaryFront (
+  folder: string,
+  servers: Array<{ port: number; api: string }>,
+  isUp: (port: number) => Promise<boolean>
+): Promise<{ port: number; stop: () => Promise<void> }> {
+  const binary = findHaproxy()
+  const [port = 0] = await freePorts(1)
+  if (binary === undefined) throw new Error('HAProxy is not installed')
+  const file = path.join(folder, 'primary.cfg')
+  const lines = servers.map(({ port, api }, at) =>
+    `  server p${at} 127.0.0.1:${port} check port ${
+      new URL(api).port
+    } inter 200ms fall 2 rise 1 on-marked-down shutdown-sessions`
+  )
+  writeFileSync(
+    file,
+    `defaults
+  mode tcp
+  timeout connect 5s
+  timeout check 1s
+  timeout client 1h
+  timeout server 1h
+listen primary
+  bind 127.0.0.1:${port}
+  option httpchk GET /primary
+  http-check expect status 200
+${lines.join('\n')}
+`
+  )
+  const complaint = 'HAProxy does not lead to a primary'
+  return { port, stop: await startProgram(binary, ['-db', '-f', file], () => isUp(port), complaint) }
+}

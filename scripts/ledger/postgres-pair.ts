@@ -66,16 +66,10 @@ export class PostgresPair {
   /** SIGSTOP to the primary and its sessions: it takes connections and answers nothing. @returns lets it go on */
   freeze (): () => void {
     const { pid } = this.#primary
-    const send = (signal: NodeJS.Signals) => {
-      process.kill(pid, signal)
-      for (const child of readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number)) {
-        process.kill(child, signal)
-      }
-    }
-    send('SIGSTOP')
+    signalAll(pid, 'SIGSTOP')
     let isFrozen = true
     return () => {
-      if (isFrozen) send('SIGCONT')
+      if (isFrozen) signalAll(pid, 'SIGCONT')
       isFrozen = false
     }
   }
@@ -147,6 +141,16 @@ export class PostgresPair {
     for (const end = Date.now() + PATIENCE_MS; !await hasAll(); await sleep(50)) {
       if (Date.now() > end) throw new Error('The standby does not follow the primary')
     }
+  }
+}
+
+/** Sends a signal to a server and its sessions; nothing happens where it has ended. */
+export function signalAll (pid: number, signal: NodeJS.Signals): void {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean)
+    for (const one of [pid, ...children.map(Number)]) process.kill(one, signal)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && (error.code === 'ESRCH' || error.code === 'ENOENT'))) throw error
   }
 }
 

@@ -7,16 +7,22 @@ import { startHaproxy } from './haproxy.ts'
 import { brokenPromises, emptyTally, type Tally } from './history.ts'
 import { withStores } from './run.ts'
 import { Services } from './services.ts'
+import { makeVersions, type Version } from './versions.ts'
 
 const INSTANCES = 2
 /** HAProxy notices within two checks, 200 ms each; readiness is a second old at most, and machines are busy. */
 const DELAY_MS = 3000
+const VERSIONS = 4
+/** Replacements: so that each version has all instances for itself once. */
+export const LEAST_WITH_MIGRATIONS = VERSIONS * INSTANCES
 
 export interface RollingOptions {
   /** Folder for databases and logs; must be empty or new. */
   dataDir: string
   /** How often an instance is ended with SIGTERM and started again, in turns. */
   times: number
+  /** True: a column comes and goes meanwhile, and versions with and without it run side by side. Needs `server` */
+  isMigrated?: boolean
   /** The compiled service, to run instead of server.ts. */
   server?: string | undefined
   /** Told a line for each broken promise. */
@@ -34,7 +40,8 @@ export interface RollingResult {
 }
 
 /** Ends and starts two instances behind HAProxy in turns, under clients that write over kept connections. */
-export async function runRolling ({ dataDir, times, server, say = () => {} }: RollingOptions): Promise<RollingResult> {
+export async function runRolling (options: RollingOptions): Promise<RollingResult> {
+  const { dataDir, server, say = () => {} } = options
   const ends: Array<() => Promise<void>> = []
   try {
     const { postgres, mongodb } = await startEmbedded({ dataDir, postgres: true, mongodb: true })
@@ -50,8 +57,7 @@ export async function runRolling ({ dataDir, times, server, say = () => {} }: Ro
     const running = { ...stores, urls: [front.url] }
     const tally = emptyTally()
     const writing = begin(running, 'fr', tally)
-    let badExits = 0
-    for (let time = 0; time < times; time++) if (await services.replace(time % INSTANCES) !== 0) badExits++
+    const badExits = await replaceAll(services, postgres.url, options)
     const facts = await writing.end()
     await withStores(running, async (stores) => {
       await untilQuiet(stores, 'f')
@@ -61,4 +67,32 @@ export async function runRolling ({ dataDir, times, server, say = () => {} }: Ro
   } finally {
     for (const end of ends.toReversed()) await end()
   }
+}
+
+/** @returns how many instances ended badly */
+async function replaceAll (
+  services: Services,
+  url: string,
+  { times, server, isMigrated = false }: RollingOptions
+): Promise<number> {
+  if (isMigrated && (server === undefined || times < LEAST_WITH_MIGRATIONS)) {
+    throw new RangeError(
+      `a migration in between takes a built service and ${LEAST_WITH_MIGRATIONS} replacements at least`
+    )
+  }
+  const versions = isMigrated && server !== undefined ? makeVersions(server) : []
+  let badExits = 0
+  let current: Version | undefined
+  for (let time = 0; time < times; time++) {
+    // Each of four versions, this one first, gets a quarter of the replacements.
+    const next = versions[Math.floor(time * VERSIONS / times) - 1]
+    if (next !== undefined && next !== current) {
+      // As a deploy does: the migrations come first, while all instances are of the version before.
+      await migrate(url, { folder: next.migrations })
+      services.use(next.server)
+      current = next
+    }
+    if (await services.replace(time % INSTANCES) !== 0) badExits++
+  }
+  return badExits
 }

@@ -28,7 +28,7 @@ const DIE_AT_STEP = path.join(import.meta.dirname, 'die-at-step.mjs')
 export class Services {
   readonly #dataDir: string
   readonly #ports: number[]
-  readonly #command: string[]
+  #command: string[]
   readonly #stores: StoreUrls
   readonly #env: NodeJS.ProcessEnv
   #all: ChildProcess[]
@@ -119,6 +119,11 @@ export class Services {
       this.#all = this.#ports.map((port) => this.#spawn(port))
       await this.untilReady()
     }
+  }
+
+  /** Has processes that are started from now on run another version. @param server the compiled service */
+  use (server: string): void {
+    this.#command = [server]
   }
 
   /** Waits until every one says that it is ready. */
