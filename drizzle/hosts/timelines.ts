@@ -1,7 +1,7 @@
 import { leave, welcome } from './order.ts'
 import { describeHost, type Host } from './parse.ts'
 
-/** What a primary says of its history. Servers of one cluster share `system`; each promotion begins a higher timeline. */
+/** A primary's own words. Servers of one cluster share `system`; each promotion begins a higher timeline. */
 export interface History {
   system: string
   timeline: number
@@ -15,7 +15,8 @@ interface Lead {
 
 /** Asked of a primary, by any role; a standby answers with nulls. The file of WAL has its timeline in its name. */
 const HISTORY_QUERY = `SELECT system_identifier::pg_catalog.text AS system,
-  CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()) END AS file
+  CASE WHEN NOT pg_catalog.pg_is_in_recovery()
+    THEN pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()) END AS file
   FROM pg_catalog.pg_control_system()`
 
 type Ask = (text: string) => Promise<{ rows: Array<{ system: string; file: string | null }> }>

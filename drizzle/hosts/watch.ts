@@ -13,8 +13,8 @@ interface Watch {
 const watches = new Map<string, Watch>()
 
 /**
- * Asks the hosts of a list for their timelines while there are sessions to one of them: all once, then every few seconds
- * those that do not lead.
+ * Asks the hosts of a list for their timelines while there are sessions to one of them: all once, then, every few
+ * seconds, those that do not lead.
  * @param config of the sessions
  * @param timeout milliseconds for each host
  * @returns `looked` when all were asked for the first time; `end` when the session is over. Neither throws

@@ -47,8 +47,8 @@ ${servers.join('\n')}
 }
 
 /**
- * Starts HAProxy before PostgreSQL servers under Patroni: it leads to the one whose Patroni says `primary`, and cuts the
- * sessions to one that is it no more.
+ * Starts HAProxy before PostgreSQL servers under Patroni: it leads to the one whose Patroni says `primary`, and cuts
+ * the sessions to one that is it no more.
  * @param folder where its file is written
  * @param isUp whether a port leads to the primary
  */

@@ -17,7 +17,7 @@ interface Node extends Place {
   program: Program | undefined
 }
 
-/** Two PostgreSQL that Patroni leads, one of them a synchronous standby; one etcd, which is never hurt; HAProxy before both. */
+/** Two PostgreSQL that Patroni leads, one a synchronous standby; one etcd, which is never hurt; HAProxy before both. */
 export class Patroni {
   readonly #folder = mkdtempSync(path.join(tmpdir(), 'tandem-patroni-'))
   readonly #owner = findOwner()
