@@ -9,6 +9,9 @@ export interface Decision {
   settled_at?: Date
 }
 
+/** A decision with its age in milliseconds, by the clock of MongoDB. */
+export type Aged = Pick<Decision, '_id' | 'decision'> & { age: number }
+
 export type Verdict = Decision['decision'] | 'undecided'
 
 /** Milliseconds that one question to MongoDB may take. */
@@ -42,9 +45,11 @@ export class Decisions {
     await this.#collection.createIndex({ settled_at: 1 }, { expireAfterSeconds: tombstoneLife })
   }
 
-  /** Writes a commit in the transaction that it is about. */
+  /** Writes a commit in the transaction that it is about, with the time of MongoDB: that of this process may be wrong. */
   async record (gid: string, options: OperationOptions): Promise<void> {
-    await this.#collection.insertOne({ _id: gid, decision: 'commit', at: new Date() }, options)
+    const update = { $setOnInsert: { decision: 'commit' }, $currentDate: { at: true } } as const
+    const { upsertedCount } = await this.#collection.updateOne({ _id: gid }, update, { ...options, upsert: true })
+    if (upsertedCount !== 1) throw new Error(`${gid} is decided already`)
   }
 
   /**
@@ -54,6 +59,7 @@ export class Decisions {
   async decide (gid: string): Promise<Verdict> {
     try {
       const options = { writeConcern: majority, maxTimeMS: longestQuestion }
+      // An upsert would not end at its time limit while a living process holds the record.
       await this.#collection.insertOne({ _id: gid, decision: 'abort', at: new Date() }, options)
       return 'abort'
     } catch (error) {
@@ -75,9 +81,17 @@ export class Decisions {
     return new Set(found.map(({ _id }) => _id))
   }
 
-  /** Records whose PostgreSQL half is not known to have ended, the oldest first. */
-  async findOpen (before: Date, limit: number): Promise<Decision[]> {
-    return await this.#collection.find({ settled_at: { $exists: false }, at: { $lt: before } }, {
+  /**
+   * Aborts, and commits older than some milliseconds, whose PostgreSQL half is not known to have ended. An abort is made
+   * about what was prepared, so it needs no age.
+   */
+  async findOpen (minAge: number, limit: number): Promise<Aged[]> {
+    const age = { $subtract: ['$$NOW', '$at'] }
+    return await this.#collection.find<Aged>({
+      settled_at: { $exists: false },
+      $or: [{ decision: 'abort' }, { decision: 'commit', $expr: { $gt: [age, minAge] } }]
+    }, {
+      projection: { decision: 1, age },
       readConcern: 'majority',
       readPreference: 'primary',
       maxTimeMS: longestQuestion
@@ -91,9 +105,8 @@ export class Decisions {
 
   /** Notes that the PostgreSQL half of aborts has ended. */
   async settle (gids: string[]): Promise<void> {
-    await this.#collection.updateMany({ _id: { $in: gids }, decision: 'abort' }, { $set: { settled_at: new Date() } }, {
-      writeConcern: majority
-    })
+    const filter = { _id: { $in: gids }, decision: 'abort' } as const
+    await this.#collection.updateMany(filter, { $currentDate: { settled_at: true } }, { writeConcern: majority })
   }
 }
 

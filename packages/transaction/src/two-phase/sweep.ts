@@ -23,7 +23,7 @@ export class Sweep {
   /** Looks once. Only where the stores belong together: another PostgreSQL would seem to have lost everything. */
   async run (): Promise<void> {
     const { decisions } = this.#stores
-    const open = await decisions.findOpen(new Date(Date.now() - youngest), most)
+    const open = await decisions.findOpen(youngest, most)
     // Asked after the decisions: what is prepared has not ended.
     const prepared = new Set((await this.#halves()).map(({ gid }) => gid))
     const ended = open.filter(({ _id }) => !prepared.has(_id))
@@ -31,8 +31,8 @@ export class Sweep {
     const aborted = of('abort').map(({ _id }) => _id)
     if (aborted.length > 0) await decisions.settle(aborted)
     const missing = new Set(await this.clean(of('commit').map(({ _id }) => _id)))
-    this.lost = ended.filter(({ _id }) => missing.has(_id)).map(({ _id, at }) => (
-      { gid: _id, doubt: 'lost half', age: Math.max(0, Date.now() - at.getTime()) }
+    this.lost = ended.filter(({ _id }) => missing.has(_id)).map(({ _id, age }) => (
+      { gid: _id, doubt: 'lost half', age }
     ))
     await this.#forgetRows()
   }
