@@ -1,8 +1,7 @@
 import type { QueryResult, QueryResultRow } from 'pg'
-import type { OpenContext } from '../core/driver.ts'
-import { ignore } from '../core/given-promises.ts'
+import type { OpenContext, OpenTransaction } from '../core/driver.ts'
 import type { SqlTransaction, Statement } from '../core/sql.ts'
-import { TransactionAbortedError } from '../errors.ts'
+import { TransactionAbortedError, TransactionClosedError } from '../errors.ts'
 import type { MongoOperations } from '../mongo/facade.ts'
 import type { MongoTransaction, OperationOptions } from '../mongo/driver.ts'
 import type { PostgresTransaction } from '../postgres/transaction.ts'
@@ -29,7 +28,6 @@ export class TwoPhaseTransaction implements SqlTransaction, MongoOperations {
   readonly written = new Set<string>()
   readonly #driver: HalvesDriver
   readonly #context: OpenContext
-  #opening: Promise<PostgresTransaction> | undefined
   #sql: PostgresTransaction | undefined
   #mongo: MongoTransaction | undefined
   #failure: unknown
@@ -54,14 +52,14 @@ export class TwoPhaseTransaction implements SqlTransaction, MongoOperations {
     const refusal = findTwoPhaseRefusal(statementText(statement))
     if (refusal !== undefined) throw refusal
     return await this.#workIn('sql', async () => {
-      this.#sql ??= await this.#openSql()
+      this.#sql ??= await this.#open(this.#driver.openSql)
       return await this.#sql.query<Row>(statement, values)
     })
   }
 
   async operate<Result> (name: string, operation: (options: OperationOptions) => Promise<Result>): Promise<Result> {
     return await this.#workIn('mongo', async () => {
-      this.#mongo ??= await this.#driver.openMongo(this.#context)
+      this.#mongo ??= await this.#open(this.#driver.openMongo)
       return await this.#mongo.operate(name, operation)
     })
   }
@@ -89,7 +87,6 @@ export class TwoPhaseTransaction implements SqlTransaction, MongoOperations {
   async rollback (running: Promise<unknown> | undefined): Promise<void> {
     this.#isEnding = true
     const runningIn = (store: 'sql' | 'mongo') => this.#busy === store ? running : undefined
-    if (this.#sql === undefined) void this.#opening?.then((late) => late.rollback(undefined), ignore)
     await Promise.all([this.#sql?.rollback(runningIn('sql')), this.#mongo?.rollback(runningIn('mongo'))])
   }
 
@@ -102,10 +99,13 @@ export class TwoPhaseTransaction implements SqlTransaction, MongoOperations {
     }
   }
 
-  async #openSql (): Promise<PostgresTransaction> {
-    this.#opening = this.#driver.openSql(this.#context)
+  /** Begins a half. One that has begun when all was given up goes straight back, and takes no statement. */
+  async #open<Half extends OpenTransaction>(begin: (context: OpenContext) => Promise<Half>): Promise<Half> {
     try {
-      return await this.#opening
+      const half = await begin(this.#context)
+      if (!this.#isEnding) return half
+      await half.rollback(undefined)
+      throw new TransactionClosedError(this.#context.label, 'rolled back')
     } catch (error) {
       // A handler may go on without the half that could not begin; its commit must not.
       this.#failure ??= error

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { Proxy } from '../../../../test/proxy.ts'
 import { comesTrue, pair, setup, twoPhase, type Item, type Pair } from './fixture.ts'
 
 const getItems = ({ db }: Pair) => db.collection<Item>('item')
@@ -77,6 +78,37 @@ void t.test('a deadline and a client that leaves take both stores back', async (
     })
   )
   t.same(await stored(), before)
+  t.ok(await isClean())
+})
+
+void t.test('what is given up while PostgreSQL begins takes no statement any more', async (t) => {
+  const stores = await pair(t)
+  const proxy = await Proxy.start(stores.sqlUrl)
+  t.teardown(() => proxy.close())
+  let begin = (): void => {}
+  const { app, pool, send, stored, isClean } = await setup(t, {
+    pair: stores,
+    pool: { connectionString: proxy.through(stores.sqlUrl) },
+    plugin: { twoPhase: { pool: stores.sql } },
+    routes: (app) => {
+      app.post('/', twoPhase({ deadline: 200 }), async function run ({ transaction, mongo }) {
+        await mongo.collection<Item>('item').insertOne({ _id: 60 })
+        begin()
+        return await transaction.query('insert into item values (60)')
+      })
+    }
+  })
+  await pool.query('select 1')
+  begin = () => {
+    proxy.pause()
+  }
+  t.equal((await send('POST', '/')).status, 504)
+  proxy.resume()
+  t.ok(await comesTrue(() => pool.idleCount === pool.totalCount), 'its connection is given back')
+  begin = () => {}
+  t.equal((await pool.query('select 1')).rowCount, 1)
+  t.same(await stored(), { sql: [], mongo: [] })
+  t.equal(app.twoPhase.inDoubt.length, 0)
   t.ok(await isClean())
 })
 
