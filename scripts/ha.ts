@@ -7,14 +7,21 @@ import { failCommand } from './fail-command.ts'
 import { buildService } from './ledger/build-service.ts'
 import { endRun } from './ledger/end.ts'
 import { countBroken, runFailovers } from './ledger/failover.ts'
-import { FAILURES, type FailureName } from './ledger/failures.ts'
+import { FAILURES, TWO_PHASE_FAILURES, type FailureName } from './ledger/failures.ts'
 import { findHaproxy } from './ledger/haproxy.ts'
 import { brokenPromises, type Tally } from './ledger/history.ts'
 import { LEAST_WITH_MIGRATIONS, runRolling } from './ledger/rolling.ts'
 import { runLedger } from './ledger/run.ts'
 
+const IN_BOTH = 'both stores, '
+const NAMES = [
+  ...Object.keys(FAILURES),
+  ...TWO_PHASE_FAILURES.map((name) => `${IN_BOTH}${name}`),
+  'instances killed',
+  'rolling deploy'
+]
 const USAGE = `npm run ha -- [--only <name>]… [--times 20] [--rounds 8]
-  names: ${[...Object.keys(FAILURES), 'instances killed', 'rolling deploy'].join(', ')}
+  names: ${NAMES.join('; ')}
   --times: how often an instance is replaced in the rolling deploy; --rounds: kills of instances and databases`
 
 interface Row {
@@ -50,11 +57,17 @@ function toRow ({ acked, lost, ghost, half, wrong, inDoubt, double }: Tally, res
   }
 }
 
-async function runFailures (names: FailureName[]): Promise<void> {
-  const results = await runFailovers({ dataDir: inFolder(), failovers: names, server: findServer(), say: console.log })
+async function runFailures (names: readonly FailureName[], twoPhase: boolean): Promise<void> {
+  const results = await runFailovers({
+    dataDir: inFolder(),
+    failovers: names,
+    twoPhase,
+    server: findServer(),
+    say: console.log
+  })
   for (const [name, result] of Object.entries(results)) {
     const { tally, gone, lostPosts, lies, away } = result
-    rows[name] = toRow(tally, {
+    rows[`${twoPhase ? IN_BOTH : ''}${name}`] = toRow(tally, {
       lost: tally.lost + lostPosts,
       'false tokens': lies,
       ...(name === 'asynchronous standby' && {
@@ -67,7 +80,7 @@ async function runFailures (names: FailureName[]): Promise<void> {
 }
 
 async function runKills (rounds: number): Promise<void> {
-  const turns = ['service', 'postgres', 'step', 'mongod'] as const
+  const turns = ['service', 'postgres', 'step', 'mongod', 'role', 'clock'] as const
   const victims = Array.from({ length: rounds }, (_, round) => turns[round % turns.length] ?? 'service')
   const { tallies } = await runLedger({
     dataDir: inFolder(),
@@ -77,8 +90,8 @@ async function runKills (rounds: number): Promise<void> {
     server: findServer(),
     say: console.log
   })
-  for (const [victim, tally] of Object.entries(tallies).filter(([, { rounds }]) => rounds > 0)) {
-    rows[`both stores, ${victim} killed`] = toRow(tally)
+  for (const [victim, tally] of Object.entries(tallies)) {
+    rows[`both stores, ${victim}`] = toRow(tally)
     broken += brokenPromises(tally)
   }
 }
@@ -106,10 +119,11 @@ async function main (): Promise<void> {
   const [times, rounds] = [Number(values.times), Number(values.rounds)]
   const isWanted = (name: string) => values.only?.includes(name) ?? true
   const names = (Object.keys(FAILURES) as FailureName[]).filter(isWanted)
-  const known = [...Object.keys(FAILURES), 'instances killed', 'rolling deploy']
   if (![times, rounds].every((n) => Number.isSafeInteger(n) && n > 0)) throw new RangeError('not a whole number from 1')
-  if (values.only?.some((name) => !known.includes(name)) === true) throw new RangeError('no such name')
-  if (names.length > 0) await runFailures(names)
+  if (values.only?.some((name) => !NAMES.includes(name)) === true) throw new RangeError('no such name')
+  const inBoth = TWO_PHASE_FAILURES.filter((name) => isWanted(`${IN_BOTH}${name}`))
+  if (names.length > 0) await runFailures(names, false)
+  if (inBoth.length > 0) await runFailures(inBoth, true)
   if (isWanted('instances killed')) await runKills(rounds)
   if (isWanted('rolling deploy')) await runDeploys(times)
   console.table(rows)

@@ -10,15 +10,17 @@ const PATIENCE_MS = 60_000
 /**
  * Lets clients write until they are told to end.
  * @param prefix begins the markers of what they make
+ * @param stores `both`: only what one request makes in both stores
  * @returns `end` resolves to their history
  */
 export function begin (
   { urls }: Running,
   prefix: string,
-  tally: Tally
+  tally: Tally,
+  stores: 'each' | 'both' = 'each'
 ): { end: () => Promise<Fact[]> } {
   const stop = new AbortController()
-  const writers = Array.from({ length: WRITERS }, (_, at) => new Writer(urls, `${prefix}${at}`, tally))
+  const writers = Array.from({ length: WRITERS }, (_, at) => new Writer(urls, `${prefix}${at}`, tally, stores))
   const written = Promise.all(writers.map((writer) => writer.run(stop.signal)))
   return {
     async end () {

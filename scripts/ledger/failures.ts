@@ -106,3 +106,10 @@ export const FAILURES = {
 } as const satisfies Record<string, Failure>
 
 export type FailureName = keyof typeof FAILURES
+
+/** Those that are tried with writes that are one in both stores too: each may catch some between their two commits. */
+export const TWO_PHASE_FAILURES = [
+  'asynchronous standby',
+  'synchronous standby',
+  'mongodb'
+] as const satisfies readonly FailureName[]

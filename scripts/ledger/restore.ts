@@ -36,7 +36,7 @@ export interface RestoreRunOptions {
  */
 export async function runRestores (options: RestoreRunOptions): Promise<number> {
   const { dataDir, stores = ['postgres', 'mongodb'], server, say = () => {} } = options
-  const processes = await Processes.start(dataDir, 2, server)
+  const processes = await Processes.start({ dataDir, instances: 2, server })
   try {
     let broken = 0
     for (const [round, store] of stores.entries()) {

@@ -50,7 +50,7 @@ export async function runRolling (options: RollingOptions): Promise<RollingResul
     await migrate(postgres.url)
     const stores = { postgres: postgres.url, mongodb: mongodb.url }
     const env = { SHUTDOWN_DELAY_MS: String(DELAY_MS) }
-    const services = await Services.start(path.join(dataDir, 'logs'), INSTANCES, stores, server, env)
+    const services = await Services.start(path.join(dataDir, 'logs'), INSTANCES, stores, server, { env })
     ends.push(() => services.stop())
     const front = await startHaproxy(dataDir, services.urls)
     ends.push(front.stop)

@@ -22,7 +22,7 @@ export interface LedgerOptions {
   writers?: number
   /** Milliseconds of writing per round. Default 1500. */
   writing?: number
-  /** Milliseconds until the victim is started again; default 100 to 700 at random. */
+  /** Milliseconds until the victim is started again, or made good; default 100 to 700 at random. */
   away?: number
   /** The compiled service, to run instead of server.ts. */
   server?: string | undefined
@@ -34,7 +34,7 @@ export interface LedgerOptions {
 
 /** What came of it, by victim. */
 export interface LedgerResult {
-  tallies: Record<Victim, Tally & { rounds: number }>
+  tallies: Partial<Record<Victim, Tally & { rounds: number }>>
   /** Milliseconds from the end of writing until both stores agreed, for each round. */
   catchUp: number[]
   /** Decisions of both stores that were carried out and have stayed, when all was over. */
@@ -47,17 +47,16 @@ export interface LedgerResult {
  */
 export async function runLedger (options: LedgerOptions): Promise<LedgerResult> {
   const { dataDir, victims, instances = 2, server } = options
-  const tally = () => ({ ...emptyTally(), rounds: 0 })
-  const tallies = { service: tally(), postgres: tally(), mongod: tally(), step: tally() }
-  const result: LedgerResult = { tallies, catchUp: [], leftDecisions: 0 }
-  const processes = await Processes.start(dataDir, instances, server)
+  const result: LedgerResult = { tallies: {}, catchUp: [], leftDecisions: 0 }
+  const processes = await Processes.start({ dataDir, instances, server, victims })
   const tell = tellOf(options)
   try {
     for (const [round, victim] of victims.entries()) {
       const part = emptyTally()
       const caughtUp = await runRound(processes, `r${round}x`, victim, part, options)
-      add(result.tallies[victim], part)
-      result.tallies[victim].rounds++
+      const sum = result.tallies[victim] ??= { ...emptyTally(), rounds: 0 }
+      add(sum, part)
+      sum.rounds++
       result.catchUp.push(caughtUp)
       tell(round + 1, victim, part, caughtUp)
     }
@@ -79,9 +78,7 @@ function tellOf ({ victims: { length }, say = () => {}, roundsPerLine = 1 }: Led
     const written = `${sum.requests} requests, ${sum.unknown} without an answer`
     say(
       roundsPerLine === 1
-        ? `round ${round} of ${length}, ${victim} killed: ${written}; both stores agreed after ${
-          Math.round(caughtUp)
-        } ms`
+        ? `round ${round} of ${length}, ${victim}: ${written}; both stores agreed after ${Math.round(caughtUp)} ms`
         : `round ${round} of ${length}: ${written}, ${brokenPromises(sum)} broken promises; ${seconds} s a round`
     )
     sum = emptyTally()

@@ -17,12 +17,21 @@ export interface Running extends StoreUrls {
   urls: string[]
 }
 
+/** Environment of all processes, and more of the last one. */
+export interface ServiceSettings {
+  env?: NodeJS.ProcessEnv
+  lastEnv?: NodeJS.ProcessEnv
+}
+
 const ROOT = path.join(import.meta.dirname, '..', '..')
 const PATIENCE_MS = 120_000
 const STEP_PATIENCE_MS = 30_000
 /** Steps of a commit of both stores, as fastify-transaction publishes them. */
 const STEPS = ['recorded', 'prepared', 'decided', 'finished']
-const DIE_AT_STEP = path.join(import.meta.dirname, 'die-at-step.mjs')
+const PRELOAD = path.join(import.meta.dirname, 'preload.mjs')
+const HOUR_MS = 3_600_000
+/** Two that are so far apart, one ahead and one behind, are no day apart: a key of a repeated request lives for one. */
+const HOURS_OFF = 11
 
 /** Processes of the service on the same stores; each of them can be killed and started again. */
 export class Services {
@@ -30,7 +39,7 @@ export class Services {
   readonly #ports: number[]
   #command: string[]
   readonly #stores: StoreUrls
-  readonly #env: NodeJS.ProcessEnv
+  readonly #settings: ServiceSettings
   #all: ChildProcess[]
 
   private constructor (
@@ -38,9 +47,9 @@ export class Services {
     ports: number[],
     command: string[],
     stores: StoreUrls,
-    env: NodeJS.ProcessEnv
+    settings: ServiceSettings
   ) {
-    this.#env = env
+    this.#settings = settings
     this.#dataDir = dataDir
     this.#ports = ports
     this.#command = command
@@ -52,18 +61,18 @@ export class Services {
    * Starts the processes; resolves when they are ready.
    * @param dataDir folder of their logs
    * @param server the compiled service; without one, server.ts is run
-   * @param env further settings
+   * @param settings further settings
    */
   static async start (
     dataDir: string,
     instances: number,
     stores: StoreUrls,
     server?: string,
-    env: NodeJS.ProcessEnv = {}
+    settings: ServiceSettings = {}
   ): Promise<Services> {
     mkdirSync(dataDir, { recursive: true })
     const command = server === undefined ? [...TYPESCRIPT_ARGS, path.join(ROOT, 'server.ts')] : [server]
-    const services = new Services(dataDir, await freePorts(instances), command, stores, env)
+    const services = new Services(dataDir, await freePorts(instances), command, stores, settings)
     try {
       await services.untilReady()
     } catch (error) {
@@ -91,9 +100,15 @@ export class Services {
     }
   }
 
+  /** Tells each how many milliseconds its clock is off. Default: hours, the first ahead, the next behind, and so on. */
+  setClocks (off = (at: number) => (at % 2 === 0 ? 1 : -1) * Math.random() * HOURS_OFF * HOUR_MS): void {
+    for (const [at, service] of this.#all.entries()) {
+      if (service.connected) service.send({ clock: off(at) })
+    }
+  }
+
   /** One of them ends itself at a step of a commit of both stores; the function starts it again. */
-  async killAtStep (): Promise<() => Promise<void>> {
-    const at = Math.floor(Math.random() * this.#all.length)
+  async killAtStep (at = Math.floor(Math.random() * this.#all.length)): Promise<() => Promise<void>> {
     const service = this.#all[at] as ChildProcess
     const step = STEPS[Math.floor(Math.random() * STEPS.length)] ?? ''
     service.send({ step, after: 1 + Math.floor(Math.random() * 5) })
@@ -128,11 +143,12 @@ export class Services {
 
   /** Waits until every one says that it is ready. */
   async untilReady (): Promise<void> {
-    for (const url of this.urls) {
+    for (const [at, url] of this.urls.entries()) {
       const isReady = async () =>
         (await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(5000) }).catch(() => undefined))?.status === 200
       for (const end = Date.now() + PATIENCE_MS; !await isReady(); await sleep(50)) {
-        if (Date.now() > end) throw new Error(`${url} did not become ready; see ${this.#dataDir}`)
+        const hasEnded = typeof this.#all[at]?.exitCode === 'number'
+        if (hasEnded || Date.now() > end) throw new Error(`${url} did not become ready; see ${this.#dataDir}`)
       }
     }
   }
@@ -169,9 +185,10 @@ export class Services {
       DATABASE_URL: this.#stores.postgres,
       MONGODB_URL: this.#stores.mongodb,
       MONGODB_DATABASE: 'ledger',
-      ...this.#env
+      ...this.#settings.env,
+      ...(port === this.#ports.at(-1) ? this.#settings.lastEnv : {})
     }
-    const service = spawn(process.execPath, ['--import', DIE_AT_STEP, ...this.#command], {
+    const service = spawn(process.execPath, ['--import', PRELOAD, ...this.#command], {
       cwd: ROOT,
       env,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc']

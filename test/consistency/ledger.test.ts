@@ -7,6 +7,7 @@ import { brokenPromises, emptyTally, type Fact } from '../../scripts/ledger/hist
 import type { Victim } from '../../scripts/ledger/processes.ts'
 import { runRestores } from '../../scripts/ledger/restore.ts'
 import { runLedger } from '../../scripts/ledger/run.ts'
+import { noSmallDisk } from '../../scripts/ledger/small-disk.ts'
 import { readRun } from '../databases/run.ts'
 import { newFolder } from '../folder.ts'
 import { databases } from '../helper.ts'
@@ -101,9 +102,32 @@ t.test('under random writes, service, PostgreSQL and mongod are killed: every pr
     }
   })
   for (const victim of victims) {
-    t.ok(tallies[victim].acked > 0, `${victim}: something was written`)
-    t.match(tallies[victim], { lost: 0, half: 0, ghost: 0, double: 0, wrong: 0 }, lines.join('\n'))
+    const tally = tallies[victim]
+    t.ok(tally !== undefined && tally.acked > 0, `${victim}: something was written`)
+    t.match(tally, { lost: 0, half: 0, ghost: 0, double: 0, wrong: 0 }, lines.join('\n'))
   }
+})
+
+t.test('both stores stay one where a process dies in another time, commits as a role, and PostgreSQL has no room', async (t) => {
+  const dataDir = newFolder(t)
+  const victims: Victim[] = ['role', 'clock', ...(noSmallDisk() === undefined ? ['disk' as const] : [])]
+  const lines: string[] = []
+  const { tallies, leftDecisions } = await runLedger({
+    dataDir,
+    victims,
+    twoPhase: true,
+    server: path.join(readRun().built, 'server.js'),
+    writing: 500,
+    say: (line) => {
+      lines.push(line)
+    }
+  })
+  for (const victim of victims) {
+    const tally = tallies[victim]
+    t.ok(tally !== undefined && tally.acked > 0 && tally.unserved > 0, `${victim}: some were written, some were not`)
+    t.equal(tally && brokenPromises(tally), 0, lines.join('\n'))
+  }
+  t.equal(leftDecisions, 0)
 })
 
 t.test('one store alone is restored to an earlier moment: the other one loses nothing, no token lies', async (t) => {

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -6,6 +5,7 @@ import { serverAccount } from 'dev-databases'
 import pg from 'pg'
 import type { Test } from 'tap'
 import { migrate } from '../../drizzle/migrate.ts'
+import { SmallDisk } from '../../scripts/ledger/small-disk.ts'
 import { databases } from '../helper.ts'
 import { startServer } from '../process.ts'
 import { until } from '../until.ts'
@@ -15,35 +15,6 @@ import { isWell, newEmail, type Survivor } from './well.ts'
 // The database takes 8 MB when it is empty.
 const SIZE_MB = 24
 const CHUNKS = [1024, 128, 8] as const
-
-/** Mounts a file system of a few megabytes that PostgreSQL may write to. */
-function mountSmall (): { folder: string; failure: string | undefined; unmount: () => void } {
-  const folder = mkdtempSync(path.join(tmpdir(), 'tandem-disk-'))
-  const { uid = 0, gid = 0 } = serverAccount(folder) ?? {}
-  const { status, stderr, error } = spawnSync('mount', [
-    '-t',
-    'tmpfs',
-    '-o',
-    `size=${SIZE_MB}m,mode=0700,uid=${uid},gid=${gid}`,
-    'tandem-disk',
-    folder
-  ], { encoding: 'utf8' })
-  const unmount = () => {
-    if (status === 0) spawnSync('umount', [folder])
-    rmdirSync(folder)
-  }
-  return { folder, failure: status === 0 ? undefined : error?.message ?? stderr.trim(), unmount }
-}
-
-/** Why there can be no small disk here; false where there can. */
-export function noSmallDisk (): string | false {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) {
-    return 'only root on Linux can mount a small file system'
-  }
-  const { failure, unmount } = mountSmall()
-  unmount()
-  return failure === undefined ? false : `a small file system cannot be mounted: ${failure}`
-}
 
 /** Fills the tablespace of the connected database, down to the last page. */
 async function fill (client: pg.Client): Promise<void> {
@@ -69,12 +40,16 @@ async function fill (client: pg.Client): Promise<void> {
  * without room for it PostgreSQL stops.
  */
 export async function fullDisk (t: Test): Promise<void> {
-  const disk = mountSmall()
-  t.teardown(disk.unmount)
+  const folder = mkdtempSync(path.join(tmpdir(), 'tandem-disk-'))
+  const disk = SmallDisk.mount(folder, SIZE_MB, serverAccount(folder))
+  t.teardown(() => {
+    disk.unmount()
+    rmdirSync(folder)
+  })
   const server = await ownServer(t, 'postgres')
   const admin = new pg.Client({ connectionString: server.url })
   await admin.connect()
-  await admin.query(`create tablespace small location '${disk.folder}'`)
+  await admin.query(`create tablespace small location '${folder}'`)
   await admin.query('create database small tablespace small')
   await admin.end()
   const url = new URL(server.url)
