@@ -23,13 +23,17 @@ export interface ServerTimes {
   mongod: number | undefined
 }
 
-/** Starts PostgreSQL and MongoDB with their usual settings: what is measured includes their fsync. */
-export async function startServers (): Promise<Servers> {
+/**
+ * Starts PostgreSQL and MongoDB with their usual settings: what is measured includes their fsync.
+ * @param postgresFlags settings of PostgreSQL that differ, as `name=value`
+ */
+export async function startServers (postgresFlags: string[] = []): Promise<Servers> {
   const folder = mkdtempSync(path.join(tmpdir(), 'tandem-bench-'))
   const { postgres, mongodb, stop } = await startEmbedded({
     dataDir: folder,
     postgres: true,
     mongodb: true,
+    postgresFlags,
     onProgress: console.error
   })
   if (postgres === undefined || mongodb === undefined || mongodb.how === 'missing') {
