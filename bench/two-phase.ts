@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import pg from 'pg'
 import { buildService } from '../scripts/ledger/build-service.ts'
 import { startServers } from './databases.ts'
 import { measure } from './load.ts'
@@ -40,10 +41,12 @@ try {
   const start = async (name: string, flags: string[]): Promise<Running> => {
     const servers = await startServers(flags)
     ends.push(() => servers.stop())
+    const databases = await servers.make('bench')
+    await addReader(databases.DATABASE_URL)
     const command = [process.execPath, server]
     const peer = await startPeer(
       { name, what: name, command, env: ENV, missing: () => undefined },
-      await servers.make('bench')
+      databases
     )
     ends.push(() => peer.stop())
     await measure(peer, routes.write, CONNECTIONS, AMOUNT)
@@ -58,6 +61,14 @@ try {
 } finally {
   for (const end of ends.toReversed()) await end()
   rmSync(folder, { recursive: true, force: true })
+}
+
+/** Adds the user that is read. */
+async function addReader (url: string): Promise<void> {
+  const client = new pg.Client(url)
+  await client.connect()
+  await client.query("INSERT INTO users (name, email) VALUES ('read', 'read@example.com')")
+  await client.end()
 }
 
 /** Measures two in turns, so that what the machine does meets both, and prints the ratio of their times. */
