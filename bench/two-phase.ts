@@ -1,4 +1,5 @@
-// `npm run bench:two-phase [-- <rounds>]`: what routes cost where PostgreSQL prepares transactions and where it does not, in pairs, and a commit of both stores beside one whose copy follows.
+// `npm run bench:two-phase [-- <rounds>]`: what routes cost where PostgreSQL prepares transactions and where not, in
+// pairs, and a commit of both stores beside one whose copy follows.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'

@@ -10,7 +10,7 @@ const MEGABYTES = 4096
 const MOST_LOG_FILES = 100
 const FILL = "CREATE TABLE filler AS SELECT repeat('x', 100) FROM generate_series(1, 100000)"
 
-/** Makes a role that the service may set, and that may write what the service writes, but no records of two-phase commits. */
+/** Makes a role that the service may set. It may write what the service writes, but no records of two-phase commits. */
 export async function makeRole ({ url, adminUrl }: { url: string; adminUrl: string }): Promise<void> {
   const service = new URL(url).username
   await connected(adminUrl, (client) =>
