@@ -1,4 +1,5 @@
-// Random requests that write both stores, while connections die at random steps of their commits, against a model. More of it: TWO_PHASE_REQUESTS=5000 TWO_PHASE_SEED=7 npx tap test/consistency/two-phase-random.test.ts
+// Random requests that write both stores, while connections die at random steps of their commits, against a model.
+// More of it: TWO_PHASE_REQUESTS=5000 TWO_PHASE_SEED=7 npx tap test/consistency/two-phase-random.test.ts
 import diagnostics from 'node:diagnostics_channel'
 import t, { type Test } from 'tap'
 import type { App } from '../../app.ts'
