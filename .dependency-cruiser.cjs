@@ -50,7 +50,7 @@ module.exports = {
       name: 'repositories-know-no-http',
       severity: 'error',
       from: { path: '^plugins/repositories/', pathNot: '/index[.]ts$' },
-      to: { path: '^(routes|plugins/(?!repositories/|(mongo|sql)/json/|paging/page[.]ts))|node_modules/fastify(-plugin)?/' }
+      to: { path: '^(routes|plugins/(?!repositories/|(mongo|sql)/(json|lists)/|paging/(page|cursor)[.]ts))|node_modules/fastify(-plugin)?/' }
     },
     {
       name: 'routes-know-no-driver',

@@ -43,6 +43,9 @@ export function oneOf<const T extends readonly string[]> (values: T, options: Re
 /** Shape of an id inside a cursor: its one spelling, 16 digits at most, as `MAX_ID` has. */
 export const ID_IN_CURSOR = '[1-9][0-9]{0,15}'
 
+/** The same of a document. */
+export const DOCUMENT_ID_IN_CURSOR = '[0-9a-f]{24}'
+
 /** Shape of a time inside a cursor: milliseconds since 1970 in their one spelling, of the years that timestamps have. */
 export const TIME_IN_CURSOR = '(?:0|-?[1-9][0-9]{0,14})'
 
@@ -90,7 +93,8 @@ function withDefault<T extends TSchema> (schema: T): T {
   return Type.Optional(schema) as unknown as T
 }
 
-const limit = withDefault(
+/** Query parameter of a list. */
+export const LIMIT = withDefault(
   Type.Integer({
     minimum: 1,
     maximum: 100,
@@ -99,28 +103,35 @@ const limit = withDefault(
       'Items at most. A page ends early, with its `next` link, where it would be too large; with `skip` it is refused'
   })
 )
-const skip = Type.Integer({ minimum: 0, maximum: 10_000, description: 'Items to leave out; not together with `after`' })
+
+/** Query parameter of a list, optional. */
+export const SKIP = Type.Integer({
+  minimum: 0,
+  maximum: 10_000,
+  description: 'Items to leave out; not together with `after`'
+})
+
 const cursorDescription =
   'Where the page begins: taken from the `Link` header of the page before; not together with `skip`'
 
 /** Query of a list whose cursor is the id of its last row. */
 export const IdPageSchema = Type.Object({
-  limit,
-  skip: Type.Optional(skip),
+  limit: LIMIT,
+  skip: Type.Optional(SKIP),
   after: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_ID, description: cursorDescription }))
 })
 
 /** Query of a list whose cursor is text of this shape. */
 export function cursorPage (pattern: string, examples: string[]) {
   return Type.Object({
-    limit,
-    skip: Type.Optional(skip),
+    limit: LIMIT,
+    skip: Type.Optional(SKIP),
     after: Type.Optional(Type.String({ pattern, description: cursorDescription, examples }))
   })
 }
 
 /** Query of a list of documents, newest first. */
-export const DocumentPageSchema = cursorPage(`^${TIME_IN_CURSOR}_[0-9a-f]{24}$`, [
+export const DocumentPageSchema = cursorPage(`^${TIME_IN_CURSOR}_${DOCUMENT_ID_IN_CURSOR}$`, [
   '1738324800000_66f1c0a5e4b0a1b2c3d4e5f6'
 ])
 

@@ -1,16 +1,6 @@
 import { Type, type Static } from '@sinclair/typebox'
-import {
-  AmountSchema,
-  cursorPage,
-  ID_IN_CURSOR,
-  IdSchema,
-  line,
-  MAX_ID,
-  oneOf,
-  ref,
-  TIME_IN_CURSOR,
-  TimestampSchema
-} from './common.ts'
+import { AmountSchema, IdSchema, line, MAX_ID, oneOf, ref, TimestampSchema } from './common.ts'
+import { defineList } from './list.ts'
 
 const product = line(1, 200, { examples: ['Punched cards'] })
 const quantity = Type.Integer({ minimum: 1, maximum: 10_000, examples: [2] })
@@ -47,9 +37,15 @@ export const OrderCreateSchema = Type.Object({
 
 export const OrderParamsSchema = Type.Object({ id: { ...IdSchema, description: 'Id of the order' } })
 
-export const OrderListQuerySchema = Type.Object({
-  ...cursorPage(`^${TIME_IN_CURSOR}_${ID_IN_CURSOR}$`, ['1738324800000_42']).properties,
-  user_id: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_ID, description: 'Only orders of this user' }))
+export const orderList = defineList(OrderSchema, {
+  ids: 'row',
+  order: '-created_at',
+  sort: { created_at: 'date', total: 'decimal' },
+  filters: {
+    user_id: Type.Integer({ minimum: 1, maximum: MAX_ID, description: 'Only orders of this user' }),
+    status: oneOf(ORDER_STATUSES, { description: 'Only orders in this state' })
+  },
+  unique: {}
 })
 
 export type Order = Static<typeof OrderSchema>

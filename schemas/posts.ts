@@ -1,5 +1,6 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { DocumentIdSchema, DocumentPageSchema, IdSchema, line, text, TimestampSchema } from './common.ts'
+import { DocumentIdSchema, IdSchema, line, MAX_ID, text, TimestampSchema } from './common.ts'
+import { defineList } from './list.ts'
 
 const title = line(1, 200, { examples: ['On the engine'] })
 const content = text(1, 100_000, { examples: ['It weaves algebraic patterns.'] })
@@ -53,7 +54,16 @@ export const PostParamsSchema = Type.Object({ id: { ...DocumentIdSchema, descrip
 
 export const PostCategoryParamsSchema = Type.Object({ category: { ...category, description: 'As the posts have it' } })
 
-export const PostListQuerySchema = DocumentPageSchema
+export const postList = defineList(PostSchema, {
+  ids: 'document',
+  order: '-created_at',
+  sort: { created_at: 'date', title: 'text' },
+  filters: {
+    author_id: Type.Integer({ minimum: 1, maximum: MAX_ID, description: 'Only posts of this user' }),
+    category: { ...category, description: 'Only posts of this category' }
+  },
+  unique: {}
+})
 
 export type Post = Static<typeof PostSchema>
 export type PostCreate = Static<typeof PostCreateSchema>

@@ -1,5 +1,6 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { IdPageSchema, IdSchema, TimestampSchema, line, ref, text } from './common.ts'
+import { IdSchema, TimestampSchema, line, ref, text } from './common.ts'
+import { defineList } from './list.ts'
 import { PostCreateSchema, PostSchema, PostSummarySchema } from './posts.ts'
 
 const email = Type.String({ format: 'email', minLength: 3, maxLength: 254, examples: ['ada@example.com'] })
@@ -53,9 +54,12 @@ export const UserSummarySchema = Type.Object({
 
 export const UserParamsSchema = Type.Object({ id: { ...IdSchema, description: 'Id of the user' } })
 
-export const UserListQuerySchema = Type.Object({
-  ...IdPageSchema.properties,
-  email: Type.Optional(text(1, 254, { description: 'Only the user with this e-mail' }))
+export const userList = defineList(UserWithPostsSchema, {
+  ids: 'row',
+  order: 'id',
+  sort: { id: 'integer', name: 'text' },
+  filters: {},
+  unique: { email: text(1, 254, { description: 'Only the user with this e-mail' }) }
 })
 
 export type User = Static<typeof UserSchema>

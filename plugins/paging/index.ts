@@ -1,7 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { getList } from '../../schemas/list.ts'
 import { getQueryNames } from '../common/query-names.ts'
 import { runFirst } from '../common/route-hooks.ts'
+import { checkList } from './check-list.ts'
 import { reportLeftOut } from './left-out.ts'
 import type { Page } from './page.ts'
 
@@ -19,7 +21,10 @@ declare module 'fastify' {
 
 const BASE = 'http://localhost'
 
-/** Decorates `reply.page`, and refuses `skip` together with `after` on every list that takes both. */
+/**
+ * Decorates `reply.page`. Lists refuse `skip` together with `after`; those that were declared with `defineList` also
+ * filters that do not go with an order, and cursors of another one.
+ */
 export default fp(async function paging (app) {
   reportLeftOut(app)
   app.decorateReply('page', function answerPage (page) {
@@ -27,6 +32,8 @@ export default fp(async function paging (app) {
     return toReply(this, page)
   })
   app.addHook('onRoute', (route) => {
+    const list = getList(route.schema?.querystring)
+    if (list !== undefined) runFirst(route, checkList(list))
     const names = getQueryNames(route)
     if (!names.includes('skip') || !names.includes('after')) return
     runFirst(route, refuseSkipWithAfter)

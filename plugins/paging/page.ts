@@ -90,12 +90,6 @@ function toPage<Item, Cursor> (
   return { items, next: rows.length > limit && last !== undefined ? getCursor(last) : undefined }
 }
 
-/** A place in a list that is ordered by time, newest first, with the id breaking ties. */
-export interface ListPosition {
-  createdAt: Date
-  id: string
-}
-
 /**
  * The cursor of a place: `<milliseconds>_<id>`.
  * @param createdAt time of the last item
@@ -103,13 +97,4 @@ export interface ListPosition {
  */
 export function toTimestampCursor (createdAt: Date, id: string | number): string {
   return `${createdAt.getTime()}_${id}`
-}
-
-/**
- * The place of a cursor.
- * @param cursor what `toTimestampCursor` made; its shape was checked by the schema of the route
- */
-export function parseTimestampCursor (cursor: string): ListPosition {
-  const [time = '', id = ''] = cursor.split('_')
-  return { createdAt: new Date(Number(time)), id }
 }

@@ -1,9 +1,8 @@
-import { ObjectId } from 'mongodb'
-import { parseTimestampCursor, type PageRequest } from '../paging/page.ts'
+import { ObjectId, type Document } from 'mongodb'
+import type { List } from '../../schemas/list.ts'
+import type { PageQuery } from '../mongo/json/page-reader.ts'
+import { getFilters, getOrder, getPlace, toCursor, type Key, type ListRequest } from '../paging/cursor.ts'
 import type { Precondition } from './expected-version.ts'
-
-/** The order of lists, as the indexes of collections have it. */
-export const newestFirst = { created_at: -1, _id: -1 } as const
 
 /** The filter of a write that expects a version; 0 stands for documents that have none yet. */
 export function hasVersion ({ match, noneMatch }: Precondition): object {
@@ -22,18 +21,46 @@ function toStored (version: string): number | null {
   return version === '0' ? null : Number(version)
 }
 
-/** Documents to leave out at the start; a cursor wins. */
-export function getSkip ({ skip, after }: PageRequest): { skip?: number } {
-  return skip === undefined || after !== undefined ? {} : { skip }
+/**
+ * What to read of a list: its filters, the order, and where the page begins.
+ * @param list what it may be sorted and filtered by
+ * @param filter what every item must have, beside the filters of the request
+ */
+export function toPageQuery (list: List, request: ListRequest, filter: Document = {}): PageQuery {
+  const { column, isDescending } = getOrder(list, request.sort)
+  const names = getFilters(list, request)
+  const values = request as ListRequest & Record<string, unknown>
+  const field = column === 'id' ? '_id' : column
+  const direction = isDescending ? -1 : 1
+  const { skip, after } = request
+  return {
+    filter: {
+      ...filter,
+      ...Object.fromEntries(names.map((name) => [name, { $eq: values[name] }])),
+      ...behind(list, request)
+    },
+    sort: field === '_id' ? { _id: direction } : { [field]: direction, _id: direction },
+    // A cursor wins.
+    ...(skip === undefined || after !== undefined ? {} : { skip })
+  }
 }
 
-/** The filter of a page: documents after this cursor, newest first. */
-export function olderThan (after: string | undefined): object {
-  if (after === undefined) return {}
-  const { createdAt, id } = parseTimestampCursor(after)
-  // The first condition bounds the scan of the index, the second leaves out what shares the moment and came before.
-  return {
-    created_at: { $lte: createdAt },
-    $or: [{ created_at: { $lt: createdAt } }, { _id: { $lt: new ObjectId(id) } }]
+/** Makes the cursors of a list out of its items. */
+export function documentCursor<Item extends { id: string }> (list: List): (last: Item, query: PageQuery) => string {
+  return function getCursor (last, { sort }) {
+    const [[field, direction] = ['_id', 1]] = Object.entries(sort)
+    const column = field === '_id' ? 'id' : field
+    const key = (last as Item & Record<string, Key>)[column] ?? last.id
+    return toCursor(list, { column, isDescending: direction === -1 }, key, last.id)
   }
+}
+
+function behind (list: List, request: ListRequest): Document {
+  const place = getPlace(list, request)
+  if (place === undefined) return {}
+  const { column, isDescending } = getOrder(list, request.sort)
+  const [_id, next] = [new ObjectId(place.id), isDescending ? '$lt' : '$gt']
+  if (column === 'id') return { _id: { [next]: _id } }
+  // The first condition bounds the scan of the index, the second leaves out what shares the value and came before.
+  return { [column]: { [`${next}e`]: place.key }, $or: [{ [column]: { [next]: place.key } }, { _id: { [next]: _id } }] }
 }

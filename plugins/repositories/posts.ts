@@ -1,9 +1,10 @@
 import { ObjectId } from 'mongodb'
-import { PostSchema, PostSummarySchema } from '../../schemas/posts.ts'
+import { postList, PostSchema, PostSummarySchema } from '../../schemas/posts.ts'
 import { mongoPages, type Documents } from '../mongo/json/page-reader.ts'
 import { compileItem, StrangeDocumentError } from '../mongo/json/strange.ts'
-import { toTimestampCursor, type Page, type PageRequest } from '../paging/page.ts'
-import { getSkip, hasVersion, newestFirst, olderThan } from './documents.ts'
+import type { ListRequest } from '../paging/cursor.ts'
+import type { Page, PageRequest } from '../paging/page.ts'
+import { documentCursor, hasVersion, toPageQuery } from './documents.ts'
 import type { Precondition } from './expected-version.ts'
 import type { PostSummary } from './users.ts'
 
@@ -33,10 +34,15 @@ export interface NewPost {
 /** `slug: null` takes the slug away. */
 export type PostChanges = Partial<Omit<NewPost, 'slug'>> & { slug?: string | null }
 
-const getCursor = ({ created_at, id }: PostSummary) => toTimestampCursor(created_at, id)
-const readPosts = mongoPages('posts', PostSchema, getCursor)
-const readSummaries = mongoPages('posts', PostSummarySchema, getCursor)
+const readPosts = mongoPages('posts', PostSchema, documentCursor(postList))
+const readSummaries = mongoPages('posts', PostSummarySchema, documentCursor(postList))
 const toItem = compileItem(PostSchema)
+
+/** The posts of this author, of this category, or all of them. */
+export interface PostFilter {
+  author_id?: number
+  category?: string
+}
 
 export type PostRepository = ReturnType<typeof createPostRepository>
 
@@ -60,20 +66,19 @@ export function createPostRepository (db: Documents) {
       return document === null ? null : toPost(document)
     },
 
-    /** Whole posts, newest first. */
-    async list (page: PageRequest): Promise<Page<Post>> {
-      return await readPosts(db, { filter: olderThan(page.after), sort: newestFirst, ...getSkip(page) }, page.limit)
+    /** Whole posts, newest first or as asked. */
+    async list (page: ListRequest & PostFilter): Promise<Page<Post>> {
+      return await readPosts(db, toPageQuery(postList, page), page.limit)
     },
 
     /** Posts without their content, newest first; read from the index alone. */
     async summaries (page: PageRequest): Promise<Page<PostSummary>> {
-      return await readSummaries(db, { filter: olderThan(page.after), sort: newestFirst, ...getSkip(page) }, page.limit)
+      return await readSummaries(db, toPageQuery(postList, page), page.limit)
     },
 
     /** Whole posts of one category, newest first. */
     async byCategory (category: string, page: PageRequest): Promise<Page<Post>> {
-      const filter = { category, ...olderThan(page.after) }
-      return await readPosts(db, { filter, sort: newestFirst, ...getSkip(page) }, page.limit)
+      return await readPosts(db, toPageQuery(postList, page, { category }), page.limit)
     },
 
     /** Changes only the fields that are given; null when there is no such post, or not as it is expected. */

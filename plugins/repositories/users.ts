@@ -1,10 +1,10 @@
-import { and, asc, desc, eq, getTableColumns, gt, sql, type Placeholder, type SQL } from 'drizzle-orm'
+import { and, desc, eq, getTableColumns, sql, type Placeholder, type SQL, type SQLWrapper } from 'drizzle-orm'
 import type { Database, Dialect, Tables } from '../../drizzle/index.ts'
 import { PostSummarySchema } from '../../schemas/posts.ts'
-import { UserWithPostsSchema } from '../../schemas/users.ts'
-import { getRowLimit, type Page, type PageRequest } from '../paging/page.ts'
-import { textList } from '../sql/json/list.ts'
-import { sqlPages } from '../sql/json/page-reader.ts'
+import { userList, UserWithPostsSchema } from '../../schemas/users.ts'
+import type { ListRequest } from '../paging/cursor.ts'
+import type { Page } from '../paging/page.ts'
+import { sqlList } from '../sql/lists/sql-list.ts'
 import { defineQueries, type Params } from '../../drizzle/prepared/queries.ts'
 import { isExpected, toVersionLists, type Precondition, type VersionLists } from './expected-version.ts'
 
@@ -38,43 +38,27 @@ interface Changes {
   name: string | null
 }
 
-// A page of users with their posts in one statement, however many there are of either.
-function withPosts (
-  db: Database,
-  dialect: Dialect,
-  { where, limit, skip, rows }: { where?: SQL; limit?: Placeholder; skip?: Placeholder; rows: Placeholder }
-) {
-  const { users, posts } = dialect.tables
-  const { version, ...user } = getTableColumns(users)
-  let chosen = db.select(user).from(users).where(where).orderBy(asc(users.id)).$dynamic()
-  if (limit !== undefined) chosen = chosen.limit(limit)
-  if (skip !== undefined) chosen = chosen.offset(skip)
-  return textList(db, dialect, db.$with('page').as(chosen), {
-    schema: UserWithPostsSchema,
-    keys: ({ id }) => ({ id }),
-    order: ({ id }) => [asc(id)],
-    part: {
-      name: 'posts',
-      schema: PostSummarySchema,
+// A page of users with their posts is one statement, however many there are of either.
+const pages = sqlList(userList, {
+  name: 'users',
+  schema: UserWithPostsSchema,
+  table: ({ users }) => users,
+  compare: { email: hasEmail },
+  part: {
+    name: 'posts',
+    schema: PostSummarySchema,
+    from: ({ posts }) => ({
       columns: getTableColumns(posts),
       parent: posts.author_id,
       order: [desc(posts.created_at), desc(posts.id)],
-      limit: POSTS_PER_USER,
-      rows
-    }
-  })
-}
-
-const toUsers = sqlPages('users', UserWithPostsSchema, ({ id }: { id: number }) => id, { posts: PostSummarySchema })
+      limit: POSTS_PER_USER
+    })
+  }
+})
 
 const queries = defineQueries('users', (db, { users }, dialect) => {
-  const { now, fold, version: next } = dialect
+  const { now, version: next } = dialect
   const { version, ...user } = getTableColumns(users)
-
-  // E-mails are kept as they were given, and found whatever the case of their letters.
-  function hasEmail (email: Placeholder): SQL {
-    return sql`${fold(users.email)} = ${fold(email)}`
-  }
 
   // A field that is not given stays as it is.
   function changed ({ email, name }: Pick<Params<Changes>, 'email' | 'name'>) {
@@ -90,13 +74,8 @@ const queries = defineQueries('users', (db, { users }, dialect) => {
     create: ({ email, name }: Params<NewUser>) =>
       db.insert(users).values({ email, name, version: next }).returning({ ...user, version }),
     byId: ({ id }: Params<{ id: number }>) => db.select({ ...user, version }).from(users).where(eq(users.id, id)),
-    byEmail: ({ email }: Params<{ email: string }>) => db.select(user).from(users).where(hasEmail(email)),
-    list: ({ limit, skip, rows }: Params<{ limit: number; skip: number; rows: number }>) =>
-      withPosts(db, dialect, { limit, skip, rows }),
-    listAfter: ({ limit, after, rows }: Params<{ limit: number; after: number; rows: number }>) =>
-      withPosts(db, dialect, { where: gt(users.id, after), limit, rows }),
-    listByEmail: ({ email, rows }: Params<{ email: string; rows: number }>) =>
-      withPosts(db, dialect, { where: hasEmail(email), rows }),
+    byEmail: ({ email }: Params<{ email: string }>) =>
+      db.select(user).from(users).where(hasEmail(users.email, email, dialect)),
     update: ({ id, email, name }: Params<Changes>) =>
       db.update(users).set(changed({ email, name })).where(eq(users.id, id)).returning({ ...user, version }),
     updateIf: ({ id, email, name, match, noneMatch }: Params<Changes & VersionLists>) =>
@@ -118,6 +97,7 @@ export type UserRepository = ReturnType<typeof createUserRepository>
  */
 export function createUserRepository (db: Database) {
   const run = queries.on(db)
+  const readPage = pages.on(db)
   return {
     /** Stores a user; a taken e-mail violates `users_email_key`. */
     async create (user: NewUser): Promise<StoredUser> {
@@ -135,17 +115,9 @@ export function createUserRepository (db: Database) {
       return user ?? null
     },
 
-    /** Users by id, each with the newest of its posts: always one statement. */
-    async list (page: PageRequest<number> & UserFilter): Promise<Page<UserWithPosts, number>> {
-      const { skip = 0, after, email } = page
-      const limits = { limit: page.limit + 1, rows: getRowLimit(page) }
-      const rows = email !== undefined
-        ? await run.listByEmail({ email, rows: limits.rows })
-        : after === undefined
-        ? await run.list({ ...limits, skip })
-        : await run.listAfter({ ...limits, after })
-      const left = email === undefined ? rows : rows.slice(skip).filter(({ id }) => after === undefined || id > after)
-      return toUsers(left, page)
+    /** Users by id or as asked, each with the newest of its posts: always one statement. */
+    async list (page: ListRequest & UserFilter): Promise<Page<UserWithPosts>> {
+      return await readPage(page)
     },
 
     /** Changes only the fields that are given; null when there is no such user, or not as it is expected. */
@@ -163,4 +135,9 @@ export function createUserRepository (db: Database) {
       return rows.length > 0
     }
   }
+}
+
+// E-mails are kept as they were given, and found whatever the case of their letters.
+function hasEmail (column: SQLWrapper, email: Placeholder, { fold }: Dialect): SQL {
+  return sql`${fold(column)} = ${fold(email)}`
 }

@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
 import { CREATED_HEADERS, LIST_HEADERS, ref } from '../../schemas/common.ts'
 import { defineRoute } from '../../schemas/http.ts'
-import { OrderCreateSchema, OrderListQuerySchema, OrderParamsSchema, OrderSchema } from '../../schemas/orders.ts'
+import { OrderCreateSchema, orderList, OrderParamsSchema, OrderSchema } from '../../schemas/orders.ts'
 import { problems } from '../../schemas/problem.ts'
 
 const tags = ['orders']
@@ -13,9 +13,9 @@ const listOrders = defineRoute({
   schema: {
     operationId: 'listOrders',
     summary: 'List orders with their items',
-    description: 'Newest first; all, or those of one user.',
+    description: 'Newest first; all, or those of one user or in one state.',
     tags,
-    querystring: OrderListQuerySchema,
+    querystring: orderList.query,
     response: { 200: Type.Array(ref(OrderSchema), { description: 'A page of orders', headers: LIST_HEADERS }) }
   },
   handler: async function listOrders (request, reply) {

@@ -1,11 +1,11 @@
 import { Type } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
-import { CREATED_HEADERS, LIST_HEADERS, NoContentSchema, ref } from '../../schemas/common.ts'
+import { CREATED_HEADERS, DocumentPageSchema, LIST_HEADERS, NoContentSchema, ref } from '../../schemas/common.ts'
 import { defineRoute } from '../../schemas/http.ts'
 import {
   PostCategoryParamsSchema,
   PostCreateSchema,
-  PostListQuerySchema,
+  postList,
   PostParamsSchema,
   PostSchema,
   PostSummarySchema,
@@ -24,9 +24,9 @@ const listPosts = defineRoute({
   schema: {
     operationId: 'listPosts',
     summary: 'List posts',
-    description: 'Whole posts, newest first.',
+    description: 'Whole posts, newest first; all, or those of one author or category.',
     tags,
-    querystring: PostListQuerySchema,
+    querystring: postList.query,
     response: { 200: Type.Array(ref(PostSchema), { description: 'A page of posts', headers: LIST_HEADERS }) }
   },
   handler: async function listPosts (request, reply) {
@@ -42,7 +42,7 @@ const listPostSummaries = defineRoute({
     summary: 'List posts without their content',
     description: 'Newest first. The content stays in the database.',
     tags,
-    querystring: PostListQuerySchema,
+    querystring: DocumentPageSchema,
     response: { 200: Type.Array(ref(PostSummarySchema), { description: 'A page of summaries', headers: LIST_HEADERS }) }
   },
   handler: async function listPostSummaries (request, reply) {
@@ -59,7 +59,7 @@ const listPostsByCategory = defineRoute({
     description: 'Whole posts, newest first; empty for a category nobody has used.',
     tags,
     params: PostCategoryParamsSchema,
-    querystring: PostListQuerySchema,
+    querystring: DocumentPageSchema,
     response: { 200: Type.Array(ref(PostSchema), { description: 'A page of posts', headers: LIST_HEADERS }) }
   },
   handler: async function listPostsByCategory (request, reply) {

@@ -5,7 +5,7 @@ import { defineRoute } from '../../schemas/http.ts'
 import { problems } from '../../schemas/problem.ts'
 import {
   UserCreateSchema,
-  UserListQuerySchema,
+  userList,
   UserParamsSchema,
   UserSchema,
   UserSummarySchema,
@@ -27,7 +27,7 @@ const listUsers = defineRoute({
     summary: 'List users with their posts',
     description: 'By id. The posts come from a copy in the SQL database that follows MongoDB within seconds.',
     tags,
-    querystring: UserListQuerySchema,
+    querystring: userList.query,
     response: { 200: Type.Array(ref(UserWithPostsSchema), { description: 'A page of users', headers: LIST_HEADERS }) }
   },
   handler: async function listUsers (request, reply) {

@@ -9,7 +9,7 @@ import { routeTestFile } from './templates/route-test.ts'
 import { routeFile } from './templates/route.ts'
 import { schemaFile } from './templates/schema.ts'
 import { sqlRepositoryFile } from './templates/sql-repository.ts'
-import { constraints, getDrizzleNames, getRuleNames, rules, table } from './templates/table.ts'
+import { constraints, getColumnNames, getDrizzleNames, getRuleNames, rules, table } from './templates/table.ts'
 
 /** Files by their path in the repository, and what they are to hold. */
 export type Files = Map<string, string>
@@ -72,7 +72,7 @@ function addTable (text: string, resource: Resource, dialect: 'postgres' | 'sqli
     getDrizzleNames(resource, dialect),
     `drizzle-orm/${dialect === 'postgres' ? 'pg' : dialect}-core`
   )
-  const withColumns = addImport(imported, ['createdAt', 'id'], `./columns/${dialect}.ts`)
+  const withColumns = addImport(imported, getColumnNames(resource, dialect), `./columns/${dialect}.ts`)
   const withRules = rules(resource).length === 0 ? withColumns : addImport(withColumns, ['rules'], './rules.ts')
   return insertBefore(withRules, 'export const outbox =', table(resource, dialect))
 }

@@ -257,7 +257,7 @@ t.test('a parameter that the route does not know is refused, with those it does'
     errors: [{
       pointer: '/userid',
       in: 'query',
-      detail: 'is not a known parameter; known are limit, skip, after, user_id'
+      detail: 'is not a known parameter; known are limit, skip, after, sort, user_id, status'
     }]
   })
   for (

@@ -191,7 +191,7 @@ t.test('cursors visit every post once, also where moments are shared', async (t)
 
 t.test('lists are read in the order of their index', async (t) => {
   const { db, commands } = await openMongo(t)
-  await addPosts(db, Array.from({ length: 500 }, (_, n) => ({ category: `c${n % 5}` })))
+  await addPosts(db, Array.from({ length: 500 }, (_, n) => ({ category: `c${n % 5}`, author_id: 1 + n % 7 })))
   const explain = async (read: () => Promise<unknown>) => {
     commands.length = 0
     await read()
@@ -201,12 +201,27 @@ t.test('lists are read in the order of their index', async (t) => {
   }
   const posts = createPostRepository(db)
   const next = (await posts.byCategory('c1', { limit: 10 })).next ?? ''
+  const declared: Array<[string, object, string]> = []
+  for (
+    const [request, index] of [
+      [{ sort: 'created_at' }, 'posts_created_at_idx'],
+      [{ sort: 'title' }, 'posts_title_idx'],
+      [{ sort: '-title' }, 'posts_title_idx'],
+      [{ author_id: 1 }, 'posts_author_id_created_at_idx'],
+      [{ category: 'c1', sort: 'created_at' }, 'posts_category_created_at_idx']
+    ] as const
+  ) {
+    const name = JSON.stringify(request)
+    declared.push([name, request, index])
+    declared.push([`${name} after`, { ...request, after: (await posts.list({ limit: 50, ...request })).next }, index])
+  }
   for (
     const [name, read, index] of [
       ['list', () => posts.list({ limit: 10 }), 'posts_created_at_idx'],
       ['list after', () => posts.list({ limit: 10, after: next }), 'posts_created_at_idx'],
       ['by category', () => posts.byCategory('c1', { limit: 10 }), 'posts_category_created_at_idx'],
-      ['by category after', () => posts.byCategory('c1', { limit: 10, after: next }), 'posts_category_created_at_idx']
+      ['by category after', () => posts.byCategory('c1', { limit: 10, after: next }), 'posts_category_created_at_idx'],
+      ...declared.map(([name, request, index]) => [name, () => posts.list({ limit: 10, ...request }), index] as const)
     ] as const
   ) {
     const plan = await explain(read)

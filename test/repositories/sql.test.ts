@@ -103,7 +103,7 @@ t.test('users: pages by skip, by cursor and by e-mail', async (t) => {
     const users = createUserRepository(db)
     const ids = await addUsers(db, 5)
     await addPosts(db, ids[1] ?? 0, 3)
-    const seen = await pages<{ id: number }, number>((after) =>
+    const seen = await pages<{ id: number }, string>((after) =>
       users.list({ limit: 2, ...(after === undefined ? {} : { after }) })
     )
     t.strictSame(seen.map((page) => page.map(({ id }) => id)), [ids.slice(0, 2), ids.slice(2, 4), ids.slice(4)], kind)
@@ -113,7 +113,7 @@ t.test('users: pages by skip, by cursor and by e-mail', async (t) => {
     const found = await users.list({ limit: 10, email: '2@example.com' })
     t.match(found, { items: [{ id: ids[1], posts: { length: 3 } }], next: undefined })
     t.strictSame((await users.list({ limit: 10, email: '2@example.com', skip: 1 })).items, [])
-    t.strictSame((await users.list({ limit: 10, email: '2@example.com', after: ids[1] ?? 0 })).items, [])
+    t.strictSame((await users.list({ limit: 10, email: '2@example.com', after: String(ids[1]) })).items, [])
     t.strictSame((await users.list({ limit: 10, email: 'nobody@example.com' })).items, [])
   }
 })

@@ -83,12 +83,32 @@ t.test('a resource of each kind adds its files, and its lines to what is there',
     'routes/widgets/index.ts',
     'test/routes/widgets.test.ts'
   ])
+  t.match(sql.added.get('schemas/widgets.ts'), "sort: { id: 'integer', name: 'text', weight: 'decimal' }")
+  t.match(sql.added.get('schemas/widgets.ts'), 'unique: { name: fields.name }')
+  t.match(
+    sql.changed.get('drizzle/postgres.ts'),
+    "index('widgets_name_idx').on(byCharacter(widget.name), widget.id)",
+    'an index for what is declared'
+  )
+  t.match(
+    sql.changed.get('drizzle/sqlite.ts'),
+    "index('widgets_weight_idx').on(byLength(widget.weight), widget.weight, widget.id)"
+  )
   t.match(sql.changed.get('drizzle/postgres.ts'), 'weight: numeric({ precision: 5, scale: 3 }).notNull()')
   t.match(sql.changed.get('drizzle/sqlite.ts'), "sold: integer({ mode: 'boolean' }).notNull()")
   t.match(sql.changed.get('drizzle/constraints.ts'), /widgets_name_key: .*'Widget with this name already exists'/)
   t.match(sql.changed.get('plugins/repositories/index.ts'), /inSql = \{[^}]*widgets: createWidgetRepository/)
 
-  const mongo = planFiles(root, parseResource(['widgets', 'name:text:unique', '--store', 'mongo']))
+  const mongo = planFiles(root, parseResource(['widgets', 'name:text:unique', 'price:decimal', '--store', 'mongo']))
+  t.match(
+    mongo.added.get('schemas/widgets.ts'),
+    "sort: { created_at: 'date', name: 'text' }",
+    'a decimal is text there'
+  )
+  t.match(
+    mongo.added.get('plugins/mongo/collections/widgets.ts'),
+    "{ name: 'widgets_name_idx', key: { name: 1, _id: 1 } }"
+  )
   t.ok(mongo.added.has('plugins/mongo/collections/widgets.ts'))
   t.strictSame([...mongo.changed.keys()], ['plugins/repositories/index.ts'])
   t.match(mongo.changed.get('plugins/repositories/index.ts'), /inMongo = \{[^}]*widgets: createWidgetRepository/)

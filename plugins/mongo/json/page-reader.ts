@@ -31,7 +31,7 @@ interface List<Item> {
   projection: Record<string, 1>
   toJson: ReturnType<typeof compileBatch>
   toItem: ReturnType<typeof compileItem>
-  getCursor: (last: Item) => string
+  getCursor: (last: Item, query: PageQuery) => string
 }
 
 /** Where in a page to read: documents left out beyond those of `skip`, and how many are wanted. */
@@ -60,12 +60,12 @@ const PASSING = new Set<unknown>([91, 189, 10_107, 11_600, 11_602, 13_435, 13_43
  * by itself, and when a page does not fit into one reply of 16 MB.
  * @param collection name of the collection
  * @param schema what an item looks like to a client; `id` is the document's `_id`
- * @param getCursor makes the cursor that follows an item
+ * @param getCursor makes the cursor that follows an item of this page
  */
 export function mongoPages<T extends TObject> (
   collection: string,
   schema: T,
-  getCursor: (last: Static<T>) => string
+  getCursor: (last: Static<T>, query: PageQuery) => string
 ): Reader<Static<T>> {
   const names = Object.keys(schema.properties)
   const list: List<Static<T>> = {
@@ -116,7 +116,7 @@ async function readRaw<Item> (
       return (JSON.parse(json) as object[]).map((item) => revive<Item>(item, list.dates))
     },
     next: hasMore && last !== undefined
-      ? list.getCursor(revive<Item>(JSON.parse(last) as object, list.dates))
+      ? list.getCursor(revive<Item>(JSON.parse(last) as object, list.dates), query)
       : undefined
   }
   return { page, strange, hasMore }
@@ -182,7 +182,7 @@ async function readDecoded<Item> (
     return { page: TOO_LARGE as unknown as Page<Item>, strange, hasMore }
   }
   const last = items.at(-1)
-  return { page: { items, next: hasMore && last !== undefined ? getCursor(last) : undefined }, strange, hasMore }
+  return { page: { items, next: hasMore && last !== undefined ? getCursor(last, query) : undefined }, strange, hasMore }
 }
 
 /** Whether the client counts items (`skip`), so that a page that ends early would hide some. */

@@ -3,7 +3,7 @@ import { toRowPage, type Page, type PageRequest } from '../../paging/page.ts'
 import type { TextRow } from './list.ts'
 
 /** What becomes of the rows of a page. */
-type Reader<Item, Keys, Cursor> = (rows: Array<TextRow<Keys>>, page: PageRequest<Cursor>) => Page<Item, Cursor>
+type Reader<Item, Keys, Cursor, Request> = (rows: Array<TextRow<Keys>>, page: Request) => Page<Item, Cursor>
 
 const REASON = 'it holds a value that JSON has no word for, such as an instant before the year 1'
 
@@ -12,21 +12,26 @@ const REASON = 'it holds a value that JSON has no word for, such as an instant b
  * decided that lists from SQL are text; an object is made of it only where somebody asks for `items`.
  * @param table name of the table, for the log
  * @param schema what an item looks like to a client
- * @param getCursor makes the cursor that follows an item
+ * @param getCursor makes the cursor that follows an item, for what was asked
  * @param inner what the lists in an item hold, by field
  * @returns takes the rows and what was asked for. A row that cannot be told is left out and named, and takes a place of
  * the page
  */
-export function sqlPages<T extends TObject, Keys extends { id: unknown }, Cursor> (
+export function sqlPages<
+  T extends TObject,
+  Keys extends { id: unknown },
+  Cursor,
+  Request extends PageRequest<Cursor> = PageRequest<Cursor>
+> (
   table: string,
   schema: T,
-  getCursor: (last: Keys) => Cursor,
+  getCursor: (last: Keys, page: Request) => Cursor,
   inner: Record<string, TObject> = {}
-): Reader<Static<T>, Keys, Cursor> {
+): Reader<Static<T>, Keys, Cursor, Request> {
   const revive = compileReviver(schema, inner)
   return function toTextPage (rows, page) {
     const count = rows.reduce((sum, row) => sum + row.rows, 0)
-    const { items: chosen, next, isTooLarge } = toRowPage(rows, count, page, getCursor)
+    const { items: chosen, next, isTooLarge } = toRowPage(rows, count, page, (last) => getCursor(last, page))
     if (isTooLarge === true) return { items: [], next, isTooLarge }
     const json = `[${chosen.flatMap((row) => row.json ?? []).join(',')}]`
     const strange = chosen.filter((row) => row.json === null)

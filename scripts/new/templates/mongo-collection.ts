@@ -1,6 +1,7 @@
 import type { Field } from '../fields.ts'
 import { capitalize } from '../names.ts'
 import type { Resource } from '../resource.ts'
+import { getSorted } from './list.ts'
 import { uniqueDetail } from './table.ts'
 
 /** `plugins/mongo/collections/<resource>.ts`. */
@@ -40,9 +41,11 @@ ${fields.map((field) => `        ${field.name}: ${toRule(field)},`).join('\n')}
 `
 }
 
-function indexes ({ table, words, fields }: Resource): string[] {
+function indexes (resource: Resource): string[] {
+  const { table, words, fields } = resource
   return [
     `    { name: '${table}_created_at_idx', key: { created_at: -1, _id: -1 } }`,
+    ...getSorted(resource).map(({ name }) => `    { name: '${table}_${name}_idx', key: { ${name}: 1, _id: 1 } }`),
     ...fields.filter(({ isUnique }) => isUnique).map((field) =>
       `    {
       name: '${table}_${field.name}_key',

@@ -1,15 +1,16 @@
 import { capitalize, withArticle } from '../names.ts'
 import type { Resource } from '../resource.ts'
-import { missing, newAndChanges, violations } from './types.ts'
+import { filterType, missing, newAndChanges, violations } from './types.ts'
 
 /** `plugins/repositories/<resource>.ts` of a resource in MongoDB. */
 export function mongoRepositoryFile (resource: Resource): string {
-  const { file, table, type, types, words } = resource
+  const { file, table, one, type, types, words } = resource
   return `import { ObjectId } from 'mongodb'
-import { ${type}Schema } from '../../schemas/${file}.ts'
+import { ${one}List, ${type}Schema } from '../../schemas/${file}.ts'
 import { mongoPages, type Documents } from '../mongo/json/page-reader.ts'
-import { toTimestampCursor, type Page, type PageRequest } from '../paging/page.ts'
-import { getSkip, hasVersion, newestFirst, olderThan } from './documents.ts'
+import type { ListRequest } from '../paging/cursor.ts'
+import type { Page } from '../paging/page.ts'
+import { documentCursor, hasVersion, toPageQuery } from './documents.ts'
 import type { Precondition } from './expected-version.ts'
 
 ${newAndChanges(resource)}
@@ -25,7 +26,7 @@ export interface ${type}Document extends New${type} {
 export type ${type} = Omit<${type}Document, '_id' | 'version'> & { id: string }
 export type Stored${type} = ${type} & { version: number }
 
-const read${types} = mongoPages('${table}', ${type}Schema, ({ created_at, id }) => toTimestampCursor(created_at, id))
+const read${types} = mongoPages('${table}', ${type}Schema, documentCursor(${one}List))
 
 ${repository(resource)}`
 }
@@ -68,9 +69,9 @@ function createAndRead (resource: Resource): string {
       return document === null ? null : to${type}(document)
     },
 
-    /** ${capitalize(pluralWords)}, newest first. */
-    async list (page: PageRequest): Promise<Page<${type}>> {
-      return await read${types}(db, { filter: olderThan(page.after), sort: newestFirst, ...getSkip(page) }, page.limit)
+    /** ${capitalize(pluralWords)}, newest first or as asked. */
+    async list (page: ListRequest${filterType(resource)}): Promise<Page<${type}>> {
+      return await read${types}(db, toPageQuery(${one}List, page), page.limit)
     },`
 }
 

@@ -1,6 +1,7 @@
 import type { Field } from '../fields.ts'
 import { capitalize } from '../names.ts'
 import type { Resource } from '../resource.ts'
+import { getFiltered, getSorted } from './list.ts'
 import { uniqueDetail } from './table.ts'
 
 /** `test/routes/<resource>.test.ts`. */
@@ -114,7 +115,8 @@ function deleteTest ({ file, type }: Resource): string {
 `
 }
 
-function listTest ({ file, type, store }: Resource): string {
+function listTest (resource: Resource): string {
+  const { file, type, store } = resource
   const order = store === 'sql' ? 'one.id - other.id' : 'other.id.localeCompare(one.id)'
   const name = store === 'sql' ? 'by id' : 'newest first'
   const cursors = store === 'sql' ? ['x', '0'] : ['x', '1']
@@ -124,13 +126,48 @@ function listTest ({ file, type, store }: Resource): string {
     t.strictSame(all.toSorted((one, other) => ${order}), all, '${name}')
     t.strictSame((await readPages<${type}>(service, '/${file}?limit=2')).flat(), all, 'pages show the same')
     t.strictSame((await get('/${file}?limit=2&skip=1')).json(), all.slice(1, 3))
-    for (const query of ['limit=0', 'limit=101', ${
+${sortTest(resource)}${filterTest(resource)}    for (const query of ['limit=0', 'limit=101', ${
     cursors.map((cursor) => `'after=${cursor}'`).join(', ')
-  }, 'other=1']) {
+  }, 'other=1', 'sort=updated_at']) {
       isProblem(t, await get(\`/${file}?\${query}\`), 400)
     }
   })
 `
+}
+
+function sortTest (resource: Resource): string {
+  const { file, type } = resource
+  const sorted = getSorted(resource)
+  if (sorted.length === 0) return ''
+  const numbers = sorted.filter(({ type }) => type !== 'text').map(({ name }) => name)
+  return `    for (const sort of [${sorted.map(({ name }) => `'${name}'`).join(', ')}] as const) {
+      const sorted = (await readPages<${type}>(service, \`/${file}?limit=2&sort=\${sort}\`)).flat()
+      t.equal(new Set(sorted.map(({ id }) => id)).size, all.length, 'each of them once')
+      t.strictSame((await get(\`/${file}?sort=-\${sort}\`)).json(), sorted.toReversed())
+${
+    numbers.length === 0
+      ? ''
+      : `      const values = sorted.map((one) => Number(one[sort]))
+      ${
+        numbers.length === sorted.length ? '' : `if (${numbers.map((name) => `sort === '${name}'`).join(' || ')}) `
+      }t.strictSame(values, values.toSorted((one, other) => one - other), 'as numbers')
+`
+  }    }
+`
+}
+
+function filterTest (resource: Resource): string {
+  return getFiltered(resource).map(({ name }) =>
+    `    const by${
+      capitalize(toCamel(name))
+    } = \`/${resource.file}?${name}=\${encodeURIComponent(String(all[0]?.${name}))}\`
+    t.strictSame((await get(by${capitalize(toCamel(name))})).json(), all.slice(0, 1))
+`
+  ).join('')
+}
+
+function toCamel (name: string): string {
+  return name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())
 }
 
 function varies (field: Field): boolean {

@@ -20,14 +20,14 @@ export default async function ${name} (app: FastifyInstance): Promise<void> {
 `
 }
 
-function imports ({ file, type }: Resource): string {
+function imports ({ file, type, one }: Resource): string {
   return `import { Type } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
 import { CREATED_HEADERS, LIST_HEADERS, NoContentSchema, ref } from '../../schemas/common.ts'
 import { defineRoute } from '../../schemas/http.ts'
 import {
   ${type}CreateSchema,
-  ${type}ListQuerySchema,
+  ${one}List,
   ${type}ParamsSchema,
   ${type}Schema,
   ${type}UpdateSchema
@@ -48,7 +48,7 @@ function on ({ many, store }: Resource): string {
 }
 
 function list (resource: Resource): string {
-  const { type, types, store, pluralWords } = resource
+  const { type, types, one, store, pluralWords } = resource
   return `const list${types} = defineRoute({
   method: 'GET',
   url: '',
@@ -57,7 +57,7 @@ function list (resource: Resource): string {
     summary: 'List ${pluralWords}',
     description: '${store === 'sql' ? 'By id.' : 'Newest first.'}',
     tags,
-    querystring: ${type}ListQuerySchema,
+    querystring: ${one}List.query,
     response: { 200: Type.Array(ref(${type}Schema), { description: 'A page of ${pluralWords}', headers: LIST_HEADERS }) }
   },
   handler: async function list${types} (request, reply) {

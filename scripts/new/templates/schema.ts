@@ -1,14 +1,17 @@
 import type { Field } from '../fields.ts'
 import { withArticle } from '../names.ts'
 import type { Resource } from '../resource.ts'
+import { listDeclaration } from './list.ts'
 
 /** `schemas/<resource>.ts`. */
-export function schemaFile ({ store, type, words, fields }: Resource): string {
-  const [id, page] = store === 'sql' ? ['IdSchema', 'IdPageSchema'] : ['DocumentIdSchema', 'DocumentPageSchema']
-  const helpers = [id, page, 'TimestampSchema', ...fields.flatMap(getHelper)]
+export function schemaFile (resource: Resource): string {
+  const { store, type, words, fields } = resource
+  const id = store === 'sql' ? 'IdSchema' : 'DocumentIdSchema'
+  const helpers = [id, 'TimestampSchema', ...fields.flatMap(getHelper)]
   const names = [...new Set(helpers)].toSorted((one, other) => one.localeCompare(other, 'en'))
   return `import { Type, type Static } from '@sinclair/typebox'
 import { ${names.join(', ')} } from './common.ts'
+import { defineList } from './list.ts'
 
 const fields = {
 ${fields.map((field) => `  ${field.name}: ${toSchema(field)}`).join(',\n')}
@@ -32,7 +35,7 @@ export const ${type}UpdateSchema = Type.Partial(Type.Object(fields), {
 
 export const ${type}ParamsSchema = Type.Object({ id: ${id} })
 
-export const ${type}ListQuerySchema = ${page}
+${listDeclaration(resource)}
 
 export type ${type} = Static<typeof ${type}Schema>
 export type ${type}Create = Static<typeof ${type}CreateSchema>

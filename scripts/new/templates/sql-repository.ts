@@ -1,17 +1,17 @@
 import { capitalize, withArticle } from '../names.ts'
 import type { Resource } from '../resource.ts'
-import { missing, newAndChanges, violations } from './types.ts'
+import { filterType, missing, newAndChanges, violations } from './types.ts'
 
 /** `plugins/repositories/<resource>.ts` of a resource in SQL. */
 export function sqlRepositoryFile (resource: Resource): string {
-  const { file, many, type, words } = resource
-  return `import { and, asc, eq, getTableColumns, gt, param, sql, type Placeholder, type SQL } from 'drizzle-orm'
-import type { Database, Dialect, Tables } from '../../drizzle/index.ts'
+  const { file, one, many, type, words } = resource
+  return `import { and, eq, getTableColumns, param, sql } from 'drizzle-orm'
+import type { Database, Tables } from '../../drizzle/index.ts'
 import { defineQueries, type Params } from '../../drizzle/prepared/queries.ts'
-import { ${type}Schema } from '../../schemas/${file}.ts'
-import type { Page, PageRequest } from '../paging/page.ts'
-import { textList } from '../sql/json/list.ts'
-import { sqlPages } from '../sql/json/page-reader.ts'
+import { ${one}List, ${type}Schema } from '../../schemas/${file}.ts'
+import type { ListRequest } from '../paging/cursor.ts'
+import type { Page } from '../paging/page.ts'
+import { sqlList } from '../sql/lists/sql-list.ts'
 import { isExpected, toVersionLists, type Precondition, type VersionLists } from './expected-version.ts'
 
 /** ${
@@ -31,21 +31,8 @@ ${queries(resource)}
 ${repository(resource)}`
 }
 
-function page ({ many, type }: Resource): string {
-  return `// A page as JSON text, written by the database.
-function page (
-  db: Database,
-  dialect: Dialect,
-  { where, limit, skip }: { where?: SQL; limit: Placeholder; skip?: Placeholder }
-) {
-  const { ${many} } = dialect.tables
-  const chosen = db.select().from(${many}).where(where).orderBy(asc(${many}.id)).limit(limit).$dynamic()
-  return textList(db, dialect, db.$with('page').as(skip === undefined ? chosen : chosen.offset(skip)), {
-    schema: ${type}Schema,
-    keys: ({ id }) => ({ id }),
-    order: ({ id }) => [asc(id)]
-  })
-}`
+function page ({ table, many, one, type }: Resource): string {
+  return `const pages = sqlList(${one}List, { name: '${table}', schema: ${type}Schema, table: ({ ${many} }) => ${many} })`
 }
 
 function queries ({ table, many, type, fields }: Resource): string {
@@ -70,9 +57,6 @@ ${
     create: (given: Params<New${type}>) =>
       db.insert(${many}).values({ ${fields.map(({ name }) => `${name}: given.${name}`).join(', ')} }).returning(),
     byId: ({ id }: Params<{ id: number }>) => db.select().from(${many}).where(eq(${many}.id, id)),
-    list: ({ limit, skip }: Params<{ limit: number; skip: number }>) => page(db, dialect, { limit, skip }),
-    listAfter: ({ limit, after }: Params<{ limit: number; after: number }>) =>
-      page(db, dialect, { where: gt(${many}.id, after), limit }),
     update: (changes: Params<Changes>) =>
       db.update(${many}).set(changed(changes)).where(eq(${many}.id, changes.id)).returning(),
     updateIf: (changes: Params<Changes & VersionLists>) =>
@@ -87,10 +71,8 @@ ${
 }
 
 function repository (resource: Resource): string {
-  const { table, type, pluralWords } = resource
-  return `const toPage = sqlPages('${table}', ${type}Schema, ({ id }: { id: number }) => id)
-
-export type ${type}Repository = ReturnType<typeof create${type}Repository>
+  const { type, pluralWords } = resource
+  return `export type ${type}Repository = ReturnType<typeof create${type}Repository>
 
 /**
  * ${capitalize(pluralWords)} in the SQL database.
@@ -98,6 +80,7 @@ export type ${type}Repository = ReturnType<typeof create${type}Repository>
  */
 export function create${type}Repository (db: Database) {
   const run = queries.on(db)
+  const readPage = pages.on(db)
   return {
 ${createAndRead(resource)}
 
@@ -120,12 +103,9 @@ function createAndRead (resource: Resource): string {
       return ${one} ?? null
     },
 
-    /** ${capitalize(pluralWords)} by id. */
-    async list ({ limit, skip = 0, after }: PageRequest<number>): Promise<Page<${type}, number>> {
-      const rows = after === undefined
-        ? await run.list({ limit: limit + 1, skip })
-        : await run.listAfter({ limit: limit + 1, after })
-      return toPage(rows, { limit })
+    /** ${capitalize(pluralWords)} by id, or as asked. */
+    async list (page: ListRequest${filterType(resource)}): Promise<Page<${type}>> {
+      return await readPage(page)
     },`
 }
 

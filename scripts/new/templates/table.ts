@@ -1,17 +1,23 @@
 import type { Field } from '../fields.ts'
 import { capitalize } from '../names.ts'
 import type { Resource } from '../resource.ts'
+import { getSorted } from './list.ts'
 
 type Dialect = 'postgres' | 'sqlite'
 
 /** The table of a resource, for `drizzle/postgres.ts` and `drizzle/sqlite.ts`. */
 export function table (resource: Resource, dialect: Dialect): string {
   const { many, table: name, fields, pluralWords } = resource
-  const one = ['check', 'rule', 'rules', 'uniqueIndex'].includes(resource.one) ? 'row' : resource.one
+  const one = ['byCharacter', 'byLength', 'check', 'index', 'rule', 'rules', 'uniqueIndex'].includes(resource.one)
+    ? 'row'
+    : resource.one
   const call = dialect === 'postgres' ? 'pgTable' : 'sqliteTable'
   const rules = [
     ...fields.filter(({ isUnique }) => isUnique).map(({ name: field }) =>
       `uniqueIndex('${name}_${field}_key').on(${one}.${field})`
+    ),
+    ...getSorted(resource).map((field) =>
+      `index('${name}_${field.name}_idx').on(${toTerms(field, one, dialect)}, ${one}.id)`
     ),
     ...fields.filter(isChecked).map(({ name: field }) => {
       const rule = `${name}_${field}_check`
@@ -30,14 +36,29 @@ ${fields.map((field) => `  ${field.name}: ${toColumn(field, dialect)}.notNull(),
 }
 
 /** What the columns and rules of a resource need of Drizzle. */
-export function getDrizzleNames ({ fields }: Resource, dialect: Dialect): string[] {
+export function getDrizzleNames (resource: Resource, dialect: Dialect): string[] {
+  const { fields } = resource
   const types = fields.map((field) => /^\w+/.exec(toColumn(field, dialect))?.[0] ?? '')
   return [
     ...types,
     ...(dialect === 'postgres' ? ['bigint'] : ['integer']),
     ...(fields.some(({ isUnique }) => isUnique) ? ['uniqueIndex'] : []),
+    ...(getSorted(resource).length > 0 ? ['index'] : []),
     ...(fields.some(isChecked) ? ['check'] : [])
   ]
+}
+
+/** What they need of `drizzle/columns/`. */
+export function getColumnNames (resource: Resource, dialect: Dialect): string[] {
+  const types = getSorted(resource).map(({ type }) => type)
+  const helper = dialect === 'postgres' ? ['text', 'byCharacter'] as const : ['decimal', 'byLength'] as const
+  return ['createdAt', 'id', ...(types.includes(helper[0]) ? [helper[1]] : [])]
+}
+
+// The terms that a list is ordered by, before the id.
+function toTerms ({ name, type }: Field, one: string, dialect: Dialect): string {
+  if (type === 'text' && dialect === 'postgres') return `byCharacter(${one}.${name})`
+  return type === 'decimal' && dialect === 'sqlite' ? `byLength(${one}.${name}), ${one}.${name}` : `${one}.${name}`
 }
 
 /** Entries of `drizzle/rules.ts`. */

@@ -1,6 +1,7 @@
 import { withArticle } from '../names.ts'
 import type { Field } from '../fields.ts'
 import type { Resource } from '../resource.ts'
+import { getFiltered } from './list.ts'
 
 /** The types that a repository tells its callers about. */
 export function newAndChanges ({ type, fields }: Resource): string {
@@ -21,6 +22,12 @@ export function violations ({ table, words, fields }: Resource): string {
     `${withArticle('taken')} ${name.replaceAll('_', ' ')} violates \`${table}_${name}_key\``
   )
   return `Stores ${withArticle(words)}${unique.length === 0 ? '' : `; ${unique.join(', ')}`}.`
+}
+
+/** What `list` takes beside a page: `Pick<NewProduct, 'name'>`, partial; nothing without filters. */
+export function filterType (resource: Resource): string {
+  const names = getFiltered(resource).map(({ name }) => `'${name}'`)
+  return names.length === 0 ? '' : ` & Partial<Pick<New${resource.type}, ${names.join(' | ')}>>`
 }
 
 function toType ({ type }: Field): string {
