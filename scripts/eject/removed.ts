@@ -11,6 +11,7 @@ const EXAMPLE = new RegExp(`^(${
     'plugins/projections/(copy-posts|copy-users|dead-authors|post-counts|post-row|posts-table|posts-to-sql|user-document|users-to-mongo)\\.ts',
     'drizzle/migrations/',
     'bench/',
+    'examples/client/shop\\.ts',
     'scripts/(ledger|ha|faults|eject)[/.]',
     'test/(faults|scripts/eject)',
     'docs/(faults|performance|start-your-own|try-it|tour)\\.',
