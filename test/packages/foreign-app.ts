@@ -13,7 +13,7 @@ const root = path.join(import.meta.dirname, '../..')
 export const env = { ...process.env, NODE_OPTIONS: '' }
 
 /** Packages of this repository, by their folder. */
-export type Ours = 'transaction' | 'outbox' | 'change-stream'
+export type Ours = 'transaction' | 'outbox' | 'change-stream' | 'dev-databases'
 /** Where others' packages are found; the first that has one is taken. */
 const ROOT_MODULES = [path.join(root, 'node_modules')]
 
@@ -55,7 +55,7 @@ export async function foreignApp (
 ): Promise<ForeignApp> {
   const folder = newFolder(t)
   for (const name of ours) {
-    const installed = path.join(folder, 'node_modules', `fastify-${name}`)
+    const installed = path.join(folder, 'node_modules', name === 'dev-databases' ? name : `fastify-${name}`)
     mkdirSync(installed, { recursive: true })
     await run('tar', ['-xzf', await pack(name), '-C', installed, '--strip-components=1'])
   }

@@ -21,6 +21,15 @@ let uploads = ''
 export const recipes: Record<string, Recipe> = {
   kysely: {},
   knex: {},
+  typeorm: {
+    async play (t, { send }, notes) {
+      t.equal((await send('POST', '/notes', { first: 'one' })).status, 409)
+      t.same(await notes(), [], 'what was answered with 409 is not there')
+      t.same(await send('POST', '/notes', { first: 'one', second: 'two' }), { status: 201, body: { stored: 2 } })
+      t.same(await notes(), ['one', 'two'], 'and nothing of a savepoint that was rolled back')
+      t.same((await send('GET', '/notes')).body, [{ text: 'one' }, { text: 'two' }])
+    }
+  },
   graphql: {
     async play (t, { send }, notes) {
       const add = (...texts: string[]) =>

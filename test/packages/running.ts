@@ -9,6 +9,8 @@ export interface Running {
   origin: string
   /** Resolves to status and body; a body that is JSON is parsed. */
   send: (method: string, path: string, body?: unknown) => Promise<{ status: number; body: unknown }>
+  /** Asks it to end; resolves to its exit code. */
+  end: () => Promise<number | null>
 }
 
 /**
@@ -34,7 +36,15 @@ export async function start (t: Test, folder: string, file: string, settings: ob
   }
   if (origin === undefined) throw new Error(`${file} does not listen: ${complaint}`)
   child.stdout.resume()
-  return { origin, send: (method, path, body) => send(`${origin}${path}`, method, body) }
+  return {
+    origin,
+    send: (method, path, body) => send(`${origin}${path}`, method, body),
+    async end () {
+      child.kill('SIGTERM')
+      if (child.exitCode === null) await once(child, 'exit')
+      return child.exitCode
+    }
+  }
 }
 
 async function send (url: string, method: string, body: unknown): Promise<{ status: number; body: unknown }> {
