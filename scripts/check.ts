@@ -14,6 +14,7 @@ const STEPS: Record<string, string> = {
   'import direction':
     'depcruise --output-type err app.ts server.ts plugins routes schemas drizzle packages scripts test bench examples',
   'OpenAPI document': 'tsx --conditions=tandem-source scripts/openapi.ts --check',
+  'OpenAPI changes': 'tsx scripts/openapi-changes.ts',
   'OpenAPI lint': 'redocly lint docs/openapi.json --config .redocly.yaml --max-problems 20',
   migrations: 'tsx --conditions=tandem-source scripts/check-migrations.ts',
   '.env.example': 'tsx scripts/env-example.ts --check',

@@ -21,6 +21,7 @@ try {
   npm('run', 'check')
   npm('run', 'new', '--', ...SQL)
   npm('run', 'new', '--', ...MONGO)
+  npm('run', 'client', '--', 'dist/client')
   npm('run', 'check')
   npm('test', '--', ...TESTS)
   npm('run', 'build')

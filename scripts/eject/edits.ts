@@ -36,6 +36,7 @@ const EDITS: Record<string, (text: string) => string> = {
   'scripts/banner.ts': (text) => replaceText(text, / {4}'  Try',\n(?: {4}` {4}curl [^\n]*\n)+ {4}'',\n/, ''),
   'scripts/try-build.ts': (text) => replaceText(text, "['/readyz', '/users', '/posts/summaries']", "['/readyz']"),
   'scripts/seed.ts': () => SEED,
+  'examples/client/README.md': (text) => replaceText(text, /- `shop\.ts`[^\n]*\n/, ''),
   'test/routes/engines.ts': (text) => pruneImports(removeDeclarations(text, /^copyPosts$/)),
   'test/helper.ts': (text) => pruneImports(removeDeclarations(text, /^engines$/)),
   'test/drizzle/online.test.ts': (text) =>
