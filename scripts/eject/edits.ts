@@ -47,7 +47,7 @@ const EDITS: Record<string, (text: string) => string> = {
   'README.md': editReadme,
   'CHANGELOG.md': () => '# Changelog\n',
   '.redocly.yaml': (text) =>
-    `${text}  # Until there is a resource, no answer is a problem.\n  no-unused-components: off\n`,
+    `${text}rules:\n  # Until there is a resource, no answer is a problem.\n  no-unused-components: off\n`,
   'scripts/check.ts': (text) => replaceText(text, ' --treat-config-hints-as-errors', ''),
   'package-lock.json': editLock,
   'docs/commands.md': (text) => text.replace(/^\| `npm run (bench|ledger|ha|eject|docs).*\n/gm, ''),
@@ -81,11 +81,16 @@ function editKnip (text: string): string {
       'drizzle/**/*.ts',
       'plugins/**/*.ts',
       'scripts/pair/*.ts',
-      'test/**/*.ts'
+      'test/**/*.ts',
+      'examples/auth/**/*.ts'
     ])
-    root.project = ['*.ts', '{plugins,routes,schemas,drizzle,scripts,test}/**/*.{ts,mjs}']
+    root.project = [
+      '*.ts',
+      '{plugins,routes,schemas,drizzle,scripts,test,examples}/**/*.{ts,mjs}',
+      '!scripts/clients/programs/**',
+      '!examples/client/**'
+    ]
   }
-  delete knip.ignoreBinaries
   return `${JSON.stringify(knip, null, 2)}\n`
 }
 

@@ -20,6 +20,10 @@ t.test(
     renameService(tree, 'corner-shop')
     t.ok(tests.includes('test/routes/users.test.ts'))
     t.ok(tree.has('test/routes/conflicts.test.ts'), 'tests that need no example stay')
+    t.ok(tree.has('examples/client/api.ts') && !tree.has('examples/client/shop.ts'), 'a client of no resource stays')
+    t.notOk(tree.has('test/examples/client.test.ts'))
+    t.match(tree.read('.redocly.yaml'), /^rules:\n(?: {2}#.*\n)? {2}no-unused-components: off$/m)
+    t.match(JSON.parse(tree.read('.knip.json')), { workspaces: { '.': { project: Array } }, ignoreBinaries: Array })
     const code = tree.names().filter((name) =>
       /^(app|server)\.ts$|^(plugins|routes|schemas|drizzle|scripts(?!\/new\/templates|\/clients\/programs))\/.*\.ts$/
         .test(name)
