@@ -12,7 +12,7 @@ import {
   uniqueIndex
 } from 'drizzle-orm/pg-core'
 import { ORDER_STATUSES } from '../schemas/orders.ts'
-import { createdAt, id, money, newest, rowId, timestampMs } from './columns/postgres.ts'
+import { byCharacter, createdAt, id, money, newest, rowId, timestampMs } from './columns/postgres.ts'
 import { rules } from './rules.ts'
 
 /** People. `version` is the id of the newest outbox row about the user; a trigger keeps it (see migrations). */
@@ -26,6 +26,7 @@ export const users = pgTable('users', {
 }, (user) => [
   // One mailbox, one account, whatever the case of its letters; those of ASCII, in every locale.
   uniqueIndex('users_email_key').on(sql`lower(${user.email} collate "C")`),
+  index('users_name_idx').on(byCharacter(user.name), user.id),
   check('users_email_check', rules.users_email_check.check(user.email)),
   check('users_name_check', rules.users_name_check.check(user.name))
 ])
@@ -41,6 +42,8 @@ export const orders = pgTable('orders', {
   foreignKey({ name: 'orders_user_id_fkey', columns: [order.user_id], foreignColumns: [users.id] }),
   index('orders_created_at_idx').on(newest(order.created_at), newest(order.id)),
   index('orders_user_id_created_at_idx').on(order.user_id, newest(order.created_at), newest(order.id)),
+  index('orders_status_created_at_idx').on(order.status, newest(order.created_at), newest(order.id)),
+  index('orders_total_idx').on(order.total, order.id),
   check('orders_status_check', rules.orders_status_check.check(order.status)),
   check('orders_total_check', rules.orders_total_check.check(order.total))
 ])

@@ -1,7 +1,7 @@
 import { relations, sql } from 'drizzle-orm'
 import { check, foreignKey, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import { ORDER_STATUSES } from '../schemas/orders.ts'
-import { createdAt, id, json, newest, timestampMs } from './columns/sqlite.ts'
+import { byLength, createdAt, id, json, newest, timestampMs } from './columns/sqlite.ts'
 import { rules } from './rules.ts'
 
 // The twins of postgres.ts: the same columns and row types (drizzle/index.ts does not compile otherwise), said in
@@ -15,6 +15,7 @@ export const users = sqliteTable('users', {
   updated_at: createdAt()
 }, (user) => [
   uniqueIndex('users_email_key').on(sql`lower(${user.email})`),
+  index('users_name_idx').on(user.name, user.id),
   check('users_email_check', rules.users_email_check.check(user.email)),
   check('users_name_check', rules.users_name_check.check(user.name))
 ])
@@ -29,6 +30,8 @@ export const orders = sqliteTable('orders', {
   foreignKey({ name: 'orders_user_id_fkey', columns: [order.user_id], foreignColumns: [users.id] }),
   index('orders_created_at_idx').on(newest(order.created_at), newest(order.id)),
   index('orders_user_id_created_at_idx').on(order.user_id, newest(order.created_at), newest(order.id)),
+  index('orders_status_created_at_idx').on(order.status, newest(order.created_at), newest(order.id)),
+  index('orders_total_idx').on(byLength(order.total), order.total, order.id),
   check('orders_status_check', rules.orders_status_check.check(order.status)),
   check('orders_total_check', rules.orders_total_check.check(order.total))
 ])

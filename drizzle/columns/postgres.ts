@@ -1,3 +1,4 @@
+import { sql, type SQLWrapper } from 'drizzle-orm'
 import { bigint, numeric, timestamp, type ExtraConfigColumn } from 'drizzle-orm/pg-core'
 import { MAX_ID } from '../../schemas/common.ts'
 
@@ -25,6 +26,12 @@ export const createdAt = () => timestampMs().notNull().defaultNow()
  * @public
  */
 export const newest = (column: ExtraConfigColumn) => column.desc().nullsFirst()
+
+/**
+ * A text in an index that a list goes through: by its characters, as SQLite and MongoDB compare, whatever the locale.
+ * @public
+ */
+export const byCharacter = (column: SQLWrapper) => sql`${column} collate "C"`
 
 /**
  * An exact sum with two places.

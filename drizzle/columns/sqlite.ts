@@ -18,6 +18,13 @@ export const createdAt = () => timestampMs().notNull().default(sql`(strftime('%Y
 export const json = <T>() => text({ mode: 'json' }).$type<T>()
 
 /**
+ * First part of a decimal in an index that a list goes through, the column is the second: numbers that are not negative
+ * and have the same places are ordered as their texts, once those are as long as each other.
+ * @public
+ */
+export const byLength = (column: Column) => sql`length(${column})`
+
+/**
  * A column of an index that lists go through from the newest on.
  * @public
  */
