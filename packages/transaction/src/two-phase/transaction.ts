@@ -100,7 +100,7 @@ export class TwoPhaseTransaction implements SqlTransaction, MongoOperations {
   }
 
   /** Begins a half. One that has begun when all was given up goes straight back, and takes no statement. */
-  async #open<Half extends OpenTransaction>(begin: (context: OpenContext) => Promise<Half>): Promise<Half> {
+  async #open<Half extends OpenTransaction> (begin: (context: OpenContext) => Promise<Half>): Promise<Half> {
     try {
       const half = await begin(this.#context)
       if (!this.#isEnding) return half
