@@ -223,7 +223,7 @@ async function poll () {
     document.title = 'No answer · Tandem'
     document.body.className = 'stale'
   }
-  setTimeout(poll, POLL_MS)
+  setTimeout(() => void poll(), POLL_MS)
 }
 
 await poll()
