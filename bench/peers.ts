@@ -64,13 +64,8 @@ export function allPeers (): Peer[] {
       'motor'
     ]),
     python('fastapi-best', 'FastAPI with asyncpg and PyMongo async', 'fastapi_best.py', ['asyncpg', 'pymongo']),
-    {
-      name: 'go',
-      what: 'Go net/http + pgx + mongo-driver, one core',
-      command: [path.join(root, '.bench', 'go-peer')],
-      env: { GOMAXPROCS: '1' },
-      missing: () => buildGo()
-    }
+    go('go', 'Go net/http + pgx + mongo-driver, one core', {}),
+    go('go-json', 'the same, GET /users/ as JSON text of PostgreSQL', { USERS: 'json' })
   ]
 }
 
@@ -86,6 +81,16 @@ function python (name: string, what: string, file: string, packages: string[]): 
         ? undefined
         : `${interpreter} lacks one of ${imports} (pip install -r bench/peers/requirements.txt)`
     }
+  }
+}
+
+function go (name: string, what: string, env: Record<string, string>): Peer {
+  return {
+    name,
+    what,
+    command: [path.join(root, '.bench', 'go-peer')],
+    env: { GOMAXPROCS: '1', ...env },
+    missing: () => buildGo()
   }
 }
 
