@@ -48,10 +48,13 @@ export function watch (
 
 function goOn (name: string, watch: Watch, look: () => Promise<void>): void {
   const timer = setTimeout(() => {
-    if (watch.sessions === 0) watches.delete(name)
-    else {void look().then(() => {
-        goOn(name, watch, look)
-      })}
+    if (watch.sessions === 0) {
+      watches.delete(name)
+      return
+    }
+    void look().then(() => {
+      goOn(name, watch, look)
+    })
   }, EVERY_MS)
   timer.unref()
 }
