@@ -1,7 +1,7 @@
-import { createRequire } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type Libsql from 'libsql'
+import { loadLibsql } from './libsql.ts'
 
 type Statement = string | { sql: string; args: Array<string | number> }
 type Rows = Promise<{ rows: Array<Record<string, unknown>> }>
@@ -41,9 +41,6 @@ export function getSqlitePath (url: string): string {
   throw new SqliteFileError(`${url} names no file: write file:app.db, file:/var/lib/app.db or :memory:`)
 }
 
-// Ten megabytes of native code, which a service on PostgreSQL does not load.
-const requireLate = createRequire(import.meta.url)
-
 /**
  * Opens a database beside the service, to migrate it or to look into it. Statements fail at once while somebody else
  * writes.
@@ -52,8 +49,7 @@ const requireLate = createRequire(import.meta.url)
  * @returns a client of one connection; close it
  */
 export function openSqliteClient (url: string): SqliteClient & { close: () => void } {
-  const SqliteDatabase = requireLate('libsql') as typeof Libsql
-  const database = new SqliteDatabase(getSqlitePath(url), { timeout: 0 })
+  const database = new (loadLibsql())(getSqlitePath(url), { timeout: 0 })
   const execute = async (statement: Statement) => run(database, statement)
   return {
     execute,

@@ -50,8 +50,8 @@ interface Declaration<Item extends TObject, S, F extends Filters, U extends Filt
 
 /** Characters of a text that a list may be sorted by: more would be too much for the key of an index. */
 const LONGEST_TEXT = 255
-/** The same in base64url, four bytes for a character at most. */
-const LONGEST_VALUE = Math.ceil(LONGEST_TEXT * 4 * 4 / 3)
+/** A cursor with such a text, in base64url with four bytes for a character at most, the name of a field and an id. */
+const LONGEST_CURSOR = Math.ceil(LONGEST_TEXT * 4 * 4 / 3) + 100
 const LISTS = new WeakMap<object, List>()
 const TYPES: Record<SortKind, string> = { text: 'string', date: 'string', integer: 'integer', decimal: 'string' }
 
@@ -133,10 +133,11 @@ function checkField (item: TObject, name: string, kind: SortKind): void {
 function cursor (list: Omit<List, 'query'>): TSchema {
   const id = list.ids === 'row' ? ID_IN_CURSOR : DOCUMENT_ID_IN_CURSOR
   const short = list.order.column === 'id' ? id : `${TIME_IN_CURSOR}_${id}`
-  const long = `-?[a-z][a-z0-9_]*\\.[A-Za-z0-9_-]{0,${LONGEST_VALUE}}\\.${id}`
+  const long = `-?[a-z][a-z0-9_]*\\.[A-Za-z0-9_\\x2D]*\\.${id}`
   const [one, other] = list.ids === 'row' ? ['42', 'bmFtZQ'] : ['66f1c0a5e4b0a1b2c3d4e5f6', 'bmFtZQ']
   return Type.String({
     pattern: hasShortCursor(list) ? `^(?:${short}|${long})$` : `^${long}$`,
+    maxLength: LONGEST_CURSOR,
     description:
       'Where the page begins: from the `Link` header of the page before, of the same `sort`; not together with `skip`',
     examples: [

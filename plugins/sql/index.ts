@@ -1,8 +1,9 @@
 import fp from 'fastify-plugin'
 import type { Database } from '../../drizzle/index.ts'
 import { openPostgres } from './postgres/open.ts'
+import { openSqlite } from './sqlite/open.ts'
 import { SqliteHandle } from './sqlite/handle.ts'
-import type { SqliteReadWritePool } from './sqlite/read-write-pool.ts'
+import { SqliteReadWritePool } from './sqlite/read-write-pool.ts'
 
 export type { Database } from '../../drizzle/index.ts'
 
@@ -24,12 +25,12 @@ const NOWHERE = 'postgres://nowhere.invalid/offline'
  */
 export default fp(async function sql (app) {
   if (app.hasDecorator('db')) {
-    app.decorate('sqlite', await findPool(app.db))
+    app.decorate('sqlite', findPool(app.db))
     return
   }
   const url = app.config.DATABASE_URL ?? NOWHERE
   const { pool, db } = isSqlite(url)
-    ? await (await import('./sqlite/open.ts')).openSqlite(app, url)
+    ? await openSqlite(app, url)
     : { pool: undefined, db: await openPostgres(app, url) }
   app.decorate('db', db)
   app.decorate('sqlite', pool)
@@ -39,8 +40,6 @@ function isSqlite (url: string): boolean {
   return url === ':memory:' || url.startsWith('file:')
 }
 
-async function findPool (db: unknown): Promise<SqliteReadWritePool | undefined> {
-  if (!(db instanceof SqliteHandle)) return undefined
-  const { SqliteReadWritePool } = await import('./sqlite/read-write-pool.ts')
-  return db.$client instanceof SqliteReadWritePool ? db.$client : undefined
+function findPool (db: unknown): SqliteReadWritePool | undefined {
+  return db instanceof SqliteHandle && db.$client instanceof SqliteReadWritePool ? db.$client : undefined
 }

@@ -10,12 +10,14 @@ export interface Verdict {
   detail: string
   /** The app did not start, and says why, where that is right. Default false. */
   isRefused?: boolean
+  /** The scenario was not played: the system does not say how it writes in both stores, or there is no MongoDB. Default false. */
+  isLeftOut?: boolean
 }
 
 /** All that was seen. */
 export interface Evidence {
   reported: Reported[]
-  /** Ids that are stored in the end. */
+  /** Ids of rows and documents that are stored in the end. */
   stored: number[]
   recorder: Recorder
   /** Found while the scenario ran and while it settled. */

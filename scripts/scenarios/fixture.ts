@@ -7,13 +7,17 @@ import Fastify, {
   type FastifyServerOptions,
   type RouteOptions
 } from 'fastify'
+import { MongoClient } from 'mongodb'
 import pg from 'pg'
 import type { Scenario, Fixture, Step } from './scenario.ts'
-import type { Rows, System } from './system.ts'
+import type { MongoStore, Rows, System } from './system.ts'
 
 const TABLES = ['item', 'parent', 'child', 'doctor', 'slow']
 
-/** Tables of the scenarios: `slow` sleeps in COMMIT, `child` finds a missing parent only there. */
+/**
+ * Tables of the scenarios: `slow` sleeps in COMMIT, `child` finds a missing parent only there. The last one is what this
+ * plugin asks for where both stores change.
+ */
 export const SCHEMA = `
   create table item (id integer primary key);
   create table parent (id integer primary key);
@@ -21,7 +25,16 @@ export const SCHEMA = `
   create table doctor (id integer primary key, on_call boolean not null);
   create table slow (id integer primary key, milliseconds integer not null);
   create function nap() returns trigger language plpgsql as 'begin perform pg_sleep(new.milliseconds / 1000.0); return null; end';
-  create constraint trigger nap after insert on slow deferrable initially deferred for each row execute function nap();`
+  create constraint trigger nap after insert on slow deferrable initially deferred for each row execute function nap();
+  create table two_phase_commits (gid text primary key, at timestamptz not null default clock_timestamp(), confirmed_at timestamptz);`
+
+/** Where a worker plays. */
+export interface Stores {
+  admin: pg.Pool
+  databaseUrl: string
+  /** Empty: there is none. */
+  mongodbUrl: string
+}
 
 /** Counted while the app runs, without a listener that would keep the process alive. */
 export interface Recorder {
@@ -42,6 +55,7 @@ export interface Setup {
   app: FastifyInstance
   pool: pg.Pool
   admin: pg.Pool
+  mongo: MongoStore | undefined
   origin: string
   recorder: Recorder
   step: Fixture['step']
@@ -49,12 +63,8 @@ export interface Setup {
 }
 
 /** Sets a scenario up. */
-export async function openSetup (
-  system: System,
-  scenario: Scenario,
-  admin: pg.Pool,
-  databaseUrl: string
-): Promise<Setup> {
+export async function openSetup (system: System, scenario: Scenario, stores: Stores): Promise<Setup> {
+  const { admin, databaseUrl } = stores
   // What a process that crashed has left may still hold locks.
   await admin.query(
     'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name <> $1 and pid <> pg_backend_pid()',
@@ -74,13 +84,35 @@ export async function openSetup (
   const app = Fastify({ forceCloseConnections: true, ...scenario.server, ...protocol } as FastifyServerOptions)
   watchReplies(app, recorder)
   const step = steps()
-  const registered = system.register(app, pool, scenario.wishes ?? {})
+  const mongo = scenario.isInBoth === true ? await openMongo(stores) : undefined
+  const played = mongo === undefined ? system : inBoth(system, mongo)
+  const registered = played.register(app, pool, scenario.wishes ?? {})
   if (scenario.isUnawaited !== true) await registered
-  const fixture = createFixture(system, app, step)
+  const fixture = createFixture(played, app, step)
   scenario.routes(fixture)
   fixture.route(async (request) => (await fixture.query(request, 'select 1')).rows, { url: '/next' })
   const origin = await app.listen({ host: '127.0.0.1', port: 0 })
-  return { app, pool, admin, origin, recorder, step, end: () => endSetup(app, pool, clients) }
+  const end = async (): Promise<void> => {
+    await endSetup(app, pool, clients)
+    await mongo?.db.dropDatabase()
+    await mongo?.client.close()
+  }
+  return { app, pool, admin, mongo, origin, recorder, step, end }
+}
+
+/** A database of the worker's own, named as its other one. */
+async function openMongo ({ databaseUrl, mongodbUrl }: Stores): Promise<MongoStore> {
+  const client = await new MongoClient(mongodbUrl, { w: 'majority', serverSelectionTimeoutMS: 5000 }).connect()
+  const db = client.db(new URL(databaseUrl).pathname.slice(1))
+  await db.dropDatabase()
+  await db.createCollection('item')
+  return { client, db }
+}
+
+function inBoth (system: System, mongo: MongoStore): System {
+  const { both } = system
+  if (both === undefined) throw new Error(`${system.name} does not say how it writes in both stores`)
+  return { ...system, config: both.config, register: (app, pool) => both.register(app, pool, mongo) }
 }
 
 type Handle = ReturnType<NonNullable<System['handle']>>
@@ -115,6 +147,7 @@ function createFixture (system: System, app: FastifyInstance, step: Fixture['ste
       })
     },
     insert: (request, id) => system.query(request, 'insert into item values ($1)', [id]),
+    insertDocument: async (request, id) => system.both?.insert(request, id),
     route: (handler, options) => {
       add(system.config ?? {}, handler, options)
     },

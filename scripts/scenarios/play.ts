@@ -3,20 +3,18 @@ import type pg from 'pg'
 import { rawSocket, sendHttp2, sendRequest, type Reported } from './client.ts'
 import { check, type Verdict } from './checker.ts'
 import type { Client, Code, Scenario } from './scenario.ts'
-import { openSetup, type Setup } from './fixture.ts'
+import { openSetup, type Setup, type Stores } from './fixture.ts'
 import type { System } from './system.ts'
 
 const SETTLE_MS = 1500
 const GRACE_MS = 60
 
 /** Plays one scenario with one system. */
-export async function play (
-  system: System,
-  scenario: Scenario,
-  admin: pg.Pool,
-  databaseUrl: string
-): Promise<Verdict> {
-  const setup = await openSetup(system, scenario, admin, databaseUrl).catch((error: unknown) => {
+export async function play (system: System, scenario: Scenario, stores: Stores): Promise<Verdict> {
+  if (scenario.isInBoth === true && (system.both === undefined || stores.mongodbUrl === '')) {
+    return { codes: [], detail: 'not played', isLeftOut: true }
+  }
+  const setup = await openSetup(system, scenario, stores).catch((error: unknown) => {
     const sentence = `the app does not start: ${error instanceof Error ? error.message : String(error)}`
     if (scenario.mayRefuse === true) return sentence
     throw new Error(sentence, { cause: error })
@@ -33,10 +31,15 @@ export async function play (
   for (const code of await settle(setup)) noted.add(code)
   const seen = { ...setup.recorder, firstBytes: [...setup.recorder.firstBytes] }
   if (!noted.has('K') && !await nextWorks(setup, scenario.isHttp2 === true)) noted.add('K')
-  const { rows } = await admin.query<{ id: number }>('select id from item order by id')
-  const verdict = check({ reported: answers, stored: rows.map(({ id }) => id), recorder: seen, noted })
+  const verdict = check({ reported: answers, stored: await readStored(setup), recorder: seen, noted })
   await setup.end()
   return verdict
+}
+
+async function readStored ({ admin, mongo }: Setup): Promise<number[]> {
+  const { rows } = await admin.query<{ id: number }>('select id from item order by id')
+  const documents = await mongo?.db.collection<{ _id: number }>('item').find().sort({ _id: 1 }).toArray() ?? []
+  return [...rows.map(({ id }) => id), ...documents.map(({ _id }) => _id)]
 }
 
 function createActor (setup: Setup, reported: Array<Promise<Reported>>, noted: Set<Code>): Client {

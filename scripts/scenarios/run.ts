@@ -14,7 +14,8 @@ const USAGE =
   --app      also a module that exports system: { name, register (app, pool), config, query (request, text, values) }
   --details  what clients were told and what is stored, wherever it is not ok
   --write    puts the table into packages/transaction/docs/scenarios.md
-  DATABASE_URL: a PostgreSQL server whose user may create databases; default: one is started for the run`
+  DATABASE_URL, MONGODB_URL: a PostgreSQL server whose user may create databases, and a replica set; default: both are
+  started for the run`
 const OURS = 'this plugin'
 const ROOT = path.join(import.meta.dirname, '..', '..')
 
@@ -34,14 +35,14 @@ async function main (): Promise<void> {
   }
   const chosen = scenarios.filter(({ name }) => name.includes(only)).map(({ name }) => name)
   if (chosen.length === 0) throw new RangeError(`no scenario's name contains ${only}`)
-  const server = await startServer(process.env['DATABASE_URL'])
+  const server = await startServer(process.env['DATABASE_URL'], process.env['MONGODB_URL'])
   const exit = (): never => process.exit(130)
   process.once('SIGINT', () => {
     server.stop().then(exit, exit)
   })
   const workers: Worker[] = []
   try {
-    for (const file of systemFiles(app)) workers.push(new Worker(file, await server.create()))
+    for (const file of systemFiles(app)) workers.push(new Worker(file, await server.create(), server.mongodbUrl))
     await Promise.all(workers.map((worker) => worker.start()))
     const wanted = workers.filter(({ name }) => name.includes(system))
     if (wanted.length === 0) throw new RangeError(`no system's name contains ${system}`)
@@ -78,7 +79,9 @@ function versions (server: Server): string {
   const { dependencies } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as {
     dependencies: Record<string, string>
   }
-  const packages = ['fastify', 'pg', '@fastify/postgres'].map((name) => `${name} ${dependencies[name]}`)
+  const packages = ['fastify', 'pg', '@fastify/postgres', 'mongodb', '@fastify/mongodb'].map((name) =>
+    `${name} ${dependencies[name]}`
+  )
   return [`PostgreSQL ${server.version}`, ...packages].join(', ')
 }
 

@@ -11,6 +11,8 @@ export interface Scenario {
   server?: FastifyServerOptions
   /** Speaks HTTP/2. Default false. */
   isHttp2?: boolean
+  /** Its requests write in both stores. Default false: in PostgreSQL alone. */
+  isInBoth?: boolean
   /** The system is registered without waiting for it. Default false. */
   isUnawaited?: boolean
   /** True where refusing to start, with a sentence, is right too. Default false. */
@@ -43,6 +45,8 @@ export interface Fixture {
   query: (request: FastifyRequest, text: string) => Promise<Rows>
   /** Stores a row in the request's transaction; the verdict is about these rows. */
   insert: (request: FastifyRequest, id: number) => Promise<Rows>
+  /** Stores a document in the request's transaction; the verdict is about these as well, so ids differ from those of rows. */
+  insertDocument: (request: FastifyRequest, id: number) => Promise<unknown>
   /** Stores rows by what code is given that knows of no transaction: a repository's handle. */
   handle: (request: FastifyRequest) => { insert: (id: number) => Promise<unknown> }
   /** Commits now. */

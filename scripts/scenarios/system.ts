@@ -1,6 +1,7 @@
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
+import type { Db, MongoClient } from 'mongodb'
 import type { Pool } from 'pg'
 
 /** What a statement gives back, as far as the scenarios look at it. */
@@ -12,6 +13,22 @@ export interface Rows {
 export interface Wishes {
   /** What a request does to its session must not be met by the next one. */
   resetSession?: boolean
+}
+
+/** MongoDB, for scenarios of both stores. */
+export interface MongoStore {
+  client: MongoClient
+  db: Db
+}
+
+/** How a system writes in both stores. */
+export interface Both {
+  /** As `register` of the system, with MongoDB. */
+  register: (app: FastifyInstance, pool: Pool, mongo: MongoStore) => unknown
+  /** As `config` of the system. */
+  config: Partial<RouteOptions>
+  /** Stores `{ _id: id }` in the collection `item`, in the request's transaction where there is one. */
+  insert: (request: FastifyRequest, id: number) => Promise<unknown>
 }
 
 /** A way to give each request a transaction. A module for `--app` exports one as `system`. */
@@ -38,6 +55,8 @@ export interface System {
    * the handler sends set_config itself.
    */
   tenant?: (find: (request: FastifyRequest) => Promise<string>) => Partial<RouteOptions>
+  /** Default: scenarios of both stores are left out. */
+  both?: Both
   /** The handle that code is given which knows of no transaction. Default: `query`. */
   handle?: (request: FastifyRequest) => { query: (text: string, values: unknown[]) => Promise<unknown> }
   /** Commits now. Default: sends COMMIT. */

@@ -22,7 +22,7 @@ export function markdown (names: string[], columns: Column[], versions: string):
   const row = (...cells: string[]): string => `| ${cells.join(' | ')} |`
   const rows = names.map((name) => row(name, ...columns.map(({ verdicts }) => cell(verdicts.get(name)))))
   return [
-    `${names.length} scenarios over real sockets, on ${versions}. \`ok\`: the client was reported what is stored, and nothing was left behind.`,
+    `${names.length} scenarios over real sockets, on ${versions}. \`ok\`: the client was told what is stored, and nothing was left behind.`,
     '',
     row('scenario', ...columns.map(({ name }) => name)),
     row('---', ...columns.map(() => '---')),
@@ -30,12 +30,14 @@ export function markdown (names: string[], columns: Column[], versions: string):
     row(`**not ok, of ${names.length}**`, ...columns.map((column) => `**${countNotOk(column)}**`)),
     '',
     '- `refused`: the app does not start, and says why',
+    '- `–`: not played, for want of a way to write in both stores',
     ...Object.entries(CODES).map(([code, meaning]) => `- \`${code}\`: ${meaning}`)
   ].join('\n')
 }
 
 function cell (verdict: Verdict | undefined): string {
-  return verdict?.isRefused === true ? 'refused' : verdict?.codes.join(' ') || 'ok'
+  if (verdict?.isRefused === true) return 'refused'
+  return verdict?.isLeftOut === true ? '–' : verdict?.codes.join(' ') || 'ok'
 }
 
 /**

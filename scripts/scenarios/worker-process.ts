@@ -18,7 +18,7 @@ const HUNG: Verdict = { codes: ['K'], detail: `no end within ${LIMIT_MS / 1000} 
 
 /** A process with one system. A crash or a hang is a verdict, and the next scenario gets a new process. */
 export class Worker {
-  readonly #arguments: [file: string, databaseUrl: string]
+  readonly #arguments: [file: string, databaseUrl: string, mongodbUrl: string]
   #child: ChildProcess | undefined
   #isOver = false
   /** The system's name. */
@@ -27,9 +27,10 @@ export class Worker {
   /**
    * @param file the system's module
    * @param databaseUrl a database of this worker's own, with the tables of the scenarios
+   * @param mongodbUrl a replica set; default: scenarios of both stores are left out
    */
-  constructor (file: string, databaseUrl: string) {
-    this.#arguments = [file, databaseUrl]
+  constructor (file: string, databaseUrl: string, mongodbUrl = '') {
+    this.#arguments = [file, databaseUrl, mongodbUrl]
   }
 
   /** Starts the process unless it runs. Rejects with one line when the system cannot be loaded. */

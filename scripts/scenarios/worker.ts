@@ -5,7 +5,7 @@ import { play } from './play.ts'
 import { loadSystem, type System } from './system.ts'
 import type { Question, Reply } from './worker-process.ts'
 
-const [file = '', databaseUrl = ''] = process.argv.slice(2)
+const [file = '', databaseUrl = '', mongodbUrl = ''] = process.argv.slice(2)
 
 function answer (reply: Reply): void {
   process.send?.(reply)
@@ -18,7 +18,7 @@ function getMessage (error: unknown): string {
 async function work (system: System, admin: pg.Pool, { at }: Question): Promise<void> {
   const scenario = scenarios[at]
   if (scenario === undefined) throw new RangeError(`there is no scenario ${at}`)
-  answer({ verdict: await play(system, scenario, admin, databaseUrl) })
+  answer({ verdict: await play(system, scenario, { admin, databaseUrl, mongodbUrl }) })
 }
 
 const system = await loadSystem(file).catch((error: unknown) => {

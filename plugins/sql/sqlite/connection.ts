@@ -1,6 +1,7 @@
 import { noteDatabaseError } from 'fastify-transaction'
-import Libsql from 'libsql'
+import type Libsql from 'libsql'
 import type { QueryConfig, QueryResult, QueryResultRow } from 'pg'
+import { loadLibsql } from '../../../drizzle/libsql.ts'
 import type { Echo } from '../echo.ts'
 import { getFirstWord, toSqliteText } from '../statement-text.ts'
 import { toSqlite } from './values.ts'
@@ -138,7 +139,7 @@ export class SqliteConnection {
 
 function open (path: string): Libsql.Database {
   try {
-    return new Libsql(path, { timeout: 0 })
+    return new (loadLibsql())(path, { timeout: 0 })
   } catch (error) {
     throw noteDatabaseError(error)
   }

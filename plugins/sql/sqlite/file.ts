@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, realpathSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import Libsql from 'libsql'
+import { loadLibsql } from '../../../drizzle/libsql.ts'
 import { SqliteFileError } from '../../../drizzle/sqlite-client.ts'
 import { SqliteConnection, getSqliteCode } from './connection.ts'
 
@@ -90,7 +90,7 @@ export function resolveFile (file: string): string {
 export async function claimFile (file: string): Promise<() => void> {
   checkPlace(file)
   const mark = `${file}-instance`
-  const lock = new Libsql(mark, { timeout: 0 })
+  const lock = new (loadLibsql())(mark, { timeout: 0 })
   function release (): void {
     rmSync(mark, { force: true })
     lock.close()

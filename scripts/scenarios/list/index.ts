@@ -1,4 +1,5 @@
 import type { Scenario } from '../scenario.ts'
+import { bothStores } from './both-stores.ts'
 import { clients } from './clients.ts'
 import { connections } from './connections.ts'
 import { hooks, registration } from './hooks.ts'
@@ -21,5 +22,6 @@ export const scenarios: Scenario[] = [
   ...clients,
   ...timeouts,
   ...streamed,
-  ...connections
+  ...connections,
+  ...bothStores
 ]

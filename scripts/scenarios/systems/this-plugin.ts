@@ -29,6 +29,12 @@ export const system: System = {
       transaction: { settings: (async (request: FastifyRequest) => ({ 'app.tenant': await find(request) })) as never }
     }
   }),
+  both: {
+    register: (app, pool, { client, db }) =>
+      app.register(transaction, { pool, db: handles(pool), mongo: { client, db } }),
+    config: { config: { transaction: { crossStore: 'two-phase' } } },
+    insert: (request, _id) => request.mongo.collection<{ _id: number }>('item').insertOne({ _id })
+  },
   handle: (request) => request.db as unknown as Queries,
   commit: (request) => request.transaction.commit(),
   query: (request, text, values = []) => request.transaction.query(text, values)

@@ -163,15 +163,15 @@ export async function plainWrites (t: Test, server: Server): Promise<void> {
   })
 
   t.test('bare errors of the driver: what is certainly a write is unknown, the rest is unavailable', (t) => {
-    const network = new MongoNetworkError('connection closed')
+    const network = () => new MongoNetworkError('connection closed')
     const answers: Array<[Error, string]> = [
-      [network, 'database-unavailable'],
+      [network(), 'database-unavailable'],
       [new MongoServerSelectionError('none', Object.create(null) as never), 'database-unavailable'],
       [
         new MongoWriteConcernError({ writeConcernError: { code: 91, errmsg: 'shutting down' } } as never),
         'outcome-unknown'
       ],
-      [new MongoBulkWriteError(network, { getWriteConcernError: () => undefined } as never), 'outcome-unknown'],
+      [new MongoBulkWriteError(network(), { getWriteConcernError: () => undefined } as never), 'outcome-unknown'],
       [
         new MongoBulkWriteError({ message: 'duplicate', code: 11000 }, {
           getWriteConcernError: () => undefined
