@@ -9,7 +9,7 @@ export interface Answer<T> {
 export interface Api {
   createUser: (body: { email: string; name: string }) => Promise<Answer<{ id: number; name: string }>>
   getUser: (id: number) => Promise<Answer<{ id: number }>>
-  listUsers: (query: { limit: number; after?: number }) => Promise<Answer<Array<{ id: number; name: string }>>>
+  listUsers: (query: { limit: number; after?: string }) => Promise<Answer<Array<{ id: number; name: string }>>>
   createOrder: (body: OrderBody) => Promise<Answer<{ total: string }>>
   createPost: (body: PostBody) => Promise<Answer<{ id: string; content: string }>>
 }
@@ -53,12 +53,12 @@ export async function useApi (api: Api): Promise<void> {
 
 async function followPages (api: Api, wanted: Array<number | undefined>): Promise<void> {
   const seen: number[] = []
-  let after: number | undefined
+  let after: string | undefined
   do {
     const page = await api.listUsers({ limit: 1, ...(after === undefined ? {} : { after }) })
     seen.push(...(page.data ?? []).map(({ id }) => id))
-    const [, next] = /[?&]after=(\d+)[^>]*>; rel="next"/.exec(page.link ?? '') ?? []
-    after = next === undefined ? undefined : Number(next)
+    const [, next] = /[?&]after=([^&>]+)[^>]*>; rel="next"/.exec(page.link ?? '') ?? []
+    after = next
   } while (after !== undefined)
   for (const id of wanted) expect('page', seen.includes(id ?? 0), true)
 }

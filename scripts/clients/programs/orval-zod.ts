@@ -28,7 +28,7 @@ await useApi({
   getUser: async (id) => await send(`/users/${GetUserParams.parse({ id }).id}`, GetUserResponse),
   listUsers: async (query) => {
     const { limit, after } = ListUsersQueryParams.parse(query)
-    const own = new URLSearchParams({ limit: String(limit), ...(after === undefined ? {} : { after: String(after) }) })
+    const own = new URLSearchParams({ limit: String(limit), ...(after === undefined ? {} : { after }) })
     return await send(`/users?${own}`, ListUsersResponse)
   },
   createOrder: async (body) => await send('/orders', CreateOrderResponse, CreateOrderBody.parse(body)),

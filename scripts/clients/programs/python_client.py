@@ -28,10 +28,10 @@ with client.ApiClient(client.Configuration(host=os.environ["ORIGIN"])) as connec
     while True:
         page = users.list_users_with_http_info(limit=1, after=after)
         seen += [each.id for each in page.data]
-        found = re.search(r"[?&]after=(\d+)", (page.headers or {}).get("link", ""))
+        found = re.search(r"[?&]after=([^&>]+)", (page.headers or {}).get("link", ""))
         if found is None:
             break
-        after = int(found[1])
+        after = found[1]
     assert user.id in seen
 
     item = client.OrderItemCreate(product="✒️ pen", quantity=3, unit_price="1.20")
