@@ -167,7 +167,7 @@ function complete (
   const wait = seconds === undefined ? unaskedWait(request, reply) : seconds * 1000
   function toAddition (isThere: boolean): ReplyAddition {
     const tokens = wanted.sql.map(sqlToken).concat(wanted.mongo.map(mongoToken))
-    const headers: Record<string, string> = { 'consistency-token': tokens.join() }
+    const headers: Record<string, string> = { [HEADER]: tokens.join() }
     if (isThere && seconds !== undefined) headers['preference-applied'] = `wait=${seconds}`
     const isHalf = isCrossStore(request) && reply.statusCode === 201 && !isThere
     return isHalf ? { status: 202, headers } : { headers }

@@ -36,7 +36,7 @@ function findServer (): string | undefined {
 }
 
 /** The database, by the port of a server or of HAProxy. */
-export function urlOf (port: number): string {
+export function toUrl (port: number): string {
   return `postgres://postgres:${PASSWORD}@127.0.0.1:${port}/postgres`
 }
 

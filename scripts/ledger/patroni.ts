@@ -7,7 +7,7 @@ import { migrate } from '../../drizzle/migrate.ts'
 import { until } from '../../test/until.ts'
 import { startPrimaryFront } from './haproxy.ts'
 import { freePorts } from './ports.ts'
-import { PASSWORD, toConfiguration, urlOf, type Place } from './patroni-setup.ts'
+import { PASSWORD, toConfiguration, toUrl, type Place } from './patroni-setup.ts'
 import { signalAll } from './postgres-pair.ts'
 import { findProgram, runProgram, startProgram, type Program } from './program.ts'
 
@@ -53,7 +53,7 @@ export class Patroni {
 
   /** The one that leads, past HAProxy. */
   async findPrimary (): Promise<string> {
-    return urlOf((await this.#findLeader()).port)
+    return toUrl((await this.#findLeader()).port)
   }
 
   /** Patroni makes the standby the primary, in order. */
@@ -71,14 +71,14 @@ export class Patroni {
   async killPrimary (): Promise<void> {
     const leader = await this.#findLeader()
     await leader.program?.stop()
-    signalAll(postmasterOf(leader), 'SIGKILL')
+    signalAll(getPostmaster(leader), 'SIGKILL')
     await this.#untilOtherLeads(leader)
   }
 
   /** SIGSTOP to the primary and its Patroni; resolves when the other one leads. @returns lets them go on */
   async freezePrimary (): Promise<() => void> {
     const leader = await this.#findLeader()
-    const pid = postmasterOf(leader)
+    const pid = getPostmaster(leader)
     const send = (signal: NodeJS.Signals) => {
       leader.program?.kill(signal)
       signalAll(pid, signal)
@@ -115,10 +115,10 @@ export class Patroni {
     const [first, second] = this.#nodes as [Node, Node]
     await this.#startNode(first, etcd, 'primary')
     await this.#startNode(second, etcd, 'synchronous')
-    await migrate(urlOf(first.port))
-    const front = await startPrimaryFront(this.#folder, this.#nodes, (port) => takesWrites(urlOf(port)))
+    await migrate(toUrl(first.port))
+    const front = await startPrimaryFront(this.#folder, this.#nodes, (port) => takesWrites(toUrl(port)))
     this.#ends.push(front.stop)
-    this.#front = urlOf(front.port)
+    this.#front = toUrl(front.port)
   }
 
   async #startEtcd (): Promise<string> {
@@ -188,7 +188,7 @@ function readPid ({ folder }: Node): number | undefined {
   return existsSync(file) ? Number(readFileSync(file, 'utf8').split('\n')[0]) : undefined
 }
 
-function postmasterOf (node: Node): number {
+function getPostmaster (node: Node): number {
   const pid = readPid(node)
   if (pid === undefined) throw new Error(`PostgreSQL ${node.name} does not run`)
   return pid

@@ -49,7 +49,7 @@ export async function runLedger (options: LedgerOptions): Promise<LedgerResult> 
   const { dataDir, victims, instances = 2, server } = options
   const result: LedgerResult = { tallies: {}, catchUp: [], leftDecisions: 0 }
   const processes = await Processes.start({ dataDir, instances, server, victims })
-  const tell = tellOf(options)
+  const tell = createTeller(options)
   try {
     for (const [round, victim] of victims.entries()) {
       const part = emptyTally()
@@ -68,7 +68,7 @@ export async function runLedger (options: LedgerOptions): Promise<LedgerResult> 
 }
 
 /** Tells of every round, or of several in one line. */
-function tellOf ({ victims: { length }, say = () => {}, roundsPerLine = 1 }: LedgerOptions) {
+function createTeller ({ victims: { length }, say = () => {}, roundsPerLine = 1 }: LedgerOptions) {
   const started = performance.now()
   let sum = emptyTally()
   return (round: number, victim: Victim, part: Tally, caughtUp: number) => {

@@ -1,12 +1,12 @@
 import path from 'node:path'
 import { MongoClient } from 'mongodb'
 import pg from 'pg'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { audit } from '../../scripts/ledger/audit.ts'
 import { brokenPromises, emptyTally, type Fact } from '../../scripts/ledger/history.ts'
 import type { Victim } from '../../scripts/ledger/processes.ts'
 import { runRestores } from '../../scripts/ledger/restore.ts'
-import { runLedger } from '../../scripts/ledger/run.ts'
+import { runLedger, type LedgerOptions, type LedgerResult } from '../../scripts/ledger/run.ts'
 import { readRun } from '../databases/run.ts'
 import { newFolder } from '../folder.ts'
 import { databases } from '../helper.ts'
@@ -87,19 +87,26 @@ t.test('the audit sees every kind of broken promise', async (t) => {
   t.equal(lines.length, 9)
 })
 
-t.test('under random writes, service, PostgreSQL and mongod are killed: every promise is kept', async (t) => {
-  const dataDir = newFolder(t)
-  const victims: Victim[] = ['service', 'postgres', 'mongod']
+/** A run on the built service, and what it has said. */
+async function play (
+  t: Test,
+  options: Pick<LedgerOptions, 'victims' | 'writing' | 'twoPhase'>
+): Promise<LedgerResult & { lines: string[] }> {
   const lines: string[] = []
-  const { tallies } = await runLedger({
-    dataDir,
-    victims,
+  const result = await runLedger({
+    ...options,
+    dataDir: newFolder(t),
     server: path.join(readRun().built, 'server.js'),
-    writing: 1000,
     say: (line) => {
       lines.push(line)
     }
   })
+  return { ...result, lines }
+}
+
+t.test('under random writes, service, PostgreSQL and mongod are killed: every promise is kept', async (t) => {
+  const victims: Victim[] = ['service', 'postgres', 'mongod']
+  const { tallies, lines } = await play(t, { victims, writing: 1000 })
   for (const victim of victims) {
     const tally = tallies[victim]
     t.ok(tally !== undefined && tally.acked > 0, `${victim}: something was written`)
@@ -108,19 +115,8 @@ t.test('under random writes, service, PostgreSQL and mongod are killed: every pr
 })
 
 t.test('both stores stay one where a process dies in another time, or in a commit as a role', async (t) => {
-  const dataDir = newFolder(t)
   const victims: Victim[] = ['role', 'clock']
-  const lines: string[] = []
-  const { tallies, leftDecisions } = await runLedger({
-    dataDir,
-    victims,
-    twoPhase: true,
-    server: path.join(readRun().built, 'server.js'),
-    writing: 500,
-    say: (line) => {
-      lines.push(line)
-    }
-  })
+  const { tallies, leftDecisions, lines } = await play(t, { victims, twoPhase: true, writing: 500 })
   for (const victim of victims) {
     const tally = tallies[victim]
     t.ok(tally !== undefined && tally.acked > 0, `${victim}: something was written`)

@@ -1,6 +1,7 @@
 // Random requests that write both stores, and what must be stored after each, whatever failed meanwhile.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyRequest } from 'fastify'
+import type { Random } from '../random.ts'
 
 const STEPS = ['sql', 'mongo', 'undone', 'kept', 'read', 'pause', 'conflict', 'failing'] as const
 const ENDINGS = ['return', '409', 'throw', 'dry', 'rollback', 'commit'] as const
@@ -25,20 +26,6 @@ export interface Plan {
 
 /** What the client was told. `unknown`: nothing, or that nobody knows. */
 export type Told = 'success' | 'refusal' | 'unknown'
-
-/** Numbers below another one; the same seed gives the same. */
-export type Random = (below: number) => number
-
-/** A small generator of random numbers. */
-export function randomFrom (seed: number): Random {
-  let state = seed
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-  }
-}
 
 /** Makes plans; most do harmless things, else nothing would ever succeed. */
 export function makePlans (random: Random, count: number): Plan[] {

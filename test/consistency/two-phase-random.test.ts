@@ -4,18 +4,9 @@ import diagnostics from 'node:diagnostics_channel'
 import t, { type Test } from 'tap'
 import type { App } from '../../app.ts'
 import { Proxy } from '../proxy.ts'
+import { randomFrom, type Random } from '../random.ts'
 import { build, comesTrue, databases, listen } from '../helper.ts'
-import {
-  expected,
-  judge,
-  makePlans,
-  perform,
-  randomFrom,
-  ROUTES,
-  type Plan,
-  type Random,
-  type Told
-} from './two-phase-plans.ts'
+import { expected, judge, makePlans, perform, ROUTES, type Plan, type Told } from './two-phase-plans.ts'
 
 const SEED = Number(process.env['TWO_PHASE_SEED'] ?? 19)
 const REQUESTS = Number(process.env['TWO_PHASE_REQUESTS'] ?? 120)

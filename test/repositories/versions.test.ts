@@ -10,7 +10,7 @@ async function connect (t: Test, url: string): Promise<pg.Client> {
   return client
 }
 
-async function versionOf (client: pg.Client, text: string, values: unknown[] = []): Promise<number> {
+async function readVersion (client: pg.Client, text: string, values: unknown[] = []): Promise<number> {
   const { rows: [row] } = await client.query<{ version: string }>(`${text} returning version`, values)
   return Number(row?.version)
 }
@@ -29,11 +29,11 @@ t.test('a sequence that went back, as after a restore of rows alone', async (t) 
   const client = await connect(t, (await databases(t)).databaseUrl)
   const ahead = 1000 + Math.floor(Math.random() * 1000)
   await client.query("select setval('outbox_id_seq', $1)", [ahead])
-  const first = await versionOf(client, INSERT)
+  const first = await readVersion(client, INSERT)
   t.equal(first, ahead + 1)
   await client.query('delete from outbox')
   await client.query("select setval('outbox_id_seq', 1)")
-  const second = await versionOf(client, UPDATE)
+  const second = await readVersion(client, UPDATE)
   t.ok(second > first, `${second} > ${first}`)
   await client.query("select setval('outbox_id_seq', 1)")
   await client.query('delete from users')
@@ -49,10 +49,10 @@ t.test('sessions that hold numbers in blocks', async (t) => {
   const [first] = sessions
   if (first === undefined) return t.fail('no session')
   await first.query('alter sequence outbox_id_seq cache 50')
-  let last = await versionOf(first, INSERT)
+  let last = await readVersion(first, INSERT)
   for (let n = 0; n < 30; n++) {
     const session = sessions[Math.floor(Math.random() * sessions.length)] ?? first
-    const version = await versionOf(session, UPDATE)
+    const version = await readVersion(session, UPDATE)
     t.ok(version > last, `${version} > ${last}`)
     last = version
   }

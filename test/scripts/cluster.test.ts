@@ -22,7 +22,7 @@ async function start (t: Test, args: string[], env: NodeJS.ProcessEnv = {}): Pro
   return startNode(t, settings, [path.join(readRun().built, 'scripts', 'cluster.js'), ...args])
 }
 
-function processesOf ({ child: { pid = 0 } }: ServerProcess): number[] {
+function findProcesses ({ child: { pid = 0 } }: ServerProcess): number[] {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number)
 }
 
@@ -58,7 +58,7 @@ t.test('two processes share a port and a budget of connections; a dead one is re
   t.equal(names.size, 2)
   t.equal(await create(origin), 201)
 
-  const [victim = 0, other = 0] = processesOf(server)
+  const [victim = 0, other = 0] = findProcesses(server)
   process.kill(victim, 'SIGKILL')
   await until('another one listens', () => listening() >= 3, 60_000)
   t.match(server.errors(), /process \d of the service ended \(SIGKILL\); another one is started/)
@@ -66,7 +66,7 @@ t.test('two processes share a port and a budget of connections; a dead one is re
   t.ok(isAlive(other))
   t.strictSame(await Promise.all([create(origin), create(origin), create(origin)]), [201, 201, 201])
 
-  const last = processesOf(server)
+  const last = findProcesses(server)
   t.equal(last.length, 2)
   server.child.kill('SIGTERM')
   t.equal(await server.ended, 0)

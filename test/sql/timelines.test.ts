@@ -16,7 +16,7 @@ import { comesTrue, until } from '../until.ts'
 import { smallApp } from './small-app.ts'
 
 const READ_WRITE = 'target_session_attrs=read-write&connect_timeout=1'
-const portOf = (url: string) => Number(new URL(url).port)
+const getPort = (url: string) => Number(new URL(url).port)
 
 async function start (t: Test): Promise<PostgresPair> {
   const pair = await PostgresPair.start(newFolder(t), true)
@@ -33,7 +33,7 @@ async function portInUse (url: string): Promise<number> {
 }
 
 /** The same as a process sees it that knows nothing of what was before. */
-async function portOfNewProcess (url: string): Promise<number> {
+async function getPortNewProcess (url: string): Promise<number> {
   const program = `const { HostsClient } = await import(${
     JSON.stringify(import.meta.resolve('../../drizzle/hosts/client.ts'))
   })
@@ -68,7 +68,7 @@ t.test('an old primary that was never away, for a role without rights', async (t
       transaction.query('insert into users (email, name) values ($1, $2)', [`${randomUUID()}@example.com`, 'x'])
     )
   await Promise.all([insert(), insert()])
-  const [old, young] = [portOf(pair.servers.primary), portOf(pair.servers.standby)]
+  const [old, young] = [getPort(pair.servers.primary), getPort(pair.servers.standby)]
   const session = new HostsClient({ connectionString: url })
   await session.connect()
   const working = session.query('select pg_sleep(60)')
@@ -88,7 +88,7 @@ t.test('an old primary that was never away, for a role without rights', async (t
   await admin.connect()
   t.equal(admin.port, old, 'the old one takes sessions')
   await admin.end()
-  t.equal(await portOfNewProcess(url), young, 'a process that begins meets both')
+  t.equal(await getPortNewProcess(url), young, 'a process that begins meets both')
 })
 
 t.test('a frozen primary that wakes up', async (t) => {
@@ -101,7 +101,7 @@ t.test('a frozen primary that wakes up', async (t) => {
   })
   const { pool } = app.pg
   await Promise.all([pool.query('select 1'), pool.query('select 1')])
-  const young = portOf(pair.servers.standby)
+  const young = getPort(pair.servers.standby)
   const thaw = pair.freeze()
   t.teardown(thaw)
   await pair.promote()
@@ -110,7 +110,7 @@ t.test('a frozen primary that wakes up', async (t) => {
   await until('the old one answers', () => portInUse(url.replace(/,[^/]*/, '')).then(() => true, () => false))
   const ports = await Promise.all(Array.from({ length: 5 }, () => portInUse(url)))
   t.strictSame(new Set(ports), new Set([young]))
-  t.equal(await portOfNewProcess(url), young)
+  t.equal(await getPortNewProcess(url), young)
 })
 
 t.test('servers that do not say their timeline are used in their order', async (t) => {
@@ -120,7 +120,7 @@ t.test('servers that do not say their timeline are used in their order', async (
   await admin.query('revoke execute on function pg_control_system() from public')
   await admin.end()
   const url = await asAnybody(pair, pair.bothHosts(READ_WRITE))
-  const first = portOf(pair.servers.primary)
+  const first = getPort(pair.servers.primary)
   t.equal(await portInUse(url), first)
   t.equal(await portInUse(url), first)
 })

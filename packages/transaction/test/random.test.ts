@@ -4,6 +4,7 @@ import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
+import { randomFrom, type Random } from '../../../test/random.ts'
 import type { RouteTransactionOptions } from '../src/index.ts'
 import { database, setup, test, type Answer, type Send, type Database } from './harness.ts'
 
@@ -84,18 +85,7 @@ t.before(async () => {
     create table account (id integer primary key, balance integer not null)`)
 })
 
-/** A small random number generator: the same seed gives the same plans. */
-function randomFrom (start: number): (below: number) => number {
-  let state = start
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-  }
-}
-
-function plansFor (random: (below: number) => number, first: number): Plan[] {
+function plansFor (random: Random, first: number): Plan[] {
   const oneOf = <Value>(values: readonly Value[]): Value => values[random(values.length)] as Value
   return Array.from({ length: requestsPerRound }, (_, index) => ({
     id: first + index,

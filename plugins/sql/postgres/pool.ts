@@ -58,7 +58,7 @@ export class Pool extends pg.Pool {
     super(options)
     this.#rules = rules
     this.#max = this.options.max
-    this.on('acquire', noteErrorsOf)
+    this.on('connect', noteErrorsOf)
     const query = (statement: Query, values?: unknown[]) => runAutocommit(this, statement, values, rules.queryTimeout)
     this.query = query as pg.Pool['query']
   }

@@ -11,27 +11,11 @@ interface WithClient extends FastifyRequest {
 /** BEGIN in preHandler, COMMIT or ROLLBACK by status in onSend: hooks as they are usually written. */
 export const system: System = {
   name: 'plain hooks',
-  register (app, pool) {
-    app.decorate('pool', pool)
-    app.decorateRequest('client', null)
-    app.addHook('preHandler', async function begin (request) {
-      const client = await pool.connect()
-      Object.assign(request, { client })
-      await client.query('BEGIN')
-    })
-    app.addHook('onSend', async function end (request, reply) {
-      const { client } = request as WithClient
-      if (client === null) return
-      Object.assign(request, { client: null })
-      try {
-        await client.query(reply.statusCode < 400 ? 'COMMIT' : 'ROLLBACK')
-      } finally {
-        client.release()
-      }
-    })
+  register: (app, pool) => {
+    addHooks(app, pool, {})
   },
   both: {
-    register: registerBoth,
+    register: addHooks,
     config: {},
     insert: (request, _id) => {
       const { session } = request as WithClient
@@ -48,28 +32,28 @@ export const system: System = {
   }
 }
 
-/** The same with a session of MongoDB beside it, committed one after the other. */
-function registerBoth (app: FastifyInstance, pool: Pool, mongo: MongoStore): void {
+/** With MongoDB a session of it is beside the connection, and both are committed one after the other. */
+function addHooks (app: FastifyInstance, pool: Pool, mongo: Partial<MongoStore>): void {
   app.decorate('stores', mongo)
   app.decorate('pool', pool)
   app.decorateRequest('client', null)
   app.addHook('preHandler', async function begin (request) {
     const client = await pool.connect()
-    const session = mongo.client.startSession()
+    const session = mongo.client?.startSession()
     Object.assign(request, { client, session })
-    session.startTransaction()
+    session?.startTransaction()
     await client.query('BEGIN')
   })
   app.addHook('onSend', async function end (request, reply) {
     const { client, session } = request as WithClient
-    if (client === null || session === undefined) return
+    if (client === null) return
     Object.assign(request, { client: null, session: undefined })
     try {
       await client.query(reply.statusCode < 400 ? 'COMMIT' : 'ROLLBACK')
-      await (reply.statusCode < 400 ? session.commitTransaction() : session.abortTransaction())
+      await (reply.statusCode < 400 ? session?.commitTransaction() : session?.abortTransaction())
     } finally {
       client.release()
-      await session.endSession()
+      await session?.endSession()
     }
   })
 }
