@@ -34,7 +34,10 @@ const canPin = process.platform === 'linux' && availableParallelism() > 1 &&
 
 build()
 // What a test with doubles pays, measured alone in a process of its own.
-spawnSync(process.execPath, [...TYPESCRIPT_ARGS, path.join(import.meta.dirname, 'doubles.ts')], { stdio: 'inherit' })
+spawnSync(process.execPath, [...TYPESCRIPT_ARGS, path.join(import.meta.dirname, 'doubles.ts')], {
+  stdio: 'inherit',
+  env: { ...process.env, FASTIFY_AUTOLOAD_TYPESCRIPT: '1' }
+})
 const servers = await startServers()
 try {
   await bench()

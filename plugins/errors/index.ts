@@ -57,8 +57,9 @@ export default fp(async function errors (app) {
   app.server.on('checkExpectation', answerExpectation.bind(app))
   app.addHook('onRoute', function refuseTakenPaths (route) {
     if (!/[:*]/.test(route.url)) return
+    const isTaken = routes.createCheck(route.url)
     const refuse: onRequestHookHandler = (request, reply, done) => {
-      if (!routes.isTaken(route.url, request.method, request.url)) return done()
+      if (!isTaken(request.method, request.url)) return done()
       answerUnrouted(routes, request, reply)
     }
     route.onRequest = [refuse, ...[route.onRequest ?? []].flat()]

@@ -9,12 +9,12 @@ export interface Routes {
    */
   getMethods: (url: string) => string[]
   /**
-   * Whether a path belongs to another route, which names it more closely and has not this method.
+   * Makes a function that tells whether a path belongs to another route, which names it more closely and has not this
+   * method.
    * @param pattern url of the route that the router has chosen
-   * @param method of the request
-   * @param url path as it was sent
+   * @returns takes the method of a request, and the path as it was sent
    */
-  isTaken: (pattern: string, method: string, url: string) => boolean
+  createCheck: (pattern: string) => (method: string, url: string) => boolean
 }
 
 type Table = Map<string, Set<string>>
@@ -25,23 +25,24 @@ type Table = Map<string, Set<string>>
  */
 export function collectRoutes (app: FastifyInstance): Routes {
   const table: Table = new Map()
-  const closer = new Map<string, string[]>()
   app.addHook('onRoute', ({ url, method }) => {
     const pattern = trim(url)
     const methods = table.get(pattern) ?? new Set()
     for (const name of [method].flat()) methods.add(name.toUpperCase())
     table.set(pattern, methods)
-    closer.clear()
   })
   return {
     getMethods: (url) => [...table.get(findClosest([...table.keys()], toPath(url)) ?? '') ?? []].sort(),
-    isTaken: (route, method, url) => {
-      const pattern = trim(route)
-      const others = closer.get(pattern) ?? getCloser(table, pattern)
-      closer.set(pattern, others)
-      if (others.length === 0) return false
-      const path = toPath(url)
-      return others.some((other) => matches(other, path) && table.get(other)?.has(method) !== true)
+    createCheck: (route) => {
+      const known = new Map<string, string[]>()
+      return function isTaken (method, url) {
+        // Found out at the first request, when all routes are there.
+        const others = known.get(method) ?? getOthers(table, trim(route), method)
+        known.set(method, others)
+        if (others.length === 0) return false
+        const path = toPath(url)
+        return others.some((other) => matches(other, path))
+      }
     }
   }
 }
@@ -51,11 +52,13 @@ function findClosest (patterns: string[], path: string): string | undefined {
   return patterns.filter((pattern) => matches(pattern, path)).sort(compare)[0]
 }
 
-/** Patterns that match some paths of this one, and are closer to them. */
-function getCloser (table: Table, pattern: string): string[] {
-  return [...table.keys()].filter((other) =>
-    other !== pattern && compare(other, pattern) < 0 && matches(pattern, other.replaceAll(/\/:[^/]+/g, '/x'))
+/** Patterns that match some paths of this one, are closer to them, and have not the method. */
+function getOthers (table: Table, pattern: string, method: string): string[] {
+  const others = [...table].filter(([other, methods]) =>
+    other !== pattern && !methods.has(method) && compare(other, pattern) < 0 &&
+    matches(pattern, other.replaceAll(/\/:[^/]+/g, '/x'))
   )
+  return others.map(([other]) => other)
 }
 
 function compare (one: string, other: string): number {
@@ -73,7 +76,9 @@ function getRank (part = ''): number {
 
 // The router compares parts of a path as they read when decoded.
 function toPath (url: string): string {
-  const path = trim(url.split(/[?#]/, 1)[0] ?? '/')
+  const end = url.search(/[?#]/)
+  const path = trim(end === -1 ? url : url.slice(0, end))
+  if (!path.includes('%')) return path
   try {
     return decodeURI(path)
   } catch {
@@ -82,10 +87,11 @@ function toPath (url: string): string {
 }
 
 function trim (path: string): string {
-  return path.length > 1 ? path.replace(/\/$/, '') : path
+  return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path
 }
 
 function matches (pattern: string, path: string): boolean {
+  if (!/[:*]/.test(pattern)) return pattern === path
   if (pattern.endsWith('*')) return path.startsWith(pattern.slice(0, -1)) && pattern !== '*' && pattern !== '/*'
   const wanted = pattern.split('/')
   const given = path.split('/')

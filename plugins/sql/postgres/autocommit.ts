@@ -25,12 +25,11 @@ export async function runAutocommit (
   values: unknown[] | undefined,
   timeout: number
 ): Promise<QueryResult> {
-  const run = async () => runOn(await connections.connectAlive(), statement, values, timeout)
   try {
-    return await run()
+    return await runOn(await connections.connectAlive(), statement, values, timeout)
   } catch (error) {
     if (!isUnsent(error) || !isRead(typeof statement === 'string' ? statement : statement.text)) throw error
-    return await run()
+    return await runOn(await connections.connectAlive(), statement, values, timeout)
   }
 }
 

@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import type { ClientConfig } from 'pg'
+import type { ClientConfig, QueryConfig } from 'pg'
 import { HostsClient } from '../../../drizzle/hosts/client.ts'
 import type { Query } from './autocommit.ts'
 import { startWithSettings } from './session-settings.ts'
@@ -49,7 +49,7 @@ function wrapped (query: pg.Client['query'], { dropNames, echo }: ClientRules): 
   return wrapper as pg.Client['query']
 }
 
-function unnamed<Config extends { name?: string | undefined }> (config: Config): Omit<Config, 'name'> {
-  const { name: _, ...rest } = config
-  return rest
+// The config of a repository inherits what it says, so that a copy of it would be empty.
+function unnamed (config: QueryConfig): QueryConfig {
+  return Object.create(config, { name: { value: undefined } }) as QueryConfig
 }

@@ -139,7 +139,7 @@ export class Pool extends pg.Pool {
         new Error(`${this.waitingCount} requests wait for a connection already`)
       )
     }
-    const client = await this.#connectFitting()
+    const client = await this.#connectPatiently()
     if (this.guard !== undefined) await this.#assertAllowed(client, this.guard)
     const giveBack = client.release
     let isReleased = false
@@ -172,22 +172,15 @@ export class Pool extends pg.Pool {
     return this.idleCount - this.waitingCount
   }
 
-  /** A session that leads to a server which was demoted has said so with its last answer. */
-  async #connectFitting (): Promise<PoolClient> {
-    for (;;) {
-      const client = await this.#connectPatiently()
-      if (isFit(client)) return client
-      destroy(client, client.release, true)
-    }
-  }
-
   // A server that restarts refuses for a moment; one that is down for longer is reported at once.
   async #connectPatiently (): Promise<PoolClient> {
     for (;;) {
       try {
         const client = await super.connect()
         this.#downSince = undefined
-        return client
+        // A session that leads to a server which was demoted has said so with its last answer.
+        if (isFit(client)) return client
+        destroy(client, client.release, true)
       } catch (error) {
         if (isQueueTimeout(error)) throw new PoolTimeoutError(RETRY_AFTER_S, error)
         this.#broken++

@@ -3,7 +3,11 @@ import 'reflect-metadata'
 import { ValidationPipe } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
 import helmet from 'helmet'
+import pg from 'pg'
 import { AppModule } from './app.module.js'
+
+// Ids are bigint, which pg gives as text.
+pg.types.setTypeParser(pg.types.builtins.INT8, Number)
 
 const app = await NestFactory.create(AppModule, { logger: ['error', 'fatal'] })
 app.use(helmet())

@@ -72,9 +72,10 @@ function noteRefusedConnections (pool: Pool): () => void {
   const connect = pool.connect.bind(pool) as (callback?: Connected) => Promise<PoolClient>
   function connectNoting (callback?: Connected): Promise<PoolClient> | undefined {
     if (callback === undefined) {
-      return connect().catch((error: unknown) => {
-        throw noteDatabaseError(error)
-      })
+      const connecting = connect()
+      // Heard before whoever asks for the connection, since it listens first.
+      connecting.catch(noteDatabaseError)
+      return connecting
     }
     void connect((error, ...rest) => {
       callback(noteDatabaseError(error), ...rest)
