@@ -111,7 +111,11 @@ const PIECES = [
   '\\u0000',
   '</',
   '\b',
-  "'"
+  "'",
+  ', ',
+  '", "',
+  'null',
+  '["'
 ]
 const randomText = () => Array.from({ length: Math.floor(random() * 30) }, () => pick(PIECES)).join('')
 const randomNumber = () => pick([random() * 1e6, 0.1 + 0.2, -0.5, 1e21, 5e-324, 1.7976931348623157e308, 3, 2 ** 53])
@@ -208,6 +212,22 @@ t.test('what PostgreSQL alone can hold: microseconds, years before the first, no
     [5, 6, 7, 8, 9, 10].map((id) => `items ${id}`)
   )
   t.notMatch(page.left?.[0]?.reason, /44|infinity/)
+})
+
+t.test('one listed that cannot be told keeps its item out, in both stores', async (t) => {
+  for (const { kind, db } of await handles(t)) {
+    await makeTables(db)
+    const { items, lines } = tables[kind]
+    await db.insert(items).values([1, 2, 3].map((id) => randomRow(id, 0)))
+    await db.insert(lines).values([1, 2, 3, 4].map((id) => randomRow(id, 1 + id % 2)))
+    const values = kind === 'postgres' ? "ratio = 'NaN'" : "seen_at = 'tomorrow'"
+    await db.execute(sql.raw(`update lines set ${values} where id = 3`))
+    await db.execute(sql.raw('update lines set note = null where id in (2, 4)'))
+    const page = toItems(await queries.on(db).list({ limit: 4, rows: 1001 }), { limit: 3 })
+    const told = JSON.parse(page.json ?? '') as Array<{ id: number }>
+    t.strictSame(told.map(({ id }) => id), [1, 3], kind)
+    t.strictSame(page.left?.map(({ id }) => id), ['2'])
+  }
 })
 
 t.test('a page ends before it holds more rows than it may, and goes on behind', async (t) => {

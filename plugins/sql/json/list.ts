@@ -1,9 +1,11 @@
-import { sql, type SQL, type WithSubquery } from 'drizzle-orm'
+import type { SQL, WithSubquery } from 'drizzle-orm'
 import type { PgColumn } from 'drizzle-orm/pg-core'
 import type { TObject } from '@sinclair/typebox'
 import type { Database, Dialect } from '../../../drizzle/index.ts'
+import { readBy } from '../../../drizzle/prepared/read-by.ts'
 import { getFields, objectToJson } from './object.ts'
-import { joinParts, withParts, type Part } from './part.ts'
+import { toLists, type Part } from './part.ts'
+import { compileRows } from './rows.ts'
 
 /** A row of a list: its item as JSON text, and what a cursor is made of. */
 export type TextRow<Keys> = Keys & {
@@ -19,7 +21,7 @@ type Data<K extends Keys> = { [Name in keyof K]: K[Name]['_']['data'] }
 interface List<Chosen, K extends Keys> {
   /** What an item looks like to a client. */
   schema: TObject
-  /** The columns that a cursor is made of. */
+  /** The columns that a cursor is made of; `id` is the first. */
   keys: (page: Chosen) => K
   /** The order of items, the same in which the page was chosen. */
   order: (page: Chosen) => SQL[]
@@ -28,8 +30,10 @@ interface List<Chosen, K extends Keys> {
 }
 
 /**
- * A statement that reads a page as JSON text: the database writes each item, so that no object is made on the way. The
- * fields are those of the schema; how each is written follows from the type of its column.
+ * A statement that reads a page as JSON text: the texts of its values become that of its items, so that no object is
+ * made on the way. The fields are those of the schema; how each is written follows from the type of its column. Of what
+ * is listed in items only `part.rows` are read, in the order of the page, so that a page of long items costs no more
+ * than one of short ones.
  * @param dialect the third argument of `defineQueries`
  * @param page `db.$with('page').as(…)`: the items, in order and limited, with all columns that schema and keys name
  * @param list how items are written and ordered
@@ -44,16 +48,19 @@ export function textList<Chosen extends WithSubquery, K extends Keys & { id: PgC
   page: Chosen,
   { schema, keys, order, part }: List<Chosen, K>
 ): PromiseLike<Array<TextRow<Data<K>>>> {
-  const items: WithSubquery = part === undefined ? page : withParts(db, dialect, page, part, order(page))
-  const fields = getFields(items)
-  const inner = part === undefined ? {} : { [part.name]: joinParts(items, dialect) }
-  const list = db.with(page).select({
-    ...keys(items as Chosen),
-    json: objectToJson(schema, { ...fields, ...inner }, dialect),
-    rows: (part === undefined ? sql`1` : sql`count(*)`).mapWith(Number)
-  }).from(items).orderBy(...order(items as Chosen)).$dynamic()
-  const grouped = part === undefined
-    ? list
-    : list.groupBy(...Object.keys(getFields(page)).map((name) => fields[name] as PgColumn))
-  return grouped as unknown as PromiseLike<Array<TextRow<Data<K>>>>
+  const item = objectToJson(schema, getFields(page), dialect)
+  const { id, ...others } = keys(page)
+  const chosen = { id, ...others }
+  const texts = numbered('item', item.values.map(({ text }) => text))
+  const lists = part === undefined ? undefined : toLists(db, dialect, page, part, order(page))
+  const query = lists === undefined
+    ? db.with(page).select({ ...chosen, ...texts }).from(page as WithSubquery)
+    : db.with(page).select({ ...chosen, ...texts, ...numbered('part', lists.columns) }).from(page as WithSubquery)
+      .innerJoin(lists.source, lists.on)
+  const read = compileRows(dialect, Object.keys(chosen).length, item, lists?.json)
+  return readBy(query.orderBy(...order(page)), read) as PromiseLike<Array<TextRow<Data<K>>>>
+}
+
+function numbered<Text extends SQL | SQL.Aliased> (name: string, texts: Text[]): Record<string, Text> {
+  return Object.fromEntries(texts.map((text, at) => [`${name}_${at + 1}`, text]))
 }

@@ -1,28 +1,43 @@
-import { sql, type SQL, type Subquery } from 'drizzle-orm'
+import type { Subquery } from 'drizzle-orm'
 import type { TObject, TSchema } from '@sinclair/typebox'
 import type { Dialect } from '../../../drizzle/index.ts'
-import { valueToJson, type Value } from './value.ts'
+import { valueToJson, type JsonValue, type Value } from './value.ts'
 
-/** Fields by the names of a schema. An `SQL` is the JSON text of a list. */
-type Fields = Record<string, Value | SQL>
+/** How the JSON text of an object is made of the texts of its values. */
+export interface JsonObject {
+  /** In the order of the texts; the schema's list, which has none, left out. */
+  values: JsonValue[]
+  /**
+   * @param texts JSON text of each value, by the database
+   * @param list JSON text of the object's list, where its schema has one
+   * @returns undefined where JSON has no words for one of the values
+   */
+  write: (texts: ArrayLike<unknown>, list?: string) => string | undefined
+}
 
 /**
- * The SQL that makes JSON text of a row: an object with the fields of the schema, in its order. Null where one of them
- * has no words.
+ * Prepares the JSON text of rows: an object with the fields of the schema, in its order.
  * @param schema names the fields and their types
  * @param fields where their values are; others are ignored
  * @throws TypeError when one is missing, or holds another type
  */
-export function objectToJson (schema: TObject, fields: Fields, dialect: Dialect): SQL<string | null> {
-  const parts = Object.entries(schema.properties).map(([name, property]: [string, TSchema], at) => {
-    const value = fields[name]
-    if (value === undefined) throw new TypeError(`The list has no column for the field ${name}: select it in its page`)
-    const label = `${at === 0 ? '{' : ','}${JSON.stringify(name)}:`
-    return sql`${literal(label)} || ${
-      property['type'] === 'array' ? value : valueToJson(value as Value, property, name, dialect)
-    }`
-  })
-  return sql<string | null>`${sql.join(parts, sql` || `)} || '}'`
+export function objectToJson (schema: TObject, fields: Record<string, Value>, dialect: Dialect): JsonObject {
+  const parts = Object.entries(schema.properties).map(([name, property]: [string, TSchema], at) => ({
+    label: `${at === 0 ? '{' : ','}${JSON.stringify(name)}:`,
+    value: property['type'] === 'array' ? undefined : toValue(fields[name], property, name, dialect)
+  }))
+  return {
+    values: parts.flatMap(({ value }) => value ?? []),
+    write (texts, list = '[]') {
+      let [json, at] = ['', 0]
+      for (const { label, value } of parts) {
+        const text = value === undefined ? list : value.write(texts[at++])
+        if (text === undefined) return undefined
+        json += label + text
+      }
+      return `${json}}`
+    }
+  }
 }
 
 /** The fields that a sub-query returns. */
@@ -30,6 +45,7 @@ export function getFields (source: Subquery): Record<string, Value> {
   return source._.selectedFields as Record<string, Value>
 }
 
-function literal (text: string): SQL {
-  return sql.raw(`'${text.replaceAll("'", "''")}'`)
+function toValue (value: Value | undefined, schema: TSchema, name: string, dialect: Dialect): JsonValue {
+  if (value === undefined) throw new TypeError(`The list has no column for the field ${name}: select it in its page`)
+  return valueToJson(value, schema, name, dialect)
 }

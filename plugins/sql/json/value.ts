@@ -6,8 +6,18 @@ import type { Dialect } from '../../../drizzle/index.ts'
 /** What stands behind a field of a list: a column, or an expression of the type that the schema names. */
 export type Value = PgColumn | SQL.Aliased
 
+/** How the JSON text of a value is made. */
+export interface JsonValue {
+  /** JSON text by the database; null where it has no word for the value. */
+  text: SQL
+  /** What the database shall collect in a JSON array, where there are many. */
+  element: SQL
+  /** Makes that text what a serializer would write; undefined where JSON, or a client's date, has no word for it. */
+  write: (text: unknown) => string | undefined
+}
+
 type Kind = 'string' | 'date' | 'integer' | 'number' | 'boolean'
-type Words = Record<Kind, (value: Value) => SQL>
+type Words = Record<Kind, { select: (value: Value) => SQL; write: (text: string) => string | undefined }>
 
 /** Drizzle's names for what a column holds, by what a schema may call it. */
 const HELD: Record<Kind, readonly string[]> = {
@@ -18,58 +28,90 @@ const HELD: Record<Kind, readonly string[]> = {
   boolean: ['boolean']
 }
 
-const SECONDS = sql.raw(`'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'`)
-const AFTER_YEAR = sql.raw(`'-MM-DD"T"HH24:MI:SS.MS"Z"'`)
+const same = (text: string): string => text
+const asItIs = (value: Value): SQL => sql`${value}`
 
-// A year that JSON's readers have no word for makes null; those beyond 9999 are told as toISOString() tells them.
-function postgresDate (value: Value): SQL {
-  const moment = is(value, Column) && !value.getSQLType().includes('with time zone')
-    ? sql`${value}`
-    : sql`${value} at time zone 'UTC'`
-  const isPlain = sql`${value} >= '0001-01-01 00:00:00+00' and ${value} < '10000-01-01 00:00:00+00'`
-  const isLate = sql`${value} >= '10000-01-01 00:00:00+00' and ${value} < '275760-09-13 00:00:00.001+00'`
-  return sql`case when ${isPlain} then '"' || to_char(${moment}, ${SECONDS}) || '"'
-    when ${isLate} then '"+' || lpad(to_char(${moment}, 'YYYY'), 6, '0') || to_char(${moment}, ${AFTER_YEAR}) || '"' end`
-}
-
+/** What to_json() is given. As JSON an instant reads the same whatever DateStyle and TimeZone are. */
 const POSTGRES: Words = {
-  string: (value) => sql`to_json(cast(${value} as text))::text`,
-  date: postgresDate,
-  integer: (value) => sql`cast(${value} as text)`,
-  number: (value) => {
-    const text = sql`cast(${value} as text)`
-    return sql`case when ${text} not in ('NaN', 'Infinity', '-Infinity') then ${text} end`
-  },
-  boolean: (value) => sql`cast(${value} as text)`
+  string: { select: (value) => sql`cast(${value} as text)`, write: same },
+  date: { select: inUtc, write: writeInstant },
+  integer: { select: asItIs, write: same },
+  number: { select: asItIs, write: (text) => text.startsWith('"') ? undefined : text },
+  boolean: { select: asItIs, write: same }
 }
 
 // A file may hold any type in any column: json_quote() makes JSON of whatever it is.
 const SQLITE: Words = {
-  string: (value) => sql`json_quote(${value})`,
-  date: (value) => {
-    const isPlain = sql`strftime('%Y-%m-%dT%H:%M:%fZ', ${value}) = ${value}`
-    return sql`case when ${isPlain} or ${value} glob '[+-][0-9][0-9][0-9][0-9][0-9][0-9]-*Z' then json_quote(${value}) end`
+  string: { select: (value) => sql`json_quote(${value})`, write: same },
+  date: {
+    select (value) {
+      const isPlain = sql`strftime('%Y-%m-%dT%H:%M:%fZ', ${value}) = ${value}`
+      return sql`case when ${isPlain} or ${value} glob '[+-][0-9][0-9][0-9][0-9][0-9][0-9]-*Z' then json_quote(${value}) end`
+    },
+    write: same
   },
-  integer: (value) => sql`json_quote(${value})`,
-  number: (value) =>
-    sql`case when typeof(${value}) <> 'real' then json_quote(${value})
-    when abs(${value}) <= 1.7976931348623157e308 then printf('%!.17g', ${value}) end`,
-  boolean: (value) => sql`case when ${value} = 1 then 'true' else 'false' end`
+  integer: { select: (value) => sql`json_quote(${value})`, write: same },
+  number: {
+    select: (value) =>
+      sql`case when typeof(${value}) <> 'real' then json_quote(${value})
+      when abs(${value}) <= 1.7976931348623157e308 then printf('%!.17g', ${value}) end`,
+    write: same
+  },
+  boolean: { select: (value) => sql`case when ${value} = 1 then 'true' else 'false' end`, write: same }
 }
 
 /**
- * The SQL that makes JSON text of a value, as a serializer would of what Drizzle reads: text, decimals, instants, whole
- * and broken numbers, booleans. Null where JSON, or a client's date, has no word for the value.
+ * How JSON text is made of a value, as a serializer would of what Drizzle reads: text, decimals, instants, whole and
+ * broken numbers, booleans.
  * @param value a column or an expression
  * @param schema the field of the response
  * @param name what the field is called, for the error
  * @throws TypeError when a column holds something else than the schema says, or may be null where the schema does not
  */
-export function valueToJson (value: Value, schema: TSchema, name: string, { name: dialect }: Dialect): SQL {
+export function valueToJson (value: Value, schema: TSchema, name: string, { name: dialect }: Dialect): JsonValue {
   const { kind, isNullable } = describe(schema, name)
   if (is(value, Column)) check(value, kind, isNullable, name)
-  const text = (dialect === 'postgres' ? POSTGRES : SQLITE)[kind](value)
-  return isNullable ? sql`case when ${value} is null then 'null' else ${text} end` : text
+  const { select, write } = (dialect === 'postgres' ? POSTGRES : SQLITE)[kind]
+  const none = isNullable ? 'null' : undefined
+  return {
+    ...(dialect === 'postgres' ? toPostgres : toSqlite)(value, select(value), isNullable),
+    write: (text) => text === 'null' ? none : typeof text === 'string' ? write(text) : undefined
+  }
+}
+
+function toPostgres (_value: Value, element: SQL, isNullable: boolean): Pick<JsonValue, 'text' | 'element'> {
+  const text = sql`to_json(${element})::text`
+  return { element, text: isNullable ? sql`coalesce(${text}, 'null')` : text }
+}
+
+// An array of texts: SQLite would take them for JSON otherwise, and write their numbers in its own way.
+function toSqlite (value: Value, json: SQL, isNullable: boolean): Pick<JsonValue, 'text' | 'element'> {
+  const text = isNullable ? sql`case when ${value} is null then 'null' else ${json} end` : json
+  return { text, element: sql`'' || ${text}` }
+}
+
+function inUtc (value: Value): SQL {
+  const isWithout = is(value, Column) && !value.getSQLType().includes('with time zone')
+  return isWithout ? sql`${value}` : sql`${value} at time zone 'UTC'`
+}
+
+/**
+ * A timestamp of PostgreSQL's JSON, such as "2025-03-30T01:02:03.45", as toISOString() has it. Years before the first
+ * and what is no instant have no words.
+ */
+function writeInstant (text: string): string | undefined {
+  const end = text[20]
+  if (text[5] === '-' && (end === '"' || end === '.')) {
+    return `${text.slice(0, 20)}.${toMilliseconds(text.slice(21, -1))}Z"`
+  }
+  const [, year, rest, fraction = ''] = /^"(\d{5,6})(-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?"$/.exec(text) ?? []
+  if (year === undefined || rest === undefined) return undefined
+  const late = `+${year.padStart(6, '0')}${rest}.${toMilliseconds(fraction)}Z`
+  return Number.isNaN(Date.parse(late)) ? undefined : `"${late}"`
+}
+
+function toMilliseconds (fraction: string): string {
+  return fraction === '' ? '000' : fraction.padEnd(3, '0').slice(0, 3)
 }
 
 function describe (schema: TSchema, name: string): { kind: Kind; isNullable: boolean } {
