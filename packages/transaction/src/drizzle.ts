@@ -2,8 +2,8 @@ import type { PoolClient } from 'pg'
 import type { ExtractTablesWithRelations, RelationalSchemaConfig, TablesRelationalConfig } from 'drizzle-orm'
 import type { NodePgQueryResultHKT } from 'drizzle-orm/node-postgres'
 import { NodePgSession, NodePgTransaction } from 'drizzle-orm/node-postgres'
-import type { PgDatabase, PgPreparedQuery, PgTransactionConfig, PreparedQueryConfig } from 'drizzle-orm/pg-core'
-import { PgDialect } from 'drizzle-orm/pg-core'
+import type { PgPreparedQuery, PgTransactionConfig, PreparedQueryConfig } from 'drizzle-orm/pg-core'
+import { PgDatabase, PgDialect } from 'drizzle-orm/pg-core'
 import type { SqlClient, SqlHandles } from './core/sql.ts'
 import { SavepointQueue } from './savepoints.ts'
 import { quiet } from './core/given-promises.ts'
@@ -35,17 +35,41 @@ class FollowedSession<Schema extends Record<string, unknown>, Tables extends Tab
   }
 }
 
+// One function for all transactions: V8 keeps one shape for them.
+const relationalQueries = {
+  configurable: true,
+  enumerable: true,
+  get (this: { makeQueries: () => unknown }) {
+    const value = this.makeQueries()
+    Object.defineProperty(this, 'query', { value, configurable: true, enumerable: true, writable: true })
+    return value
+  }
+}
+
 class SavepointTransaction<Schema extends Record<string, unknown>, Tables extends TablesRelationalConfig>
   extends NodePgTransaction<Schema, Tables>
 {
   readonly #parts: Parts<Tables>
+  readonly #session: FollowedSession<Schema, Tables>
   readonly #savepoints: SavepointQueue
 
   constructor (parts: Parts<Tables>, savepoints: SavepointQueue, depth: number) {
-    const client = savepoints.client as PoolClient
-    super(parts.dialect, new FollowedSession<Schema, Tables>(client, parts.dialect, parts.schema), parts.schema, depth)
+    const { dialect, schema } = parts
+    const session = new FollowedSession<Schema, Tables>(savepoints.client as PoolClient, dialect, schema)
+    // Given the schema, Drizzle would make a query builder for each table and each transaction.
+    super(dialect, session, undefined, depth)
     this.#parts = parts
+    this.#session = session
     this.#savepoints = savepoints
+    if (schema === undefined) return
+    Object.assign(this, { schema, _: { ...schema, session } })
+    Object.defineProperty(this, 'query', relationalQueries)
+  }
+
+  /** The builders of relational queries: `query`, once somebody asks for it. */
+  makeQueries (): unknown {
+    const { dialect, schema } = this.#parts
+    return new PgDatabase<NodePgQueryResultHKT, Schema, Tables>(dialect, this.#session, schema).query
   }
 
   override transaction<Result> (
