@@ -33,57 +33,66 @@ async function fillUsers (databaseUrl: string, { users }: Size): Promise<void> {
   })
 }
 
-async function fillPosts (
-  databaseUrl: string,
-  mongoUrl: string,
-  database: string,
-  { users, posts, categories }: Size
-): Promise<string[]> {
-  const documents = Array.from({ length: posts }, (_, n) => ({
-    _id: new ObjectId(),
-    title: `Post ${n}`,
-    content,
-    category: `category-${1 + n % categories}`,
-    author_id: 1 + n % users,
-    created_at: new Date(newest - n * 60_000),
-    updated_at: new Date(newest - n * 60_000)
-  }))
+const BATCH = 20_000
+
+async function fillPosts (databaseUrl: string, mongoUrl: string, database: string, size: Size): Promise<string[]> {
+  const first: string[] = []
   const client = await new MongoClient(mongoUrl).connect()
   try {
     const db = client.db(database)
     await db.collection('posts').deleteMany({})
     await db.collection('users').deleteMany({})
-    await db.collection('posts').insertMany(documents)
-    await db.collection<{ _id: number }>('users').insertMany(
-      Array.from(
-        { length: users },
-        (_, n) => ({
-          _id: n + 1,
-          name: `User ${n + 1}`,
-          email: `user-${n + 1}@bench.example`,
-          _v: Long.fromNumber(n + 1)
-        })
-      )
-    )
+    await withSql(databaseUrl, async (sql) => {
+      for (let from = 0; from < size.posts; from += BATCH) {
+        const documents = makePosts(from, Math.min(BATCH, size.posts - from), size)
+        await Promise.all([db.collection('posts').insertMany(documents), copyPosts(sql, documents)])
+        if (from === 0) first.push(...documents.slice(0, 1000).map(({ _id }) => _id.toHexString()))
+      }
+      await sql.query('analyze')
+    })
+    for (let from = 0; from < size.users; from += BATCH) {
+      const users = Array.from({ length: Math.min(BATCH, size.users - from) }, (_, n) => toUserCopy(from + n + 1))
+      await db.collection<{ _id: number }>('users').insertMany(users)
+    }
   } finally {
     await client.close()
   }
-  await withSql(databaseUrl, async (sql) => {
-    await sql.query(
-      `insert into posts (id, author_id, title, category, content_length, created_at)
-      select * from unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::int[], $6::timestamptz[])`,
-      [
-        documents.map(({ _id }) => _id.toHexString()),
-        documents.map((post) => post.author_id),
-        documents.map(({ title }) => title),
-        documents.map(({ category }) => category),
-        documents.map(() => content.length),
-        documents.map((post) => post.created_at)
-      ]
-    )
-    await sql.query('analyze')
+  return first
+}
+
+function makePosts (from: number, length: number, { users, categories }: Size) {
+  return Array.from({ length }, (_, at) => {
+    const n = from + at
+    const time = new Date(newest - n * 60_000)
+    return {
+      _id: new ObjectId(),
+      title: `Post ${n}`,
+      content,
+      category: `category-${1 + n % categories}`,
+      author_id: 1 + n % users,
+      created_at: time,
+      updated_at: time
+    }
   })
-  return documents.slice(0, 1000).map(({ _id }) => _id.toHexString())
+}
+
+function toUserCopy (id: number) {
+  return { _id: id, name: `User ${id}`, email: `user-${id}@bench.example`, _v: Long.fromNumber(id) }
+}
+
+async function copyPosts (sql: pg.Client, documents: ReturnType<typeof makePosts>): Promise<void> {
+  await sql.query(
+    `insert into posts (id, author_id, title, category, content_length, created_at)
+    select * from unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::int[], $6::timestamptz[])`,
+    [
+      documents.map(({ _id }) => _id.toHexString()),
+      documents.map((post) => post.author_id),
+      documents.map(({ title }) => title),
+      documents.map(({ category }) => category),
+      documents.map(() => content.length),
+      documents.map((post) => post.created_at)
+    ]
+  )
 }
 
 async function withSql (url: string, work: (client: pg.Client) => Promise<void>): Promise<void> {

@@ -1,4 +1,4 @@
-// `npm run bench:growth -- [--requests 220000] [--write]`: what happens with more posts, more connections, more requests, callers that abuse it, and at the start.
+// `npm run bench:growth -- [--posts 1000000] [--requests 220000] [--write]`: what happens with more posts, more connections, more requests, callers that abuse it, and at the start. `--requests 0`: only the first.
 import { parseArgs } from 'node:util'
 import { abuse } from './abuse.ts'
 import { startServers, type Servers } from './databases.ts'
@@ -11,9 +11,14 @@ import { routesOver, size, type Route } from './routes.ts'
 import { ratios, spread } from './statistics.ts'
 
 const { values } = parseArgs({
-  options: { requests: { type: 'string', default: '220000' }, write: { type: 'boolean', default: false } }
+  options: {
+    posts: { type: 'string', default: '1000000' },
+    requests: { type: 'string', default: '220000' },
+    write: { type: 'boolean', default: false }
+  }
 })
-const POSTS = [1000, 100_000] as const
+const POSTS = [1000, Number(values.posts)]
+const POSTS_PER_USER = 10
 const CONNECTIONS = [16, 64, 256, 1000]
 const ROUNDS = 5
 const STARTS = 5
@@ -28,7 +33,8 @@ const LISTS = [
 build()
 const servers = await startServers()
 try {
-  const sections = [await morePosts(servers), ...await oneDatabase(await servers.make('growth'))]
+  const sections = [await morePosts(servers)]
+  if (values.requests !== '0') sections.push(...await oneDatabase(await servers.make('growth')))
   const text = sections.join('\n\n')
   console.log(text)
   if (values.write) writeBetween('growth', `${machine()}. From this one machine only.\n\n${text}`)
@@ -66,8 +72,8 @@ async function withService<Result> (
 }
 
 /**
- * Two services on the same servers, one with a hundred times the posts of the other, measured in turns one request at a
- * time.
+ * Two services on the same servers, one with many times the users and posts of the other, as many posts a user,
+ * measured in turns one request at a time.
  */
 async function morePosts ({ make }: Servers): Promise<string> {
   const running: Running[] = []
@@ -75,18 +81,18 @@ async function morePosts ({ make }: Servers): Promise<string> {
     const routes: Route[][] = []
     for (const posts of POSTS) {
       const databases = await make(`posts_${posts}`)
+      const of = { ...size, users: posts / POSTS_PER_USER, posts }
       routes.push(
-        routesOver(
-          size,
-          await fill(databases.DATABASE_URL, databases.MONGODB_URL, databases.MONGODB_DATABASE, { ...size, posts })
-        )
+        routesOver(of, await fill(databases.DATABASE_URL, databases.MONGODB_URL, databases.MONGODB_DATABASE, of))
       )
       running.push(await start('service', databases))
     }
     const lines: string[] = []
     for (const name of LISTS) lines.push(await grown(name, running, routes.map((all) => routeNamed(all, name))))
     return [
-      '| one request at a time | p50 with 1,000 posts | with 100,000 | ratio |',
+      `| one request at a time, ${POSTS_PER_USER} posts a user | p50 with ${
+        POSTS.map((posts) => posts.toLocaleString('en')).join(' posts | with ')
+      } | ratio |`,
       '| --- | ---: | ---: | ---: |',
       ...lines
     ].join('\n')
