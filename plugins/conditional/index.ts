@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { runFirst } from '../common/route-hooks.ts'
+import { TextItem } from '../mongo/json/item-reader.ts'
 import { describeConditions } from './document.ts'
 import type { Precondition } from '../repositories/expected-version.ts'
 import { getHash, getVersion, parseTags, toTag, type EntityTag } from './etag.ts'
@@ -34,10 +35,10 @@ declare module 'fastify' {
   interface FastifyReply {
     /**
      * Sets the strong `ETag` of the resource that is answered, and goes on with it.
-     * @param resource what the handler returns; its `version` changes whenever it does, and is not sent
+     * @param resource what the handler returns, or its text; its `version` changes whenever it does, and is not sent
      * @example return reply.withTag(await users.getById(id))
      */
-    withTag: <Resource extends { version: number }>(resource: Resource) => Resource
+    withTag: <Resource extends { version: number }>(resource: Resource | TextItem<Resource>) => Resource
   }
 }
 
@@ -61,7 +62,9 @@ export default fp(async function conditional (app) {
       : app.createProblem(412, `${name} is not as the request expects; read it again`))
   app.decorateReply('withTag', function withTag (resource) {
     this.header('etag', toTag(resource.version, format))
-    return resource
+    if (!(resource instanceof TextItem)) return resource
+    this.type('application/json; charset=utf-8')
+    return resource.json as never // text of this type is sent without another look
   })
   app.addHook('onRoute', function takeConditions (route) {
     const mode = route.config?.conditional ?? false

@@ -1,6 +1,7 @@
 import { ObjectId } from 'mongodb'
 import { postList, PostSchema, PostSummarySchema } from '../../schemas/posts.ts'
 import { mongoPages, type Documents } from '../mongo/json/page-reader.ts'
+import { mongoItem, type TextItem } from '../mongo/json/item-reader.ts'
 import { compileItem, StrangeDocumentError } from '../mongo/json/strange.ts'
 import type { ListRequest } from '../paging/cursor.ts'
 import type { Page, PageRequest } from '../paging/page.ts'
@@ -36,6 +37,7 @@ export type PostChanges = Partial<Omit<NewPost, 'slug'>> & { slug?: string | nul
 
 const readPosts = mongoPages('posts', PostSchema, documentCursor(postList))
 const readSummaries = mongoPages('posts', PostSummarySchema, documentCursor(postList))
+const readPost = mongoItem<StoredPost>('posts', PostSchema)
 const toItem = compileItem(PostSchema)
 
 /** The posts of this author, of this category, or all of them. */
@@ -64,6 +66,12 @@ export function createPostRepository (db: Documents) {
     async getById (id: string): Promise<StoredPost | null> {
       const document = await collection.findOne({ _id: new ObjectId(id) })
       return document === null ? null : toPost(document)
+    },
+
+    /** The same for an answer, as text where that can be had. */
+    async read (id: string): Promise<TextItem<StoredPost> | StoredPost | null> {
+      const post = await readPost(db, new ObjectId(id))
+      return post === undefined ? await this.getById(id) : post
     },
 
     /** Whole posts, newest first or as asked. */

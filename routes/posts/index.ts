@@ -100,7 +100,7 @@ const getPost = defineRoute({
     response: { 200: ref(PostSchema, { description: 'The post' }), ...problems(404) }
   },
   handler: async function getPost (request, reply) {
-    const post = await this.repositories.posts(request.mongo).getById(request.params.id)
+    const post = await this.repositories.posts(request.mongo).read(request.params.id)
     this.assert(post, 404, 'Post not found')
     return reply.withTag(post)
   }

@@ -9,8 +9,9 @@ import {
 } from 'mongodb'
 import t, { type Test } from 'tap'
 import { prepareDatabase } from '../../plugins/mongo/prepare.ts'
+import { TextItem } from '../../plugins/mongo/json/item-reader.ts'
 import type { Documents } from '../../plugins/mongo/json/page-reader.ts'
-import { createPostRepository, type PostDocument } from '../../plugins/repositories/posts.ts'
+import { createPostRepository, type PostDocument, type StoredPost } from '../../plugins/repositories/posts.ts'
 import { createUserSummaryRepository } from '../../plugins/repositories/user-summaries.ts'
 import { databases } from '../helper.ts'
 
@@ -94,6 +95,32 @@ t.test('posts: create, read, change, delete', async (t) => {
 
   t.equal(await posts.delete(post.id), true)
   t.equal(await posts.delete(post.id), false)
+})
+
+t.test('one post by its id: the same by raw bytes and by the driver', async (t) => {
+  const { db, commands } = await openMongo(t)
+  const added = await addPosts(db, [
+    { version: 7, slug: 'a-1', title: '"\\ 😀', content: `${'é'.repeat(1000)}\n\u2028` },
+    { created_at: new Date('0001-01-01T00:00:00Z'), version: 12 },
+    {}
+  ])
+  commands.length = 0
+  for (const { _id } of added) {
+    const id = _id.toHexString()
+    const item = await createPostRepository(db).read(id)
+    if (!(item instanceof TextItem)) throw new TypeError('a plain database is read as text')
+    const { version, ...post } = await createPostRepository(withoutCommands(db)).read(id) as StoredPost
+    t.strictSame(JSON.parse(item.json), JSON.parse(JSON.stringify(post)))
+    t.equal(item.version, version)
+  }
+  t.equal(commands.length, 2 * added.length)
+  t.equal(await createPostRepository(db).read(new ObjectId().toHexString()), null)
+  for (const fault of [{ version: 1.5 }, { version: -1 }, { author_id: 'me' }, { title: 3 }]) {
+    const _id = new ObjectId()
+    await addPosts(db, [{ _id }])
+    await db.collection('posts').updateOne({ _id }, { $set: fault }, { bypassDocumentValidation: true })
+    await t.rejects(createPostRepository(db).read(String(_id)), { code: 'DOCUMENT_STRANGE', id: _id })
+  }
 })
 
 t.test('lists: one command each, the same by raw bytes and by the driver', async (t) => {
@@ -245,7 +272,7 @@ t.test('a page that is larger than one reply ends early, without a cursor left o
 
 t.test('a server that went away is asked once more by the driver; other errors are not repeated', async (t) => {
   const { db } = await openMongo(t)
-  await addPosts(db, [{}])
+  const [post] = await addPosts(db, [{}])
   let error: Error = new MongoNetworkError('connection closed')
   const failing = new Proxy(db, {
     get (target, key) {
@@ -260,8 +287,10 @@ t.test('a server that went away is asked once more by the driver; other errors a
   })
   const posts = createPostRepository(failing)
   t.equal((await posts.list({ limit: 5 })).items.length, 1)
+  t.match(await posts.read(String(post?._id)), { title: 'Post 0' })
   error = new TypeError('a document lacks a required field')
   await t.rejects(posts.list({ limit: 5 }), TypeError)
+  await t.rejects(posts.read(String(post?._id)), TypeError)
 })
 
 t.test('user summaries: counted for the page only, deleted users left out', async (t) => {

@@ -198,11 +198,13 @@ function isLargerThanPage (documents: Uint8Array[], query: PageQuery): boolean {
   return documents.reduce((sum, { length }) => sum + length, 0) > 2 * getCharacters(query)
 }
 
-function isPlain (db: object): db is Documents & Raw {
+/** True for a database itself, which takes commands. */
+export function isPlain (db: object): db is Documents & Raw {
   return 'command' in db && typeof db.command === 'function'
 }
 
-function hasGoneAway (error: unknown): boolean {
+/** True where another try finds a server. */
+export function hasGoneAway (error: unknown): boolean {
   return error instanceof MongoNetworkError || (error instanceof MongoError && PASSING.has(error.code))
 }
 
