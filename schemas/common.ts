@@ -130,11 +130,6 @@ export function cursorPage (pattern: string, examples: string[]) {
   })
 }
 
-/** Query of a list of documents, newest first. */
-export const DocumentPageSchema = cursorPage(`^${TIME_IN_CURSOR}_${DOCUMENT_ID_IN_CURSOR}$`, [
-  '1738324800000_66f1c0a5e4b0a1b2c3d4e5f6'
-])
-
 /** Headers of a created resource. */
 export const CREATED_HEADERS = {
   Location: { type: 'string', description: 'Path of the new resource' },

@@ -65,6 +65,19 @@ export const postList = defineList(PostSchema, {
   unique: {}
 })
 
+// What these show leaves no filter: a page may be asked for in another order, and no more.
+const orders = {
+  ids: 'document',
+  order: '-created_at',
+  sort: { created_at: 'date', title: 'text' },
+  filters: {},
+  unique: {}
+} as const
+
+export const postSummaryList = defineList(PostSummarySchema, orders)
+/** Each order has an index that begins with the category. */
+export const categoryPostList = defineList(PostSchema, orders)
+
 export type Post = Static<typeof PostSchema>
 export type PostCreate = Static<typeof PostCreateSchema>
 export type PostUpdate = Static<typeof PostUpdateSchema>

@@ -1,10 +1,10 @@
 import { ObjectId } from 'mongodb'
-import { postList, PostSchema, PostSummarySchema } from '../../schemas/posts.ts'
+import { categoryPostList, postList, PostSchema, postSummaryList, PostSummarySchema } from '../../schemas/posts.ts'
 import { mongoPages, type Documents } from '../mongo/json/page-reader.ts'
 import { mongoItem, type TextItem } from '../mongo/json/item-reader.ts'
 import { compileItem, StrangeDocumentError } from '../mongo/json/strange.ts'
 import type { ListRequest } from '../paging/cursor.ts'
-import type { Page, PageRequest } from '../paging/page.ts'
+import type { Page } from '../paging/page.ts'
 import { documentCursor, hasVersion, toPageQuery } from './documents.ts'
 import type { Precondition } from './expected-version.ts'
 import type { PostSummary } from './users.ts'
@@ -36,7 +36,8 @@ export interface NewPost {
 export type PostChanges = Partial<Omit<NewPost, 'slug'>> & { slug?: string | null }
 
 const readPosts = mongoPages('posts', PostSchema, documentCursor(postList))
-const readSummaries = mongoPages('posts', PostSummarySchema, documentCursor(postList))
+const readSummaries = mongoPages('posts', PostSummarySchema, documentCursor(postSummaryList))
+const readCategory = mongoPages('posts', PostSchema, documentCursor(categoryPostList))
 const readPost = mongoItem<StoredPost>('posts', PostSchema)
 const toItem = compileItem(PostSchema)
 
@@ -79,14 +80,14 @@ export function createPostRepository (db: Documents) {
       return await readPosts(db, toPageQuery(postList, page), page.limit)
     },
 
-    /** Posts without their content, newest first; read from the index alone. */
-    async summaries (page: PageRequest): Promise<Page<PostSummary>> {
-      return await readSummaries(db, toPageQuery(postList, page), page.limit)
+    /** Posts without their content, newest first or as asked; by time they are read from the index alone. */
+    async summaries (page: ListRequest): Promise<Page<PostSummary>> {
+      return await readSummaries(db, toPageQuery(postSummaryList, page), page.limit)
     },
 
-    /** Whole posts of one category, newest first. */
-    async byCategory (category: string, page: PageRequest): Promise<Page<Post>> {
-      return await readPosts(db, toPageQuery(postList, page, { category }), page.limit)
+    /** Whole posts of one category, newest first or as asked. */
+    async byCategory (category: string, page: ListRequest): Promise<Page<Post>> {
+      return await readCategory(db, toPageQuery(categoryPostList, page, { category }), page.limit)
     },
 
     /** Changes only the fields that are given; null when there is no such post, or not as it is expected. */

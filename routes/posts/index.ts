@@ -1,13 +1,15 @@
 import { Type } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
-import { CREATED_HEADERS, DocumentPageSchema, LIST_HEADERS, NoContentSchema, ref } from '../../schemas/common.ts'
+import { CREATED_HEADERS, LIST_HEADERS, NoContentSchema, ref } from '../../schemas/common.ts'
 import { defineRoute } from '../../schemas/http.ts'
 import {
+  categoryPostList,
   PostCategoryParamsSchema,
   PostCreateSchema,
   postList,
   PostParamsSchema,
   PostSchema,
+  postSummaryList,
   PostSummarySchema,
   PostUpdateSchema
 } from '../../schemas/posts.ts'
@@ -40,9 +42,9 @@ const listPostSummaries = defineRoute({
   schema: {
     operationId: 'listPostSummaries',
     summary: 'List posts without their content',
-    description: 'Newest first. The content stays in the database.',
+    description: 'Newest first, or as asked. The content stays in the database.',
     tags,
-    querystring: DocumentPageSchema,
+    querystring: postSummaryList.query,
     response: { 200: Type.Array(ref(PostSummarySchema), { description: 'A page of summaries', headers: LIST_HEADERS }) }
   },
   handler: async function listPostSummaries (request, reply) {
@@ -56,10 +58,10 @@ const listPostsByCategory = defineRoute({
   schema: {
     operationId: 'listPostsByCategory',
     summary: 'List the posts of a category',
-    description: 'Whole posts, newest first; empty for a category nobody has used.',
+    description: 'Whole posts, newest first or as asked; empty for a category nobody has used.',
     tags,
     params: PostCategoryParamsSchema,
-    querystring: DocumentPageSchema,
+    querystring: categoryPostList.query,
     response: { 200: Type.Array(ref(PostSchema), { description: 'A page of posts', headers: LIST_HEADERS }) }
   },
   handler: async function listPostsByCategory (request, reply) {

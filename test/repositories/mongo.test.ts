@@ -228,6 +228,7 @@ t.test('lists are read in the order of their index', async (t) => {
   }
   const posts = createPostRepository(db)
   const next = (await posts.byCategory('c1', { limit: 10 })).next ?? ''
+  const last = (await posts.byCategory('c1', { limit: 50, sort: '-title' })).next ?? ''
   const declared: Array<[string, object, string]> = []
   for (
     const [request, index] of [
@@ -248,6 +249,17 @@ t.test('lists are read in the order of their index', async (t) => {
       ['list after', () => posts.list({ limit: 10, after: next }), 'posts_created_at_idx'],
       ['by category', () => posts.byCategory('c1', { limit: 10 }), 'posts_category_created_at_idx'],
       ['by category after', () => posts.byCategory('c1', { limit: 10, after: next }), 'posts_category_created_at_idx'],
+      [
+        'of a category by title',
+        () => posts.byCategory('c1', { limit: 10, sort: 'title' }),
+        'posts_category_title_idx'
+      ],
+      [
+        'and after',
+        () => posts.byCategory('c1', { limit: 10, sort: '-title', after: last }),
+        'posts_category_title_idx'
+      ],
+      ['summaries by title', () => posts.summaries({ limit: 10, sort: '-title' }), 'posts_title_idx'],
       ...declared.map(([name, request, index]) => [name, () => posts.list({ limit: 10, ...request }), index] as const)
     ] as const
   ) {

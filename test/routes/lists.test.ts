@@ -39,6 +39,28 @@ onEachEngine(t, async (t, service) => {
     t.strictSame(await titles('sort=created_at'), (await titles('')).reverse())
   })
 
+  await t.test('so do summaries of posts, and the posts of a category', async (t) => {
+    for (
+      const [path, sorted] of [
+        ['/posts/summaries', ['B', 'a', 'a', 'b', 'ä']],
+        ['/posts/by-category/k', ['B', 'a', 'b']],
+        ["/posts/by-category/it's", ['a', 'ä']]
+      ] as const
+    ) {
+      const titles = async (query: string) =>
+        (await readPages<Post>(service, `${path}?limit=1&${query}`)).flat().map(({ title }) => title)
+      t.strictSame(await titles('sort=title'), sorted, path)
+      t.strictSame(await titles('sort=-title'), sorted.toReversed())
+      t.strictSame(await titles('sort=created_at'), (await titles('')).reverse())
+      t.strictSame(await titles('sort=-created_at'), await titles(''))
+      const after = new URL(getNext(await get(`${path}?limit=1&sort=title`)) ?? '', 'http://localhost').searchParams
+      isProblem(t, await get(`${path}?sort=-title&after=${after.get('after')}`), 400)
+      for (const query of ['sort=author_id', 'sort=content', 'author_id=1', 'category=k']) {
+        isProblem(t, await get(`${path}?${query}`), 400)
+      }
+    }
+  })
+
   await t.test('filters are for equality, and the links keep them', async (t) => {
     const [first] = users
     const first2 = await get(`/orders?status=pending&user_id=${first?.id}&sort=created_at&limit=2`)

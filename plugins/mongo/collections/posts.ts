@@ -10,6 +10,7 @@ export default {
     // With all that a summary shows, so that summaries never touch a document.
     { name: 'posts_created_at_idx', key: { created_at: -1, _id: -1, title: 1, category: 1, author_id: 1 } },
     { name: 'posts_category_created_at_idx', key: { category: 1, created_at: -1, _id: -1 } },
+    { name: 'posts_category_title_idx', key: { category: 1, title: 1, _id: 1 } },
     { name: 'posts_title_idx', key: { title: 1, _id: 1 } },
     { name: 'posts_author_id_created_at_idx', key: { author_id: 1, created_at: -1, _id: -1 } },
     {
