@@ -1,6 +1,6 @@
 // `npm run eject -- <name>`: takes the example domain out, and gives the service a name of its own. Once.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { editFiles } from './eject/edits.ts'
 import { removeExample } from './eject/removed.ts'
@@ -48,8 +48,13 @@ function git (...args: string[]): string {
   return execFileSync('git', args, { cwd: root, encoding: 'utf8' }).trim()
 }
 
+function installed (): Set<string> {
+  const lock = JSON.parse(readFileSync(path.join(root, 'package-lock.json'), 'utf8')) as { packages: object }
+  return new Set(Object.keys(lock.packages).map((name) => name.replace(/^.*node_modules\//, '')))
+}
+
 try {
-  eject(checkName(process.argv[2]))
+  eject(checkName(process.argv.slice(2), installed()))
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)
   console.error('npm run eject -- <name>   takes the example domain out; the work tree must be clean')

@@ -2,8 +2,10 @@
 // repository, routes and tests, as docs/add-a-resource.md makes it by hand.
 import path from 'node:path'
 import { UsageError } from './new/fields.ts'
-import { parseResource, type Resource } from './new/resource.ts'
-import { planFiles, writeFiles } from './new/write.ts'
+import { withArticle } from './new/names.ts'
+import { OPTIONS, parseResource, type Resource } from './new/resource.ts'
+import { remember } from './new/undo.ts'
+import { planFiles, writeFiles, type Files } from './new/write.ts'
 import { runTool } from './run-tool.ts'
 
 const USAGE = [
@@ -15,19 +17,46 @@ const root = path.join(import.meta.dirname, '..')
 
 function make (resource: Resource): void {
   const { added, changed } = planFiles(root, resource)
-  writeFiles(root, added)
-  writeFiles(root, changed)
-  runTool(root, 'dprint', ['fmt', ...added.keys(), ...changed.keys()])
-  if (resource.store === 'sql') runTool(root, 'tsx', ['scripts/db-generate.ts', '--name', resource.table])
-  runTool(root, 'tsx', ['--conditions=tandem-source', 'scripts/openapi.ts'])
-  for (const file of added.keys()) console.log(`added    ${file}`)
-  for (const file of changed.keys()) console.log(`changed  ${file}`)
-  const migrations = resource.store === 'sql' ? `, the migrations ${resource.table}` : ''
-  console.log(`written  docs/openapi.json${migrations}`)
-  console.log(`Then: npm run check, and npx tap test/routes.test.ts for the tests of ${resource.file}`)
+  const putBack = remember(root, added, [...changed.keys(), 'docs/openapi.json', 'drizzle/migrations'])
+  try {
+    writeFiles(root, added)
+    writeFiles(root, changed)
+    runTool(root, 'dprint', ['fmt', ...added.keys(), ...changed.keys()])
+    // First: it builds the app, which refuses what does not fit together.
+    runTool(root, 'tsx', ['--conditions=tandem-source', 'scripts/openapi.ts'])
+    if (resource.store === 'sql') runTool(root, 'tsx', ['scripts/db-generate.ts', '--name', resource.table])
+  } catch (error) {
+    putBack()
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new Error(`Nothing was made of ${resource.file}: ${reason}`, { cause: error })
+  }
+  tell(resource, added, changed)
+}
+
+function tell (resource: Resource, added: Files, changed: Files): void {
+  const { file, store, words, pluralWords, fields } = resource
+  for (const name of added.keys()) console.log(`added    ${name}`)
+  for (const name of changed.keys()) console.log(`changed  ${name}`)
+  console.log(`written  docs/openapi.json${store === 'sql' ? `, the migrations ${resource.table}` : ''}`)
+  console.log(`One of the ${pluralWords} is ${withArticle(words)}; --singular <word> says it otherwise`)
+  const unsorted = store === 'sql' ? [] : fields.filter(({ type }) => type === 'decimal').map(({ name }) => name)
+  if (unsorted.length > 0) {
+    console.log(
+      `The list cannot be sorted by ${unsorted.join(' and ')}: decimals are text in MongoDB; choose sql for that`
+    )
+  }
+  console.log(`Then: npm run check, and npx tap test/routes.test.ts for the tests of ${file}`)
+}
+
+// npm takes options for its own where no -- stands before them, and hands over the rest.
+function refuseSwallowed (): void {
+  const swallowed = OPTIONS.filter((name) => process.env[`npm_config_${name}`] !== undefined)
+  if (swallowed.length === 0) return
+  throw new UsageError(`npm took --${swallowed.join(' and --')} for its own: write npm run new -- before the words`)
 }
 
 try {
+  refuseSwallowed()
   make(parseResource(process.argv.slice(2)))
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)

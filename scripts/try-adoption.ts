@@ -1,17 +1,32 @@
 // `npm run try:adoption`: what somebody does who starts from this service, in a copy: takes the example out, makes a
 // resource of each kind, checks, tests, builds and boots.
 import { execFileSync, spawnSync } from 'node:child_process'
-import { copyFileSync, linkSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 
 const root = path.join(import.meta.dirname, '..')
 const copy = mkdtempSync(path.join(tmpdir(), 'tandem-adoption-'))
-const SQL = ['products', 'name:text:unique', 'price:decimal(10,2)', 'stock:integer', 'is_sold:boolean']
-const MONGO = ['gift-cards', 'code:text(40):unique', 'stars:integer(1,5)', '--store', 'mongo']
-const TESTS = ['app', 'routes', 'sql', 'consistency'].map((name) => `test/${name}.test.ts`)
+// With words that tests and databases use as well.
+const SQL = ['movies', 'name:text:unique', 'price:decimal(12,3)', 'count:integer(1,100)', 'is_sold:boolean']
+const MONGO = ['gift-cards', 'url:text(40):unique', 'class:integer(1,5)', 'worth:decimal(5,1)', '--store', 'mongo']
+// What can tell whether the example is missed, and then what can tell whether the resources fit.
+const EMPTY = ['app', 'sql', 'consistency', 'scripts']
+const FILLED = ['app', 'routes']
 
 try {
+  // Some tests run a part of themselves as an ordinary user.
+  chmodSync(copy, 0o755)
   for (const name of execFileSync('git', ['ls-files', '-z'], { cwd: root, encoding: 'utf8' }).split('\0')) {
     if (name !== '') place(path.join(root, name), path.join(copy, name), copyFileSync)
   }
@@ -19,16 +34,18 @@ try {
   commit()
   npm('run', 'eject', '--', 'corner-shop')
   npm('run', 'check')
+  test(EMPTY)
   npm('run', 'new', '--', ...SQL)
   npm('run', 'new', '--', ...MONGO)
   npm('run', 'client', '--', 'dist/client')
   npm('run', 'check')
-  npm('test', '--', ...TESTS)
+  test(FILLED)
   npm('run', 'build')
   run(path.join('node_modules', '.bin', 'tsx'), ['--conditions=tandem-source', 'scripts/try-build.ts'])
   console.log('The example went, a resource of each kind came, and all checks and tests pass.')
 } finally {
-  rmSync(copy, { recursive: true, force: true })
+  // Servers of the tests that are about to end still write there.
+  rmSync(copy, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
 }
 
 function commit (): void {
@@ -36,6 +53,10 @@ function commit (): void {
   run('git', ['init', '--quiet'])
   run('git', ['add', '--all'])
   run('git', [...author, 'commit', '--quiet', '--message', 'Begin'])
+}
+
+function test (names: string[]): void {
+  npm('test', '--', ...names.map((name) => `test/${name}.test.ts`))
 }
 
 function npm (...args: string[]): void {

@@ -42,6 +42,7 @@ const EDITS: Record<string, (text: string) => string> = {
   'test/drizzle/online.test.ts': (text) =>
     // It tells of a migration of the example.
     pruneImports(replaceText(text, /t\.test\('a file that took the place of another one[\s\S]*?\n\}\)\n\n/, '')),
+  '.ci/run': (text) => replaceText(text, /# What somebody does who starts from this[^\n]*\nnpm run try:adoption\n/, ''),
   '.knip.json': editKnip,
   'package.json': editPackage,
   'README.md': editReadme,

@@ -27,8 +27,8 @@ const EXAMPLE = new RegExp(`^(${
 const NEEDS_EXAMPLE =
   /\/(users|posts|orders|user-analytics)\b|\b(into|from|update|table|truncate) (users|posts|orders)\b|\.(users|posts|orders|orderItems)\b|collection\('(users|posts)'\)|[{,] *(users|posts|orders)\b|'(users|posts|orders)'|repositories\.(users|posts|orders)|copyPosts/i
 
-// Run by others as programs, or by tap.
-const PROGRAMS = /^test\/(databases\/|consistency\/idempotency-dier)/
+// Run by tap, whose settings name them.
+const PROGRAMS = /^test\/databases\//
 const TESTS_THAT_STAY = new Set(['test/scripts/new.test.ts', 'test/routes/engines.ts'])
 
 /**
@@ -70,8 +70,11 @@ function dropEntries (tree: Tree): void {
   }
 }
 
-function importsOf (tree: Tree, name: string): string[] {
-  return [...tree.read(name).matchAll(/(?:from |import\(|import )'(\.[^']+)'/g)].map(([, file = '']) =>
-    path.posix.join(path.posix.dirname(name), file)
-  )
+/** The files that a file imports, or starts as programs: those it names by their place beside itself. */
+export function importsOf (tree: Pick<Tree, 'read'>, name: string): string[] {
+  const pattern =
+    /(?:(?:from |import |import\(|import\.meta\.resolve\(|new URL\()'(?=\.)|import\.meta\.dirname, ')([^']+\.[cm]?[jt]s)'/g
+  return [...tree.read(name).matchAll(pattern)]
+    .map(([, file = '']) => path.posix.join(path.posix.dirname(name), file))
+    .filter((file) => !file.includes('node_modules/'))
 }

@@ -12,13 +12,33 @@ type FieldType =
   | { type: 'decimal'; precision: number; scale: number }
   | { type: 'boolean' }
 
-const FIELD = /^([a-z][a-z0-9]*(?:_[a-z0-9]+)*):([a-z]+)(?:\(([^)]*)\))?(?::(unique))?$/
+const FIELD = /^([A-Za-z_][\w-]*):([A-Za-z]+)(?:\(([^)]*)\))?(?::(unique))?$/
+const NAME = /^[a-z][a-z0-9]*(?:_[a-z0-9]+)*$/
 const GIVEN_TO_ALL = new Set(['id', 'version', 'created_at', 'updated_at'])
+// Columns that PostgreSQL gives to every table, and what every JavaScript object has.
+const TAKEN = new Set(['cmax', 'cmin', 'constructor', 'ctid', 'tableoid', 'xmax', 'xmin'])
+/** What a list is asked by, beside its filters. */
+const QUERY = new Set(['after', 'limit', 'skip', 'sort'])
+/** What people write who come from elsewhere. */
+const MEANT: Record<string, string> = {
+  string: 'text',
+  varchar: 'text',
+  char: 'text',
+  int: 'integer',
+  number: 'integer',
+  bool: 'boolean',
+  numeric: 'decimal(10,2)',
+  money: 'decimal(10,2)',
+  float: 'decimal(10,2)',
+  double: 'decimal(10,2)'
+}
 const TYPES = 'text, text(500), integer, integer(1,5), decimal(10,2), boolean'
 const LARGEST_INTEGER = 2_147_483_647
 const LONGEST_TEXT = 100_000
-/** The tests of a resource make this many items. */
-const ITEMS = 10
+/** The tests of a resource make fewer items than this. */
+export const ITEMS = 20
+/** Characters, of four bytes each, that the key of an index in PostgreSQL has room for. */
+const LONGEST_UNIQUE = 600
 
 /**
  * Reads one word such as `price:decimal(10,2)` or `name:text:unique`.
@@ -29,12 +49,27 @@ export function parseField (word: string): Field {
   if (name === undefined) {
     throw new UsageError(`"${word}" is no field: write name:type, or name:type:unique; the types are ${TYPES}`)
   }
-  if (GIVEN_TO_ALL.has(name)) throw new UsageError(`Every resource has a field ${name}: leave it out`)
+  checkName(word, name, unique !== undefined)
   const field: Field = { name, isUnique: unique !== undefined, ...parseType(word, type, parseBounds(word, bounds)) }
   if (field.isUnique && countValues(field) < ITEMS) {
     throw new UsageError(`"${word}" has less than ${ITEMS} values: leave out unique, or widen it`)
   }
+  if (field.isUnique && field.type === 'text' && field.maxLength > LONGEST_UNIQUE) {
+    throw new UsageError(`"${word}" is too long for a unique index: ${LONGEST_UNIQUE} characters at most`)
+  }
   return field
+}
+
+function checkName (word: string, name: string, isUnique: boolean): void {
+  if (!NAME.test(name)) {
+    const snake = name.replace(/([a-z0-9])([A-Z])/g, '$1_$2').replace(/[-_]+/g, '_').replace(/^_|_$/g, '').toLowerCase()
+    throw new UsageError(`"${word}" is no field: its name is lower case, with _ between words, such as ${snake}`)
+  }
+  if (GIVEN_TO_ALL.has(name)) throw new UsageError(`Every resource has a field ${name}: leave it out`)
+  if (TAKEN.has(name)) throw new UsageError(`"${word}" has a name that databases use: take another, such as my_${name}`)
+  if (isUnique && QUERY.has(name)) {
+    throw new UsageError(`"${word}" would be a filter of the list, which has a ${name} already: take another name`)
+  }
 }
 
 function parseBounds (word: string, bounds: string | undefined): number[] {
@@ -68,15 +103,19 @@ function parseType (word: string, type: string, bounds: number[]): FieldType {
     case 'boolean':
       if (bounds.length > 0) break
       return { type }
-    default:
-      throw new UsageError(`"${word}" has a type that is not known: the types are ${TYPES}`)
+    default: {
+      const meant = MEANT[type.toLowerCase()]
+      const hint = meant === undefined ? '' : `write ${meant}; `
+      throw new UsageError(`"${word}" has a type that is not known: ${hint}the types are ${TYPES}`)
+    }
   }
   throw new UsageError(
     `"${word}" has bounds that cannot be: text(1) to text(${LONGEST_TEXT}), integer(minimum,maximum), decimal(digits up to 18,places)`
   )
 }
 
-function countValues (field: Field): number {
+/** How many values a field can have; of texts, more than anybody counts. */
+export function countValues (field: Field): number {
   switch (field.type) {
     case 'boolean':
       return 2

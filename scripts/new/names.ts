@@ -19,6 +19,8 @@ export interface Names {
   pluralWords: string
 }
 
+/** Paths at which the service answers for itself. */
+const PATHS = new Set(['docs', 'healthz', 'livez', 'readyz'])
 const NAME = /^[a-z][a-z0-9]*([-_][a-z][a-z0-9]*)*$/
 // What the generated files import or declare under names of their own.
 const TAKEN = new Set(
@@ -29,7 +31,7 @@ const TAKEN = new Set(
 const RESERVED = new Set(
   'break case catch class const continue default delete do else enum export extends false finally for function if import in interface let new null package private protected public return static super switch this throw true try typeof var void while with yield '
     .concat(
-      'after all and asc changed changes collection count db dialect document eq given gt headers id invalid limit match now '
+      'after all and asc changed changes collection count db dialect document eq given gt headers id invalid limit match method now '
     )
     .concat('param ref reply request response run skip sql t url version')
     .split(' ')
@@ -44,7 +46,9 @@ const RESERVED = new Set(
 export function toNames (plural: string, singular?: string): Names {
   for (const name of [plural, singular ?? plural]) {
     if (!NAME.test(name)) {
-      throw new UsageError(`"${name}" is no name: use lower case letters and digits, and - between words`)
+      throw new UsageError(
+        `"${name}" is no name: use lower case letters and digits, a letter first in each word, and - between words`
+      )
     }
   }
   const file = plural.replaceAll('_', '-')
@@ -63,6 +67,7 @@ export function toNames (plural: string, singular?: string): Names {
   if (single === file) {
     throw new UsageError(`One of "${file}" has no name of its own: give the plural, or add --singular <word>`)
   }
+  if (PATHS.has(file)) throw new UsageError(`/${file} is a path of the service itself: take another name than ${file}`)
   if (TAKEN.has(type) || RESERVED.has(names.one) || RESERVED.has(names.many)) {
     throw new UsageError(`"${file}" is a word of TypeScript or of this service: take a longer one, such as my-${file}`)
   }
@@ -70,8 +75,14 @@ export function toNames (plural: string, singular?: string): Names {
 }
 
 function toSingular (plural: string): string {
+  if (/(^|-)(series|species|news)$/.test(plural)) return plural
+  if (/(^|-)(brownie|calorie|cookie|die|genie|hoodie|lie|movie|pie|rookie|selfie|smoothie|tie|zombie)s$/.test(plural)) {
+    return plural.slice(0, -1)
+  }
   if (/[^aeiou]ies$/.test(plural)) return plural.replace(/ies$/, 'y')
-  if (/(ss|sh|ch|x|z)es$/.test(plural)) return plural.replace(/es$/, '')
+  if (plural.endsWith('quizzes')) return plural.replace(/zes$/, '')
+  if (/(^|-)(caches|niches|axes)$/.test(plural)) return plural.slice(0, -1)
+  if (/(ss|sh|ch|x|zz|[bdghlnprt]us|(her|ech|potat|tomat|vet)o)es$/.test(plural)) return plural.replace(/es$/, '')
   return /[^s]s$/.test(plural) ? plural.slice(0, -1) : plural
 }
 

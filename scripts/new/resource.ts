@@ -20,10 +20,21 @@ export function parseResource (words: string[]): Resource {
   const fields = fieldWords.map(parseField)
   const twice = fields.find(({ name }, at) => fields.findIndex((field) => field.name === name) !== at)
   if (twice !== undefined) throw new UsageError(`The field ${twice.name} is given twice`)
-  return { ...toNames(name, options.get('singular')), store, fields }
+  const names = toNames(name, options.get('singular'))
+  const long = fields.map((field) => `${names.table}_${field.name}_check`).find(({ length }) => length > LONGEST_NAME)
+  if (long !== undefined) {
+    throw new UsageError(
+      `${long} is longer than the ${LONGEST_NAME} characters of a name in PostgreSQL: take shorter ones`
+    )
+  }
+  return { ...names, store, fields }
 }
 
-const OPTIONS = new Set(['store', 'singular'])
+/** What a table, a constraint or an index may be called; PostgreSQL cuts off the rest. */
+const LONGEST_NAME = 63
+
+/** What may stand behind `--`. */
+export const OPTIONS = ['store', 'singular']
 
 function splitOptions (words: string[]): { plain: string[]; options: Map<string, string> } {
   const plain: string[] = []
@@ -36,7 +47,7 @@ function splitOptions (words: string[]): { plain: string[]; options: Map<string,
     }
     const [name = '', joined] = word.slice(2).split('=')
     const value = joined ?? words[++at]
-    if (!OPTIONS.has(name)) throw new UsageError(`--${name} is not known: there are --store and --singular`)
+    if (!OPTIONS.includes(name)) throw new UsageError(`--${name} is not known: there are --store and --singular`)
     if (value === undefined || value === '') throw new UsageError(`--${name} needs a word behind it`)
     options.set(name, value)
   }

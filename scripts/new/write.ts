@@ -53,11 +53,16 @@ export function writeFiles (root: string, files: Files): void {
   }
 }
 
-// Names of components are those of the OpenAPI document, whatever the file.
-function refuseTakenTypes (root: string, { type }: Resource): void {
+// Names of components are those of the OpenAPI document, whatever the file; those of schemas are imported from there.
+function refuseTakenTypes (root: string, { type, one }: Resource): void {
+  const declared = new RegExp(
+    `^export (?:const|function|type) (${type}(?:Create|Update|Params)?Schema|${one}List)\\b`,
+    'm'
+  )
   for (const name of readdirSync(path.join(root, 'schemas'))) {
     const text = readFileSync(path.join(root, 'schemas', name), 'utf8')
-    const taken = [type, `${type}Create`, `${type}Update`].find((id) => text.includes(`$id: '${id}'`))
+    const taken = [type, `${type}Create`, `${type}Update`].find((id) => text.includes(`$id: '${id}'`)) ??
+      declared.exec(text)?.[1]
     if (taken !== undefined) throw new UsageError(`schemas/${name} has a ${taken} already: take another name`)
   }
 }

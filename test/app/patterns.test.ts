@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
+import { decimal } from '../../schemas/common.ts'
 
 const file = path.join(import.meta.dirname, '..', '..', 'docs', 'openapi.json')
 const patterns = [...new Set(findPatterns(JSON.parse(readFileSync(file, 'utf8'))))].sort()
@@ -55,13 +56,22 @@ const FOREIGN: Record<string, RegExp> = {
 }
 
 t.test('each pattern of the document has the same meaning in every engine', async (t) => {
-  t.ok(patterns.length > 5)
+  t.same(findPatterns({ a: [{ pattern: '^a$' }] }), ['^a$'])
   for (const pattern of patterns) {
     for (const [what, syntax] of Object.entries(FOREIGN)) t.notMatch(pattern, syntax, `${pattern}: no ${what}`)
     for (const flags of ['', 'u', 'v']) {
       t.same(findWrong(pattern, flags), [], `${pattern} in JavaScript, flags '${flags}'`)
     }
   }
+})
+
+t.test('decimals have texts, whatever their digits', async (t) => {
+  for (const [precision, scale] of [[10, 2], [5, 3], [18, 18], [1, 0], [1, 1], [18, 0], [3, 2], [2, 0]] as const) {
+    const { pattern = '' } = decimal(precision, scale)
+    t.ok(getDecimals(pattern), pattern)
+    t.same(findWrong(pattern, 'u'), [], pattern)
+  }
+  t.equal(getDecimals('^[a-z]$'), undefined)
 })
 
 t.test('a pattern that only one engine reads is found', async (t) => {
@@ -104,9 +114,19 @@ function findPatterns (value: unknown): string[] {
 }
 
 function getTexts (pattern: string): { takes: string[]; refuses: string[] } {
-  const texts = TEXTS[pattern] ?? SPECIAL.find(([part]) => pattern.includes(part))?.[1]
+  const texts = TEXTS[pattern] ?? SPECIAL.find(([part]) => pattern.includes(part))?.[1] ?? getDecimals(pattern)
   if (texts === undefined) throw new Error(`${pattern} has no row in TEXTS: add texts that it takes and refuses`)
   return texts
+}
+
+// Those of `decimal` in schemas/common.ts, whatever its digits.
+function getDecimals (pattern: string): { takes: string[]; refuses: string[] } | undefined {
+  const [, whole, places] = /^\^(0|\[0-9\]|\(0\|\[1-9\]\[0-9\]\{0,\d+\}\))(?:\\\.\[0-9\]\{(\d+)\})?\$$/.exec(pattern) ??
+    []
+  if (whole === undefined) return undefined
+  const end = places === undefined ? '' : `.${'5'.repeat(Number(places))}`
+  const takes = [`0${end}`, ...(whole === '0' ? [] : [`7${end}`]), ...(whole.startsWith('(') ? [`42${end}`] : [])]
+  return { takes, refuses: ['', `-1${end}`, `01${end}`, `٣${end}`, `0${end}5\n`, `${end}.`] }
 }
 
 function findWrong (pattern: string, flags: string): string[] {

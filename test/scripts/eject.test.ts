@@ -3,7 +3,7 @@ import path from 'node:path'
 import t from 'tap'
 import { emptyLiteral, pruneImports, removeDeclarations, replaceText } from '../../scripts/eject/code.ts'
 import { editFiles } from '../../scripts/eject/edits.ts'
-import { removeExample } from '../../scripts/eject/removed.ts'
+import { importsOf, removeExample } from '../../scripts/eject/removed.ts'
 import { checkName, renameService } from '../../scripts/eject/rename.ts'
 import { openTree } from '../../scripts/eject/tree.ts'
 
@@ -24,14 +24,18 @@ t.test(
     t.notOk(tree.has('test/examples/client.test.ts'))
     t.match(tree.read('.redocly.yaml'), /^rules:\n(?: {2}#.*\n)? {2}no-unused-components: off$/m)
     t.match(JSON.parse(tree.read('.knip.json')), { workspaces: { '.': { project: Array } }, ignoreBinaries: Array })
+    const scripts = (JSON.parse(tree.read('package.json')) as { scripts: Record<string, string> }).scripts
+    for (const file of ['.ci/run', ...tree.names().filter((name) => name.startsWith('.github/'))]) {
+      for (const [, name = ''] of tree.read(file).matchAll(/npm run ([\w:-]+)/g)) {
+        t.ok(scripts[name], `${file} runs ${name}, which stays`)
+      }
+    }
     const code = tree.names().filter((name) =>
-      /^(app|server)\.ts$|^(plugins|routes|schemas|drizzle|scripts(?!\/new\/templates|\/clients\/programs))\/.*\.ts$/
+      /^(app|server)\.ts$|^(plugins|routes|schemas|drizzle|test(?!\/scripts\/new)|scripts(?!\/new\/templates|\/clients\/programs))\/.*\.ts$/
         .test(name)
     )
     for (const name of code) {
-      for (const [, file = ''] of tree.read(name).matchAll(/(?:from |import\()'(\.[^'`]+)'/g)) {
-        t.ok(tree.has(path.posix.join(path.posix.dirname(name), file)), `${name} imports ${file}`)
-      }
+      for (const file of importsOf(tree, name)) t.ok(tree.has(file), `${name} needs ${file}`)
     }
     t.notMatch(tree.read('drizzle/postgres.ts'), /\b(users|orders|posts)\b/i)
     t.match(JSON.parse(tree.read('package.json')), { name: 'corner-shop' })
@@ -42,11 +46,50 @@ t.test(
   }
 )
 
-t.test('a name is one that a package can have', async (t) => {
-  for (const name of ['shop', 'corner-shop', 'b2b']) t.equal(checkName(name), name)
-  for (const name of [undefined, '', 'Shop', 'my_shop', '-shop', '../shop', 'tandem', 'a'.repeat(41), 'fastify-shop']) {
-    t.throws(() => checkName(name), /needs a name of its own/, String(name))
-  }
+t.test('a name is one that a package and a database can have', async (t) => {
+  for (const name of ['shop', 'corner-shop', 'b2b', 'tandems', 'fastifyable']) t.equal(checkName([name]), name)
+  for (
+    const [words, message] of [
+      [[], /^The service needs a name: npm run eject -- corner-shop$/],
+      [[''], /needs a name/],
+      [['corner', 'Shop'], /one name, not 2: npm run eject -- corner-shop$/],
+      [['My Shop'], /cannot be the name of a package.*; such as my-shop$/],
+      [['café_Noir!'], /such as cafe-noir$/],
+      [['-shop'], /such as shop$/],
+      [['../shop'], /such as shop$/],
+      [['2shop'], /such as shop$/],
+      [["shop'; rm -rf x"], /such as shop-rm-rf-x$/],
+      [['日本'], /such as corner-shop$/],
+      [['a--b'], /such as a-b$/],
+      [['a'.repeat(41)], /such as a{40}$/],
+      [['tandem'], /something else.* such as my-tandem$/],
+      [['tandem-2'], /something else/],
+      [['fastify-shop'], /something else/],
+      [['postgres'], /something else/],
+      [['admin'], /something else/],
+      [['typescript'], /something else.* such as my-typescript$/]
+    ] as const
+  ) t.throws(() => checkName([...words], new Set(['typescript'])), { message }, words.join(' '))
+})
+
+t.test('what a file starts as a program stays with it, as what it imports does', async (t) => {
+  const text = [
+    "import { a } from './a.ts'",
+    "const b = await import('../b.mjs')",
+    "const c = path.join(import.meta.dirname, 'c.ts')",
+    "const d = new URL('./d.js', import.meta.url)",
+    "const e = import.meta.resolve('../../e.ts')",
+    "import { f } from 'f.js'",
+    "const g = path.join(import.meta.dirname, '../node_modules/g.js')",
+    "t.match(text, 'h.ts')"
+  ].join('\n')
+  t.strictSame(importsOf({ read: () => text }, 'test/app/x.test.ts'), [
+    'test/app/a.ts',
+    'test/b.mjs',
+    'test/app/c.ts',
+    'test/app/d.js',
+    'e.ts'
+  ])
 })
 
 t.test('code is taken out with what only it has used', async (t) => {

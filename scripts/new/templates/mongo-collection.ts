@@ -6,15 +6,10 @@ import { uniqueDetail } from './table.ts'
 
 /** `plugins/mongo/collections/<resource>.ts`. */
 export function collectionFile (resource: Resource): string {
-  const { file, table, type, fields, pluralWords } = resource
+  const { table, fields, pluralWords } = resource
   const names = fields.map(({ name }) => name)
-  const helpers = ['COUNTER', 'TIMESTAMP', ...fields.map(getHelper).filter((name) => name !== '')]
-  const sorted = [...new Set(helpers)].toSorted((one, other) => one.localeCompare(other, 'en'))
-  return `import { ${type}Schema } from '../../../schemas/${file}.ts'
-import { ${sorted.join(', ')}, type Collection } from '../collection.ts'
-
-const { ${names.join(', ')} } = ${type}Schema.properties
-
+  const rules = fields.map((field) => `        ${field.name}: ${toRule(field)},`)
+  return `${imports(resource, rules.some((rule) => rule.includes('properties.')))}
 /** ${capitalize(pluralWords)}, whose home is here. */
 export default {
   name: '${table}',
@@ -28,7 +23,7 @@ ${indexes(resource).join(',\n')}
       additionalProperties: false,
       properties: {
         _id: { bsonType: 'objectId' },
-${fields.map((field) => `        ${field.name}: ${toRule(field)},`).join('\n')}
+${rules.join('\n')}
         version: { ...COUNTER, minimum: 1 },
         created_at: { bsonType: 'date' },
         updated_at: { bsonType: 'date' }
@@ -39,6 +34,14 @@ ${fields.map((field) => `        ${field.name}: ${toRule(field)},`).join('\n')}
   }
 } satisfies Collection
 `
+}
+
+function imports ({ file, type, fields }: Resource, needsSchema: boolean): string {
+  const helpers = ['COUNTER', 'TIMESTAMP', ...fields.map(getHelper).filter((name) => name !== '')]
+  const sorted = [...new Set(helpers)].toSorted((one, other) => one.localeCompare(other, 'en'))
+  const lines = `import { ${sorted.join(', ')}, type Collection } from '../collection.ts'\n`
+  if (!needsSchema) return lines
+  return `import { ${type}Schema } from '../../../schemas/${file}.ts'\n${lines}\nconst { properties } = ${type}Schema\n`
 }
 
 function indexes (resource: Resource): string[] {
@@ -62,5 +65,5 @@ function getHelper ({ type }: Field): string {
 }
 
 function toRule (field: Field): string {
-  return field.type === 'boolean' ? "{ bsonType: 'bool' }" : `${getHelper(field)}(${field.name})`
+  return field.type === 'boolean' ? "{ bsonType: 'bool' }" : `${getHelper(field)}(properties.${field.name})`
 }
