@@ -34,8 +34,15 @@ const TESTS_THAT_STAY = new Set(['test/scripts/new.test.ts', 'test/routes/engine
 /**
  * Takes the example out of a tree: its files, the tests that need it, and what only those have used.
  * @returns the tests that went with it
+ * @throws Error where there are resources beside those of the example, whose tables and tests would go as well
  */
 export function removeExample (tree: Tree): string[] {
+  const own = tree.names().find((name) => /^routes\/[^/]+\//.test(name) && !EXAMPLE.test(name))
+  if (own !== undefined) {
+    throw new Error(
+      `${own} is not of the example, and would lose its table: eject in a fresh clone, then npm run new there`
+    )
+  }
   for (const name of tree.names()) if (EXAMPLE.test(name)) tree.remove(name)
   const dropped: string[] = []
   const drop = (name: string): void => {

@@ -58,6 +58,25 @@ export async function ids (db: DrizzleHandle<typeof schema> = autocommit): Promi
 }
 `
 
+/** The collections that MongoDB's own types give, as the README of the outbox has them. */
+const MONGO = `import type { Collection, MongoClient } from 'mongodb'
+import { projectToMongo, type Apply, type Projected } from 'fastify-outbox'
+
+export function untyped (client: MongoClient): Apply {
+  return projectToMongo({ collection: () => client.db('app').collection('users'), document: () => ({}) })
+}
+export function withTypes (client: MongoClient): Apply {
+  return projectToMongo<number, { id: number; name: string }>({
+    collection: () => client.db('app').collection('users'),
+    id: ({ payload }) => payload.id,
+    document: ({ payload }) => ({ name: payload.name })
+  })
+}
+export function typed (users: Collection<Projected<number> & { name?: string }>): Apply {
+  return projectToMongo<number>({ collection: () => users, document: () => null })
+}
+`
+
 interface Kind {
   name: string
   /** The ending that makes it a module of its kind. */
@@ -95,6 +114,7 @@ for (const { name, file, options } of FULL) {
     const app = await foreignApp(t, [...NEEDED, 'pg', '@types/pg', 'mongodb', 'drizzle-orm'], { ours: [...OURS] })
     app.write(file, SOURCE)
     app.write(file.replace('app', 'drizzle'), DRIZZLE)
+    app.write(file.replace('app', 'mongo'), MONGO)
     // An ES module beside CommonJS.
     if (file.endsWith('.cts')) app.write('more.ts', MORE)
     // Drizzle's own declarations do not bear to be checked where other databases are missing.

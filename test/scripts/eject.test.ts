@@ -22,6 +22,7 @@ t.test(
     t.ok(tree.has('test/routes/conflicts.test.ts'), 'tests that need no example stay')
     t.ok(tree.has('examples/client/api.ts') && !tree.has('examples/client/shop.ts'), 'a client of no resource stays')
     t.notOk(tree.has('test/examples/client.test.ts'))
+    t.notMatch(tree.read('deploy/README.md'), '/users')
     t.match(tree.read('.redocly.yaml'), /^rules:\n(?: {2}#.*\n)? {2}no-unused-components: off$/m)
     t.match(JSON.parse(tree.read('.knip.json')), { workspaces: { '.': { project: Array } }, ignoreBinaries: Array })
     const scripts = (JSON.parse(tree.read('package.json')) as { scripts: Record<string, string> }).scripts
@@ -43,6 +44,19 @@ t.test(
     t.match(tree.read('plugins/openapi.ts'), "title: 'Corner shop'")
     t.match(tree.read('schemas/settings.ts'), "'corner-shop'")
     for (const name of code) t.notMatch(tree.read(name), /\bTandem\b|tandem_|'tandem'/, `${name} has the new name`)
+  }
+)
+
+t.test(
+  'a resource that was made before is not torn apart',
+  { skip: isCheckout() ? false : 'not a Git checkout' },
+  async (t) => {
+    const tree = openTree(root)
+    tree.write('routes/products/index.ts', '')
+    t.throws(() => removeExample(tree), {
+      message: /^routes\/products\/index\.ts is not of the example.* eject in a fresh clone/
+    })
+    t.ok(tree.has('routes/users/index.ts'), 'nothing was taken out')
   }
 )
 

@@ -5,6 +5,7 @@ import changeStream, {
   clusterTime,
   isClusterTime,
   postgresStore,
+  sqliteStore,
   type ChangeStreamOptions,
   type StreamOptions
 } from '../src/index.ts'
@@ -148,5 +149,9 @@ t.test('PostgreSQL', async (t) => {
     }, { message: /followed already/ })
     await early.close()
     t.throws(() => postgresStore(pool, { table: 'a b' }), { code: 'CHANGE_STREAM_USAGE' })
+    for (const strange of [undefined, null, {}, 'postgres://localhost/app', { connect: () => {} }]) {
+      t.throws(() => postgresStore(strange as never), { code: 'CHANGE_STREAM_USAGE', message: /needs a pg\.Pool/ })
+      t.throws(() => sqliteStore(strange as never), { code: 'CHANGE_STREAM_USAGE', message: /needs a function/ })
+    }
   })
 })

@@ -5,8 +5,8 @@ import type { Apply, Failure, OutboxEvent } from './types.ts'
 export type Projected<Id> = Document & { _id: Id; _v?: number; _deleted?: boolean; _deleted_at?: Date }
 
 export interface ProjectionOptions<Id, Payload> {
-  /** Where the documents go. A function, so that it is asked only when the client is connected. */
-  collection: () => Collection<Projected<Id>>
+  /** Where the documents go, typed or not. A function, so that it is asked only when the client is connected. */
+  collection: () => Collection<Projected<Id>> | Collection
   /** The document's `_id`; default: the event's key. */
   id?: (event: OutboxEvent<Payload>) => Id
   /**
@@ -31,7 +31,8 @@ export interface ProjectionOptions<Id, Payload> {
  * `_deleted_at`.
  */
 export function projectToMongo<Id, Payload = unknown> (options: ProjectionOptions<Id, Payload>): Apply {
-  const { collection, id = getKey, version = getId, document, onIgnored } = options
+  const { id = getKey, version = getId, document, onIgnored } = options
+  const collection = options.collection as () => Collection<Projected<Id>>
   return async function applyProjection (events) {
     const newest = new Map<string, OutboxEvent<Payload>>()
     for (const event of events as Array<OutboxEvent<Payload>>) {

@@ -5,6 +5,7 @@ import t from 'tap'
 import outbox, {
   outboxSql,
   postgresStore,
+  sqliteStore,
   type OutboxEvent,
   type OutboxOptions,
   type OutboxTransaction
@@ -128,6 +129,10 @@ t.test('PostgreSQL', async (t) => {
       message: /is no table name/
     })
     t.throws(() => outboxSql('sqlite', '1st'), { code: 'OUTBOX_USAGE' })
+    for (const strange of [undefined, null, {}, 'postgres://localhost/app', { connect: () => {} }]) {
+      t.throws(() => postgresStore(strange as never), { code: 'OUTBOX_USAGE', message: /needs a pg\.Pool/ })
+      t.throws(() => sqliteStore(strange as never), { code: 'OUTBOX_USAGE', message: /needs a function/ })
+    }
   })
 
   t.test('wrong options and late handlers are refused with a sentence', async (t) => {

@@ -8,7 +8,7 @@ import transaction from '../src/index.ts'
 import { database, test, transactional, type Database } from './harness.ts'
 import { type PlainDb, plainHandles } from './statements.ts'
 
-type Plugin = typeof transaction
+type Package = typeof import('../src/index.ts')
 
 let db: Database
 let copies: string
@@ -18,14 +18,14 @@ t.before(async () => {
   t.teardown(() => rm(copies, { recursive: true, force: true }))
 })
 
-/** A copy of the plugin that is loaded when this is called. */
-async function importCopy (name: string): Promise<Plugin> {
+/** A copy of the package that is loaded when this is called. */
+async function importCopy (name: string): Promise<Package> {
   const folder = path.join(copies, name)
   await cp(path.join(import.meta.dirname, '..', 'src'), folder, {
     recursive: true,
     filter: (file) => !file.includes('node_modules') && !file.includes('dist')
   })
-  return (await import(path.join(folder, 'index.ts')) as { default: Plugin }).default
+  return await import(path.join(folder, 'index.ts')) as Package
 }
 
 async function withApp (t: Test, work: (app: FastifyInstance, pool: pg.Pool) => Promise<void>): Promise<void> {
@@ -62,7 +62,7 @@ test('imported after Fastify was created', async (t) => {
         ran++
       })
     })
-    await app.register(await importCopy('late'), { pool, methods: ['POST'], db: plainHandles(pool) })
+    await app.register((await importCopy('late')).default, { pool, methods: ['POST'], db: plainHandles(pool) })
     app.addHook('onRequest', async (request) => {
       if (request.url === '/late-hook') await write(request, 2)
     })
@@ -93,7 +93,21 @@ test('imported after Fastify was created', async (t) => {
 })
 
 test('two copies of the plugin in one app', async (t) => {
-  const other = await importCopy('other')
+  const { default: other, mapError: mapErrorOfOther } = await importCopy('other')
+  await withApp(t, async (app, pool) => {
+    await app.register(transaction, { pool, db: plainHandles(pool) })
+    app.setErrorHandler(async (error, _request, reply) => {
+      const mapped = mapErrorOfOther(error)
+      return await reply.code(mapped?.status ?? 500).send({ type: mapped?.type })
+    })
+    app.post('/duplicate', transactional, async (request) => {
+      await write(request, 1)
+      await write(request, 1)
+    })
+    const response = await app.inject({ method: 'POST', url: '/duplicate' })
+    t.same([response.statusCode, response.json()], [409, { type: 'duplicate' }], 'one maps the errors of the other')
+    t.notOk(mapErrorOfOther(Object.assign(new Error('of somebody else'), { code: '23505' })))
+  })
   await withApp(t, async (app, pool) => {
     await app.register(transaction, { pool, db: plainHandles(pool) })
     await app.register(other, { pool, db: plainHandles(pool), name: 'billing' })

@@ -1,6 +1,6 @@
 import type { Pool, PoolClient } from 'pg'
 import { leadByLease } from './lease.ts'
-import { checkTable } from './schema.ts'
+import { checkPool, checkTable } from './schema.ts'
 import { dateOfPosition, decode, encode } from './position.ts'
 import type { Sql, StreamGauge, StreamStore } from '../types.ts'
 
@@ -18,6 +18,7 @@ export function postgresStore (
   pool: Pool,
   { table = 'change_streams' }: PostgresOptions = {}
 ): StreamStore {
+  checkPool(pool)
   checkTable(table)
   return {
     lead: (stream, signal) => leadByLease(pool, table, stream, signal),

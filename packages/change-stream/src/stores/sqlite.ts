@@ -1,4 +1,4 @@
-import { checkTable } from './schema.ts'
+import { checkTable, checkTransaction } from './schema.ts'
 import { dateOfPosition, decode, encode } from './position.ts'
 import type { Sql, StreamGauge, StreamStore } from '../types.ts'
 
@@ -16,6 +16,7 @@ export function sqliteStore (
   transaction: RunTransaction,
   { table = 'change_streams' }: { table?: string } = {}
 ): StreamStore {
+  checkTransaction(transaction)
   checkTable(table)
   return {
     lead: async () => ({ lost: new AbortController().signal, resign: async () => {} }),

@@ -1,5 +1,5 @@
 import type { Pool, PoolClient } from 'pg'
-import { checkTable } from './schema.ts'
+import { checkPool, checkTable } from './schema.ts'
 import { Turns } from './turns.ts'
 import type {
   Claim,
@@ -26,6 +26,7 @@ const COUNTED = 100_000
  * @param options `table`: its name, default `outbox`
  */
 export function postgresStore (pool: Pool, { table = 'outbox' }: { table?: string } = {}): OutboxStore {
+  checkPool(pool)
   checkTable(table)
   const turns = new Turns()
   return {

@@ -11,6 +11,19 @@ export function outboxSql (dialect: 'postgres' | 'sqlite', table = 'outbox'): st
   return dialect === 'postgres' ? postgresSql(table) : sqliteSql(table)
 }
 
+/** Refuses, at once and not at the first statement, what is no pool of pg. */
+export function checkPool (pool: unknown): void {
+  const { connect, query } = Object(pool) as { connect?: unknown; query?: unknown }
+  if (typeof connect === 'function' && typeof query === 'function') return
+  throw new OutboxError('OUTBOX_USAGE', 'postgresStore needs a pg.Pool: something with connect() and query()')
+}
+
+/** Refuses what cannot run a transaction. */
+export function checkTransaction (transaction: unknown): void {
+  if (typeof transaction === 'function') return
+  throw new OutboxError('OUTBOX_USAGE', 'sqliteStore needs a function that runs another one in a transaction')
+}
+
 /** Refuses anything but a plain table name, because it goes into SQL text. */
 export function checkTable (table: string): void {
   if (!/^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$/i.test(table)) {

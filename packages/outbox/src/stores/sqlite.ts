@@ -1,4 +1,4 @@
-import { checkTable } from './schema.ts'
+import { checkTable, checkTransaction } from './schema.ts'
 import { Turns } from './turns.ts'
 import type {
   Claim,
@@ -34,6 +34,7 @@ const COUNTED = 100_000
  * @param options `table`: its name, default `outbox`
  */
 export function sqliteStore (transaction: RunTransaction, { table = 'outbox' }: { table?: string } = {}): OutboxStore {
+  checkTransaction(transaction)
   checkTable(table)
   const turns = new Turns()
   const all = (text: string, values: unknown[]) =>

@@ -1,4 +1,7 @@
-const fromDatabase = new WeakSet<object>()
+// One set for all copies of the package in a process: the error handler may have another one than the plugin.
+const sharedKey = Symbol.for('fastify-transaction.database-errors')
+const shared = globalThis as { [sharedKey]?: WeakSet<object> }
+const fromDatabase = shared[sharedKey] ??= new WeakSet()
 
 /**
  * Notes that an error came from a connection to a database of the app's. Codes such as ECONNREFUSED or 23505 do not say
