@@ -4,11 +4,14 @@ import path from 'node:path'
 import Fastify, { type FastifyInstance } from 'fastify'
 import pg from 'pg'
 import t, { type Test } from 'tap'
-import transaction from '../src/index.ts'
+import transaction, { type mapError } from '../src/index.ts'
 import { database, test, transactional, type Database } from './harness.ts'
 import { type PlainDb, plainHandles } from './statements.ts'
 
-type Package = typeof import('../src/index.ts')
+interface Package {
+  default: typeof transaction
+  mapError: typeof mapError
+}
 
 let db: Database
 let copies: string

@@ -41,11 +41,9 @@ export function sqliteStore (transaction: RunTransaction, { table = 'outbox' }: 
     transaction(async (tx) => (await tx.query(text, values)).rows as Row[])
   return {
     insert: async (tx, event) => {
-      const { rows } = await tx.query(`INSERT INTO ${table} (topic, key, payload) VALUES (?1, ?2, ?3) RETURNING id`, [
-        event.topic,
-        event.key,
-        JSON.stringify(event.payload)
-      ])
+      const values = [event.topic, event.key, JSON.stringify(event.payload)]
+      const text = `INSERT INTO ${table} (topic, key, payload) VALUES (?1, ?2, ?3) RETURNING id`
+      const { rows } = await tx.query(text, values)
       return String((rows[0] as Row).id)
     },
     work: (claim, settle) => work(transaction, table, { turns, claim }, settle),
