@@ -5,15 +5,7 @@ import type { Database, Dialect } from '../../../drizzle/index.ts'
 import { readBy } from '../../../drizzle/prepared/read-by.ts'
 import { getFields, objectToJson } from './object.ts'
 import { toLists, type Part } from './part.ts'
-import { compileRows } from './rows.ts'
-
-/** A row of a list: its item as JSON text, and what a cursor is made of. */
-export type TextRow<Keys> = Keys & {
-  /** Null where the item holds a value that JSON has no word for. */
-  json: string | null
-  /** Rows that belong to the item, at least 1. */
-  rows: number
-}
+import { compileRows, type TextRow } from './rows.ts'
 
 type Keys = Record<string, PgColumn>
 type Data<K extends Keys> = { [Name in keyof K]: K[Name]['_']['data'] }

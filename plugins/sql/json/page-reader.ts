@@ -1,6 +1,6 @@
 import type { Static, TObject, TSchema } from '@sinclair/typebox'
 import { toRowPage, type Page, type PageRequest } from '../../paging/page.ts'
-import type { TextRow } from './list.ts'
+import type { TextRow } from './rows.ts'
 
 /** What becomes of the rows of a page. */
 type Reader<Item, Keys, Cursor, Request> = (rows: Array<TextRow<Keys>>, page: Request) => Page<Item, Cursor>

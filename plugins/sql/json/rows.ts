@@ -1,7 +1,14 @@
 import type { Dialect } from '../../../drizzle/index.ts'
 import { createRowReader, type Prepared, type Row } from '../../../drizzle/prepared/rows.ts'
-import type { TextRow } from './list.ts'
 import type { JsonObject } from './object.ts'
+
+/** A row of a list: its item as JSON text, and what a cursor is made of. */
+export type TextRow<Keys> = Keys & {
+  /** Null where the item holds a value that JSON has no word for. */
+  json: string | null
+  /** Rows that belong to the item, at least 1. */
+  rows: number
+}
 
 /**
  * Prepares reading the rows of a `textList`: what a cursor is made of, the texts of the item, and where something is
