@@ -1,4 +1,5 @@
 // `npm run bench:growth -- [--posts 1000000] [--requests 220000] [--write]`: what happens with more posts, more connections, more requests, callers that abuse it, and at the start. `--requests 0`: only the first.
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { abuse } from './abuse.ts'
 import { startServers, type Servers } from './databases.ts'
@@ -85,7 +86,9 @@ async function morePosts ({ make }: Servers): Promise<string> {
       routes.push(
         routesOver(of, await fill(databases.DATABASE_URL, databases.MONGODB_URL, databases.MONGODB_DATABASE, of))
       )
-      running.push(await start('service', databases))
+      const peer = await start('service', databases)
+      running.push(peer)
+      await areIndexesMade(peer)
     }
     const lines: string[] = []
     for (const name of LISTS) lines.push(await grown(name, running, routes.map((all) => routeNamed(all, name))))
@@ -98,6 +101,15 @@ async function morePosts ({ make }: Servers): Promise<string> {
     ].join('\n')
   } finally {
     await Promise.all(running.map((peer) => peer.stop()))
+  }
+}
+
+/** The service makes them when it starts, over whatever is there, and answers nothing out of MongoDB until then. */
+async function areIndexesMade ({ origin }: Running): Promise<void> {
+  for (;;) {
+    const { checks } = await (await fetch(`${origin}/readyz`)).json() as { checks: { mongodb: string } }
+    if (checks.mongodb === 'up') return
+    await sleep(500)
   }
 }
 

@@ -190,7 +190,7 @@ t.test('what PostgreSQL alone can hold: microseconds, years before the first, no
     "'10000-01-01 00:00:00.001+00'",
     "'275760-09-13 00:00+00'"
   ]
-  const strange = ["'0044-03-15 00:00+00 BC'", "'infinity'", "'-infinity'", "'294276-01-01 00:00+00'"]
+  const strange = ["'0044-03-15 00:00:00.123+00 BC'", "'infinity'", "'-infinity'", "'294276-01-01 00:00+00'"]
   for (const [at, moment] of [...moments, ...strange].entries()) {
     await db.execute(
       sql.raw(`insert into items values (${at + 1}, '', 'NaN', 0, 0, true, ${moment}, null, null, null, 0)`)

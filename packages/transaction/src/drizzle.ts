@@ -41,17 +41,25 @@ const relationalQueries = {
   enumerable: true,
   get (this: { makeQueries: () => unknown }) {
     const value = this.makeQueries()
-    Object.defineProperty(this, 'query', { value, configurable: true, enumerable: true, writable: true })
+    setQuery(this, value)
     return value
+  },
+  set (this: object, value: unknown) {
+    setQuery(this, value)
   }
+}
+
+function setQuery (handle: object, value: unknown): void {
+  Object.defineProperty(handle, 'query', { value, configurable: true, enumerable: true, writable: true })
 }
 
 class SavepointTransaction<Schema extends Record<string, unknown>, Tables extends TablesRelationalConfig>
   extends NodePgTransaction<Schema, Tables>
 {
   readonly #parts: Parts<Tables>
-  readonly #session: FollowedSession<Schema, Tables>
   readonly #savepoints: SavepointQueue
+  // Read by whoever asks for `query`, a proxy of the handle too: no private names.
+  private readonly queryParts: Parts<Tables> & { followed: FollowedSession<Schema, Tables> }
 
   constructor (parts: Parts<Tables>, savepoints: SavepointQueue, depth: number) {
     const { dialect, schema } = parts
@@ -59,7 +67,7 @@ class SavepointTransaction<Schema extends Record<string, unknown>, Tables extend
     // Given the schema, Drizzle would make a query builder for each table and each transaction.
     super(dialect, session, undefined, depth)
     this.#parts = parts
-    this.#session = session
+    this.queryParts = { ...parts, followed: session }
     this.#savepoints = savepoints
     if (schema === undefined) return
     Object.assign(this, { schema, _: { ...schema, session } })
@@ -68,8 +76,8 @@ class SavepointTransaction<Schema extends Record<string, unknown>, Tables extend
 
   /** The builders of relational queries: `query`, once somebody asks for it. */
   makeQueries (): unknown {
-    const { dialect, schema } = this.#parts
-    return new PgDatabase<NodePgQueryResultHKT, Schema, Tables>(dialect, this.#session, schema).query
+    const { dialect, schema, followed } = this.queryParts
+    return new PgDatabase<NodePgQueryResultHKT, Schema, Tables>(dialect, followed, schema).query
   }
 
   override transaction<Result> (

@@ -53,6 +53,7 @@ test('request.db is the Drizzle handle of the transaction', async (t) => {
       await tx.insert(doctor).values({ id: 1, onCall: true })
       await tx.execute(sql`insert into item values (1, 'raw')`)
       return {
+        wrapped: await new Proxy(tx, {}).query.parent.findFirst({ with: { children: true } }),
         relational: await tx.query.parent.findFirst({ with: { children: true } }),
         count: await tx.$count(child),
         casing: await tx.select().from(doctor).where(eq(doctor.onCall, true)),
@@ -69,6 +70,7 @@ test('request.db is the Drizzle handle of the transaction', async (t) => {
     app.get('/without', async (request) => await getHandle(request).select().from(child))
   })
   const expected = {
+    wrapped: { id: 1, children: [{ id: 1, parentId: 1 }, { id: 2, parentId: 1 }] },
     relational: { id: 1, children: [{ id: 1, parentId: 1 }, { id: 2, parentId: 1 }] },
     count: 2,
     casing: [{ id: 1, onCall: true }],

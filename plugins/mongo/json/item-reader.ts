@@ -33,6 +33,9 @@ export function mongoItem<Item> (
   schema: TObject
 ): (db: Documents, id: ObjectId) => Promise<TextItem<Item> | null | undefined> {
   const toJson = compileBatch(schema, { id: '_id' })
+  const fields = [...Object.keys(schema.properties).map((name) => name === 'id' ? '_id' : name), 'version']
+  // What others have put into a document is of no interest, whatever type it has.
+  const projection = Object.fromEntries(fields.map((name) => [name, 1]))
   function toItem (document: Uint8Array): TextItem<Item> {
     const [{ last, strange }, version] = [toJson([document], 1), readVersion([document], 1)]
     const [fault = version.strange[0]] = strange
@@ -44,7 +47,14 @@ export function mongoItem<Item> (
     db.collection(collection) // refuses at once while MongoDB is known to be down
     const { level } = db.readConcern ?? {}
     const readConcern = level === undefined ? {} : { readConcern: { level } }
-    const command = { find: collection, filter: { _id: id }, limit: 1, singleBatch: true, maxTimeMS: MAX_TIME_MS }
+    const command = {
+      find: collection,
+      filter: { _id: id },
+      projection,
+      limit: 1,
+      singleBatch: true,
+      maxTimeMS: MAX_TIME_MS
+    }
     try {
       const { cursor } = await db.command({ ...command, ...readConcern }, { fieldsAsRaw: { firstBatch: true } })
       const [document] = cursor.firstBatch

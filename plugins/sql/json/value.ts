@@ -101,7 +101,7 @@ function inUtc (value: Value): SQL {
  */
 function writeInstant (text: string): string | undefined {
   const end = text[20]
-  if (text[5] === '-' && (end === '"' || end === '.')) {
+  if (text[5] === '-' && (end === '"' || (end === '.' && !text.endsWith('BC"')))) {
     return `${text.slice(0, 20)}.${toMilliseconds(text.slice(21, -1))}Z"`
   }
   const [, year, rest, fraction = ''] = /^"(\d{5,6})(-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?"$/.exec(text) ?? []
