@@ -117,7 +117,9 @@ t.test('one post by its id: the same by raw bytes and by the driver', async (t) 
   t.equal(commands.length, 2 * added.length)
   t.equal(await createPostRepository(db).read(new ObjectId().toHexString()), null)
   const odd = { $set: { code: new Code('x', { a: 1 }), regex: /x/i } }
-  await db.collection('posts').updateOne({ _id: added[0]?._id ?? new ObjectId() }, odd, { bypassDocumentValidation: true })
+  await db.collection('posts').updateOne({ _id: added[0]?._id ?? new ObjectId() }, odd, {
+    bypassDocumentValidation: true
+  })
   t.match(await createPostRepository(db).read(String(added[0]?._id)), { version: 7 }, 'other fields are not looked at')
   for (const fault of [{ version: 1.5 }, { version: -1 }, { author_id: 'me' }, { title: 3 }]) {
     const _id = new ObjectId()
