@@ -123,12 +123,16 @@ test('a killed backend harms its own request only', async (t) => {
   t.equal(runs, 1, 'an unknown outcome is never run again')
   t.same(await db.ids(), [])
   await warm(stageOfTest, 5)
-  await db.admin.query(
-    "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'app'"
-  )
+  const killAll = () =>
+    db.admin.query(
+      "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'app'"
+    )
+  await killAll()
   const answers = await Promise.all(Array.from({ length: 8 }, (_, id) => send('POST', '/works', { id })))
   t.same(answers.map(({ status }) => status), Array(8).fill(200), 'idle connections that were killed are replaced')
   t.equal(pool.waitingCount, 0)
+  // Those above may have been taken before the pool heard of their end; nobody takes these.
+  await killAll()
   t.ok(await comesTrue(() => lines.some((line) => line['msg'] === 'an idle database connection was lost')))
 })
 
