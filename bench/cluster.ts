@@ -4,21 +4,12 @@ import path from 'node:path'
 import { startServers } from './databases.ts'
 import { fill } from './data.ts'
 import { amountFor, measure } from './load.ts'
-import { build } from './peers.ts'
+import { build, SERVICE_ENV } from './peers.ts'
 import { startPeer, type Running } from './process.ts'
 import { machine } from './report.ts'
 import { routesOver, size, type Route } from './routes.ts'
 import { ratios, spread } from './statistics.ts'
 
-const ENV = {
-  NODE_ENV: 'production',
-  LOG_LEVEL: 'silent',
-  DATABASE_MAX_OVERFLOW: '0',
-  PROJECTIONS: 'false',
-  RATE_LIMIT_MAX: '0',
-  SHUTDOWN_DELAY_MS: '0',
-  MAX_EVENT_LOOP_DELAY_MS: '0'
-}
 const CONNECTIONS = 32
 const NAMES = ['GET /users/{id}', 'GET /users/summary', 'POST /users/']
 const command = path.join(import.meta.dirname, '..', 'dist', 'scripts', 'cluster.js')
@@ -34,7 +25,13 @@ try {
     const name = `${processes} of cluster.js`
     running.push(
       await startPeer(
-        { name, what: name, command: [process.execPath, command, processes], env: ENV, missing: () => undefined },
+        {
+          name,
+          what: name,
+          command: [process.execPath, command, processes],
+          env: SERVICE_ENV,
+          missing: () => undefined
+        },
         databases
       )
     )

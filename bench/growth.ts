@@ -88,7 +88,7 @@ async function morePosts ({ make }: Servers): Promise<string> {
       )
       const peer = await start('service', databases)
       running.push(peer)
-      await areIndexesMade(peer)
+      await waitForIndexes(peer)
     }
     const lines: string[] = []
     for (const name of LISTS) lines.push(await grown(name, running, routes.map((all) => routeNamed(all, name))))
@@ -105,7 +105,7 @@ async function morePosts ({ make }: Servers): Promise<string> {
 }
 
 /** The service makes them when it starts, over whatever is there, and answers nothing out of MongoDB until then. */
-async function areIndexesMade ({ origin }: Running): Promise<void> {
+async function waitForIndexes ({ origin }: Running): Promise<void> {
   for (;;) {
     const { checks } = await (await fetch(`${origin}/readyz`)).json() as { checks: { mongodb: string } }
     if (checks.mongodb === 'up') return

@@ -27,18 +27,21 @@ export interface Databases {
   MONGODB_DATABASE: string
 }
 
+/** How the service runs while it is measured. */
+export const SERVICE_ENV = {
+  NODE_ENV: 'production',
+  LOG_LEVEL: 'silent',
+  DATABASE_MAX_OVERFLOW: '0',
+  PROJECTIONS: 'false',
+  RATE_LIMIT_MAX: '0',
+  SHUTDOWN_DELAY_MS: '0',
+  MAX_EVENT_LOOP_DELAY_MS: '0'
+}
+
 /** All peers, the service twice: the second one is the control whose distance from the first is noise. */
 export function allPeers (): Peer[] {
   const service = [process.execPath, path.join(root, 'dist', 'server.js')]
-  const env = {
-    NODE_ENV: 'production',
-    LOG_LEVEL: 'silent',
-    DATABASE_MAX_OVERFLOW: '0',
-    PROJECTIONS: 'false',
-    RATE_LIMIT_MAX: '0',
-    SHUTDOWN_DELAY_MS: '0',
-    MAX_EVENT_LOOP_DELAY_MS: '0'
-  }
+  const env = SERVICE_ENV
   const always = () => undefined
   return [
     {

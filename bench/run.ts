@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { spawnSync } from 'node:child_process'
-import { TYPESCRIPT_ARGS } from '../scripts/typescript.ts'
+import { TYPESCRIPT_ARGS, TYPESCRIPT_ENV } from '../scripts/typescript.ts'
 import { fill } from './data.ts'
 import { startServers } from './databases.ts'
 import { barTable, CORE } from './bars.ts'
@@ -36,7 +36,7 @@ build()
 // What a test with doubles pays, measured alone in a process of its own.
 spawnSync(process.execPath, [...TYPESCRIPT_ARGS, path.join(import.meta.dirname, 'doubles.ts')], {
   stdio: 'inherit',
-  env: { ...process.env, FASTIFY_AUTOLOAD_TYPESCRIPT: '1' }
+  env: { ...process.env, ...TYPESCRIPT_ENV }
 })
 const servers = await startServers()
 try {

@@ -3,3 +3,6 @@
  * not `dist/`.
  */
 export const TYPESCRIPT_ARGS = ['--conditions=tandem-source', '--import', import.meta.resolve('tsx')]
+
+/** What @fastify/autoload has to be told of that: it sees no `--import`. */
+export const TYPESCRIPT_ENV = { FASTIFY_AUTOLOAD_TYPESCRIPT: '1' }

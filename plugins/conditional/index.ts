@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
+import { toJsonText } from '../common/json-text.ts'
 import { runFirst } from '../common/route-hooks.ts'
 import { TextItem } from '../mongo/json/item-reader.ts'
 import { describeConditions } from './document.ts'
@@ -62,9 +63,7 @@ export default fp(async function conditional (app) {
       : app.createProblem(412, `${name} is not as the request expects; read it again`))
   app.decorateReply('withTag', function withTag (resource) {
     this.header('etag', toTag(resource.version, format))
-    if (!(resource instanceof TextItem)) return resource
-    this.type('application/json; charset=utf-8')
-    return resource.json as never // text of this type is sent without another look
+    return resource instanceof TextItem ? toJsonText(this, resource.json) : resource
   })
   app.addHook('onRoute', function takeConditions (route) {
     const mode = route.config?.conditional ?? false

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { getList } from '../../schemas/list.ts'
+import { toJsonText } from '../common/json-text.ts'
 import { getQueryNames } from '../common/query-names.ts'
 import { runFirst } from '../common/route-hooks.ts'
 import { checkList } from './check-list.ts'
@@ -44,8 +45,7 @@ function toReply<Item> (reply: FastifyReply, page: Page<Item, string | number>):
   if (page.isTooLarge === true) throw createTooLarge(reply)
   if (page.next !== undefined) reply.header('link', `<${nextPath(reply.request.url, String(page.next))}>; rel="next"`)
   if (page.json === undefined) return page.items
-  reply.type('application/json; charset=utf-8')
-  return page.json as unknown as Item[] // text of this type is sent without another look
+  return toJsonText(reply, page.json)
 }
 
 function createTooLarge ({ request: { server } }: FastifyReply): Error {

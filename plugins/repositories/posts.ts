@@ -1,6 +1,7 @@
 import { ObjectId } from 'mongodb'
 import { categoryPostList, postList, PostSchema, postSummaryList, PostSummarySchema } from '../../schemas/posts.ts'
-import { mongoPages, type Documents } from '../mongo/json/page-reader.ts'
+import type { Documents } from '../mongo/json/find-raw.ts'
+import { mongoPages } from '../mongo/json/page-reader.ts'
 import { mongoItem, type TextItem } from '../mongo/json/item-reader.ts'
 import { compileItem, StrangeDocumentError } from '../mongo/json/strange.ts'
 import type { ListRequest } from '../paging/cursor.ts'

@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { UserSummarySchema, type UserSummary } from '../../schemas/users.ts'
-import { MAX_TIME_MS, mongoPages, type Documents } from '../mongo/json/page-reader.ts'
+import { MAX_TIME_MS, type Documents } from '../mongo/json/find-raw.ts'
+import { mongoPages } from '../mongo/json/page-reader.ts'
 import type { Page, PageRequest } from '../paging/page.ts'
 
 interface Count {

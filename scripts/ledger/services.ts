@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createWriteStream, mkdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { TYPESCRIPT_ARGS } from '../typescript.ts'
+import { TYPESCRIPT_ARGS, TYPESCRIPT_ENV } from '../typescript.ts'
 import { freePorts } from './ports.ts'
 
 /** Where the stores are, by their URLs. */
@@ -178,7 +178,7 @@ export class Services {
     const env = {
       ...process.env,
       NODE_OPTIONS: '',
-      FASTIFY_AUTOLOAD_TYPESCRIPT: '1',
+      ...TYPESCRIPT_ENV,
       NODE_ENV: 'test',
       LOG_LEVEL: 'warn',
       PORT: String(port),

@@ -11,7 +11,7 @@ import {
 import t, { type Test } from 'tap'
 import { prepareDatabase } from '../../plugins/mongo/prepare.ts'
 import { TextItem } from '../../plugins/mongo/json/item-reader.ts'
-import type { Documents } from '../../plugins/mongo/json/page-reader.ts'
+import type { Documents } from '../../plugins/mongo/json/find-raw.ts'
 import { createPostRepository, type PostDocument, type StoredPost } from '../../plugins/repositories/posts.ts'
 import { createUserSummaryRepository } from '../../plugins/repositories/user-summaries.ts'
 import { databases } from '../helper.ts'

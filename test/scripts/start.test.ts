@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
-import { TYPESCRIPT_ARGS } from '../../scripts/typescript.ts'
+import { TYPESCRIPT_ARGS, TYPESCRIPT_ENV } from '../../scripts/typescript.ts'
 import { newFolder } from '../folder.ts'
 import { startNode } from '../process.ts'
 
@@ -10,7 +10,7 @@ const scripts = path.join(import.meta.dirname, '..', '..', 'scripts')
 t.test('npm start and the commands start the databases that are missing, and stop them', async (t) => {
   const dataDir = path.join(newFolder(t), 'data')
   const run = (script: string, ...words: string[]) =>
-    startNode(t, { DATA_DIR: dataDir, FASTIFY_AUTOLOAD_TYPESCRIPT: '1' }, [
+    startNode(t, { DATA_DIR: dataDir, ...TYPESCRIPT_ENV }, [
       ...TYPESCRIPT_ARGS,
       path.join(scripts, script),
       ...words

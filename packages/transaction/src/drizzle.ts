@@ -56,18 +56,18 @@ function setQuery (handle: object, value: unknown): void {
 class SavepointTransaction<Schema extends Record<string, unknown>, Tables extends TablesRelationalConfig>
   extends NodePgTransaction<Schema, Tables>
 {
-  readonly #parts: Parts<Tables>
   readonly #savepoints: SavepointQueue
   // Read by whoever asks for `query`, a proxy of the handle too: no private names.
-  private readonly queryParts: Parts<Tables> & { followed: FollowedSession<Schema, Tables> }
+  private readonly parts: Parts<Tables>
+  private readonly followed: FollowedSession<Schema, Tables>
 
   constructor (parts: Parts<Tables>, savepoints: SavepointQueue, depth: number) {
     const { dialect, schema } = parts
     const session = new FollowedSession<Schema, Tables>(savepoints.client as PoolClient, dialect, schema)
     // Given the schema, Drizzle would make a query builder for each table and each transaction.
     super(dialect, session, undefined, depth)
-    this.#parts = parts
-    this.queryParts = { ...parts, followed: session }
+    this.parts = parts
+    this.followed = session
     this.#savepoints = savepoints
     if (schema === undefined) return
     Object.assign(this, { schema, _: { ...schema, session } })
@@ -76,8 +76,8 @@ class SavepointTransaction<Schema extends Record<string, unknown>, Tables extend
 
   /** The builders of relational queries: `query`, once somebody asks for it. */
   makeQueries (): unknown {
-    const { dialect, schema, followed } = this.queryParts
-    return new PgDatabase<NodePgQueryResultHKT, Schema, Tables>(dialect, followed, schema).query
+    const { dialect, schema } = this.parts
+    return new PgDatabase<NodePgQueryResultHKT, Schema, Tables>(dialect, this.followed, schema).query
   }
 
   override transaction<Result> (
@@ -85,7 +85,7 @@ class SavepointTransaction<Schema extends Record<string, unknown>, Tables extend
     config?: PgTransactionConfig
   ): Promise<Result> {
     return this.#savepoints.run(
-      (inner) => work(new SavepointTransaction<Schema, Tables>(this.#parts, inner, this.nestedIndex + 1)),
+      (inner) => work(new SavepointTransaction<Schema, Tables>(this.parts, inner, this.nestedIndex + 1)),
       config
     )
   }

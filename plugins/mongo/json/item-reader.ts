@@ -1,7 +1,7 @@
 import { Type, type TObject } from '@sinclair/typebox'
 import type { ObjectId } from 'mongodb'
 import { compileBatch } from './bson-json.ts'
-import { hasGoneAway, isPlain, MAX_TIME_MS, type Documents } from './page-reader.ts'
+import { findRaw, isPlain, toProjection, type Documents } from './find-raw.ts'
 import { StrangeDocumentError } from './strange.ts'
 
 /** A resource as the JSON text that is answered, made of a document without an object in between. */
@@ -33,9 +33,8 @@ export function mongoItem<Item> (
   schema: TObject
 ): (db: Documents, id: ObjectId) => Promise<TextItem<Item> | null | undefined> {
   const toJson = compileBatch(schema, { id: '_id' })
-  const fields = [...Object.keys(schema.properties).map((name) => name === 'id' ? '_id' : name), 'version']
   // What others have put into a document is of no interest, whatever type it has.
-  const projection = Object.fromEntries(fields.map((name) => [name, 1]))
+  const projection = toProjection([...Object.keys(schema.properties), 'version'])
   function toItem (document: Uint8Array): TextItem<Item> {
     const [{ last, strange }, version] = [toJson([document], 1), readVersion([document], 1)]
     const [fault = version.strange[0]] = strange
@@ -44,24 +43,9 @@ export function mongoItem<Item> (
   }
   return async function readItem (db, id) {
     if (!isPlain(db)) return undefined
-    db.collection(collection) // refuses at once while MongoDB is known to be down
-    const { level } = db.readConcern ?? {}
-    const readConcern = level === undefined ? {} : { readConcern: { level } }
-    const command = {
-      find: collection,
-      filter: { _id: id },
-      projection,
-      limit: 1,
-      singleBatch: true,
-      maxTimeMS: MAX_TIME_MS
-    }
-    try {
-      const { cursor } = await db.command({ ...command, ...readConcern }, { fieldsAsRaw: { firstBatch: true } })
-      const [document] = cursor.firstBatch
-      return document === undefined ? null : toItem(document)
-    } catch (error) {
-      if (hasGoneAway(error)) return undefined
-      throw error
-    }
+    const cursor = await findRaw(db, collection, { filter: { _id: id }, projection, limit: 1, singleBatch: true })
+    if (cursor === undefined) return undefined
+    const [document] = cursor.firstBatch
+    return document === undefined ? null : toItem(document)
   }
 }

@@ -1,12 +1,9 @@
 import type { Static, TObject, TSchema } from '@sinclair/typebox'
-import { Long, MongoError, MongoNetworkError, ObjectId, type Document } from 'mongodb'
-import type { TransactionalDatabase } from 'fastify-transaction'
+import { Long, ObjectId, type Document } from 'mongodb'
 import { compileBatch } from './bson-json.ts'
+import { findRaw, isPlain, MAX_TIME_MS, toProjection, type Documents, type Raw } from './find-raw.ts'
 import { compileItem, type StrangeDocument } from './strange.ts'
 import { PAGE_BOUNDS, SKIP_FACTOR, TOO_LARGE, type LeftOut, type Page } from '../../paging/page.ts'
-
-/** A handle on MongoDB: `request.mongo` on a transaction, or a plain database. */
-export type Documents = TransactionalDatabase
 
 /** One page of a list. */
 export interface PageQuery {
@@ -15,14 +12,6 @@ export interface PageQuery {
   skip?: number
 }
 
-/** The first reply to a command that makes a cursor; its id is 0 when the batch was all. */
-interface RawReply {
-  cursor: { firstBatch: Uint8Array[]; id: Long | number }
-}
-interface Raw {
-  command: (command: Document, options?: { fieldsAsRaw: { firstBatch: true } }) => Promise<RawReply>
-  readConcern?: { level: string }
-}
 type Reader<Item> = (db: Documents, query: PageQuery, limit: number) => Promise<Page<Item>>
 /** What is known of a list before the first request. */
 interface List<Item> {
@@ -46,13 +35,8 @@ interface ReadPage<Item> {
   hasMore: boolean
 }
 
-/** Longest time for MongoDB to answer for a page, in milliseconds. */
-export const MAX_TIME_MS = 5000
 /** After so many documents in a row that cannot be shown, a list ends. */
 const MOST_STRANGE = 1000
-// The server is stepping down or shutting down: another one, or the same a moment later, will answer.
-const PASSING = new Set<unknown>([91, 189, 10_107, 11_600, 11_602, 13_435, 13_436])
-
 /**
  * Prepares reading a list from MongoDB, always one command for a page. Here is decided how: a plain database is asked
  * for raw bytes, which become JSON text without objects in between. On a transaction, where only collections can be
@@ -71,7 +55,7 @@ export function mongoPages<T extends TObject> (
   const list: List<Static<T>> = {
     collection,
     dates: names.filter((name) => (schema.properties[name] as TSchema)['format'] === 'date-time'),
-    projection: Object.fromEntries(names.map((name) => [getFieldName(name), 1])),
+    projection: toProjection(names),
     toJson: compileBatch(schema, { id: '_id' }),
     toItem: compileItem(schema),
     getCursor
@@ -128,29 +112,20 @@ async function sendRaw<Item> (
   query: PageQuery,
   { offset, limit }: Part
 ): Promise<Uint8Array[] | undefined> {
-  db.collection(collection) // refuses at once while MongoDB is known to be down
-  const { level } = db.readConcern ?? {}
-  try {
-    // Not `raw: true`: the driver (7.9) would take the topology of an error as bytes too, and fail over it.
-    const { cursor: { firstBatch, id } } = await db.command({
-      find: collection,
-      filter: query.filter,
-      ...getOptions(query, offset),
-      projection,
-      limit,
-      batchSize: limit,
-      maxTimeMS: MAX_TIME_MS,
-      ...(level === undefined ? {} : { readConcern: { level } })
-    }, { fieldsAsRaw: { firstBatch: true } })
-    const open = Long.fromString(id.toString())
-    if (open.isZero()) return firstBatch
-    await db.command({ killCursors: collection, cursors: [open] }).catch(() => {}) // it would end by itself in ten minutes
-    // A reply of 16 MB is more than a page holds.
-    return isLargerThanPage(firstBatch, query) ? firstBatch : undefined
-  } catch (error) {
-    if (hasGoneAway(error)) return undefined
-    throw error
-  }
+  const cursor = await findRaw(db, collection, {
+    filter: query.filter,
+    ...getOptions(query, offset),
+    projection,
+    limit,
+    batchSize: limit
+  })
+  if (cursor === undefined) return undefined
+  const { firstBatch, id } = cursor
+  const open = Long.fromString(id.toString())
+  if (open.isZero()) return firstBatch
+  await db.command({ killCursors: collection, cursors: [open] }).catch(() => {}) // it would end by itself in ten minutes
+  // A reply of 16 MB is more than a page holds.
+  return isLargerThanPage(firstBatch, query) ? firstBatch : undefined
 }
 
 async function readDecoded<Item> (
@@ -196,20 +171,6 @@ function getCharacters (query: PageQuery): number {
 
 function isLargerThanPage (documents: Uint8Array[], query: PageQuery): boolean {
   return documents.reduce((sum, { length }) => sum + length, 0) > 2 * getCharacters(query)
-}
-
-/** True for a database itself, which takes commands. */
-export function isPlain (db: object): db is Documents & Raw {
-  return 'command' in db && typeof db.command === 'function'
-}
-
-/** True where another try finds a server. */
-export function hasGoneAway (error: unknown): boolean {
-  return error instanceof MongoNetworkError || (error instanceof MongoError && PASSING.has(error.code))
-}
-
-function getFieldName (name: string): string {
-  return name === 'id' ? '_id' : name
 }
 
 function getOptions (

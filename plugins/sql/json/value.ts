@@ -74,12 +74,12 @@ export function valueToJson (value: Value, schema: TSchema, name: string, { name
   const { select, write } = (dialect === 'postgres' ? POSTGRES : SQLITE)[kind]
   const none = isNullable ? 'null' : undefined
   return {
-    ...(dialect === 'postgres' ? toPostgres : toSqlite)(value, select(value), isNullable),
+    ...(dialect === 'postgres' ? toPostgres(select(value), isNullable) : toSqlite(value, select(value), isNullable)),
     write: (text) => text === 'null' ? none : typeof text === 'string' ? write(text) : undefined
   }
 }
 
-function toPostgres (_value: Value, element: SQL, isNullable: boolean): Pick<JsonValue, 'text' | 'element'> {
+function toPostgres (element: SQL, isNullable: boolean): Pick<JsonValue, 'text' | 'element'> {
   const text = sql`to_json(${element})::text`
   return { element, text: isNullable ? sql`coalesce(${text}, 'null')` : text }
 }

@@ -7,7 +7,8 @@ export function mongoRepositoryFile (resource: Resource): string {
   const { file, table, one, type, types, words } = resource
   return `import { ObjectId } from 'mongodb'
 import { ${one}List, ${type}Schema } from '../../schemas/${file}.ts'
-import { mongoPages, type Documents } from '../mongo/json/page-reader.ts'
+import type { Documents } from '../mongo/json/find-raw.ts'
+import { mongoPages } from '../mongo/json/page-reader.ts'
 import type { ListRequest } from '../paging/cursor.ts'
 import type { Page } from '../paging/page.ts'
 import { documentCursor, hasVersion, toPageQuery } from './documents.ts'

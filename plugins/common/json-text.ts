@@ -1,0 +1,11 @@
+import type { FastifyReply } from 'fastify'
+
+/**
+ * Answers with JSON text: a text of this type is sent without another look.
+ * @param json text of what the handler would return
+ * @returns what the handler returns
+ */
+export function toJsonText<Payload> (reply: FastifyReply, json: string): Payload {
+  reply.type('application/json; charset=utf-8')
+  return json as Payload
+}
