@@ -1,10 +1,11 @@
-// `npm run bench:growth -- [--posts 1000000] [--requests 220000] [--write]`: what happens with more posts, more connections, more requests, callers that abuse it, and at the start. `--requests 0`: only the first.
+// `npm run bench:growth -- [--posts 1000000] [--requests 220000] [--write]`: what happens with more posts, more events, more connections, more requests, callers that abuse it, and at the start. `--requests 0`: only the first.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { abuse } from './abuse.ts'
 import { startServers, type Servers } from './databases.ts'
 import { fill } from './data.ts'
 import { amountFor, measure, type Sample } from './load.ts'
+import { outboxGrowth } from './outbox.ts'
 import { allPeers, build, type Databases, type Peer } from './peers.ts'
 import { memory, startPeer, type Running } from './process.ts'
 import { machine, writeBetween } from './report.ts'
@@ -18,7 +19,7 @@ const { values } = parseArgs({
     write: { type: 'boolean', default: false }
   }
 })
-const POSTS = [1000, Number(values.posts)]
+const POSTS: [few: number, many: number] = [1000, Number(values.posts)]
 const POSTS_PER_USER = 10
 const CONNECTIONS = [16, 64, 256, 1000]
 const ROUNDS = 5
@@ -34,7 +35,7 @@ const LISTS = [
 build()
 const servers = await startServers()
 try {
-  const sections = [await morePosts(servers)]
+  const sections = [await morePosts(servers), await outboxGrowth(servers, POSTS)]
   if (values.requests !== '0') sections.push(...await oneDatabase(await servers.make('growth')))
   const text = sections.join('\n\n')
   console.log(text)

@@ -107,6 +107,7 @@ export const outbox = pgTable('outbox', {
   created_at: timestampMs().notNull().default(sql`clock_timestamp()`)
 }, (event) => [
   index('outbox_waiting').on(event.topic, event.id).where(sql`parked_at is null`),
+  index('outbox_parked').on(event.topic, event.id).where(sql`parked_at is not null`),
   index('outbox_keys').on(event.topic, event.key, event.id)
 ])
 

@@ -84,6 +84,7 @@ export const outbox = sqliteTable('outbox', {
   created_at: createdAt()
 }, (event) => [
   index('outbox_waiting').on(event.topic, event.id).where(sql`parked_at is null`),
+  index('outbox_parked').on(event.topic, event.id).where(sql`parked_at is not null`),
   index('outbox_keys').on(event.topic, event.key, event.id)
 ])
 

@@ -77,7 +77,12 @@ export interface Claim {
 /** Rows of one topic at one moment. */
 export interface TopicGauge {
   topic: string
+  /**
+   * Rows that wait. Counted up to 1000; above it an estimate, which takes topics with so many for equally large: live
+   * rows as PostgreSQL's statistics have them, or ids between the oldest and the newest row in SQLite.
+   */
   waiting: number
+  /** Rows that were given up; 1000 at most. */
   parked: number
   /** Age of the oldest waiting row in milliseconds. */
   oldestMs: number

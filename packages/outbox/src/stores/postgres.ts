@@ -1,4 +1,5 @@
 import type { Pool, PoolClient } from 'pg'
+import { backlogSql } from './backlog.ts'
 import { checkPool, checkTable } from './schema.ts'
 import { Turns } from './turns.ts'
 import type {
@@ -16,8 +17,6 @@ import type {
 /** Milliseconds since 1970, which no DateStyle or TimeZone of role or database writes otherwise. */
 const toTime = (column: string) => `(extract(epoch FROM ${column}) * 1000)::float8`
 const COLUMNS = `o.id::text AS id, o.topic, o.key, o.payload, o.attempts, ${toTime('o.created_at')} AS "createdAt"`
-/** Rows counted at most, so that a huge backlog is not scanned every few seconds. */
-const COUNTED = 100_000
 
 /**
  * The outbox in PostgreSQL.
@@ -43,7 +42,7 @@ export function postgresStore (pool: Pool, { table = 'outbox' }: { table?: strin
         (await pool.query<{ id: string }>(`SELECT id::text AS id FROM ${table} WHERE id = ANY($1::bigint[])`, [ids]))
           .rows.map(({ id }) => id)
       ),
-    measure: async () => (await pool.query<TopicGauge>(measureSql(table))).rows,
+    measure: async () => (await pool.query<TopicGauge>(backlogSql('postgres', table))).rows,
     parked: async (limit = 1000) =>
       (await pool.query<Read<ParkedEvent>>(
         `SELECT ${COLUMNS}, ${
@@ -145,12 +144,6 @@ async function claimHeads (
     WHERE o.id IN (SELECT id FROM heads WHERE available_at <= clock_timestamp() + interval '1 millisecond' LIMIT $2) AND ${READY}
     ORDER BY o.key FOR UPDATE OF o SKIP LOCKED`
   return (await client.query<Read<OutboxEvent>>(text, [topic, limit, after])).rows.map(toEvent)
-}
-
-function measureSql (table: string): string {
-  return `SELECT topic, (count(*) FILTER (WHERE parked_at IS NULL))::integer AS waiting, count(parked_at)::integer AS parked,
-      coalesce(extract(epoch FROM clock_timestamp() - min(created_at) FILTER (WHERE parked_at IS NULL)) * 1000, 0)::float8 AS "oldestMs"
-    FROM (SELECT topic, parked_at, created_at FROM ${table} ORDER BY id LIMIT ${COUNTED}) AS counted GROUP BY topic`
 }
 
 /**

@@ -48,6 +48,7 @@ function postgresSql (table: string): string {
   created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX IF NOT EXISTS ${indexName(table, 'waiting')} ON ${table} (topic, id) WHERE parked_at IS NULL;
+CREATE INDEX IF NOT EXISTS ${indexName(table, 'parked')} ON ${table} (topic, id) WHERE parked_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS ${indexName(table, 'keys')} ON ${table} (topic, key, id);`
 }
 
@@ -65,6 +66,7 @@ function sqliteSql (table: string): string {
   created_at text NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
 );
 CREATE INDEX IF NOT EXISTS ${indexName(table, 'waiting')} ON ${table} (topic, id) WHERE parked_at IS NULL;
+CREATE INDEX IF NOT EXISTS ${indexName(table, 'parked')} ON ${table} (topic, id) WHERE parked_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS ${indexName(table, 'keys')} ON ${table} (topic, key, id);`
 }
 

@@ -1,3 +1,4 @@
+import { backlogSql } from './backlog.ts'
 import { checkTable, checkTransaction } from './schema.ts'
 import { Turns } from './turns.ts'
 import type {
@@ -25,7 +26,6 @@ interface Row {
 export type RunTransaction = <Result>(fn: (tx: OutboxTransaction) => Promise<Result>) => Promise<Result>
 
 const NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
-const COUNTED = 100_000
 
 /**
  * The outbox in SQLite, for a database that one process has open.
@@ -53,7 +53,8 @@ export function sqliteStore (transaction: RunTransaction, { table = 'outbox' }: 
           { id }
         ) => String(id))
       ),
-    measure: async () => await transaction(async (tx) => (await tx.query(measureSql(table), [])).rows as TopicGauge[]),
+    measure: async () =>
+      await transaction(async (tx) => (await tx.query(backlogSql('sqlite', table), [])).rows as TopicGauge[]),
     parked: async (limit = 1000) =>
       (await all(`SELECT * FROM ${table} WHERE parked_at IS NOT NULL ORDER BY id LIMIT ?1`, [limit])).map(getParked),
     replay: async (ids) =>
@@ -139,12 +140,6 @@ async function claimHeads (
     ON o.id = (SELECT id FROM ${table} WHERE topic = ?1 AND key = heads.key AND parked_at IS NULL ORDER BY id LIMIT 1)
     WHERE heads.key IS NOT NULL AND o.available_at <= ${NOW} LIMIT ?2`
   return (await tx.query(text, [topic, limit, after])).rows as Row[]
-}
-
-function measureSql (table: string): string {
-  return `SELECT topic, sum(parked_at IS NULL) AS waiting, count(parked_at) AS parked,
-      coalesce(max(CASE WHEN parked_at IS NULL THEN (julianday('now') - julianday(created_at)) * 86400000 END), 0) AS oldestMs
-    FROM (SELECT topic, parked_at, created_at FROM ${table} ORDER BY id LIMIT ${COUNTED}) GROUP BY topic`
 }
 
 function numbers (ids: string[]): string {

@@ -1,0 +1,1 @@
+CREATE INDEX "outbox_parked" ON "outbox" USING btree ("topic","id") WHERE parked_at is not null;

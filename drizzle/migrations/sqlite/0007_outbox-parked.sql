@@ -1,0 +1,1 @@
+CREATE INDEX `outbox_parked` ON `outbox` (`topic`,`id`) WHERE parked_at is not null;
