@@ -10,6 +10,7 @@ import { requestId } from './plugins/errors/request-id.ts'
 import { formatters, hideInChildren, redact, serializers } from './plugins/errors/serializers.ts'
 import type { Repositories, RepositoryDoubles } from './plugins/repositories/index.ts'
 import { buildValidator } from './plugins/validation/compiler.ts'
+import { buildSerializer } from './plugins/validation/serializer.ts'
 import type { Settings } from './schemas/settings.ts'
 
 /** Where the log goes: a stream that receives JSON lines, or false for nowhere. */
@@ -127,7 +128,7 @@ function serverOptions (settings: Settings, logger: LoggerOptions | undefined) {
       answerError(...args)
     },
     clientErrorHandler: answerClientError,
-    schemaController: { compilersFactory: { buildValidator } }
+    schemaController: { compilersFactory: { buildValidator, buildSerializer } }
   } satisfies FastifyHttpOptions<Server>
 }
 

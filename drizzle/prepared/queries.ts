@@ -6,13 +6,17 @@ import { buildStatement, executorFor, type Executor, type StatementParam, type S
 export type Params<Values> = { readonly [Name in keyof Values]: Placeholder<string, Values[Name]> }
 
 type Query = PromiseLike<unknown> | SQL
-type Definition = ((params: never) => Query) | Each<never>
+type Definition = ((params: never) => Query) | Each<never> | Later<never>
 interface Each<Value> {
   each: (params: Array<Params<Value>>) => Query
+}
+interface Later<Values> {
+  later: (params: Params<Values>) => Query
 }
 type Rows<Q> = Q extends SQL<infer Row> ? Row[] : Awaited<Q>
 
 type Run<D> = D extends Each<infer Value> ? (values: Value[]) => Promise<Rows<ReturnType<D['each']>>>
+  : D extends Later<infer Values> ? (values: Values) => Promise<Rows<ReturnType<D['later']>>>
   : D extends () => infer Q ? () => Promise<Rows<Q>>
   : D extends (params: Params<infer Values>) => infer Q ? (values: Values) => Promise<Rows<Q>>
   : never
@@ -67,6 +71,16 @@ export function many<Value, Q extends Query> (
   return { each }
 }
 
+/**
+ * A query that is built when it is first run, instead of with its group.
+ * @param define makes the query, as the functions of a group do
+ */
+export function later<Values, Q extends Query> (
+  define: (params: Params<Values>) => Q
+): { later: (params: Params<Values>) => Q } {
+  return { later: define }
+}
+
 type BoundClass = new(executor: Executor) => object
 
 // Methods stand on a prototype: binding a group to a handle makes one small object, however many queries it has.
@@ -106,9 +120,14 @@ function createRunner (
       return executor(statement, fill(statement, (place) => valueIn(rows, place)))
     }
   }
-  const statement = buildStatement(name, definition(placeholders('') as never), db)
-  return (executor, values) =>
-    executor(statement, fill(statement, (place) => (values as Record<string, unknown>)[place]))
+  const isLater = 'later' in definition
+  const define = isLater ? definition.later : definition
+  const build = () => buildStatement(name, define(placeholders('') as never), db)
+  let statement = isLater ? undefined : build()
+  return (executor, values) => {
+    const built = statement ??= build()
+    return executor(built, fill(built, (place) => (values as Record<string, unknown>)[place]))
+  }
 }
 
 function placeholders (prefix: string): object {

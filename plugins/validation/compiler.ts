@@ -1,4 +1,5 @@
 import AjvCompiler from '@fastify/ajv-compiler'
+import { compileOnce } from '../common/compile-once.ts'
 import { countValues } from './count-values.ts'
 import { FORMATS } from './formats.ts'
 import { createNumberCheck, type TextSchema } from './numbers.ts'
@@ -6,7 +7,11 @@ import { markAsFirst } from './partial.ts'
 
 type Factory = ReturnType<typeof AjvCompiler>
 type Validate = ReturnType<ReturnType<Factory>>
-type Compile = (route: { schema: object; httpPart?: string }) => Validate
+interface Route {
+  schema: object
+  httpPart?: string
+}
+type Compile = (route: Route) => Validate
 
 /** The most values of a request part whose errors are all told; of a larger one the first error ends the work. */
 const MAX_VALUES = 1000
@@ -23,19 +28,20 @@ const text = { ...strict, coerceTypes: 'array', strictNumbers: false } as const
  * first one is, and Ajv looks at `maxItems`, `maxProperties` and unknown keys before it looks at what is inside.
  */
 export const buildValidator: Factory = (externalSchemas) => {
-  const compileBody = createCompile(externalSchemas, body)
-  const compileText = createCompile(externalSchemas, text)
-  return ((route: { schema: object; httpPart?: string }) => {
+  const compileBody = compileOnce(createCompile(externalSchemas, body))
+  const compileHeaders = compileOnce(createCompile(externalSchemas, text))
+  const compileText = compileOnce((route: Route) => withOneSpelling(route.schema, compileHeaders(route)))
+  return ((route: Route) => {
     if (route.httpPart === 'body') return compileBody(route)
-    const validate = compileText(route)
-    return route.httpPart === 'headers' ? validate : withOneSpelling(route.schema, validate)
+    return route.httpPart === 'headers' ? compileHeaders(route) : compileText(route)
   }) as ReturnType<Factory>
 }
 
 function createCompile (externalSchemas: Parameters<Factory>[0], options: typeof body | typeof text): Compile {
-  const compileAll = ajv(externalSchemas, { customOptions: { ...options, allErrors: true } }) as Compile
-  const compileFirst = ajv(externalSchemas, { customOptions: { ...options, allErrors: false } }) as Compile
-  return (route) => boundWork(compileAll(route), () => compileFirst(route))
+  const create = (allErrors: boolean) => ajv(externalSchemas, { customOptions: { ...options, allErrors } }) as Compile
+  const compileAll = create(true)
+  let compileFirst: Compile | undefined
+  return (route) => boundWork(compileAll(route), () => (compileFirst ??= create(false))(route))
 }
 
 /** @param compileFirst makes the validator of large parts; most routes never meet one, so it is made for the first of them */

@@ -2,7 +2,7 @@ import { and, eq, getTableColumns, param, type Placeholder, type SQL } from 'dri
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core'
 import type { Static, TObject } from '@sinclair/typebox'
 import type { Database, Dialect, Tables } from '../../../drizzle/index.ts'
-import { defineQueries, type Params } from '../../../drizzle/prepared/queries.ts'
+import { defineQueries, later, type Params } from '../../../drizzle/prepared/queries.ts'
 import type { List, Order } from '../../../schemas/list.ts'
 import { getFilters, getOrder, getPlace, toCursor, type Key, type ListRequest } from '../../paging/cursor.ts'
 import { getRowLimit, type Page } from '../../paging/page.ts'
@@ -61,11 +61,14 @@ export interface SqlList<Item> {
 export function sqlList<T extends TObject> (list: List, source: Source<T>): SqlList<Static<T>> {
   const variants = toVariants(list)
   const names = new Map(variants.map((variant, at) => [toKey(variant), at === 0 ? 'list' : `list_${at + 1}`]))
-  const queries = defineQueries(source.name, (db, tables, dialect) =>
-    Object.fromEntries(variants.map((variant) => [
-      names.get(toKey(variant)) ?? '',
-      (values: Params<Values>) => select(db, tables, dialect, { list, source, variant, values })
-    ])))
+  const queries = defineQueries(source.name, (db, tables, dialect) => {
+    checkColumns(list, source, tables)
+    return Object.fromEntries(variants.map((variant, at) => {
+      const query = (values: Params<Values>) => select(db, tables, dialect, { list, source, variant, values })
+      // The first one shows at boot whether columns and schema agree; the others are many, and few of them are asked for.
+      return [names.get(toKey(variant)) ?? '', at === 0 ? query : later(query)]
+    }))
+  })
   const toPage = sqlPages<T, Row, string, ListRequest>(
     source.name,
     source.schema,
@@ -92,6 +95,11 @@ export function sqlList<T extends TObject> (list: List, source: Source<T>): SqlL
       }
     }
   }
+}
+
+function checkColumns<T extends TObject> ({ sort, filters }: List, { name, table }: Source<T>, tables: Tables): void {
+  const columns = getTableColumns(table(tables)) as Columns
+  for (const column of Object.keys({ ...sort, ...filters })) getColumn(columns, column, name)
 }
 
 // Filters go with the order of the list, whose index they are in; where one is unique, with every order.
