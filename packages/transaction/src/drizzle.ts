@@ -12,6 +12,7 @@ import { quiet } from './core/given-promises.ts'
 interface Parts<Tables extends TablesRelationalConfig> {
   dialect: PgDialect
   schema: RelationalSchemaConfig<Tables> | undefined
+  Queries: typeof RelationalQueries
 }
 
 /** A session whose promises end no process when nobody listens. */
@@ -35,49 +36,57 @@ class FollowedSession<Schema extends Record<string, unknown>, Tables extends Tab
   }
 }
 
-// One function for all transactions: V8 keeps one shape for them.
-const relationalQueries = {
-  configurable: true,
-  enumerable: true,
-  get (this: { makeQueries: () => unknown }) {
-    const value = this.makeQueries()
-    setQuery(this, value)
-    return value
-  },
-  set (this: object, value: unknown) {
-    setQuery(this, value)
-  }
-}
+/**
+ * What `query` of a handle is: Drizzle makes a builder for each table, which few transactions ask for, so that they are
+ * made when the first one is.
+ */
+class RelationalQueries {
+  readonly #make: () => unknown
+  #made: Record<string, unknown> | undefined
 
-function setQuery (handle: object, value: unknown): void {
-  Object.defineProperty(handle, 'query', { value, configurable: true, enumerable: true, writable: true })
+  constructor (make: () => unknown) {
+    this.#make = make
+  }
+
+  /** Makes the class for tables of these names. */
+  static of (tables: string[]): typeof RelationalQueries {
+    class QueriesOfTables extends RelationalQueries {}
+    for (const name of tables) {
+      Object.defineProperty(QueriesOfTables.prototype, name, {
+        enumerable: true,
+        get (this: RelationalQueries) {
+          return (this.#made ??= this.#make() as Record<string, unknown>)[name]
+        }
+      })
+    }
+    return QueriesOfTables
+  }
 }
 
 class SavepointTransaction<Schema extends Record<string, unknown>, Tables extends TablesRelationalConfig>
   extends NodePgTransaction<Schema, Tables>
 {
   readonly #savepoints: SavepointQueue
-  // Read by whoever asks for `query`, a proxy of the handle too: no private names.
-  private readonly parts: Parts<Tables>
-  private readonly followed: FollowedSession<Schema, Tables>
+  readonly #parts: Parts<Tables>
 
   constructor (parts: Parts<Tables>, savepoints: SavepointQueue, depth: number) {
     const { dialect, schema } = parts
     const session = new FollowedSession<Schema, Tables>(savepoints.client as PoolClient, dialect, schema)
     // Given the schema, Drizzle would make a query builder for each table and each transaction.
     super(dialect, session, undefined, depth)
-    this.parts = parts
-    this.followed = session
+    this.#parts = parts
     this.#savepoints = savepoints
-    if (schema === undefined) return
-    Object.assign(this, { schema, _: { ...schema, session } })
-    Object.defineProperty(this, 'query', relationalQueries)
+    if (schema !== undefined) this.#addSchema(schema, session)
   }
 
-  /** The builders of relational queries: `query`, once somebody asks for it. */
-  makeQueries (): unknown {
-    const { dialect, schema } = this.parts
-    return new PgDatabase<NodePgQueryResultHKT, Schema, Tables>(dialect, this.followed, schema).query
+  #addSchema (
+    relational: RelationalSchemaConfig<Tables>,
+    session: FollowedSession<Schema, Tables>
+  ): void {
+    const { dialect, Queries } = this.#parts
+    const { schema, fullSchema, tableNamesMap } = relational
+    const query = new Queries(() => new PgDatabase(dialect, session, relational).query)
+    Object.assign(this, { schema: relational, _: { schema, fullSchema, tableNamesMap, session }, query })
   }
 
   override transaction<Result> (
@@ -85,7 +94,7 @@ class SavepointTransaction<Schema extends Record<string, unknown>, Tables extend
     config?: PgTransactionConfig
   ): Promise<Result> {
     return this.#savepoints.run(
-      (inner) => work(new SavepointTransaction<Schema, Tables>(this.parts, inner, this.nestedIndex + 1)),
+      (inner) => work(new SavepointTransaction<Schema, Tables>(this.#parts, inner, this.nestedIndex + 1)),
       config
     )
   }
@@ -120,7 +129,7 @@ export function drizzleHandles<Schema extends Record<string, unknown>> (
   const dialect = new PgDialect(options)
   const { schema, fullSchema, tableNamesMap } = db._
   const relational = schema === undefined ? undefined : { schema, fullSchema, tableNamesMap }
-  const parts = { dialect, schema: relational }
+  const parts = { dialect, schema: relational, Queries: RelationalQueries.of(Object.keys(schema ?? {})) }
   function bind (client: SqlClient) {
     return new SavepointTransaction<Schema, ExtractTablesWithRelations<Schema>>(parts, new SavepointQueue(client), 0)
   }
