@@ -1,5 +1,6 @@
 import { sql, type SQLWrapper } from 'drizzle-orm'
-import { bigint, numeric, timestamp, type ExtraConfigColumn } from 'drizzle-orm/pg-core'
+import { bigint, customType, numeric, type ExtraConfigColumn } from 'drizzle-orm/pg-core'
+import pg from 'pg'
 import { MAX_ID } from '../../schemas/common.ts'
 
 /**
@@ -15,10 +16,14 @@ export const id = () => rowId().primaryKey().generatedAlwaysAsIdentity({ maxValu
 export const rowId = () => bigint({ mode: 'number' })
 
 /** Milliseconds, as JavaScript and MongoDB have them: a cursor made from a row finds that row again. */
-export const timestampMs = () => timestamp({ withTimezone: true, precision: 3 })
+export const timestampMs = customType<{ data: Date; driverData: string }>({
+  dataType: () => 'timestamp (3) with time zone',
+  toDriver: (date) => date.toISOString(),
+  fromDriver: readTimestamp
+})
 
 /** When a row was made. */
-export const createdAt = () => timestampMs().notNull().defaultNow()
+export const createdAt = () => timestampMs().notNull().default(sql`now()`)
 
 /**
  * A column of an index that lists go through from the newest on. The default of an index is nulls last, of ORDER BY …
@@ -38,3 +43,14 @@ export const byCharacter = (column: SQLWrapper) => sql`${column} collate "C"`
  * @public
  */
 export const money = () => numeric({ precision: 18, scale: 2 })
+
+const parseTimestamp = pg.types.getTypeParser(pg.types.builtins.TIMESTAMPTZ) as (text: string) => Date | number | null
+
+/**
+ * An instant as PostgreSQL writes it. The years 1 to 99 would be of the twentieth century for `new Date()`, and what is
+ * before the first, or in a time zone whose offset had seconds, no date.
+ */
+function readTimestamp (text: string): Date {
+  const isCommon = text[4] === '-' && !text.startsWith('00') && text.endsWith('+00')
+  return new Date(isCommon ? text : parseTimestamp(text) ?? NaN)
+}

@@ -57,7 +57,10 @@ export function getNext (response: Response): string | undefined {
 /** Reads all pages of a list. */
 export async function readPages<Item> ({ get }: Service, url: string): Promise<Item[][]> {
   const pages: Item[][] = []
+  const read = new Set<string>()
   for (let next: string | undefined = url; next !== undefined;) {
+    if (read.has(next)) throw new Error(`the pages of ${url} go in a circle: ${next} comes again`)
+    read.add(next)
     const response: Response = await get(next)
     pages.push(response.json<Item[]>())
     next = getNext(response)
