@@ -34,17 +34,11 @@ function make (resource: Resource): void {
 }
 
 function tell (resource: Resource, added: Files, changed: Files): void {
-  const { file, store, words, pluralWords, fields } = resource
+  const { file, store, words, pluralWords } = resource
   for (const name of added.keys()) console.log(`added    ${name}`)
   for (const name of changed.keys()) console.log(`changed  ${name}`)
   console.log(`written  docs/openapi.json${store === 'sql' ? `, the migrations ${resource.table}` : ''}`)
   console.log(`One of the ${pluralWords} is ${withArticle(words)}; --singular <word> says it otherwise`)
-  const unsorted = store === 'sql' ? [] : fields.filter(({ type }) => type === 'decimal').map(({ name }) => name)
-  if (unsorted.length > 0) {
-    console.log(
-      `The list cannot be sorted by ${unsorted.join(' and ')}: decimals are text in MongoDB; choose sql for that`
-    )
-  }
   console.log(`Then: npm run check, and npx tap test/routes.test.ts for the tests of ${file}`)
 }
 

@@ -1,5 +1,6 @@
 import { ObjectId, type Document } from 'mongodb'
 import type { List } from '../../schemas/list.ts'
+import { BY_NUMBER } from '../mongo/collection.ts'
 import type { PageQuery } from '../mongo/json/page-reader.ts'
 import { getFilters, getOrder, getPlace, toCursor, type Key, type ListRequest } from '../paging/cursor.ts'
 import type { Precondition } from './expected-version.ts'
@@ -33,16 +34,26 @@ export function toPageQuery (list: List, request: ListRequest, filter: Document 
   const field = column === 'id' ? '_id' : column
   const direction = isDescending ? -1 : 1
   const { skip, after } = request
+  const isByNumber = list.sort[column] === 'decimal'
+  const equal = { ...filter, ...Object.fromEntries(names.map((name) => [name, { $eq: values[name] }])) }
   return {
-    filter: {
-      ...filter,
-      ...Object.fromEntries(names.map((name) => [name, { $eq: values[name] }])),
-      ...behind(list, request)
-    },
+    filter: { ...(isByNumber ? toExact(equal) : equal), ...behind(list, request) },
+    ...(isByNumber ? { collation: BY_NUMBER } : {}),
     sort: field === '_id' ? { _id: direction } : { [field]: direction, _id: direction },
     // A cursor wins.
     ...(skip === undefined || after !== undefined ? {} : { skip })
   }
+}
+
+/** The collation holds for filters too, where it takes a1 and a01 for the same; a regular expression does not. */
+function toExact (conditions: Document): Document {
+  return Object.fromEntries(
+    Object.entries(conditions).map(([name, condition]: [string, unknown]) => {
+      const value: unknown = Object(condition).$eq ?? condition
+      const $regex = `^${String(value).replaceAll(/[!-/:-@[-`{-~]/g, String.raw`\$&`)}\\z`
+      return [name, typeof value === 'string' ? { $eq: value, $regex } : condition]
+    })
+  )
 }
 
 /** Makes the cursors of a list out of its items. */

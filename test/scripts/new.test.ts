@@ -131,12 +131,11 @@ t.test('a resource of each kind adds its files, and its lines to what is there',
   const mongo = planFiles(root, parseResource(['widgets', 'name:text:unique', 'price:decimal', '--store', 'mongo']))
   t.match(
     mongo.added.get('schemas/widgets.ts'),
-    "sort: { created_at: 'date', name: 'text' }",
-    'a decimal is text there'
+    "sort: { created_at: 'date', name: 'text', price: 'decimal' }"
   )
   t.match(
     mongo.added.get('plugins/mongo/collections/widgets.ts'),
-    "{ name: 'widgets_name_idx', key: { name: 1, _id: 1 } }"
+    "{ name: 'widgets_price_idx', key: { price: 1, _id: 1 }, collation: BY_NUMBER }"
   )
   t.ok(mongo.added.has('plugins/mongo/collections/widgets.ts'))
   t.strictSame([...mongo.changed.keys()], ['plugins/repositories/index.ts'])

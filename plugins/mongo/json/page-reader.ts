@@ -1,5 +1,5 @@
 import type { Static, TObject, TSchema } from '@sinclair/typebox'
-import { Long, ObjectId, type Document } from 'mongodb'
+import { Long, ObjectId, type CollationOptions, type Document } from 'mongodb'
 import { compileBatch } from './bson-json.ts'
 import { findRaw, isPlain, MAX_TIME_MS, toProjection, type Documents, type Raw } from './find-raw.ts'
 import { compileItem, type StrangeDocument } from './strange.ts'
@@ -10,6 +10,8 @@ export interface PageQuery {
   filter: Document
   sort: Record<string, 1 | -1>
   skip?: number
+  /** How texts are compared, where it is not by their characters. */
+  collation?: CollationOptions
 }
 
 type Reader<Item> = (db: Documents, query: PageQuery, limit: number) => Promise<Page<Item>>
@@ -173,11 +175,12 @@ function isLargerThanPage (documents: Uint8Array[], query: PageQuery): boolean {
   return documents.reduce((sum, { length }) => sum + length, 0) > 2 * getCharacters(query)
 }
 
-function getOptions (
-  { sort, skip = 0 }: { sort: Record<string, 1 | -1>; skip?: number },
-  offset: number
-): { sort: Record<string, 1 | -1>; skip?: number } {
-  return skip + offset === 0 ? { sort } : { sort, skip: skip + offset }
+function getOptions ({ sort, skip = 0, collation }: PageQuery, offset: number): Omit<PageQuery, 'filter'> {
+  return {
+    sort,
+    ...(skip + offset === 0 ? {} : { skip: skip + offset }),
+    ...(collation === undefined ? {} : { collation })
+  }
 }
 
 function revive<Item> (item: object, dates: string[]): Item {

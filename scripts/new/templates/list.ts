@@ -4,12 +4,11 @@ import type { Resource } from '../resource.ts'
 /** Longer texts do not fit into the key of an index, or of a cursor. */
 const LONGEST_SORTED = 255
 
-/** Fields by which the list of a resource may be sorted: unique ones and numbers. MongoDB has decimals as text. */
-export function getSorted ({ store, fields }: Resource): Field[] {
-  return fields.filter((field) => {
-    if (field.type === 'decimal') return store === 'sql'
-    return field.type === 'integer' || (field.isUnique && isShort(field))
-  })
+/** Fields by which the list of a resource may be sorted: unique ones and numbers. */
+export function getSorted ({ fields }: Resource): Field[] {
+  return fields.filter((field) =>
+    field.type === 'decimal' || field.type === 'integer' || (field.isUnique && isShort(field))
+  )
 }
 
 /** The declaration of a list, for `schemas/<resource>.ts`. */

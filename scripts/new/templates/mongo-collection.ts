@@ -37,7 +37,12 @@ ${rules.join('\n')}
 }
 
 function imports ({ file, type, fields }: Resource, needsSchema: boolean): string {
-  const helpers = ['COUNTER', 'TIMESTAMP', ...fields.map(getHelper).filter((name) => name !== '')]
+  const helpers = [
+    'COUNTER',
+    'TIMESTAMP',
+    ...(fields.some(({ type }) => type === 'decimal') ? ['BY_NUMBER'] : []),
+    ...fields.map(getHelper).filter((name) => name !== '')
+  ]
   const sorted = [...new Set(helpers)].toSorted((one, other) => one.localeCompare(other, 'en'))
   const lines = `import { ${sorted.join(', ')}, type Collection } from '../collection.ts'\n`
   if (!needsSchema) return lines
@@ -48,7 +53,10 @@ function indexes (resource: Resource): string[] {
   const { table, words, fields } = resource
   return [
     `    { name: '${table}_created_at_idx', key: { created_at: -1, _id: -1 } }`,
-    ...getSorted(resource).map(({ name }) => `    { name: '${table}_${name}_idx', key: { ${name}: 1, _id: 1 } }`),
+    ...getSorted(resource).map(({ name, type }) => {
+      const collation = type === 'decimal' ? ', collation: BY_NUMBER' : ''
+      return `    { name: '${table}_${name}_idx', key: { ${name}: 1, _id: 1 }${collation} }`
+    }),
     ...fields.filter(({ isUnique }) => isUnique).map((field) =>
       `    {
       name: '${table}_${field.name}_key',
