@@ -32,11 +32,6 @@ export const TIMESTAMP = { $gte: new Date(FIRST_TIMESTAMP), $lte: new Date(LAST_
 /** No control character, and something that is no blank: what `visible-line` says, as far as the server can. */
 const VISIBLE_LINE = '^(?=.*[^\\s\\p{Z}\\p{Cf}])[^\\x{00}-\\x{1f}\\x{7f}-\\x{9f}\\x{2028}\\x{2029}]*\\z'
 
-/**
- * Compares decimals, which are texts of as many places each, as numbers: in the index of a list that is sorted by one.
- */
-export const BY_NUMBER = { locale: 'en', numericOrdering: true } as const
-
 interface TextSchema {
   minLength?: number
   maxLength?: number

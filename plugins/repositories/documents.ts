@@ -1,6 +1,6 @@
 import { ObjectId, type Document } from 'mongodb'
 import type { List } from '../../schemas/list.ts'
-import { BY_NUMBER } from '../mongo/collection.ts'
+import { BY_NUMBER } from '../mongo/lists/collation.ts'
 import type { PageQuery } from '../mongo/json/page-reader.ts'
 import { getFilters, getOrder, getPlace, toCursor, type Key, type ListRequest } from '../paging/cursor.ts'
 import type { Precondition } from './expected-version.ts'

@@ -2,11 +2,12 @@
 import { Type } from '@sinclair/typebox'
 import { ObjectId, type Document } from 'mongodb'
 import t from 'tap'
-import { BY_NUMBER } from '../../plugins/mongo/collection.ts'
+import { BY_NUMBER } from '../../plugins/mongo/lists/collation.ts'
 import type { Documents } from '../../plugins/mongo/json/find-raw.ts'
 import { mongoPages } from '../../plugins/mongo/json/page-reader.ts'
 import { documentCursor, toPageQuery } from '../../plugins/repositories/documents.ts'
 import { decimal, DocumentIdSchema, TimestampSchema } from '../../schemas/common.ts'
+import type { ListRequest } from '../../plugins/paging/cursor.ts'
 import { defineList } from '../../schemas/list.ts'
 import { freshMongo } from '../fresh.ts'
 import { randomFrom } from '../random.ts'
@@ -62,7 +63,7 @@ t.test('MongoDB', async (t) => {
 
     await t.test(`a filter is for the same text, ${how}`, async (t) => {
       for (const name of names.slice(0, prices.length)) {
-        const page = await read(handle, toPageQuery(list, { limit: 9, sort: 'price', ...{ name } }), 9)
+        const page = await read(handle, toPageQuery(list, { limit: 9, sort: 'price', name } as ListRequest), 9)
         t.same(page.items.map((item) => item.name), [name])
       }
     })

@@ -37,14 +37,12 @@ ${rules.join('\n')}
 }
 
 function imports ({ file, type, fields }: Resource, needsSchema: boolean): string {
-  const helpers = [
-    'COUNTER',
-    'TIMESTAMP',
-    ...(fields.some(({ type }) => type === 'decimal') ? ['BY_NUMBER'] : []),
-    ...fields.map(getHelper).filter((name) => name !== '')
-  ]
+  const helpers = ['COUNTER', 'TIMESTAMP', ...fields.map(getHelper).filter((name) => name !== '')]
   const sorted = [...new Set(helpers)].toSorted((one, other) => one.localeCompare(other, 'en'))
-  const lines = `import { ${sorted.join(', ')}, type Collection } from '../collection.ts'\n`
+  const collation = fields.some(({ type }) => type === 'decimal')
+    ? "import { BY_NUMBER } from '../lists/collation.ts'\n"
+    : ''
+  const lines = `import { ${sorted.join(', ')}, type Collection } from '../collection.ts'\n${collation}`
   if (!needsSchema) return lines
   return `import { ${type}Schema } from '../../../schemas/${file}.ts'\n${lines}\nconst { properties } = ${type}Schema\n`
 }
