@@ -2,16 +2,16 @@
 // build that stay. Without names it runs the test files that are saved.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { watch } from 'node:fs'
 import path from 'node:path'
+import { watch } from 'chokidar'
 import { startKeeper } from '../test/databases/keeper.ts'
 import { TYPESCRIPT_ARGS } from './typescript.ts'
 
 const root = path.join(import.meta.dirname, '..')
 // Editors save in several steps.
 const QUIET_MS = 100
-const WATCHED =
-  /^(?:app\.ts|(?:drizzle|examples|packages|plugins|routes|schemas|scripts|test)[\\/](?!.*node_modules).*\.(?:ts|sql))$/
+const WATCHED = ['app.ts', 'drizzle', 'examples', 'packages', 'plugins', 'routes', 'schemas', 'scripts', 'test']
+const CODE = /\.(?:ts|sql)$/
 
 const asked = process.argv.slice(2).map((file) => path.relative(root, path.resolve(file)))
 const saved = new Set<string>()
@@ -25,12 +25,16 @@ process.once('SIGINT', () => {
   process.exit(0)
 })
 
-watch(root, { recursive: true }, function noteSaved (_event, file) {
-  if (file === null || !WATCHED.test(file)) return
-  saved.add(file)
-  clearTimeout(timer)
-  timer = setTimeout(() => void runSaved(), QUIET_MS)
-})
+// Node's own recursive watch loses a file on Linux that an editor replaces (Node 20).
+watch(WATCHED, { cwd: root, ignored: /node_modules/, ignoreInitial: true }).on(
+  'all',
+  function noteSaved (_event, file) {
+    if (!CODE.test(file)) return
+    saved.add(file)
+    clearTimeout(timer)
+    timer = setTimeout(() => void runSaved(), QUIET_MS)
+  }
+)
 console.log('Waits for a file to be saved; Ctrl+C ends it. Tests of the built service see the build of this start.')
 if (asked.length > 0) await run(asked)
 
