@@ -8,6 +8,8 @@ import { ChangeStreamError } from './errors.ts'
 import { Gauges } from './stores/gauges.ts'
 import { isClusterTime, type ClusterTime } from './time.ts'
 import type { CopyReport, StreamOptions, StreamStore } from './types.ts'
+import { takePluginOptions, takeStreamOptions } from './options.ts'
+import { checkStore, refuseStream, refuseTwo } from './usage.ts'
 import { Waiters } from './consumer/waiters.ts'
 
 export type { ConsumerStats } from './consumer/types.ts'
@@ -57,7 +59,7 @@ export type StreamStats = ConsumerStats & {
 export interface ChangeStreams {
   /**
    * Names a stream and what to do with its changes; before the app is ready.
-   * @throws ChangeStreamError `CHANGE_STREAM_USAGE` when it is too late, or the name is taken
+   * @throws ChangeStreamError `CHANGE_STREAM_USAGE` when it is too late, the name is taken, or an option is wrong
    */
   follow: <Doc extends Document>(stream: string, options: StreamOptions<Doc>) => void
   /**
@@ -89,23 +91,19 @@ interface Followed {
 }
 
 export default fp<ChangeStreamOptions>(async function changeStream (app, options) {
-  const settings = { ...DEFAULTS, ...options }
-  checkOptions(settings)
+  const settings = { ...DEFAULTS, ...takePluginOptions(options) }
+  checkStore(settings)
+  refuseTwo(app)
   const streams = new Map<string, Followed>()
-  const gauges = new Gauges(settings.store, app.log)
+  const gauges = new Gauges(settings.store, app.log, () => settings.follow && streams.size > 0)
   let isReady = false
   app.decorate('changeStream', {
     follow: (name, streamOptions) => {
-      if (isReady) {
-        throw new ChangeStreamError(
-          'CHANGE_STREAM_USAGE',
-          `changeStream.follow('${name}') came after the app was ready: name streams while plugins load`
-        )
-      }
-      if (streams.has(name)) {
-        throw new ChangeStreamError('CHANGE_STREAM_USAGE', `the stream '${name}' is followed already`)
-      }
-      streams.set(name, createFollowed(app, settings, name, streamOptions as unknown as StreamOptions))
+      refuseStream(name, isReady, streams.has(name))
+      streams.set(
+        name,
+        createFollowed(app, settings, name, takeStreamOptions(name, streamOptions as unknown as StreamOptions))
+      )
     },
     reached: async (name, time, ms) => {
       const { waiters } = getStream(streams, name)
@@ -171,24 +169,4 @@ function createFollowed (app: FastifyInstance, settings: Settings, name: string,
     isAwaited: () => waiters.isAwaited
   })
   return { options: stream, consumer, waiters }
-}
-
-function checkOptions (settings: Settings): void {
-  if (typeof settings.store?.move !== 'function') {
-    throw new ChangeStreamError(
-      'CHANGE_STREAM_USAGE',
-      'the option store is missing: postgresStore(pool) or sqliteStore(transaction)'
-    )
-  }
-  const { batchSize, awaitTime, applyTimeout, saveInterval, stopTimeout } = settings
-  const measureInterval = settings.measureInterval === 0 ? 1 : settings.measureInterval
-  const numbers = { batchSize, awaitTime, applyTimeout, saveInterval, stopTimeout, measureInterval }
-  for (const [name, value] of Object.entries(numbers)) {
-    if (!Number.isSafeInteger(value) || value < 1) {
-      throw new ChangeStreamError(
-        'CHANGE_STREAM_USAGE',
-        `the option ${name} must be a whole number from 1, not ${String(value)}`
-      )
-    }
-  }
 }

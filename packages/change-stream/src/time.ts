@@ -1,4 +1,5 @@
 import type { ChangeStreamDocument, ResumeToken, Timestamp } from 'mongodb'
+import { ChangeStreamError } from './errors.ts'
 
 /** A cluster time as 16 hexadecimal digits: seconds and counter. Later times compare as greater texts. */
 export type ClusterTime = string
@@ -6,8 +7,15 @@ export type ClusterTime = string
 /**
  * The text form of a cluster time, for example of a session's `operationTime` after a write.
  * @param time a BSON timestamp
+ * @throws ChangeStreamError `CHANGE_STREAM_USAGE` when there is none: nothing was sent with the session yet
  */
-export function clusterTime (time: Timestamp): ClusterTime {
+export function clusterTime (time: Timestamp | undefined): ClusterTime {
+  if (typeof time?.getHighBitsUnsigned !== 'function') {
+    throw new ChangeStreamError(
+      'CHANGE_STREAM_USAGE',
+      'clusterTime needs a timestamp of MongoDB, such as session.operationTime after a write with that session'
+    )
+  }
   return hex(time.getHighBitsUnsigned()) + hex(time.getLowBitsUnsigned())
 }
 

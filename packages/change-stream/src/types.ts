@@ -32,8 +32,11 @@ export interface StreamOptions<Doc extends Document = Document> {
    * of the collection.
    */
   apply: (tx: Sql, changes: Array<ChangeStreamDocument<Doc>>) => Promise<void>
-  /** Makes the SQL side equal to the collection: at the first start, when the history was lost, and on `resync()`. */
-  copy: (tx: Sql, source: CopySource<Doc>) => Promise<CopyReport>
+  /**
+   * Makes the SQL side equal to the collection: at the first start, when the history was lost, and on `resync()`.
+   * Needed unless `copyPages` is there.
+   */
+  copy?: (tx: Sql, source: CopySource<Doc>) => Promise<CopyReport | undefined | void>
   /**
    * In place of `copy`, for large collections: copies page by page, each in a transaction of its own that `run` gives.
    * While it runs the stream may be followed, and goes on from where the copy began: `apply` must bear to be repeated,

@@ -12,6 +12,12 @@ export async function enqueue (
   event: NewEvent,
   onCommit: () => void
 ): Promise<string> {
+  if (typeof event !== 'object' || event === null) {
+    throw new OutboxError(
+      'OUTBOX_USAGE',
+      'enqueue needs a transaction and an event: enqueue(request.transaction, { topic, key, payload })'
+    )
+  }
   if (!isInTransaction(tx)) {
     throw new OutboxError(
       'OUTBOX_NO_TRANSACTION',
@@ -20,8 +26,7 @@ export async function enqueue (
   }
   const { topic, key, payload } = event
   if (
-    typeof topic !== 'string' || topic === '' || typeof key !== 'string' || key === '' ||
-    JSON.stringify(payload) === undefined
+    typeof topic !== 'string' || topic === '' || typeof key !== 'string' || key === '' || !isJson(payload)
   ) {
     throw new OutboxError(
       'OUTBOX_USAGE',
@@ -37,4 +42,12 @@ function isInTransaction (tx: OutboxTransaction): boolean {
   if (typeof tx?.query !== 'function') return false
   if (typeof tx.getTransactionStatus === 'function') return tx.getTransactionStatus() === 'T'
   return tx.state === 'idle' || tx.state === 'opening' || tx.state === 'open'
+}
+
+function isJson (payload: unknown): boolean {
+  try {
+    return JSON.stringify(payload) !== undefined
+  } catch {
+    return false // a bigint, or an object that contains itself
+  }
 }

@@ -1,12 +1,14 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { enqueue } from './enqueue.ts'
-import { OutboxError } from './errors.ts'
+import { OutboxError, getAdvice } from './errors.ts'
+import { takePluginOptions, takeTopicOptions } from './options.ts'
 import { Gauges, type Measured } from './relay/gauges.ts'
 import { Relay, type RelayStats } from './relay/relay.ts'
 import { isTransient } from './relay/transient.ts'
 import type { Apply, NewEvent, OutboxStore, OutboxTransaction } from './types.ts'
 import { Waiters } from './relay/waiters.ts'
+import { checkStore, refuseHandler, refuseTwo } from './usage.ts'
 
 export { OutboxError } from './errors.ts'
 export { projectToMongo, replaceIfNewer, type Projected, type ProjectionOptions } from './project-to-mongo.ts'
@@ -52,7 +54,7 @@ export interface TopicOptions {
   shows?: (key: string, id: string) => Promise<boolean>
 }
 
-export interface OutboxOptions extends TopicOptions {
+export interface OutboxOptions extends Omit<TopicOptions, 'shows'> {
   /** `postgresStore(pool)` or `sqliteStore(transaction)`. */
   store: OutboxStore
   /** False: only write events here, let other processes apply them. Default true. */
@@ -76,10 +78,10 @@ export type TopicStats = RelayStats & Measured
 export interface Outbox {
   readonly store: OutboxStore
   /**
-   * Names the handler of a topic; before the app is ready.
-   * @throws OutboxError `OUTBOX_USAGE` when it is too late, or the topic has a handler
+   * Names the handler of a topic; before the app is ready. The type of its payloads is taken on trust.
+   * @throws OutboxError `OUTBOX_USAGE` when it is too late, the topic has a handler, or an option is wrong
    */
-  on: (topic: string, apply: Apply, options?: TopicOptions) => void
+  on: <Payload = unknown>(topic: string, apply: Apply<Payload>, options?: TopicOptions) => void
   /**
    * Writes an event in an open transaction; resolves to its id.
    * @throws OutboxError `OUTBOX_NO_TRANSACTION` outside a transaction, `OUTBOX_USAGE` for an event without topic, key
@@ -119,20 +121,21 @@ type Settings = typeof DEFAULTS & { store: OutboxStore }
 type Enqueued = Map<string, Pick<NewEvent, 'topic' | 'key'>>
 
 export default fp<OutboxOptions>(async function outbox (app, options) {
-  const settings = { ...DEFAULTS, ...options }
-  checkOptions(settings)
+  const settings = { ...DEFAULTS, ...takePluginOptions(options) }
+  checkStore(settings)
+  refuseTwo(app)
   const relays = new Map<string, Relay>()
   const shows = new Map<string, TopicOptions['shows']>()
   const enqueued: Enqueued = new Map()
   const waiters = new Waiters(settings.store.pending)
-  const gauges = new Gauges(settings.store)
+  const gauges = new Gauges(settings.store, tellOnce(app, () => settings.relay && relays.size > 0))
   let isReady = false
   app.decorate('outbox', {
     store: settings.store,
     on: (topic, apply, topicOptions) => {
-      refuseHandler(topic, isReady, relays.has(topic))
+      refuseHandler(topic, apply, isReady, relays.has(topic))
       shows.set(topic, topicOptions?.shows)
-      relays.set(topic, createRelay(app, settings, waiters, topic, apply, topicOptions))
+      relays.set(topic, createRelay(app, settings, waiters, topic, apply as Apply, topicOptions))
     },
     enqueue: (tx, event) => {
       const inserted = enqueue(settings.store, tx, event, () => relays.get(event.topic)?.wake())
@@ -157,14 +160,15 @@ export default fp<OutboxOptions>(async function outbox (app, options) {
   })
 }, { name: 'fastify-outbox', fastify: '5.x' })
 
-function refuseHandler (topic: string, isReady: boolean, isTaken: boolean): void {
-  if (isReady) {
-    throw new OutboxError(
-      'OUTBOX_USAGE',
-      `outbox.on('${topic}') came after the app was ready: name handlers while plugins load`
-    )
+/** The relays tell what is wrong with the table; where there are none, the look at the backlog does. */
+function tellOnce ({ log }: FastifyInstance, isToldByRelays: () => boolean): (error: unknown) => void {
+  let told: string | undefined
+  return (error) => {
+    const advice = getAdvice(error)
+    if (advice === undefined || advice === told || isToldByRelays()) return
+    told = advice
+    log.error({ outbox: {} }, advice)
   }
-  if (isTaken) throw new OutboxError('OUTBOX_USAGE', `the topic '${topic}' already has a handler`)
 }
 
 const REMEMBERED = 1000
@@ -193,14 +197,16 @@ function createRelay (
   options: TopicOptions = {}
 ): Relay {
   const { store, pollInterval, isTransient } = settings
-  const { ordered, bothEnds, batchSize, maxAttempts, applyTimeout } = { ...settings, ...options }
+  const { ordered, bothEnds, batchSize, maxAttempts, applyTimeout } = {
+    ...settings,
+    ...takeTopicOptions(topic, options)
+  }
   if (ordered && bothEnds) {
     throw new OutboxError(
       'OUTBOX_USAGE',
       `the topic '${topic}' is ordered, so bothEnds cannot be: leave out one of them`
     )
   }
-  checkNumbers({ batchSize, maxAttempts, applyTimeout })
   return new Relay({
     store,
     topic,
@@ -217,30 +223,4 @@ function createRelay (
       waiters.tell(ids)
     }
   })
-}
-
-function checkOptions (settings: Settings): void {
-  if (typeof settings.store?.work !== 'function') {
-    throw new OutboxError(
-      'OUTBOX_USAGE',
-      'the option store is missing: postgresStore(pool) or sqliteStore(transaction)'
-    )
-  }
-  const { batchSize, maxAttempts, applyTimeout, pollInterval, measureInterval, stopTimeout } = settings
-  checkNumbers({
-    batchSize,
-    maxAttempts,
-    applyTimeout,
-    pollInterval,
-    stopTimeout,
-    measureInterval: measureInterval === 0 ? 1 : measureInterval
-  })
-}
-
-function checkNumbers (numbers: Record<string, number>): void {
-  for (const [name, value] of Object.entries(numbers)) {
-    if (!Number.isSafeInteger(value) || value < 1) {
-      throw new OutboxError('OUTBOX_USAGE', `the option ${name} must be a whole number from 1, not ${String(value)}`)
-    }
-  }
 }

@@ -1,4 +1,6 @@
 import type { AnyBulkWriteOperation, Collection, Document } from 'mongodb'
+import { OutboxError } from './errors.ts'
+import { checks, takeOptions } from './options.ts'
 import type { Apply, Failure, OutboxEvent } from './types.ts'
 
 /** A projected document: the newest version wins, whatever order events come in. */
@@ -31,7 +33,7 @@ export interface ProjectionOptions<Id, Payload> {
  * `_deleted_at`.
  */
 export function projectToMongo<Id, Payload = unknown> (options: ProjectionOptions<Id, Payload>): Apply {
-  const { id = getKey, version = getId, document, onIgnored } = options
+  const { id = getKey, version = getId, document, onIgnored } = takeProjectionOptions(options)
   const collection = options.collection as () => Collection<Projected<Id>>
   return async function applyProjection (events) {
     const newest = new Map<string, OutboxEvent<Payload>>()
@@ -56,6 +58,20 @@ export function projectToMongo<Id, Payload = unknown> (options: ProjectionOption
       return blame(error, written, events)
     }
   }
+}
+
+function takeProjectionOptions<Id, Payload> (options: ProjectionOptions<Id, Payload>): ProjectionOptions<Id, Payload> {
+  const { isFunction } = checks
+  const known = {
+    collection: isFunction,
+    id: isFunction,
+    version: isFunction,
+    document: isFunction,
+    onIgnored: isFunction
+  }
+  const given = takeOptions('projectToMongo', options, known)
+  if (given.collection !== undefined && given.document !== undefined) return given
+  throw new OutboxError('OUTBOX_USAGE', 'projectToMongo needs the options collection and document, both functions')
 }
 
 /**

@@ -33,7 +33,10 @@ export interface Failure {
  * target away → the batch is tried again later; anything else → event by event, to find the bad one. An event may come
  * again after a crash, so applying it twice must be harmless.
  */
-export type Apply = (events: OutboxEvent[], context: { signal: AbortSignal }) => Promise<Failure[] | undefined | void>
+export type Apply<Payload = unknown> = (
+  events: Array<OutboxEvent<Payload>>,
+  context: { signal: AbortSignal }
+) => Promise<Failure[] | undefined | void>
 
 /**
  * The transaction an event is written in: `request.transaction`, a pg client inside BEGIN, anything with these members.

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ChangeStream, ChangeStreamDocument, Document } from 'mongodb'
-import { copyCollection } from './copy.ts'
+import { copyCollection, getCollection } from './copy.ts'
 import type { ConsumerOptions, ConsumerStats } from './types.ts'
-import { fenced, isFenced, isHistoryLost, getName } from '../errors.ts'
+import { fenced, getAdvice, getName, isFenced, isHistoryLost } from '../errors.ts'
 import { before, quietUntil, getClusterTime, getWallTime, type ClusterTime } from '../time.ts'
 import type { Position } from '../types.ts'
 
@@ -26,6 +26,7 @@ export class Consumer {
   #copies = 0
   #position: ClusterTime | undefined
   #setbacks = 0
+  #advice: string | undefined
   #error: string | undefined
   /** When the SQL side was last known to be equal to MongoDB, as `Date.now()`. */
   #currentAt = 0
@@ -110,7 +111,7 @@ export class Consumer {
   #watch ({ token }: Position): ChangeStream<Document, Change> {
     const { stream, batchSize, awaitTime } = this.#options
     const { pipeline = [], fullDocument = 'updateLookup' } = stream
-    return stream.collection().watch<Document, Change>(pipeline, {
+    return getCollection(stream).watch<Document, Change>(pipeline, {
       fullDocument,
       startAfter: token,
       batchSize,
@@ -214,13 +215,7 @@ export class Consumer {
   }
 
   #backOff (error: unknown): number {
-    const { log, name } = this.#options
-    if (this.#setbacks === 0) {
-      log.warn(
-        { changeStream: { stream: name, error: getName(error) } },
-        'a change stream is interrupted and will go on by itself'
-      )
-    }
+    this.#tell(error)
     this.#setbacks++
     this.#state = 'backing off'
     this.#error = getName(error)
@@ -228,11 +223,22 @@ export class Consumer {
     return most / 2 + Math.random() * most / 2
   }
 
+  /** Once for each row of setbacks, and where something must be done about it once more. */
+  #tell (error: unknown): void {
+    const { log, name } = this.#options
+    const advice = getAdvice(error)
+    const context = { changeStream: { stream: name, error: getName(error) } }
+    if (advice !== undefined && advice !== this.#advice) log.error(context, advice)
+    else if (this.#setbacks === 0) log.warn(context, 'a change stream is interrupted and will go on by itself')
+    this.#advice = advice
+  }
+
   #recover (): void {
     if (this.#setbacks > 0) {
       this.#options.log.info({ changeStream: { stream: this.#options.name } }, 'a change stream goes on')
     }
     this.#setbacks = 0
+    this.#advice = undefined
     this.#state = 'following'
     this.#error = undefined
   }

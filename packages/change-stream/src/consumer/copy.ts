@@ -1,5 +1,5 @@
-import type { ClientSession, ResumeToken } from 'mongodb'
-import { isHistoryLost } from '../errors.ts'
+import type { ClientSession, Collection, ResumeToken } from 'mongodb'
+import { ChangeStreamError, isHistoryLost } from '../errors.ts'
 import { decode, encode } from '../stores/position.ts'
 import { quietUntil } from '../time.ts'
 import type { CopyReport, Position, StreamOptions, StreamStore } from '../types.ts'
@@ -17,7 +17,7 @@ export async function copyCollection (
   name: string,
   stream: StreamOptions
 ): Promise<{ position: Position; report: CopyReport }> {
-  const collection = stream.collection()
+  const collection = getCollection(stream)
   const session = collection.db.client.startSession({ causalConsistency: true })
   try {
     const position = await findStart(stream, session)
@@ -32,7 +32,7 @@ export async function copyCollection (
     }
     const report = await store.transaction(0, async (tx) => {
       await store.lock(tx, name)
-      const found = await stream.copy(tx, source)
+      const found = await stream.copy?.(tx, source) ?? {}
       await store.set(tx, name, position)
       return found
     })
@@ -40,6 +40,19 @@ export async function copyCollection (
   } finally {
     await session.endSession()
   }
+}
+
+/**
+ * The collection of a stream.
+ * @throws ChangeStreamError when the app's function returns something else
+ */
+export function getCollection ({ collection }: StreamOptions): Collection {
+  const found: unknown = collection()
+  if ('watch' in Object(found) && 'collectionName' in Object(found)) return found as Collection
+  throw new ChangeStreamError(
+    'CHANGE_STREAM_USAGE',
+    "collection() of a stream must return a collection of MongoDB: () => client.db('app').collection('articles')"
+  )
 }
 
 /** Where the stream goes on after the copy: from its end, or from where an interrupted copy began. */
@@ -62,7 +75,7 @@ async function isWithinReach (stream: StreamOptions, session: ClientSession, tok
 
 // On the copy's own session: whatever it reads later, from whichever server, is at least as new as the stream's end.
 async function probe (stream: StreamOptions, session: ClientSession, startAfter?: ResumeToken): Promise<ResumeToken> {
-  const found = stream.collection().watch(stream.pipeline ?? [], {
+  const found = getCollection(stream).watch(stream.pipeline ?? [], {
     maxAwaitTimeMS: 1,
     session,
     readConcern: { level: 'majority' },

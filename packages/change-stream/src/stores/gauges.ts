@@ -1,3 +1,4 @@
+import { getAdvice } from '../errors.ts'
 import type { Log, StreamGauge, StreamStore } from '../types.ts'
 
 /** Milliseconds without a leader after which somebody is told. */
@@ -7,6 +8,8 @@ const LEADERLESS_AFTER = 10_000
 export class Gauges {
   readonly #store: StreamStore
   readonly #log: Log
+  readonly #isToldByOthers: () => boolean
+  #advice: string | undefined
   #measured = new Map<string, StreamGauge>()
   #measuredAt: Date | undefined
   /** Since when a stream was seen without a leader. */
@@ -14,14 +17,16 @@ export class Gauges {
   readonly #told = new Set<string>()
   #timer: NodeJS.Timeout | undefined
 
-  constructor (store: StreamStore, log: Log) {
+  /** @param isToldByOthers whether those who follow tell what is wrong with the table */
+  constructor (store: StreamStore, log: Log, isToldByOthers: () => boolean) {
     this.#store = store
     this.#log = log
+    this.#isToldByOthers = isToldByOthers
   }
 
   start (interval: number, streams: () => string[]): void {
     const measure = () => {
-      this.#measure(streams()).catch(() => {})
+      this.#measure(streams()).catch(this.#tell)
     } // the database is away: the last numbers stand
     measure()
     this.#timer = setInterval(measure, interval).unref()
@@ -58,6 +63,13 @@ export class Gauges {
     this.#measured = new Map(gauges.map((gauge) => [gauge.stream, gauge]))
     this.#measuredAt = new Date()
     for (const stream of streams) this.#note(stream, this.#measured.get(stream)?.isLed === true)
+  }
+
+  readonly #tell = (error: unknown): void => {
+    const advice = getAdvice(error)
+    if (advice === undefined || advice === this.#advice || this.#isToldByOthers()) return
+    this.#advice = advice
+    this.#log.error({ changeStream: {} }, advice)
   }
 
   #note (stream: string, isLed: boolean): void {

@@ -1,4 +1,6 @@
 import type { Pool, PoolClient } from 'pg'
+import { takeStoreOptions } from '../options.ts'
+import { explainErrors } from './explain.ts'
 import { leadByLease } from './lease.ts'
 import { checkPool, checkTable } from './schema.ts'
 import { dateOfPosition, decode, encode } from './position.ts'
@@ -16,11 +18,12 @@ export interface PostgresOptions {
  */
 export function postgresStore (
   pool: Pool,
-  { table = 'change_streams' }: PostgresOptions = {}
+  options: PostgresOptions = {}
 ): StreamStore {
   checkPool(pool)
+  const { table = 'change_streams' } = takeStoreOptions('postgresStore', options)
   checkTable(table)
-  return {
+  const store: StreamStore = {
     lead: (stream, signal) => leadByLease(pool, table, stream, signal),
     transaction: (timeout, fn) => inTransaction(pool, timeout, fn),
     read: async (stream) => {
@@ -49,6 +52,7 @@ export function postgresStore (
     },
     measure: () => measure(pool, table)
   }
+  return explainErrors(store, table, 'postgres')
 }
 
 async function measure (pool: Pool, table: string): Promise<StreamGauge[]> {

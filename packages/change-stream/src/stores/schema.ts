@@ -6,6 +6,12 @@ import { ChangeStreamError } from '../errors.ts'
  * @param table its name, with schema if need be; default `change_streams`
  */
 export function changeStreamSql (dialect: 'postgres' | 'sqlite', table = 'change_streams'): string {
+  if (dialect !== 'postgres' && dialect !== 'sqlite') {
+    throw new ChangeStreamError(
+      'CHANGE_STREAM_USAGE',
+      "changeStreamSql needs the name of a dialect: 'postgres' or 'sqlite'"
+    )
+  }
   checkTable(table)
   const isPostgres = dialect === 'postgres'
   const time = isPostgres ? 'timestamptz' : 'text'
@@ -23,11 +29,17 @@ export function changeStreamSql (dialect: 'postgres' | 'sqlite', table = 'change
 
 /** Refuses, at once and not at the first statement, what is no pool of pg. */
 export function checkPool (pool: unknown): void {
-  const { connect, query } = Object(pool) as { connect?: unknown; query?: unknown }
+  const { connect, query, getTransactionStatus } = Object(pool) as Record<string, unknown>
+  if (getTransactionStatus !== undefined) {
+    throw new ChangeStreamError(
+      'CHANGE_STREAM_USAGE',
+      'postgresStore needs a pg.Pool, not a client of pg: each stream takes connections of its own'
+    )
+  }
   if (typeof connect === 'function' && typeof query === 'function') return
   throw new ChangeStreamError(
     'CHANGE_STREAM_USAGE',
-    'postgresStore needs a pg.Pool: something with connect() and query()'
+    'postgresStore needs a pg.Pool, such as new pg.Pool({ connectionString }): something with connect() and query()'
   )
 }
 

@@ -1,3 +1,5 @@
+import { takeStoreOptions } from '../options.ts'
+import { explainErrors } from './explain.ts'
 import { checkTable, checkTransaction } from './schema.ts'
 import { dateOfPosition, decode, encode } from './position.ts'
 import type { Sql, StreamGauge, StreamStore } from '../types.ts'
@@ -14,11 +16,12 @@ const NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
  */
 export function sqliteStore (
   transaction: RunTransaction,
-  { table = 'change_streams' }: { table?: string } = {}
+  options: { table?: string } = {}
 ): StreamStore {
   checkTransaction(transaction)
+  const { table = 'change_streams' } = takeStoreOptions('sqliteStore', options)
   checkTable(table)
-  return {
+  const store: StreamStore = {
     lead: async () => ({ lost: new AbortController().signal, resign: async () => {} }),
     transaction: (_timeout, fn) => transaction(fn),
     read: async (stream) => {
@@ -49,6 +52,7 @@ export function sqliteStore (
       return (rows as Position[]).map(toGauge)
     }
   }
+  return explainErrors(store, table, 'sqlite')
 }
 
 interface Position {

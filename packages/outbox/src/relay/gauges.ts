@@ -9,18 +9,21 @@ export interface Measured extends TopicGauge {
 /** The backlog as last measured; ages go on between measurements. */
 export class Gauges {
   readonly #store: OutboxStore
+  readonly #onFailure: (error: unknown) => void
   #measured = new Map<string, TopicGauge>()
   #measuredAt: Date | undefined
   #timer: NodeJS.Timeout | undefined
 
-  constructor (store: OutboxStore) {
+  /** @param onFailure told why the backlog could not be counted, each time */
+  constructor (store: OutboxStore, onFailure: (error: unknown) => void) {
     this.#store = store
+    this.#onFailure = onFailure
   }
 
   /** Measures at once, and then every `interval` milliseconds. */
   start (interval: number): void {
     const measure = () => {
-      this.#measure().catch(() => {})
+      this.#measure().catch(this.#onFailure)
     } // the database is away: the last numbers stand
     measure()
     this.#timer = setInterval(measure, interval).unref()

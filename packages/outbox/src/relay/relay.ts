@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { deliver } from './deliver.ts'
-import { OutboxError, isTimeout } from '../errors.ts'
+import { OutboxError, getAdvice, isTimeout } from '../errors.ts'
 import type { Apply, Failure, Log, OutboxEvent, OutboxStore, Settlement } from '../types.ts'
 
 /** Longest error text that is kept with a row. */
@@ -47,6 +47,7 @@ export class Relay {
   #isStopping = false
   #isWoken = false
   #setbacks = 0
+  #advice: string | undefined
   #wake: () => void = () => {}
 
   constructor (options: RelayOptions) {
@@ -151,10 +152,7 @@ export class Relay {
 
   #backOff (error: unknown): number {
     if (isTimeout(error)) this.#limit = 1 // one by one, until the event that hangs is found
-    const { log, topic } = this.#options
-    if (this.#setbacks === 0 && !this.#isStopping) {
-      log.warn({ outbox: { topic, error: getName(error) } }, 'outbox events wait: a database is away or refuses')
-    }
+    if (!this.#isStopping) this.#tell(error)
     this.#setbacks++
     this.#stats.state = 'backing off'
     this.#stats.error = getName(error)
@@ -162,11 +160,22 @@ export class Relay {
     return most / 2 + Math.random() * most / 2
   }
 
+  /** Once for each row of setbacks, and where something must be done about it once more. */
+  #tell (error: unknown): void {
+    const { log, topic } = this.#options
+    const advice = getAdvice(error)
+    const context = { outbox: { topic, error: getName(error) } }
+    if (advice !== undefined && advice !== this.#advice) log.error(context, advice)
+    else if (this.#setbacks === 0) log.warn(context, 'outbox events wait: a database is away or refuses')
+    this.#advice = advice
+  }
+
   #recover (): void {
     if (this.#setbacks > 0) {
       this.#options.log.info({ outbox: { topic: this.#options.topic } }, 'outbox events flow again')
     }
     this.#setbacks = 0
+    this.#advice = undefined
     this.#stats.state = 'working'
     this.#stats.error = undefined
   }
@@ -183,7 +192,9 @@ export class Relay {
 }
 
 // Messages of drivers may hold values: they stay in the table and out of the log.
-function getName (error: unknown): string {
+function getName (given: unknown): string {
+  const isExplained = given instanceof OutboxError && given.code === 'OUTBOX_STORE'
+  const error = isExplained ? given.cause : given
   if (!(error instanceof Error)) return 'unknown'
   return 'code' in error && (typeof error.code === 'string' || typeof error.code === 'number')
     ? `${error.name} ${error.code}`

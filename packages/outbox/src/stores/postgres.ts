@@ -1,6 +1,7 @@
 import type { Pool, PoolClient } from 'pg'
 import { backlogSql } from './backlog.ts'
-import { checkPool, checkTable } from './schema.ts'
+import { explainErrors } from './explain.ts'
+import { checkPool, takeTable } from './schema.ts'
 import { Turns } from './turns.ts'
 import type {
   Claim,
@@ -24,9 +25,13 @@ const COLUMNS = `o.id::text AS id, o.topic, o.key, o.payload, o.attempts, ${toTi
  * here
  * @param options `table`: its name, default `outbox`
  */
-export function postgresStore (pool: Pool, { table = 'outbox' }: { table?: string } = {}): OutboxStore {
+export function postgresStore (pool: Pool, options: { table?: string } = {}): OutboxStore {
   checkPool(pool)
-  checkTable(table)
+  const table = takeTable('postgresStore', options)
+  return explainErrors(createStore(pool, table), table, 'postgres')
+}
+
+function createStore (pool: Pool, table: string): OutboxStore {
   const turns = new Turns()
   return {
     insert: (tx, event) => insert(tx, table, event),

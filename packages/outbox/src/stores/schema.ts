@@ -1,4 +1,5 @@
 import { OutboxError } from '../errors.ts'
+import { checks, takeOptions } from '../options.ts'
 
 /**
  * The table's definition, for a migration of yours. Running it again changes nothing.
@@ -7,15 +8,27 @@ import { OutboxError } from '../errors.ts'
  * @returns SQL statements separated by semicolons
  */
 export function outboxSql (dialect: 'postgres' | 'sqlite', table = 'outbox'): string {
+  if (dialect !== 'postgres' && dialect !== 'sqlite') {
+    throw new OutboxError('OUTBOX_USAGE', "outboxSql needs the name of a dialect: 'postgres' or 'sqlite'")
+  }
   checkTable(table)
   return dialect === 'postgres' ? postgresSql(table) : sqliteSql(table)
 }
 
 /** Refuses, at once and not at the first statement, what is no pool of pg. */
 export function checkPool (pool: unknown): void {
-  const { connect, query } = Object(pool) as { connect?: unknown; query?: unknown }
+  const { connect, query, getTransactionStatus } = Object(pool) as Record<string, unknown>
+  if (getTransactionStatus !== undefined) {
+    throw new OutboxError(
+      'OUTBOX_USAGE',
+      'postgresStore needs a pg.Pool, not a client of pg: the relay takes connections of its own'
+    )
+  }
   if (typeof connect === 'function' && typeof query === 'function') return
-  throw new OutboxError('OUTBOX_USAGE', 'postgresStore needs a pg.Pool: something with connect() and query()')
+  throw new OutboxError(
+    'OUTBOX_USAGE',
+    'postgresStore needs a pg.Pool, such as new pg.Pool({ connectionString }): something with connect() and query()'
+  )
 }
 
 /** Refuses what cannot run a transaction. */
@@ -24,8 +37,15 @@ export function checkTransaction (transaction: unknown): void {
   throw new OutboxError('OUTBOX_USAGE', 'sqliteStore needs a function that runs another one in a transaction')
 }
 
+/** The table that a store is given, or the usual one. */
+export function takeTable (store: string, options: { table?: string }): string {
+  const { table = 'outbox' } = takeOptions(store, options, { table: checks.isAnything })
+  checkTable(table)
+  return table
+}
+
 /** Refuses anything but a plain table name, because it goes into SQL text. */
-export function checkTable (table: string): void {
+function checkTable (table: string): void {
   if (!/^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$/i.test(table)) {
     throw new OutboxError(
       'OUTBOX_USAGE',

@@ -1,5 +1,6 @@
 import { backlogSql } from './backlog.ts'
-import { checkTable, checkTransaction } from './schema.ts'
+import { explainErrors } from './explain.ts'
+import { checkTransaction, takeTable } from './schema.ts'
 import { Turns } from './turns.ts'
 import type {
   Claim,
@@ -33,9 +34,13 @@ const NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
  * @param transaction runs a function in a transaction
  * @param options `table`: its name, default `outbox`
  */
-export function sqliteStore (transaction: RunTransaction, { table = 'outbox' }: { table?: string } = {}): OutboxStore {
+export function sqliteStore (transaction: RunTransaction, options: { table?: string } = {}): OutboxStore {
   checkTransaction(transaction)
-  checkTable(table)
+  const table = takeTable('sqliteStore', options)
+  return explainErrors(createStore(transaction, table), table, 'sqlite')
+}
+
+function createStore (transaction: RunTransaction, table: string): OutboxStore {
   const turns = new Turns()
   const all = (text: string, values: unknown[]) =>
     transaction(async (tx) => (await tx.query(text, values)).rows as Row[])
