@@ -1,7 +1,10 @@
-import { startEmbedded, type EmbeddedDatabases } from 'dev-databases'
+import { EmbeddedError, startEmbedded, type EmbeddedDatabases } from 'dev-databases'
 import { readSettings } from '../plugins/config.ts'
 import type { Settings } from '../schemas/settings.ts'
 import { readEnvFile } from './env-file.ts'
+
+/** The package that starts them knows no settings of this service. */
+const SETTINGS = 'Servers that you run are named by DATABASE_URL and MONGODB_URL, the data folder by DATA_DIR.'
 
 /** What `startMissing` has started, with the settings that lead there. */
 export interface StartedDatabases extends EmbeddedDatabases {
@@ -20,11 +23,17 @@ export async function startMissing (onProgress: (line: string) => void = console
   const { DATABASE_URL, MONGODB_URL, DATA_DIR } = readSettings(process.env)
   const wanted = { postgres: DATABASE_URL === undefined, mongodb: MONGODB_URL === undefined }
   if (!wanted.postgres && !wanted.mongodb) return { urls: {}, stop: async () => {} }
-  const databases = await startEmbedded({ dataDir: DATA_DIR, ...wanted, onProgress })
+  const databases = await startEmbedded({ dataDir: DATA_DIR, ...wanted, onProgress }).catch(nameSettings)
   const { postgres, mongodb } = databases
+  if (mongodb?.how === 'missing') mongodb.reason.push(SETTINGS)
   const urls = {
     ...(postgres !== undefined && { DATABASE_URL: postgres.url }),
     ...(mongodb !== undefined && mongodb.how !== 'missing' && { MONGODB_URL: mongodb.url })
   }
   return { ...databases, urls }
+}
+
+function nameSettings (error: unknown): never {
+  if (error instanceof EmbeddedError) error.message += ` ${SETTINGS}`
+  throw error
 }

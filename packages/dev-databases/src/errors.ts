@@ -1,7 +1,7 @@
 /** What went wrong, as one word for code; the message is one line for people and ends with the next step. */
 export type EmbeddedErrorCode =
+  | 'USAGE'
   | 'NO_POSTGRES'
-  | 'NO_MONGOD'
   | 'DATA_DIR_UNUSABLE'
   | 'IN_USE'
   | 'OTHER_VERSION'
@@ -31,14 +31,14 @@ export function explainFileError (error: unknown, folder: string): never {
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     throw new EmbeddedError(
       'DISK_FULL',
-      `No space left for ${folder}: free about 500 MB or set DATA_DIR to another disk.`,
+      `No space left for ${folder}: free about 500 MB or choose a data folder on another disk.`,
       error
     )
   }
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'ENOTDIR' || code === 'EEXIST') {
     throw new EmbeddedError(
       'DATA_DIR_UNUSABLE',
-      `Cannot write to ${folder} (${code}): give this user the folder, or set DATA_DIR to one it may write to.`,
+      `Cannot write to ${folder} (${code}): give this user the folder, or choose another data folder.`,
       error
     )
   }

@@ -98,7 +98,7 @@ function ensureReaper (dataDir: string): void {
   if (!existsSync(REAPER)) {
     throw new EmbeddedError(
       'NOT_STARTED',
-      `${REAPER} is missing: copy it there when building, or set DATABASE_URL and MONGODB_URL.`
+      `${REAPER} is missing: copy it there when building, or use servers that you run.`
     )
   }
   const cwd = path.parse(dataDir).root

@@ -2,11 +2,13 @@ import { mkdirSync, realpathSync } from 'node:fs'
 import path from 'node:path'
 import { explainFileError } from './errors.ts'
 import { withLock } from './lock.ts'
+import { checkStartOptions, checkStopOptions } from './options.ts'
 import { startMongod } from './mongod/server.ts'
 import { startPostgres } from './postgres/server.ts'
 import type { EmbeddedServer, MissingServer, Progress } from './types.ts'
 import { join, leave, leaveAll } from './holders.ts'
 
+export { EmbeddedError, type EmbeddedErrorCode } from './errors.ts'
 export { resolveMongod as findMongod } from './mongod/resolve.ts'
 export { serverAccount } from './postgres/account.ts'
 export type { EmbeddedServer, MissingServer } from './types.ts'
@@ -43,19 +45,28 @@ export interface EmbeddedDatabases {
   stop: () => Promise<void>
 }
 
+/** What was started: a server that was asked for by `true` is there, or why it is not. */
+export type Started<Options extends EmbeddedOptions> =
+  & EmbeddedDatabases
+  & (Options['postgres'] extends true ? { postgres: EmbeddedServer } : unknown)
+  & (Options['mongodb'] extends true ? { mongodb: EmbeddedServer | MissingServer } : unknown)
+
 /**
  * Starts the embedded databases of a data folder, or joins those that run there. They live in processes of their own:
  * they never keep this one from exiting, and a reaper stops them five seconds after the last process that held them was
  * killed.
  *
  *     const databases = await startEmbedded({ dataDir: '.data', postgres: true, mongodb: true, onProgress: console.log })
- *     databases.postgres?.url                       // postgres://tandem_service:…@127.0.0.1:40123/tandem
- *     if (databases.mongodb?.how === 'missing') …   // databases.mongodb.reason says what to do
+ *     databases.postgres.url                       // postgres://tandem_service:…@127.0.0.1:40123/tandem
+ *     if (databases.mongodb.how === 'missing') …   // databases.mongodb.reason says what to do
  *     await databases.stop()
  *
  * Rejects with EmbeddedError, whose message is one line with the next step; nothing is left running by it then.
  */
-export async function startEmbedded (options: EmbeddedOptions): Promise<EmbeddedDatabases> {
+export async function startEmbedded<const Options extends EmbeddedOptions> (
+  options: Options
+): Promise<Started<Options>> {
+  checkStartOptions(options)
   const { onProgress = () => {}, postgresFlags = [], mongodbFlags = [], owner = process.pid } = options
   const dataDir = makeDataDir(options.dataDir)
   const waiting = (pid: number): void => {
@@ -72,7 +83,7 @@ export async function startEmbedded (options: EmbeddedOptions): Promise<Embedded
         options.postgres ? startPostgres({ dataDir, flags: postgresFlags, onProgress }) : undefined,
         options.mongodb ? startMongod({ dataDir, flags: mongodbFlags, onProgress }) : undefined
       )
-      return { ...(postgres && { postgres }), ...(mongodb && { mongodb }), stop }
+      return { ...(postgres && { postgres }), ...(mongodb && { mongodb }), stop } as Started<Options>
     })
   } catch (error) {
     await stop().catch(() => {/* the first error is the one that matters */})
@@ -85,9 +96,9 @@ export async function startEmbedded (options: EmbeddedOptions): Promise<Embedded
  * counterpart of `startEmbedded({ owner })`. Waits until they are stopped unless somebody else uses them. Does nothing
  * where nothing runs.
  */
-export async function stopEmbedded (
-  { dataDir, owner = process.pid }: { dataDir: string; owner?: number }
-): Promise<void> {
+export async function stopEmbedded (options: { dataDir: string; owner?: number }): Promise<void> {
+  checkStopOptions(options)
+  const { dataDir, owner = process.pid } = options
   await leaveAll(path.resolve(dataDir), owner)
 }
 

@@ -64,7 +64,7 @@ t.test('PostgreSQL binaries', async (t) => {
     program(path.join(folder, 'native', 'bin', 'postgres'), '#!/nowhere/ld-linux\n')
     t.throws(
       () => findPostgres(folder, undefined, silent, { ...installedRelease(), native: path.join(folder, 'native') }),
-      { code: 'NO_POSTGRES', message: /do not run here .* Set DATABASE_URL/ }
+      { code: 'NO_POSTGRES', message: /do not run here .* Use a PostgreSQL that you run/ }
     )
   })
 
@@ -104,7 +104,7 @@ t.test('PostgreSQL binaries', async (t) => {
         error: {
           name: 'EmbeddedError',
           code: 'DATA_DIR_UNUSABLE',
-          message: /^Cannot write to .*data \(EACCES\): .* set DATA_DIR/
+          message: /^Cannot write to .*data \(EACCES\): .* choose another data folder/
         }
       })
       const dataDir = path.join(folder, 'own', 'data')
@@ -150,7 +150,7 @@ t.test('data that cannot be used: one line each, and nothing left running', asyn
   writeFileSync(file, '')
   await t.rejects(startEmbedded({ ...onlyPostgres, dataDir: file }), {
     code: 'DATA_DIR_UNUSABLE',
-    message: /set DATA_DIR/
+    message: /choose another data folder/
   })
 })
 
@@ -165,7 +165,7 @@ t.test('what servers say, in our words', async (t) => {
   )
   t.match(
     postgres('FATAL:  data directory "/d/pg18" has invalid permissions\nDETAIL:  …'),
-    /^DATA_DIR_UNUSABLE: .*\(data directory .* has invalid permissions\): set DATA_DIR/
+    /^DATA_DIR_UNUSABLE: .*\(data directory .* has invalid permissions\): choose a data folder/
   )
   t.match(
     postgres('initdb: error: could not look up effective user ID 1234: user does not exist'),

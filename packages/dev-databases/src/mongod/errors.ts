@@ -13,12 +13,12 @@ const EXPLANATIONS: Explanation[] = [
   {
     code: 'DISK_FULL',
     words: /No space left on device|Disk quota exceeded/i,
-    sentence: (folder) => `No space left for ${folder}: free about 500 MB or set DATA_DIR to another disk.`
+    sentence: (folder) => `No space left for ${folder}: free about 500 MB or choose a data folder on another disk.`
   },
   {
     code: 'IN_USE',
     words: /DBPathInUse|already locked/i,
-    sentence: (folder) => `${folder} is in use by another mongod: end it, or set MONGODB_URL to it.`
+    sentence: (folder) => `${folder} is in use by another mongod: end it, or use it.`
   },
   {
     code: 'OTHER_VERSION',
@@ -29,8 +29,7 @@ const EXPLANATIONS: Explanation[] = [
   {
     code: 'DATA_DIR_UNUSABLE',
     words: /Permission denied|Operation not permitted|Read-only file system/i,
-    sentence: (folder) =>
-      `mongod may not write to ${folder}: give it to this user, or set DATA_DIR to a folder this user may write to.`
+    sentence: (folder) => `mongod may not write to ${folder}: give it to this user, or choose another data folder.`
   }
 ]
 const DAMAGED: Explanation = {
@@ -53,7 +52,7 @@ export function explainMongod (
   if (/SIGILL/.test(failure)) {
     return new EmbeddedError(
       'NOT_STARTED',
-      `This processor cannot run MongoDB ${mongod.version} (it needs AVX): set MONGODB_URL to a server elsewhere.`
+      `This processor cannot run MongoDB ${mongod.version} (it needs AVX): use a server elsewhere.`
     )
   }
   if (DAMAGED.words.test(said) && failure !== 'SIGKILL') {

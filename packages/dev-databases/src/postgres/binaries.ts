@@ -18,7 +18,7 @@ export interface PostgresBinaries {
   source: string
 }
 
-const NEXT_STEP = 'Set DATABASE_URL to a PostgreSQL you run.'
+const NEXT_STEP = 'Use a PostgreSQL that you run.'
 
 /** A release on disk: its `native` folder, package name and version. */
 export interface Release {

@@ -9,27 +9,27 @@ const MEANINGS: ReadonlyArray<[RegExp, EmbeddedErrorCode, string]> = [
   [
     /No space left on device|Disk quota exceeded/i,
     'DISK_FULL',
-    'No space left for {folder}: free about 500 MB or set DATA_DIR to another disk.'
+    'No space left for {folder}: free about 500 MB or choose a data folder on another disk.'
   ],
   [
     /database files are incompatible|was initialized by PostgreSQL version/i,
     'OTHER_VERSION',
-    '{folder} was made by another PostgreSQL ({line}): move it away to start with empty data, or set DATABASE_URL to a server of that version.'
+    '{folder} was made by another PostgreSQL ({line}): move it away to start with empty data, or use a server of that version.'
   ],
   [
     /invalid permissions|wrong ownership|Permission denied|could not change permissions/i,
     'DATA_DIR_UNUSABLE',
-    'PostgreSQL may not use {folder} ({line}): set DATA_DIR to a folder on a local disk that belongs to this user.'
+    'PostgreSQL may not use {folder} ({line}): choose a data folder on a local disk that belongs to this user.'
   ],
   [
     /could not look up effective user/i,
     'NOT_STARTED',
-    'PostgreSQL cannot run: {line}. Start as a user that /etc/passwd knows, or set DATABASE_URL.'
+    'PostgreSQL cannot run: {line}. Start as a user that /etc/passwd knows, or use a PostgreSQL that you run.'
   ],
   [
     /Operation not permitted|EPERM/i,
     'NOT_STARTED',
-    'PostgreSQL does not run as root and this system forbids switching to another user ({line}): start as an ordinary user, or set DATABASE_URL.'
+    'PostgreSQL does not run as root and this system forbids switching to another user ({line}): start as an ordinary user, or use a PostgreSQL that you run.'
   ],
   [
     /PANIC|checkpoint record|not a valid data directory|pg_control|postgresql\.conf|pg_hba\.conf|could not open (file|directory)|could not read|invalid page/i,

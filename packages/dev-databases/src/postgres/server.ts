@@ -94,7 +94,7 @@ function refuseOtherMajor (existing: string | undefined, folder: string): void {
   const problem = `${existing} holds data of another PostgreSQL than ${path.basename(folder)}`
   throw new EmbeddedError(
     'OTHER_VERSION',
-    `${problem}: move it away to start with empty data, or set DATABASE_URL to a server of that version.`
+    `${problem}: move it away to start with empty data, or use a server of that version.`
   )
 }
 

@@ -1,0 +1,47 @@
+// TypeScript that compiles to CommonJS: types and values come from the same module.
+import Fastify from 'fastify'
+import pg from 'pg'
+import outbox, { outboxSql, postgresStore, type Apply } from 'fastify-outbox'
+
+interface Welcome { email: string }
+
+const app = Fastify()
+const pool = new pg.Pool({ connectionString: process.env['DATABASE_URL'] })
+const relayPool = new pg.Pool({ connectionString: process.env['DATABASE_URL'], query_timeout: 20_000 })
+for (const each of [pool, relayPool]) each.on('error', (error) => { app.log.warn(error) })
+app.addHook('onClose', () => Promise.all([pool.end(), relayPool.end()]))
+app.register(async () => {
+  await pool.query(`create table if not exists member (id serial primary key, email text not null); ${outboxSql('postgres')}`)
+})
+app.register(outbox, { store: postgresStore(relayPool) })
+
+const mails: Array<{ to: string, idempotencyKey: string }> = []
+const sendMails: Apply<Welcome> = async (events) => {
+  for (const { key, payload } of events) mails.push({ to: payload.email, idempotencyKey: key })
+}
+
+app.register(async function members (app) {
+  app.outbox.on('welcome', sendMails)
+
+  app.post<{ Body: Welcome }>('/members', async function addMember (request, reply) {
+    const client = await pool.connect()
+    try {
+      await client.query('BEGIN')
+      const payload: Welcome = { email: request.body.email }
+      const { rows: [member] } = await client.query<{ id: number }>('insert into member (email) values ($1) returning id', [payload.email])
+      await app.outbox.enqueue(client, { topic: 'welcome', key: String(member?.id), payload })
+      await client.query('COMMIT')
+      app.outbox.wake('welcome')
+      return await reply.code(201).send(member)
+    } catch (error) {
+      await client.query('ROLLBACK')
+      throw error
+    } finally {
+      client.release()
+    }
+  })
+
+  app.get('/mails', async () => mails)
+})
+
+app.listen({ port: Number(process.env['PORT'] ?? 3000) }).then(console.log, console.error)
