@@ -37,6 +37,7 @@ const OF_OTHERS = [
   '@fastify/multipart',
   '@fastify/http-proxy'
 ]
+const FOR_BOTH_STORES = ['fastify', 'fastify-plugin', 'pg', 'mongodb', '@types/node', '@types/pg']
 /** What needs no package that `npm ci` has not installed. */
 const ALWAYS = [
   'smallest.js',
@@ -107,21 +108,19 @@ t.test('fastify-transaction, with query builders and plugins of others', async (
 })
 
 t.test('fastify-outbox', async (t) => {
-  const place = await prepare(t, ['outbox', 'transaction'], list('outbox'), [
-    'fastify',
-    'fastify-plugin',
-    'pg',
-    'mongodb'
-  ])
-  const { url } = await freshPostgres(t)
-  const smallest = await start(t, root, place('smallest.js'), { DATABASE_URL: url })
-  t.equal((await smallest.send('POST', '/members', { email: null })).status, 500, 'neither row nor event')
-  t.equal((await smallest.send('POST', '/members', { email: 'ada@example.com' })).status, 201)
-  const mails = [{ to: 'ada@example.com', idempotencyKey: '2' }]
-  await until(
-    'one mail is sent',
-    async () => JSON.stringify((await smallest.send('GET', '/mails')).body) === JSON.stringify(mails)
-  )
+  const files = list('outbox')
+  const place = await prepare(t, ['outbox', 'transaction'], files, FOR_BOTH_STORES)
+  for (const file of files.filter((name) => name !== 'to-mongodb.js')) {
+    const { url } = await freshPostgres(t)
+    const { send } = await start(t, root, place(file), { DATABASE_URL: url })
+    t.equal((await send('POST', '/members', { email: null })).status, 500, `${file}: neither row nor event`)
+    t.equal((await send('POST', '/members', { email: 'ada@example.com' })).status, 201)
+    const mails = [{ to: 'ada@example.com', idempotencyKey: '2' }]
+    await until(
+      'one mail is sent',
+      async () => JSON.stringify((await send('GET', '/mails')).body) === JSON.stringify(mails)
+    )
+  }
   const [postgres, mongo] = [await freshPostgres(t), await freshMongo(t)]
   const settings = { DATABASE_URL: postgres.url, MONGODB_URL: mongo.url, MONGODB_DATABASE: mongo.db.databaseName }
   const copying = await start(t, root, place('to-mongodb.js'), settings)
@@ -132,22 +131,22 @@ t.test('fastify-outbox', async (t) => {
 })
 
 t.test('fastify-change-stream', async (t) => {
-  const place = await prepare(t, ['change-stream'], list('change-stream'), [
-    'fastify',
-    'fastify-plugin',
-    'pg',
-    'mongodb'
-  ])
-  const [postgres, mongo] = [await freshPostgres(t), await freshMongo(t)]
-  const settings = { DATABASE_URL: postgres.url, MONGODB_URL: mongo.url, MONGODB_DATABASE: mongo.db.databaseName }
-  await mongo.db.collection('article').insertOne({ title: 'Before' })
-  const app = await start(t, root, place('to-postgresql.js'), settings)
-  t.equal((await app.send('POST', '/articles', { title: 'During' })).status, 201)
-  const titles = JSON.stringify([{ title: 'Before' }, { title: 'During' }])
-  await until(
-    'the table equals the collection',
-    async () => JSON.stringify((await app.send('GET', '/titles')).body) === titles
-  )
+  const files = list('change-stream')
+  const place = await prepare(t, ['change-stream'], files, FOR_BOTH_STORES)
+  for (const file of files) {
+    const [postgres, mongo] = [await freshPostgres(t), await freshMongo(t)]
+    const settings = { DATABASE_URL: postgres.url, MONGODB_URL: mongo.url, MONGODB_DATABASE: mongo.db.databaseName }
+    await mongo.db.collection('article').insertOne({ title: 'Before' })
+    const app = await start(t, root, place(file), settings)
+    t.equal((await app.send('POST', '/articles', { title: 'During' })).status, 201, file)
+    const titles = JSON.stringify([{ title: 'Before' }, { title: 'During' }])
+    await until(
+      'the table equals the collection',
+      async () => JSON.stringify((await app.send('GET', '/titles')).body) === titles
+    )
+    await mongo.db.collection('article').deleteMany({})
+    await until('deletions follow', async () => JSON.stringify((await app.send('GET', '/titles')).body) === '[]')
+  }
 })
 
 t.test('dev-databases', async (t) => {
@@ -164,4 +163,7 @@ t.test('dev-databases', async (t) => {
   const app = await start(t, folder, place('start.js'), {})
   t.same((await app.send('POST', '/visits/home', { name: 'Ada' })).body, { count: 1, names: ['Ada'] })
   t.equal(await app.end(), 0, 'it ends with its databases')
+  const commonjs = await start(t, folder, place('commonjs.cjs'), {})
+  t.match((await commonjs.send('GET', '/version')).body, { server_version: /^18/ })
+  t.equal(await commonjs.end(), 0)
 })

@@ -9,6 +9,8 @@ export interface Running {
   origin: string
   /** Resolves to status and body; a body that is JSON is parsed. */
   send: (method: string, path: string, body?: unknown) => Promise<{ status: number; body: unknown }>
+  /** What it has written to its standard output since it listens. */
+  said: () => string
   /** Asks it to end; resolves to its exit code. */
   end: () => Promise<number | null>
 }
@@ -35,9 +37,14 @@ export async function start (t: Test, folder: string, file: string, settings: ob
     if (origin !== undefined) break
   }
   if (origin === undefined) throw new Error(`${file} does not listen: ${complaint}`)
+  let said = ''
+  child.stdout.on('data', (chunk: Buffer) => {
+    said += chunk.toString()
+  })
   child.stdout.resume()
   return {
     origin,
+    said: () => said,
     send: (method, path, body) => send(`${origin}${path}`, method, body),
     async end () {
       child.kill('SIGTERM')

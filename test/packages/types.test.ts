@@ -1,6 +1,6 @@
 // Every way in which TypeScript may import the packages, with the libraries' own declarations checked.
 import t from 'tap'
-import { codeBlocks, foreignApp } from './foreign-app.ts'
+import { foreignApp } from './foreign-app.ts'
 
 const NEEDED = ['fastify', 'fastify-plugin', '@types/node']
 const OURS = ['transaction', 'outbox', 'change-stream'] as const
@@ -121,16 +121,3 @@ for (const { name, file, options } of FULL) {
     t.equal(await app.check({ ...options, skipLibCheck: true }), '')
   })
 }
-
-t.test('the examples of the READMEs are JavaScript that can be read', async (t) => {
-  for (const name of OURS) {
-    const page = new URL(`../../packages/${name}/README.md`, import.meta.url).pathname
-    const blocks = codeBlocks([page], 'js')
-    t.ok(blocks.length > 0, name)
-    const app = await foreignApp(t, [], { ours: [] })
-    for (const [index, block] of blocks.entries()) {
-      app.write(`block-${index}.js`, block)
-      await app.node('--check', `block-${index}.js`)
-    }
-  }
-})
