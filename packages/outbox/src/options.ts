@@ -79,7 +79,7 @@ function take<Options extends object> (of: string, options: Options, known: Chec
 }
 
 /** What a value is. Texts and objects may hold a secret and are not shown. */
-export function describe (value: unknown): string {
+function describe (value: unknown): string {
   if (value === null || value === undefined || typeof value === 'number' || typeof value === 'boolean') {
     return String(value)
   }
