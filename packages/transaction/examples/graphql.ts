@@ -14,7 +14,8 @@ const app = Fastify()
 const pool = new pg.Pool({ connectionString: process.env['DATABASE_URL'] })
 app.addHook('onClose', () => pool.end())
 await pool.query('create table if not exists note (id serial primary key, text text)')
-await app.register(transaction, { pool, methods: ['POST'] }) // before mercurius, whose route gets a transaction so
+// Before mercurius, whose routes get a transaction so: queries may come with GET.
+await app.register(transaction, { pool, methods: ['GET', 'POST'] })
 
 await app.register(mercurius, {
   schema: 'type Query { notes: [String!]! } type Mutation { addNote(text: String!): Boolean! }',
