@@ -2,6 +2,7 @@
 import Fastify from 'fastify'
 import pg from 'pg'
 import t from 'tap'
+import { freshSqlite } from '../../../test/fresh.ts'
 import { until } from '../../../test/until.ts'
 import outbox, { outboxSql, postgresStore, projectToMongo, sqliteStore, type OutboxOptions } from '../src/index.ts'
 import { appWith, event, onPostgres, publish, rowsLeft } from './app.ts'
@@ -174,4 +175,19 @@ t.test('the outbox refuses', async (t) => {
     await until('it is applied', () => seen.length === 1)
     await app.close()
   })
+})
+
+t.test('in SQLite the words of a missing and of an older table are understood too', async (t) => {
+  const { transaction } = await freshSqlite(t, 'CREATE TABLE early (id integer PRIMARY KEY, topic text)')
+  const cases: Array<[{ table?: string }, RegExp]> = [
+    [{}, /no table outbox .* run outboxSql\('sqlite'\) in a migration/],
+    [{ table: 'early' }, /early of the outbox lacks a column .* outboxSql\('sqlite', 'early'\)/]
+  ]
+  for (const [options, message] of cases) {
+    const { app, lines } = await appWith(t, sqliteStore(transaction, options), { topics: { things: async () => {} } })
+    await until(`it says so: ${String(message)}`, () => lines.some(({ msg }) => message.test(msg)))
+    const writing = transaction(async (tx) => await app.outbox.enqueue(tx, event('a')))
+    await t.rejects(writing, { code: 'OUTBOX_STORE', message })
+    await app.close()
+  }
 })
