@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freePorts } from '../scripts/ledger/ports.ts'
+import { freePorts } from '../test/servers/ports.ts'
 import type { Databases, Peer } from './peers.ts'
 
 /** A server that is being measured. */

@@ -19,6 +19,8 @@ const tsc = spawnSync(path.join(root, 'node_modules', '.bin', 'tsc'), [
   ...flags
 ], { cwd: root, stdio: 'inherit' })
 if (tsc.status !== 0) process.exit(1)
+// A service without a resource yet has none to compile, and autoload wants the folder.
+mkdirSync(path.join(dist, 'routes'), { recursive: true })
 // tsc has compiled the packages that the service imports by name: they go where Node looks for that name.
 for (const folder of readdirSync(path.join(dist, 'packages'))) {
   const manifest = path.join(root, 'packages', folder, 'package.json')

@@ -27,7 +27,8 @@ function eject (name: string): void {
   console.log([
     `${removed.length} files of the example are gone, ${tree.changed().length} were changed.`,
     'Tests that went with it, because they speak of users, posts or orders:',
-    ...tests.map((test) => `  ${test}`),
+    ...tests.files.map((test) => `  ${test}`),
+    ...[...tests.tests].map(([test, count]) => `  ${count} of ${test}, which stays`),
     `The service is called ${name}; docs/ tell of the example here and there.`,
     'Then: npm install, npm run check, npm test, git add -A and commit. The first resource: npm run new'
   ].join('\n'))

@@ -8,6 +8,7 @@ import { buildApp } from '../app.ts'
 import { migrate } from '../drizzle/migrate.ts'
 import { explainBoot } from '../plugins/errors/boot.ts'
 import type { Settings } from '../schemas/settings.ts'
+import { createThingsAt } from './fixture/tables.ts'
 import { databases, comesTrue } from './helper.ts'
 import { listenOn, startServer, type ServerProcess } from './process.ts'
 import { Proxy } from './proxy.ts'
@@ -16,6 +17,7 @@ const SECRET = 's3cret-value'
 
 async function production (t: Test): Promise<NodeJS.ProcessEnv> {
   const { databaseUrl, mongoUrl, mongoDatabase } = await databases(t)
+  await createThingsAt(databaseUrl)
   return { NODE_ENV: 'production', DATABASE_URL: databaseUrl, MONGODB_URL: mongoUrl, MONGODB_DATABASE: mongoDatabase }
 }
 
@@ -187,7 +189,7 @@ t.test('F1 F2 databases that cannot be reached do not stop the service', async (
   )
   t.match(JSON.parse(text), { status: 'not ready', checks: { sql: 'down', mongodb: 'down' } })
   t.notMatch(text, /127\.0\.0\.1|ECONN/)
-  for (const url of ['/users', '/posts/summaries']) {
+  for (const url of ['/things', '/notes']) {
     const reply = await fetch(origin + url)
     t.equal(reply.status, 503, url)
     t.match(reply.headers.get('retry-after'), /^\d+$/)
@@ -200,8 +202,8 @@ t.test('F1 F2 databases that cannot be reached do not stop the service', async (
     isReady = await comesTrue(async () => (await (await fetch(`${origin}/readyz`)).text()).includes('"ready"'))
   }
   t.ok(isReady, 'it is ready when they are')
-  t.equal((await fetch(`${origin}/users`)).status, 200)
-  t.equal((await fetch(`${origin}/posts/summaries`)).status, 200)
+  t.equal((await fetch(`${origin}/things`)).status, 200)
+  t.equal((await fetch(`${origin}/notes`)).status, 200)
   server.child.kill('SIGTERM')
   t.equal(await server.ended, 0)
 })
@@ -238,8 +240,8 @@ async function withSlowRequest (t: Test, settings: NodeJS.ProcessEnv = {}) {
     agent.destroy()
   })
   await send(agent, `${origin}/livez`)
-  await holder.query('begin; lock table users in access exclusive mode')
-  const slow = send(agent, `${origin}/users`, { email: 'ada@example.com', name: 'Ada' })
+  await holder.query('begin; lock table things in access exclusive mode')
+  const slow = send(agent, `${origin}/things`, { name: 'Ada' })
   slow.catch(() => {})
   const waiting = async () =>
     (await holder.query(
@@ -285,15 +287,15 @@ t.test('F30 on SIGTERM load balancers and clients are told, while all goes on', 
   t.teardown(() => {
     agent.destroy()
   })
-  const add = (email: string) => send(agent, `${origin}/users`, { email, name: 'Ada' })
-  t.equal((await add('before@example.com')).headers.connection, 'keep-alive')
+  const add = (name: string) => send(agent, `${origin}/things`, { name })
+  t.equal((await add('before')).headers.connection, 'keep-alive')
   server.child.kill('SIGTERM')
   await server.logged(/^closing$/)
   const ready = await fetch(`${origin}/readyz`)
   t.equal(ready.status, 503, 'readiness says no')
   t.match(await ready.json(), { status: 'draining', checks: { sql: 'up' } })
-  for (const email of ['one@example.com', 'two@example.com']) {
-    const { status, headers } = await add(email)
+  for (const name of ['one', 'two']) {
+    const { status, headers } = await add(name)
     t.equal(status, 201, 'work goes on, on open connections and on new ones')
     t.equal(headers.connection, 'close', 'and each client is told to go elsewhere')
   }
@@ -306,7 +308,7 @@ t.test('F30 what does not finish is cut off within the grace', async (t) => {
   const half = connect(Number(new URL(origin).port), '127.0.0.1')
   await once(half, 'connect')
   half.on('error', () => {}).write(
-    'POST /users HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{'
+    'POST /things HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{'
   )
   const cut = once(half, 'close')
   server.child.kill('SIGTERM')
@@ -314,7 +316,7 @@ t.test('F30 what does not finish is cut off within the grace', async (t) => {
   await cut
   t.equal(await server.ended, 0, 'exit code')
   await holder.query('rollback')
-  const { rows } = await holder.query('select 1 from users')
+  const { rows } = await holder.query('select 1 from things')
   t.equal(rows.length, 0, 'and what it had begun is rolled back')
 })
 

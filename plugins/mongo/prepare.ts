@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Db, Document } from 'mongodb'
+import type { Collection } from './collection.ts'
 import { collections } from './collections/index.ts'
 
 const NAMESPACE_EXISTS = 48
@@ -31,14 +32,15 @@ export class IndexesDifferError extends Error {
  * Brings collections, validators and indexes to what the service declares. Repeatable, and safe when several instances
  * do it at once. Indexes that differ are never dropped: the server refuses them and the error names them.
  * @param db the service's database
+ * @param declared what it shall hold; those of plugins/mongo/collections/ where nothing else is said
  * @returns collections that were there and have a new validator: documents that it refuses may lie in them
  */
-export async function prepareDatabase (db: Db): Promise<string[]> {
+export async function prepareDatabase (db: Db, declared: Collection[] = collections): Promise<string[]> {
   const hello = await db.command({ hello: 1 })
   if (hello.setName === undefined && hello.msg !== 'isdbgrid') throw new NotReplicaSetError()
   const present = new Map((await db.listCollections().toArray()).map((info) => [info.name, info as Document]))
   const changed: string[] = []
-  for (const { name, validator } of collections) {
+  for (const { name, validator } of declared) {
     if (validator === undefined) continue
     const current = present.get(name)
     if (current === undefined) await createCollection(db, name, validator)
@@ -48,7 +50,7 @@ export async function prepareDatabase (db: Db): Promise<string[]> {
       changed.push(name)
     }
   }
-  for (const { name, indexes } of collections) {
+  for (const { name, indexes } of declared) {
     const descriptions = indexes.map(({ problem, ...description }) => description)
     await db.collection(name).createIndexes(descriptions).catch(explain(name))
   }

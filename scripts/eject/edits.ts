@@ -2,7 +2,7 @@ import { emptyLiteral, pruneImports, removeDeclarations, replaceText } from './c
 import type { Tree } from './tree.ts'
 
 // What only the bench, and tests that go with the example, have used.
-const UNUSED = ['autocannon', '@types/autocannon', '@fastify/helmet', 'helmet', '@opentelemetry/sdk-trace-node']
+const UNUSED = ['autocannon', '@types/autocannon', '@fastify/helmet']
 const TABLES = /^(users|orders|orderItems|posts|authorPostCounts|\w+Relations)$/
 
 /** What stays of files that hold the example beside other things, by their path. */
@@ -37,8 +37,6 @@ const EDITS: Record<string, (text: string) => string> = {
   'scripts/try-build.ts': (text) => replaceText(text, "['/readyz', '/users', '/posts/summaries']", "['/readyz']"),
   'scripts/seed.ts': () => SEED,
   'examples/client/README.md': (text) => replaceText(text, /- `shop\.ts`[^\n]*\n/, ''),
-  'test/routes/engines.ts': (text) => pruneImports(removeDeclarations(text, /^copyPosts$/)),
-  'test/helper.ts': (text) => pruneImports(removeDeclarations(text, /^engines$/)),
   'test/drizzle/online.test.ts': (text) =>
     // It tells of a migration of the example.
     pruneImports(replaceText(text, /t\.test\('a file that took the place of another one[\s\S]*?\n\}\)\n\n/, '')),

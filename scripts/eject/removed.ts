@@ -1,4 +1,6 @@
 import path from 'node:path'
+import { importsOf } from './imports.ts'
+import { dropTests, type DroppedTests } from './tests.ts'
 import type { Tree } from './tree.ts'
 
 // What the example consists of, and what can only be measured or broken with it.
@@ -23,20 +25,16 @@ const EXAMPLE = new RegExp(`^(${
   ].join('|')
 })`)
 
-/** Words by which a test of the service shows that it needs the example. */
-const NEEDS_EXAMPLE =
-  /\/(users|posts|orders|user-analytics)\b|\b(into|from|update|table|truncate) (users|posts|orders)\b|\.(users|posts|orders|orderItems)\b|collection\('(users|posts)'\)|[{,] *(users|posts|orders)\b|'(users|posts|orders)'|repositories\.(users|posts|orders)|copyPosts/i
-
 // Run by tap, whose settings name them.
 const PROGRAMS = /^test\/databases\//
-const TESTS_THAT_STAY = new Set(['test/scripts/new.test.ts', 'test/routes/engines.ts'])
+const TESTS_THAT_STAY = new Set(['test/scripts/new.test.ts'])
 
 /**
  * Takes the example out of a tree: its files, the tests that need it, and what only those have used.
- * @returns the tests that went with it
+ * @returns what became of the tests that need it
  * @throws Error where there are resources beside those of the example, whose tables and tests would go as well
  */
-export function removeExample (tree: Tree): string[] {
+export function removeExample (tree: Tree): DroppedTests {
   const own = tree.names().find((name) => /^routes\/[^/]+\//.test(name) && !EXAMPLE.test(name))
   if (own !== undefined) {
     throw new Error(
@@ -44,23 +42,19 @@ export function removeExample (tree: Tree): string[] {
     )
   }
   for (const name of tree.names()) if (EXAMPLE.test(name)) tree.remove(name)
-  const dropped: string[] = []
-  const drop = (name: string): void => {
-    tree.remove(name)
-    dropped.push(name)
-  }
-  const ours = () => tree.names().filter((name) => /^test\/.*\.ts$/.test(name) && !TESTS_THAT_STAY.has(name))
-  for (const name of ours()) if (NEEDS_EXAMPLE.test(tree.read(name))) drop(name)
-  for (let count = -1; count !== dropped.length;) {
-    count = dropped.length
-    for (const name of ours()) if (importsOf(tree, name).some((file) => !tree.has(file))) drop(name)
+  const isKept = (name: string): boolean => TESTS_THAT_STAY.has(name)
+  const dropped = dropTests(tree, isKept)
+  for (let count = -1; count !== dropped.files.length;) {
+    count = dropped.files.length
     const used = new Set(tree.names().filter((name) => name.endsWith('.ts')).flatMap((name) => importsOf(tree, name)))
-    for (const name of ours()) {
-      if (!name.endsWith('.test.ts') && !PROGRAMS.test(name) && !used.has(name)) drop(name)
+    for (const name of tree.names().filter((name) => /^test\/.*\.ts$/.test(name) && !isKept(name))) {
+      if (name.endsWith('.test.ts') || PROGRAMS.test(name) || used.has(name)) continue
+      tree.remove(name)
+      dropped.files.push(name)
     }
   }
   dropEntries(tree)
-  return dropped.filter((name) => name.endsWith('.test.ts')).toSorted()
+  return { ...dropped, files: dropped.files.filter((name) => name.endsWith('.test.ts')).toSorted() }
 }
 
 // An entry file loses the folders in which there is no test left, and goes when it has none.
@@ -75,13 +69,4 @@ function dropEntries (tree: Tree): void {
     if (kept.includes('await import')) tree.write(name, kept)
     else tree.remove(name)
   }
-}
-
-/** The files that a file imports, or starts as programs: those it names by their place beside itself. */
-export function importsOf (tree: Pick<Tree, 'read'>, name: string): string[] {
-  const pattern =
-    /(?:(?:from |import |import\(|import\.meta\.resolve\(|new URL\()'(?=\.)|import\.meta\.dirname, ')([^']+\.[cm]?[jt]s)'/g
-  return [...tree.read(name).matchAll(pattern)]
-    .map(([, file = '']) => path.posix.join(path.posix.dirname(name), file))
-    .filter((file) => !file.includes('node_modules/'))
 }

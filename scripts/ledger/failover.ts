@@ -6,7 +6,7 @@ import { audit, countInDoubt, sqlOrders, sqlUsers, untilQuiet, type Stores } fro
 import { FAILURES, type Databases, type Failure, type FailureName } from './failures.ts'
 import { brokenPromises, emptyTally, type Fact, type Tally } from './history.ts'
 import { Patroni } from './patroni.ts'
-import { PostgresPair } from './postgres-pair.ts'
+import { PostgresPair } from '../../test/servers/postgres-pair.ts'
 import { ReplicaSet } from './replica-set.ts'
 import { withStores } from './run.ts'
 import { Services, type Running } from './services.ts'

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { findPgBouncer, startPgBouncer } from './pgbouncer.ts'
+import { findPgBouncer, startPgBouncer } from '../../test/servers/pgbouncer.ts'
 import { findMissing } from './patroni-setup.ts'
 import type { Patroni } from './patroni.ts'
-import type { PostgresPair } from './postgres-pair.ts'
+import type { PostgresPair } from '../../test/servers/postgres-pair.ts'
 import type { ReplicaSet } from './replica-set.ts'
 
 /** What a failure happens to. */

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { freePorts } from './ports.ts'
-import { findProgram, startProgram } from './program.ts'
+import { freePorts } from '../../test/servers/ports.ts'
+import { findProgram, startProgram } from '../../test/servers/program.ts'
 
 /** Where HAProxy is installed; undefined where it is not. */
 export function findHaproxy (): string | undefined {

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import { findHaproxy } from './haproxy.ts'
-import { findProgram } from './program.ts'
+import { findProgram } from '../../test/servers/program.ts'
 
 const SERVERS = '/usr/lib/postgresql'
 export const PASSWORD = 'ledger'

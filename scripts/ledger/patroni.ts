@@ -6,10 +6,10 @@ import pg from 'pg'
 import { migrate } from '../../drizzle/migrate.ts'
 import { until } from '../../test/until.ts'
 import { startPrimaryFront } from './haproxy.ts'
-import { freePorts } from './ports.ts'
+import { freePorts } from '../../test/servers/ports.ts'
 import { PASSWORD, toConfiguration, toUrl, type Place } from './patroni-setup.ts'
-import { signalAll } from './postgres-pair.ts'
-import { findProgram, runProgram, startProgram, type Program } from './program.ts'
+import { signalAll } from '../../test/servers/postgres-pair.ts'
+import { findProgram, runProgram, startProgram, type Program } from '../../test/servers/program.ts'
 
 const PATIENCE_MS = 60_000
 

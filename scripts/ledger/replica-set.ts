@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { findMongod } from 'dev-databases'
 import { MongoClient, MongoServerError } from 'mongodb'
 import { until } from '../../test/until.ts'
-import { freePorts } from './ports.ts'
+import { freePorts } from '../../test/servers/ports.ts'
 
 const NAME = 'ledger'
 const PATIENCE_MS = 60_000

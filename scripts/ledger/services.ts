@@ -4,7 +4,7 @@ import { createWriteStream, mkdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TYPESCRIPT_ARGS, TYPESCRIPT_ENV } from '../typescript.ts'
-import { freePorts } from './ports.ts'
+import { freePorts } from '../../test/servers/ports.ts'
 
 /** Where the stores are, by their URLs. */
 export interface StoreUrls {

@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import { build, databases, listen, comesTrue } from '../helper.ts'
 import { Browser, findChromium } from './browser.ts'
 import { buildApp, type App, type BuildOptions } from '../../app.ts'
+import { copiedThings } from '../fixture/copies.ts'
 
 interface Histogram {
   bounds: number[]
@@ -39,14 +40,14 @@ t.test('without ADMIN_PORT nothing listens', async (t) => {
 })
 
 t.test('the admin listener', async (t) => {
-  const app = await build(t, { settings: admin })
+  const app = await build(t, { settings: admin, plugins: copiedThings })
   const get = async (path: string, options = {}) => await ask(app, path, options)
 
   t.test('is not the API', async (t) => {
     const api = await listen(t, app)
     t.not(new URL(api).port, new URL(app.adminOrigin ?? '').port)
     t.equal((await fetch(`${api}/metrics`)).status, 404)
-    t.equal((await get('/users')).status, 404)
+    t.equal((await get('/things')).status, 404)
   })
 
   t.test('serves metrics in the format of Prometheus', async (t) => {
@@ -136,9 +137,9 @@ t.test('the admin listener', async (t) => {
   })
 
   t.test('tells what the page shows', async (t) => {
-    await app.inject({ method: 'POST', url: '/users', payload: { email: 'hush@example.com', name: 'Hush' } })
-    await app.inject({ method: 'POST', url: '/users', payload: { email: 'hush@example.com', name: 'Hush' } })
-    await app.inject('/users/4711')
+    await app.inject({ method: 'POST', url: '/things', payload: { name: 'Hush' } })
+    await app.inject({ method: 'POST', url: '/things', payload: { name: 'Hush' } })
+    await app.inject('/things/4711')
     let body = ''
     t.ok(
       await comesTrue(async () => {
@@ -156,23 +157,21 @@ t.test('the admin listener', async (t) => {
       durations: { count: 2 }
     })
     t.match(status.transactions[1], { store: 'mongo', open: 0 })
-    const route = status.routes.find(({ route }: { route: string }) => route.startsWith('POST /users'))
+    const route = status.routes.find(({ route }: { route: string }) => route.startsWith('POST /things'))
     t.match(route, { refused: 1, failed: 0, durations: { count: 2 } })
     t.equal(route.durations.buckets.length, route.durations.bounds.length + 1)
     t.equal(route.durations.buckets.at(-1), 2)
     t.match(status.problems, [{ type: 'not-found' }, { type: 'duplicate', status: 409, count: 1 }])
-    t.same(status.projections.map(({ direction, name }: Record<string, string>) => `${direction} ${name}`), [
-      'sql_to_mongo users',
-      'mongo_to_sql posts'
-    ])
+    const copies = status.projections.map(({ direction, name }: Record<string, string>) => `${direction} ${name}`)
+    t.ok(copies.includes('sql_to_mongo things') && copies.includes('mongo_to_sql notes'), copies.join())
     t.match(status.pair, { condition: 'up', since: Number, id: /^[0-9a-f]{8}$/, epoch: 1, repairs: 0, comparing: [] })
     t.ok(status.pair.since <= status.at)
     t.match(status.projections[0], { leader: 'every process', without_leader: false })
     t.ok(
       await comesTrue(async () => {
         const { projections } = JSON.parse((await get('/status.json')).body)
-        const [, posts] = projections
-        return posts.leader === 'this process' && posts.led_since <= Date.now() && posts.lag_seconds >= 0
+        const { leader, led_since, lag_seconds } = projections.find(({ name }: { name: string }) => name === 'notes')
+        return leader === 'this process' && led_since <= Date.now() && lag_seconds >= 0
       }, 10_000),
       'who leads, since when, and how far it is'
     )
@@ -305,7 +304,7 @@ if (chromium === undefined) {
   t.comment('NOT RUN: the status page in a browser. Install Chromium, or name one in CHROMIUM.')
 } else {
   t.test('the page in Chromium', async (t) => {
-    const app = await buildToClose(t)
+    const app = await buildToClose(t, { plugins: copiedThings })
     const browser = await Browser.open(chromium, app.adminOrigin ?? '', { dark: true })
     t.teardown(async () => {
       await browser.close()
@@ -315,11 +314,11 @@ if (chromium === undefined) {
     t.ok(await comesTrue(async () => (await text()).includes('Ready')), 'it shows the state')
     t.equal(await browser.evaluate('document.title'), 'Ready · Tandem')
     t.ok(await comesTrue(async () => /PostgreSQL[\s\S]*MongoDB/.test(await text())))
-    t.match(await text(), 'SQL → MongoDB: users')
+    t.match(await text(), 'SQL → MongoDB: things')
 
-    await app.inject({ method: 'POST', url: '/users', payload: { email: 'a@example.com', name: 'A' } })
-    await app.inject({ method: 'POST', url: '/users', payload: { email: 'a@example.com', name: 'A' } })
-    t.ok(await comesTrue(async () => /POST \/users/.test(await text())), 'it shows a route within its next poll')
+    await app.inject({ method: 'POST', url: '/things', payload: { name: 'A' } })
+    await app.inject({ method: 'POST', url: '/things', payload: { name: 'A' } })
+    t.ok(await comesTrue(async () => /POST \/things/.test(await text())), 'it shows a route within its next poll')
     t.ok(await comesTrue(async () => (await text()).includes('Already exists')), 'and the class of an error')
     t.match(await text(), /committed\s+1\s+rolled back\s+1/)
 

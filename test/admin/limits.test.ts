@@ -2,10 +2,11 @@ import { connect } from 'node:net'
 import t from 'tap'
 import type { App } from '../../app.ts'
 import { build, listen, comesTrue } from '../helper.ts'
+import { thingRoutes } from '../fixture/things.ts'
 
 t.test('limits are off unless somebody asks', async (t) => {
-  const app = await build(t)
-  const { headers } = await app.inject('/users')
+  const app = await build(t, { plugins: thingRoutes })
+  const { headers } = await app.inject('/things')
   t.notOk('ratelimit-limit' in headers)
   t.notOk(app.hasDecorator('rateLimit'))
   t.notOk(app.hasDecorator('isOverloaded'))
@@ -13,17 +14,18 @@ t.test('limits are off unless somebody asks', async (t) => {
 
 t.test('a client that asks too often', async (t) => {
   const app = await build(t, {
+    plugins: thingRoutes,
     settings: { RATE_LIMIT_MAX: 3, RATE_LIMIT_WINDOW_MS: 60_000, CORS_ORIGINS: 'https://app.example' }
   })
   const get = async (url: string, remoteAddress = '10.0.0.1') => await app.inject({ url, remoteAddress })
 
   t.test('is told how much is left, then 429 and when to come back', async (t) => {
-    const first = await get('/users')
+    const first = await get('/things')
     t.equal(first.statusCode, 200)
     t.match(first.headers, { 'ratelimit-limit': 3, 'ratelimit-remaining': 2 })
-    await get('/posts')
-    await get('/users')
-    const refused = await get('/users')
+    await get('/notes')
+    await get('/things')
+    const refused = await get('/things')
     t.equal(refused.statusCode, 429)
     t.match(refused.headers['content-type'], 'application/problem+json')
     t.match(refused.json(), { type: '/docs/problems#too-many-requests', status: 429 })
@@ -32,32 +34,32 @@ t.test('a client that asks too often', async (t) => {
   })
 
   t.test('others are not held up by it', async (t) => {
-    t.equal((await get('/users', '10.0.0.2')).statusCode, 200)
+    t.equal((await get('/things', '10.0.0.2')).statusCode, 200)
   })
 
   t.test('paths that do not exist count as well', async (t) => {
     const statuses: number[] = []
-    for (const path of ['/a', '/b', '/c', '/d', '/users']) statuses.push((await get(path, '10.0.0.3')).statusCode)
+    for (const path of ['/a', '/b', '/c', '/d', '/things']) statuses.push((await get(path, '10.0.0.3')).statusCode)
     t.same(statuses, [404, 404, 404, 429, 429])
   })
 
   t.test('every other answer counts as well, whoever gives it', async (t) => {
     const origin = 'https://app.example'
     const asks: Record<string, () => Promise<number>> = {
-      'a URL that is no UTF-8': async () => (await get('/users/%ff', '10.1.0.1')).statusCode,
-      'a path that cannot be decoded': async () => (await get('/users/%', '10.1.0.2')).statusCode,
-      'a parameter that is too long': async () => (await get(`/users/${'1'.repeat(1200)}`, '10.1.0.3')).statusCode,
+      'a URL that is no UTF-8': async () => (await get('/things/%ff', '10.1.0.1')).statusCode,
+      'a path that cannot be decoded': async () => (await get('/things/%', '10.1.0.2')).statusCode,
+      'a parameter that is too long': async () => (await get(`/things/${'1'.repeat(1200)}`, '10.1.0.3')).statusCode,
       'a preflight': async () => {
         const headers = { origin, 'access-control-request-method': 'POST' }
-        return (await app.inject({ method: 'OPTIONS', url: '/users', headers, remoteAddress: '10.1.0.4' })).statusCode
+        return (await app.inject({ method: 'OPTIONS', url: '/things', headers, remoteAddress: '10.1.0.4' })).statusCode
       },
       'a wrong method': async () => {
-        return (await app.inject({ method: 'DELETE', url: '/users', remoteAddress: '10.1.0.5' })).statusCode
+        return (await app.inject({ method: 'DELETE', url: '/things', remoteAddress: '10.1.0.5' })).statusCode
       },
       'a coding that is not taken': async () => {
         const headers = { 'content-encoding': 'gzip' }
-        const payload = { email: 'a@example.com', name: 'A' }
-        return (await app.inject({ method: 'POST', url: '/users', headers, payload, remoteAddress: '10.1.0.6' }))
+        const payload = { name: 'A' }
+        return (await app.inject({ method: 'POST', url: '/things', headers, payload, remoteAddress: '10.1.0.6' }))
           .statusCode
       }
     }
@@ -70,7 +72,7 @@ t.test('a client that asks too often', async (t) => {
 
   t.test('addresses of one IPv6 network are one client', async (t) => {
     const statuses: number[] = []
-    for (const host of [1, 2, 3, 4]) statuses.push((await get('/users', `2001:db8:0:1::${host}`)).statusCode)
+    for (const host of [1, 2, 3, 4]) statuses.push((await get('/things', `2001:db8:0:1::${host}`)).statusCode)
     t.same(statuses, [200, 200, 200, 429])
   })
 
@@ -85,8 +87,8 @@ t.test('a client that asks too often', async (t) => {
     const before = await app.metrics.registry.getSingleMetric('tandem_transactions_total')?.get()
     const refused = await app.inject({
       method: 'POST',
-      url: '/users',
-      payload: { email: 'a@example.com', name: 'A' },
+      url: '/things',
+      payload: { name: 'A' },
       remoteAddress: '10.0.0.1'
     })
     t.equal(refused.statusCode, 429)
@@ -95,7 +97,7 @@ t.test('a client that asks too often', async (t) => {
 })
 
 t.test('what the parser refuses counts', async (t) => {
-  const app = await build(t, { settings: { RATE_LIMIT_MAX: 4, RATE_LIMIT_WINDOW_MS: 60_000 } })
+  const app = await build(t, { plugins: thingRoutes, settings: { RATE_LIMIT_MAX: 4, RATE_LIMIT_WINDOW_MS: 60_000 } })
   const { port } = new URL(await listen(t, app))
   const send = async (text: string) => {
     const socket = connect(Number(port), '127.0.0.1')
@@ -105,14 +107,14 @@ t.test('what the parser refuses counts', async (t) => {
     return answer.slice(0, 12)
   }
   const broken = 'GET / HTTP/1.1\r\nHost: a\r\nBad Header\r\n\r\n'
-  const expecting = 'GET /users HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n'
+  const expecting = 'GET /things HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n'
   t.same([await send(broken), await send(expecting), await send(broken)], [
     'HTTP/1.1 400',
     'HTTP/1.1 417',
     'HTTP/1.1 400'
   ])
-  t.equal((await fetch(`http://127.0.0.1:${port}/users/%ff`)).status, 400)
-  t.equal((await fetch(`http://127.0.0.1:${port}/users`)).status, 429)
+  t.equal((await fetch(`http://127.0.0.1:${port}/things/%ff`)).status, 400)
+  t.equal((await fetch(`http://127.0.0.1:${port}/things`)).status, 429)
   t.same([await send(broken), await send(expecting)], ['HTTP/1.1 429', 'HTTP/1.1 429'])
 })
 
@@ -147,13 +149,13 @@ t.test('clients behind a proxy', async (t) => {
 })
 
 t.test('while the event loop is late', async (t) => {
-  const app = await build(t, { settings: { MAX_EVENT_LOOP_DELAY_MS: 100 } })
+  const app = await build(t, { plugins: thingRoutes, settings: { MAX_EVENT_LOOP_DELAY_MS: 100 } })
   const origin = await listen(t, app)
-  t.ok(await comesTrue(async () => (await fetch(`${origin}/users`)).status === 200), 'requests are answered')
-  let shed = await fetch(`${origin}/users`)
+  t.ok(await comesTrue(async () => (await fetch(`${origin}/things`)).status === 200), 'requests are answered')
+  let shed = await fetch(`${origin}/things`)
   await comesTrue(async () => {
     block(700)
-    shed = await fetch(`${origin}/users`)
+    shed = await fetch(`${origin}/things`)
     return shed.status === 503
   })
   t.equal(shed.status, 503)
@@ -163,7 +165,7 @@ t.test('while the event loop is late', async (t) => {
   t.equal((await fetch(`${origin}/livez`)).status, 200, 'probes are answered')
   t.ok(await comesTrue(async () => (await fetch(`${origin}/readyz`)).status === 200))
   t.ok(
-    await comesTrue(async () => (await fetch(`${origin}/users`)).status === 200),
+    await comesTrue(async () => (await fetch(`${origin}/things`)).status === 200),
     'and requests again, once it keeps up'
   )
 })
@@ -172,6 +174,7 @@ t.test('F42 a route that blocks the event loop for 500 ms, again and again', asy
   const app = await build(t, {
     settings: { MAX_EVENT_LOOP_DELAY_MS: 100 },
     plugins: async (app) => {
+      await thingRoutes(app)
       app.get('/block', () => {
         block(500)
         return 'done'
@@ -184,7 +187,7 @@ t.test('F42 a route that blocks the event loop for 500 ms, again and again', asy
   const ask = async (who: keyof typeof seen, path: string) => {
     while (!isOver) seen[who].push(await answer(`${origin}${path}`))
   }
-  const all = [ask('blocker', '/block'), ask('other', '/users'), ask('probe', '/livez'), ask('probe', '/readyz')]
+  const all = [ask('blocker', '/block'), ask('other', '/things'), ask('probe', '/livez'), ask('probe', '/readyz')]
   const refused = () => seen.other.filter(({ status }) => status === 503)
   const hasBlocked = () => seen.blocker.some(({ status }) => status === 200)
   await comesTrue(() => hasBlocked() && refused().length >= 3, 60_000)
@@ -204,7 +207,7 @@ t.test('F42 a route that blocks the event loop for 500 ms, again and again', asy
     'probes are answered all the time, so that nobody kills the process'
   )
   t.ok(await comesTrue(() => app.isOverloaded?.() === false), 'shedding ends by itself')
-  for (const path of ['/livez', '/readyz', '/users', '/block']) {
+  for (const path of ['/livez', '/readyz', '/things', '/block']) {
     t.ok(await comesTrue(async () => (await answer(`${origin}${path}`)).status === 200), `${path} works again`)
   }
 })

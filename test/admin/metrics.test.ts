@@ -6,6 +6,7 @@ import { register } from 'prom-client'
 import { newFolder } from '../folder.ts'
 import { build, listen, comesTrue } from '../helper.ts'
 import type { App } from '../../app.ts'
+import { copiedThings } from '../fixture/copies.ts'
 import { noteDatabaseError } from 'fastify-transaction'
 
 type Labels = Record<string, string>
@@ -19,6 +20,7 @@ interface Sample {
 const seen: { pid?: number | undefined; isHanging?: boolean } = {}
 
 async function routes (app: App): Promise<void> {
+  await copiedThings(app)
   app.post('/measure/sql/:id', async (request) => {
     await request.transaction.query('select 1')
     return { ok: true }
@@ -66,7 +68,7 @@ t.test('one app', async (t) => {
     await post('/measure/sql/4711?token=hush')
     await post('/measure/sql/4712/')
     await app.inject('/no/such/hush')
-    await app.inject('/users/4711')
+    await app.inject('/things/4711')
     t.equal(
       await http({
         http_request_method: 'POST',
@@ -83,7 +85,7 @@ t.test('one app', async (t) => {
   })
 
   t.test('methods nobody knows share one label', async (t) => {
-    await fetch(`${origin}/users`, { method: 'PURGE' })
+    await fetch(`${origin}/things`, { method: 'PURGE' })
     t.ok(await comesTrue(async () => await http({ http_request_method: '_OTHER' }) === 1))
   })
 
@@ -144,11 +146,11 @@ t.test('one app', async (t) => {
   })
 
   t.test('problems are counted by type, and the last of each is remembered', async (t) => {
-    await app.inject({ method: 'POST', url: '/users', payload: { email: 'hush' } })
+    await app.inject({ method: 'POST', url: '/things', payload: { email: 'hush' } })
     t.equal(await readValue(app, 'tandem_problems_total', { type: 'invalid-request', status: '400' }), 1)
     const [last] = app.metrics.problems()
     t.match(last, { type: 'invalid-request', status: 400, count: 1 })
-    t.match(last?.route, /^POST \/users\/?$/)
+    t.match(last?.route, /^POST \/things\/?$/)
     t.ok(app.metrics.problems().some(({ type }) => type === 'internal'))
     t.notMatch(JSON.stringify(app.metrics.problems()), 'hush')
   })
@@ -182,12 +184,12 @@ t.test('one app', async (t) => {
   })
 
   t.test('both projections are measured', async (t) => {
-    const users = { direction: 'sql_to_mongo', projection: 'users' }
-    await app.inject({ method: 'POST', url: '/users', payload: { email: 'p@example.com', name: 'P' } })
-    t.ok(await comesTrue(async () => await readValue(app, 'tandem_projection_applied_total', users) >= 1))
-    t.equal(await readValue(app, 'tandem_projection_parked', users), 0)
-    t.equal(await readValue(app, 'tandem_projection_failed_total', users), 0)
-    t.equal(await readValue(app, 'tandem_projection_backing_off', users), 0)
+    const things = { direction: 'sql_to_mongo', projection: 'things' }
+    await app.inject({ method: 'POST', url: '/followed', payload: { name: 'P' } })
+    t.ok(await comesTrue(async () => await readValue(app, 'tandem_projection_applied_total', things) >= 1))
+    t.equal(await readValue(app, 'tandem_projection_parked', things), 0)
+    t.equal(await readValue(app, 'tandem_projection_failed_total', things), 0)
+    t.equal(await readValue(app, 'tandem_projection_backing_off', things), 0)
     t.ok(
       await comesTrue(async () =>
         (await samples(app)).some(({ name, labels }) =>
@@ -196,7 +198,7 @@ t.test('one app', async (t) => {
       )
     )
     t.equal(
-      await readValue(app, 'tandem_projection_backing_off', { direction: 'mongo_to_sql', projection: 'posts' }),
+      await readValue(app, 'tandem_projection_backing_off', { direction: 'mongo_to_sql', projection: 'notes' }),
       0
     )
   })

@@ -5,6 +5,8 @@ import t from 'tap'
 import { newFolder } from '../folder.ts'
 import { build, databases, listen } from '../helper.ts'
 import { startServer } from '../process.ts'
+import { createThingsAt } from '../fixture/tables.ts'
+import { thingRoutes } from '../fixture/things.ts'
 import { until } from '../until.ts'
 import { Browser, findChromium } from './browser.ts'
 
@@ -28,6 +30,7 @@ new NodeTracerProvider({ spanProcessors: [new BatchSpanProcessor(exporter, { sch
 `
   )
   const { databaseUrl, mongoUrl, mongoDatabase } = await databases(t)
+  await createThingsAt(databaseUrl)
   const env = {
     NODE_ENV: 'production',
     DATABASE_URL: databaseUrl,
@@ -36,22 +39,22 @@ new NodeTracerProvider({ spanProcessors: [new BatchSpanProcessor(exporter, { sch
   }
   const server = startServer(t, env, ['--import', telemetry])
   const origin = await server.origin
-  const user = {
+  const thing = {
     method: 'POST',
-    body: '{"email":"a@example.com","name":"A"}',
+    body: '{"name":"A"}',
     headers: { 'content-type': 'application/json' }
   }
-  t.equal((await fetch(`${origin}/users`, user)).status, 201)
+  t.equal((await fetch(`${origin}/things`, thing)).status, 201)
   server.child.kill('SIGTERM')
   t.equal(await server.ended, 0, server.errors())
   const names = readFileSync(spans, 'utf8').split('\n')
-  for (const name of ['POST /users', 'transaction sql', 'INSERT users', 'COMMIT']) t.ok(names.includes(name), name)
+  for (const name of ['POST /things', 'transaction sql', 'INSERT things', 'COMMIT']) t.ok(names.includes(name), name)
 })
 
 const promtool = spawnSync('promtool', ['--version']).status === 0 ? false : 'promtool is not installed'
 t.test('promtool has nothing to say of the metrics of the service', { skip: promtool }, async (t) => {
-  const app = await build(t)
-  await app.inject({ method: 'POST', url: '/users', payload: { email: 'a@example.com', name: 'A' } })
+  const app = await build(t, { plugins: thingRoutes })
+  await app.inject({ method: 'POST', url: '/things', payload: { name: 'A' } })
   const { stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], {
     input: await app.metrics.text(),
     encoding: 'utf8'

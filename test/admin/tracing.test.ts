@@ -13,14 +13,16 @@ import FastifyOtel from '@fastify/otel'
 import { importIfInstalled } from '../../plugins/tracing/sdk.ts'
 import { parseSummary } from '../../plugins/tracing/summary.ts'
 import type { App } from '../../app.ts'
+import { createThings } from '../fixture/tables.ts'
 
 const exporter = new InMemorySpanExporter()
 const lines: string[] = []
 
 async function routes (app: App): Promise<void> {
+  await createThings(app)
   app.post('/trace/sql', async (request) => {
-    await request.transaction.query('insert into users (email, name) values ($1, $2)', ['secret@example.com', 'A'])
-    await request.transaction.query("select 'secret' from users where id = $1", [1])
+    await request.transaction.query('insert into things (name) values ($1)', ['secret'])
+    await request.transaction.query("select 'secret' from things where id = $1", [1])
     return { ok: true }
   })
   app.post('/trace/mongo', { config: { transaction: { store: 'mongo' } } }, async (request) => {
@@ -91,15 +93,15 @@ t.test('with an SDK', async (t) => {
       'tandem.transaction.attempt': 1
     })
     const inside = spans.filter((span) => span.parentSpanContext?.spanId === transaction.spanContext().spanId)
-    t.same(inside.map(({ name }) => name), ['BEGIN', 'INSERT users', 'SELECT users', 'COMMIT'])
+    t.same(inside.map(({ name }) => name), ['BEGIN', 'INSERT things', 'SELECT things', 'COMMIT'])
     t.match(inside[1], {
       kind: SpanKind.CLIENT,
       attributes: {
         'db.system.name': 'postgresql',
         'db.namespace': app.config.DATABASE_URL?.split('/').pop(),
         'db.operation.name': 'INSERT',
-        'db.collection.name': 'users',
-        'db.query.summary': 'INSERT users'
+        'db.collection.name': 'things',
+        'db.query.summary': 'INSERT things'
       }
     })
     t.ok(isBefore(inside.at(-1), request), 'the span of the request ends after the COMMIT')
@@ -204,18 +206,18 @@ t.test('packages that are not installed are done without, broken ones are not', 
 
 t.test('statements are named without their values', async (t) => {
   const names: Record<string, string> = {
-    'select * from "users" where id = $1': 'SELECT users',
-    "select 'from secrets' as a from public.posts": 'SELECT public.posts',
-    'insert into orders (a) values (1) returning id': 'INSERT orders',
-    'update only "users" set name = $1': 'UPDATE users',
-    'delete from order_items where 1 = 1': 'DELETE order_items',
+    'select * from "things" where id = $1': 'SELECT things',
+    "select 'from secrets' as a from public.things": 'SELECT public.things',
+    'insert into things (a) values (1) returning id': 'INSERT things',
+    'update only "things" set name = $1': 'UPDATE things',
+    'delete from thing_parts where 1 = 1': 'DELETE thing_parts',
     '/* from here */ -- into there\nselect 1': 'SELECT',
     'with a as (select 1) insert into t select * from a': 'INSERT t',
     'with a as (select * from (select 1) b), c as (delete from d returning *) select * from c': 'DELETE d',
-    'WITH a (x) AS MATERIALIZED (select id from "users") SELECT * FROM a JOIN posts ON true': 'SELECT users',
+    'WITH a (x) AS MATERIALIZED (select id from "things") SELECT * FROM a JOIN parts ON true': 'SELECT things',
     'with recursive tree as (select 1 union all select 2 from tree) select * from tree': 'SELECT',
     'with late as (select id from outbox for update skip locked) update outbox o set n = 1 from late': 'UPDATE outbox',
-    'with a as (select 1) select * from a join public.orders o on true for update': 'SELECT public.orders',
+    'with a as (select 1) select * from a join public.things o on true for update': 'SELECT public.things',
     'merge into t using s on true when matched then do nothing': 'MERGE t',
     'with x as (select f(b, (c)) from y': 'SELECT y',
     'BEGIN; SET LOCAL lock_timeout = 1': 'BEGIN',

@@ -7,6 +7,7 @@ import t, { type Test } from 'tap'
 import { MongoClient } from 'mongodb'
 import pg from 'pg'
 import type { App } from '../../app.ts'
+import { thingRoutes } from '../fixture/things.ts'
 import { build, comesTrue, listen } from '../helper.ts'
 
 interface Sample {
@@ -127,6 +128,7 @@ t.test('F56 a client that hangs up is no fault of the service', async (t) => {
   const app = await build(t, {
     logger: { level: 'debug', stream: { write: (line) => void lines.push(line) } },
     plugins: async (app) => {
+      await thingRoutes(app)
       app.addContentTypeParser('application/octet-stream', (_request, payload, done) => {
         done(null, payload)
       })
@@ -155,7 +157,7 @@ t.test('F56 a client that hangs up is no fault of the service', async (t) => {
   }
   const count = async (type: string) => (await countProblems(app))[type] ?? 0
 
-  await hangUp('/users', 'application/json', '{"name":')
+  await hangUp('/things', 'application/json', '{"name":')
   t.ok(await comesTrue(async () => await count('client-error') === 1), 'in its body, on a route of the database')
   await hangUp('/upload', 'application/octet-stream', 'abc')
   t.ok(await comesTrue(async () => await count('client-error') === 2), 'in a stream')

@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import type { App } from '../../app.ts'
 import { FairQueue } from '../../plugins/common/fair-queue.ts'
 import { mongoDatabase } from '../../plugins/mongo/index.ts'
+import { thingRoutes } from '../fixture/things.ts'
 import { build, listen } from '../helper.ts'
 import { until } from '../until.ts'
 
@@ -26,48 +27,43 @@ function countConnections (app: App): Promise<number> {
   })
 }
 
-const LONG = {
-  title: 't',
-  content: 'x'.repeat(100_000),
-  category: 'long',
-  author_id: 1,
-  created_at: new Date(),
-  updated_at: new Date()
-}
+const LONG = { name: 'long', text: 'x'.repeat(100_000), made_at: new Date() }
 
 t.test('F52 who does not take an answer is cut off, and its memory is free', async (t) => {
-  const app = await build(t, { settings: { SEND_TIMEOUT_MS: 1, ANSWERS_IN_FLIGHT_MB: 1, PROJECTIONS: false } })
-  await mongoDatabase(app).collection('posts').insertMany(
-    Array.from({ length: 10 }, (_, i) => ({ ...LONG, title: `${i}` }))
-  )
+  const app = await build(t, {
+    plugins: thingRoutes,
+    settings: { SEND_TIMEOUT_MS: 1, ANSWERS_IN_FLIGHT_MB: 1, PROJECTIONS: false }
+  })
+  await mongoDatabase(app).collection('notes').insertMany(Array.from({ length: 10 }, () => ({ ...LONG })))
   const origin = await listen(t, app)
-  const get = 'GET /posts HTTP/1.1\r\nhost: x\r\n\r\n'
+  const get = 'GET /notes HTTP/1.1\r\nhost: x\r\n\r\n'
   const silent = open(t, origin).pause()
   silent.write(get.repeat(40))
   await until('the connection is open', async () => await countConnections(app) === 1)
   await until('the connection is cut', async () => await countConnections(app) === 0)
   await until('nothing is in flight', () => app.answersInFlight.count === 0)
   t.equal(app.answersInFlight.size, 0)
-  t.equal((await fetch(`${origin}/posts?limit=1`)).status, 200)
+  t.equal((await fetch(`${origin}/notes?limit=1`)).status, 200)
 })
 
 t.test('while too much waits to be taken, lists are refused and the rest is answered', async (t) => {
-  const app = await build(t, { settings: { SEND_TIMEOUT_MS: 0, ANSWERS_IN_FLIGHT_MB: 1, PROJECTIONS: false } })
-  await mongoDatabase(app).collection('posts').insertMany(
-    Array.from({ length: 10 }, (_, i) => ({ ...LONG, title: `${i}` }))
-  )
+  const app = await build(t, {
+    plugins: thingRoutes,
+    settings: { SEND_TIMEOUT_MS: 0, ANSWERS_IN_FLIGHT_MB: 1, PROJECTIONS: false }
+  })
+  await mongoDatabase(app).collection('notes').insertMany(Array.from({ length: 10 }, () => ({ ...LONG })))
   const origin = await listen(t, app)
   const readers = Array.from({ length: 12 }, () => open(t, origin).pause())
-  for (const reader of readers) reader.write('GET /posts HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(5))
+  for (const reader of readers) reader.write('GET /notes HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(5))
   await until('a megabyte is in flight', () => app.answersInFlight.size > 1_048_576)
-  const refused = await app.inject('/posts/summaries')
+  const refused = await app.inject('/things')
   t.equal(refused.statusCode, 503)
   t.equal(refused.headers['retry-after'], '1')
   t.equal((await app.inject('/livez')).statusCode, 200)
-  t.equal((await app.inject('/posts/ffffffffffffffffffffffff')).statusCode, 404)
+  t.equal((await app.inject('/things/4711')).statusCode, 404)
   for (const reader of readers) reader.destroy()
   await until('nothing is in flight', () => app.answersInFlight.count === 0)
-  t.equal((await app.inject('/posts/summaries')).statusCode, 200)
+  t.equal((await app.inject('/things')).statusCode, 200)
 })
 
 t.test('a fair queue lets groups in by turns', async (t) => {
@@ -108,13 +104,13 @@ async function countLocks (app: App, where = ''): Promise<number> {
 }
 
 t.test('a stranger is answered between the lists that one socket has pipelined', async (t) => {
-  const app = await build(t, { settings: { LIST_CONCURRENCY: 1, PROJECTIONS: false } })
+  const app = await build(t, { plugins: thingRoutes, settings: { LIST_CONCURRENCY: 1, PROJECTIONS: false } })
   const origin = await listen(t, app)
-  const queue = app.concurrency.get('GET /posts/') ?? app.concurrency.get('GET /posts')
+  const queue = app.concurrency.get('GET /notes')
   const greedy = open(t, origin)
-  greedy.write('GET /posts HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(300))
+  greedy.write('GET /notes HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(300))
   await until('lists wait', () => (queue?.waiting ?? 0) > 0)
-  const answer = await fetch(`${origin}/posts`)
+  const answer = await fetch(`${origin}/notes`)
   t.equal(answer.status, 200)
   greedy.destroy()
   await until('nobody waits', () => queue?.waiting === 0 && queue.inside === 0)
@@ -135,8 +131,9 @@ t.test('F58 writers of a row that a handler holds leave connections to strangers
       PROJECTIONS: false
     },
     plugins: async (app) => {
+      await thingRoutes(app)
       app.post('/hold/:id', { config: { transaction: true } }, async (request) => {
-        await request.transaction.query('SELECT 1 FROM users WHERE id = $1 FOR UPDATE', [
+        await request.transaction.query('SELECT 1 FROM things WHERE id = $1 FOR UPDATE', [
           (request.params as { id: string }).id
         ])
         await isHeld
@@ -146,15 +143,15 @@ t.test('F58 writers of a row that a handler holds leave connections to strangers
   })
   const send = async (method: 'POST' | 'PUT' | 'PATCH', url: string, payload = {}) =>
     await app.inject({ method, url, payload })
-  const { id } = (await send('POST', '/users', { name: 'a', email: 'a@x.org' })).json()
+  const { id } = (await send('POST', '/things', { name: 'a' })).json()
   const holder = send('POST', `/hold/${id}`)
   await until('the row is held', async () => await countLocks(app) > 0)
   const writers = Array.from(
     { length: 60 },
-    (_, at) => send(at % 2 === 0 ? 'PATCH' : 'PUT', `/users/${id}`, { name: `n${at}` })
+    (_, at) => send(at % 2 === 0 ? 'PATCH' : 'PUT', `/things/${id}`, { name: `n${at}` })
   )
   await until('two wait in PostgreSQL', async () => await countLocks(app, 'AND NOT granted') > 0)
-  const stranger = await send('POST', '/users', { name: 'b', email: 'b@x.org' })
+  const stranger = await send('POST', '/things', { name: 'b' })
   t.equal(stranger.statusCode, 201, stranger.body)
   t.ok(app.pg.pool.totalCount - app.pg.pool.idleCount <= 4, 'the holder and two writers have a connection')
   release()
@@ -191,11 +188,11 @@ t.test('who leaves before its turn takes none', async (t) => {
 })
 
 t.test('a body that is too large is answered, however long its client goes on sending', async (t) => {
-  const app = await build(t)
+  const app = await build(t, { plugins: thingRoutes })
   const origin = await listen(t, app)
   for (let i = 0; i < 10; i++) {
     const status = await new Promise((resolve, reject) => {
-      const request = httpRequest(`${origin}/users`, {
+      const request = httpRequest(`${origin}/things`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' }
       }, (response) => {
@@ -225,9 +222,9 @@ t.test('F53 closing waits for requests that are handled, not for connections wit
   const origin = await listen(t, app)
   const unused = open(t, origin)
   const halfHead = open(t, origin)
-  halfHead.write('POST /users HTTP/1.1\r\nhost: x\r\n')
+  halfHead.write('POST /wait HTTP/1.1\r\nhost: x\r\n')
   const halfBody = open(t, origin)
-  halfBody.write('POST /users HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{')
+  halfBody.write('POST /wait HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{')
   for (const socket of [unused, halfHead, halfBody]) if (socket.connecting) await once(socket, 'connect')
   const handled = fetch(`${origin}/wait`, { method: 'POST' })
   await until('the request is handled', () => release !== undefined)

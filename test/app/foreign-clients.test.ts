@@ -8,6 +8,7 @@ import pg from 'pg'
 import t, { type Test } from 'tap'
 import type { App } from '../../app.ts'
 import { mongoDatabase } from '../../plugins/mongo/index.ts'
+import { createThings } from '../fixture/tables.ts'
 import { build, databases } from '../helper.ts'
 
 type Calls = Record<string, () => Promise<unknown>>
@@ -132,7 +133,7 @@ t.test('F56 what answers a client of the handler is not said of the database', a
           return await call()
         })
         app.put(`/calls/${name}`, { config: { transaction: { store: 'mongo', retries: 2 } } }, async (request) => {
-          await request.mongo.collection('posts').findOne({})
+          await request.mongo.collection('notes').findOne({})
           return await call()
         })
       }
@@ -161,9 +162,10 @@ t.test('what answers the connections of the service is, wherever it is asked', a
   const twice = () => TWICE.map((one) => ({ ...one }))
   const app = await build(t, {
     plugins: async (app) => {
+      await createThings(app)
       const things = () => mongoDatabase(app).collection('things')
-      const insert = 'insert into users (name, email) values ($1, $2), ($1, $2)'
-      const values = ['Ada', 'ada@example.com']
+      const insert = 'insert into things (name) values ($1), ($1)'
+      const values = ['Ada']
       const calls: Calls = {
         pool: () => app.pg.pool.query(insert, values),
         client: async () => {
@@ -172,7 +174,7 @@ t.test('what answers the connections of the service is, wherever it is asked', a
             client.release()
           })
         },
-        drizzle: () => app.db.execute(sql`insert into users (name, email) values ('a', 'a@b.c'), ('a', 'a@b.c')`),
+        drizzle: () => app.db.execute(sql`insert into things (name) values ('a'), ('a')`),
         transaction: () => app.transaction((transaction) => transaction.query(insert, values)),
         aggregate: () => Promise.any([app.pg.pool.query(insert, values), Promise.reject(new Error('no other way'))]),
         wrapped: () =>

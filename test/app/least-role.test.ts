@@ -7,6 +7,8 @@ import t from 'tap'
 import { migrate } from '../../drizzle/migrate.ts'
 import { mongoDatabase } from '../../plugins/mongo/index.ts'
 import { readRun } from '../databases/run.ts'
+import { COPIED_NOTES, copies } from '../fixture/copies.ts'
+import { DDL } from '../fixture/tables.ts'
 import { build } from '../helper.ts'
 import { until } from '../until.ts'
 
@@ -46,14 +48,16 @@ t.test('the service works as the role that the page makes', async (t) => {
   await execute(admin, behind)
   await migrate(as(owner))
 
-  const app = await build(t, { settings: { DATABASE_URL: as(role) } })
-  const create = (email: string) => app.inject({ method: 'POST', url: '/users', payload: { email, name: 'x' } })
-  t.equal((await create('a@example.com')).statusCode, 201)
+  // Tables of the owner, as a migration makes them.
+  await execute(as(owner), ...DDL.postgres, COPIED_NOTES)
+  const app = await build(t, { settings: { DATABASE_URL: as(role) }, plugins: async (app) => copies(app) })
+  const create = (name: string) => app.inject({ method: 'POST', url: '/followed', payload: { name } })
+  t.equal((await create('a')).statusCode, 201)
   await until('it is ready', async () => (await app.inject('/readyz')).statusCode === 200)
-  await until('the copy follows', async () => (await app.inject('/users/summary')).json<unknown[]>().length === 1)
+  await until('the copy follows', async () => (await app.inject('/copied-things')).json<unknown[]>().length === 1)
 
   await mongoDatabase(app).collection('fence').updateOne({}, { $inc: { counter: 1_000_000 } })
   await until('it is noticed', () => app.projections.fence.repairs > 0)
   await until('and repaired', () => app.projections.fence.condition === 'up')
-  t.equal((await create('b@example.com')).statusCode, 201)
+  t.equal((await create('b')).statusCode, 201)
 })

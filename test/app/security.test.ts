@@ -3,6 +3,7 @@ import { Socket } from 'node:net'
 import helmet from 'helmet'
 import t from 'tap'
 import { SECURITY_HEADERS } from '../../plugins/security.ts'
+import { thingRoutes } from '../fixture/things.ts'
 import { build } from '../helper.ts'
 
 const EVIL = ['https://evil.example', 'null', 'https://app.example.evil.example', 'http://app.example']
@@ -17,8 +18,8 @@ t.test('the security headers are those of helmet', async (t) => {
 })
 
 t.test('every answer carries security headers', async (t) => {
-  const app = await build(t)
-  for (const url of ['/users', '/nowhere', '/livez', '/users/abc']) {
+  const app = await build(t, { plugins: thingRoutes })
+  for (const url of ['/things', '/nowhere', '/livez', '/things/abc']) {
     const { headers } = await app.inject(url)
     t.match(headers, {
       'content-security-policy': "default-src 'none';frame-ancestors 'none'",
@@ -32,13 +33,13 @@ t.test('every answer carries security headers', async (t) => {
 })
 
 t.test('F48 CORS is off until origins are listed', async (t) => {
-  const app = await build(t)
+  const app = await build(t, { plugins: thingRoutes })
   for (const origin of [...EVIL, 'https://app.example']) {
-    const { headers } = await app.inject({ url: '/users', headers: { origin } })
+    const { headers } = await app.inject({ url: '/things', headers: { origin } })
     t.notOk(headers['access-control-allow-origin'], origin)
     const preflight = await app.inject({
       method: 'OPTIONS',
-      url: '/users',
+      url: '/things',
       headers: { origin, 'access-control-request-method': 'POST' }
     })
     t.equal(preflight.statusCode, 405)
@@ -47,11 +48,14 @@ t.test('F48 CORS is off until origins are listed', async (t) => {
 })
 
 t.test('F48 listed origins may use every method, others none', async (t) => {
-  const app = await build(t, { settings: { CORS_ORIGINS: 'https://app.example, https://admin.example' } })
+  const app = await build(t, {
+    plugins: thingRoutes,
+    settings: { CORS_ORIGINS: 'https://app.example, https://admin.example' }
+  })
   const ask = async (origin: string, method: string) =>
     await app.inject({
       method: 'OPTIONS',
-      url: '/users/1',
+      url: '/things/1',
       headers: { origin, 'access-control-request-method': method, 'access-control-request-headers': 'content-type' }
     })
   for (const origin of ['https://app.example', 'https://admin.example']) {
@@ -63,7 +67,7 @@ t.test('F48 listed origins may use every method, others none', async (t) => {
       t.match(headers.vary, /origin/i)
       t.notOk(headers['access-control-allow-credentials'], 'cookies are not for others')
     }
-    const { headers } = await app.inject({ url: '/users', headers: { origin } })
+    const { headers } = await app.inject({ url: '/things', headers: { origin } })
     t.match(headers, {
       'access-control-allow-origin': origin,
       vary: /origin/i,
@@ -71,12 +75,12 @@ t.test('F48 listed origins may use every method, others none', async (t) => {
     })
   }
   for (const origin of EVIL) {
-    for (const reply of [await ask(origin, 'DELETE'), await app.inject({ url: '/users', headers: { origin } })]) {
+    for (const reply of [await ask(origin, 'DELETE'), await app.inject({ url: '/things', headers: { origin } })]) {
       t.notOk(reply.headers['access-control-allow-origin'], origin)
       t.match(reply.headers.vary, /origin/i)
     }
   }
-  const wrong = await app.inject({ method: 'DELETE', url: '/users' })
+  const wrong = await app.inject({ method: 'DELETE', url: '/things' })
   t.equal(wrong.statusCode, 405, 'a wrong method is still told from a wrong path')
   t.equal(wrong.headers.allow, 'GET, HEAD, POST')
 })

@@ -10,6 +10,7 @@ import { isAlive, getMark } from 'dev-databases/processes'
 import pg from 'pg'
 import { migrate } from '../../drizzle/migrate.ts'
 import { TYPESCRIPT_ARGS } from '../../scripts/typescript.ts'
+import { addFixture } from './add-fixture.ts'
 import { forgetRun, writeRun } from './run.ts'
 
 const TEMPLATE = 'tandem_template'
@@ -56,6 +57,7 @@ async function build (): Promise<void> {
     stdio: 'inherit'
   })
   if ((await once(script, 'exit'))[0] !== 0) throw new Error('The service could not be built')
+  addFixture(built)
 }
 
 async function makeTemplate (url: string): Promise<void> {

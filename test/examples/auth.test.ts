@@ -236,7 +236,7 @@ t.test('who is not who he says gets 401 before anything else', async (t) => {
     expired: createToken({ ...claims, exp: 1 }),
     'for ever': createToken(endless),
     'another issuer': createToken({ ...claims, iss: 'https://other.example' }),
-    'another audience': createToken({ ...claims, aud: 'orders' }),
+    'another audience': createToken({ ...claims, aud: 'others' }),
     'no tenant': createToken({ ...claims, tenant: undefined }),
     'a tenant that is none': createToken({ ...claims, tenant: "red'; DROP TABLE notes" }),
     'a tenant that is a list': createToken({ ...claims, tenant: ['red'] }),

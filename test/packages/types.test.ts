@@ -63,11 +63,11 @@ const MONGO = `import type { Collection, MongoClient } from 'mongodb'
 import { projectToMongo, type Apply, type Projected } from 'fastify-outbox'
 
 export function untyped (client: MongoClient): Apply {
-  return projectToMongo({ collection: () => client.db('app').collection('users'), document: () => ({}) })
+  return projectToMongo({ collection: () => client.db('app').collection('people'), document: () => ({}) })
 }
 export function withTypes (client: MongoClient): Apply {
   return projectToMongo<number, { id: number; name: string }>({
-    collection: () => client.db('app').collection('users'),
+    collection: () => client.db('app').collection('people'),
     id: ({ payload }) => payload.id,
     document: ({ payload }) => ({ name: payload.name })
   })

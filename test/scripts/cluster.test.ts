@@ -3,12 +3,14 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import { readRun } from '../databases/run.ts'
+import { createThingsAt } from '../fixture/tables.ts'
 import { databases } from '../helper.ts'
 import { startNode, type ServerProcess } from '../process.ts'
 import { until } from '../until.ts'
 
 async function start (t: Test, args: string[], env: NodeJS.ProcessEnv = {}): Promise<ServerProcess> {
   const { databaseUrl, mongoUrl, mongoDatabase } = await databases(t)
+  await createThingsAt(databaseUrl)
   const settings = {
     NODE_ENV: 'production',
     DATABASE_URL: databaseUrl,
@@ -35,10 +37,10 @@ const isAlive = (pid: number) => {
 }
 
 async function create (origin: string): Promise<number> {
-  const response = await fetch(`${origin}/users`, {
+  const response = await fetch(`${origin}/things`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', connection: 'close' },
-    body: JSON.stringify({ email: `${Math.random()}@example.com`, name: 'x' })
+    body: JSON.stringify({ name: String(Math.random()) })
   }).catch(() => undefined)
   return response?.status ?? 0
 }

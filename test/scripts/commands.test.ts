@@ -54,7 +54,7 @@ async function stores (
 t.test('npm run outbox: lists, replays and discards parked events', async (t) => {
   const { environment, sql } = await stores(t)
   await sql.query(`INSERT INTO outbox (id, topic, key, payload, attempts, parked_at, last_error) VALUES
-    (7, 'users', 'a', '{}', 8, now(), 'Error: refused'), (8, 'users', 'b', '{}', 8, now(), 'Error: refused'), (9, 'users', 'c', '{}', 0, NULL, NULL)`)
+    (7, 'things', 'a', '{}', 8, now(), 'Error: refused'), (8, 'things', 'b', '{}', 8, now(), 'Error: refused'), (9, 'things', 'c', '{}', 0, NULL, NULL)`)
   const service = createServer().listen(0, '127.0.0.1')
   await once(service, 'listening')
   t.teardown(() => service.close())
@@ -64,8 +64,8 @@ t.test('npm run outbox: lists, replays and discards parked events', async (t) =>
     run(environment, 'outbox.js', 'list'),
     run(environment, 'outbox.js', 'replay', 'x')
   ])
-  t.match(stats, { code: 0, out: /^users: 1 waiting, the oldest for \d+ ms; 2 parked\n$/ })
-  t.match(list, { code: 0, out: /^7 users\/a, parked 20.* after 8 tries: Error: refused\n8 users\/b/ })
+  t.match(stats, { code: 0, out: /^things: 1 waiting, the oldest for \d+ ms; 2 parked\n$/ })
+  t.match(list, { code: 0, out: /^7 things\/a, parked 20.* after 8 tries: Error: refused\n8 things\/b/ })
   t.match(wrong, { code: 2, err: /npm run outbox -- replay/ })
   t.match(await run(environment, 'outbox.js', 'replay', '7', '9'), { code: 1, out: 'replayed: 7\nnot parked: 9\n' })
   t.match(await run(environment, 'outbox.js', 'discard', '8'), { code: 0, out: 'discarded: 8\n' })
@@ -82,14 +82,14 @@ t.test('npm run in-doubt: lists what is left, and ends by hand what belongs to a
   const { environment, sql } = await stores(t)
   const gid = `fastify-2p:other:${'0'.repeat(32)}:${'1'.repeat(16)}`
   await sql.query(
-    `BEGIN; INSERT INTO users (email, name) VALUES ('ada@example.com', 'Ada'); PREPARE TRANSACTION '${gid}'`
+    `BEGIN; INSERT INTO outbox (topic, key, payload) VALUES ('things', '1', '{}'); PREPARE TRANSACTION '${gid}'`
   )
   await sql.query('SELECT pg_sleep(2)') // younger ones may be at work
   t.match(await run(environment, 'in-doubt.js'), { code: 0, out: new RegExp(`^${gid} another pair, for \\d+ s\\n$`) })
   t.match(await run(environment, 'in-doubt.js', 'forget', gid), { code: 1, err: /end it by commit or rollback/ })
   t.match(await run(environment, 'in-doubt.js', 'commit'), { code: 2, err: /npm run in-doubt -- commit <gid>/ })
   t.match(await run(environment, 'in-doubt.js', 'commit', gid), { code: 0, out: `${gid}: committed\n` })
-  t.match((await sql.query('SELECT email FROM users')).rows, [{ email: 'ada@example.com' }])
+  t.match((await sql.query('SELECT topic FROM outbox')).rows, [{ topic: 'things' }])
   t.match(await run(environment, 'in-doubt.js'), { code: 0, out: 'Nothing is in doubt.\n' })
 })
 

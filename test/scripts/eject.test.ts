@@ -3,7 +3,8 @@ import path from 'node:path'
 import t from 'tap'
 import { emptyLiteral, pruneImports, removeDeclarations, replaceText } from '../../scripts/eject/code.ts'
 import { editFiles } from '../../scripts/eject/edits.ts'
-import { importsOf, removeExample } from '../../scripts/eject/removed.ts'
+import { importsOf } from '../../scripts/eject/imports.ts'
+import { removeExample } from '../../scripts/eject/removed.ts'
 import { checkName, renameService } from '../../scripts/eject/rename.ts'
 import { openTree } from '../../scripts/eject/tree.ts'
 
@@ -15,10 +16,12 @@ t.test(
   { skip: isCheckout() ? false : 'not a Git checkout' },
   async (t) => {
     const tree = openTree(root)
-    const tests = removeExample(tree)
+    const { files, tests } = removeExample(tree)
     editFiles(tree)
     renameService(tree, 'corner-shop')
-    t.ok(tests.includes('test/routes/users.test.ts'))
+    t.ok(files.includes('test/routes/users.test.ts'))
+    t.ok(Number(tests.get('test/app/errors.test.ts')) > 0)
+    t.match(tree.read('test/app/errors.test.ts'), /t\.test\(/, 'tests beside those of the example stay')
     t.ok(tree.has('test/routes/conflicts.test.ts'), 'tests that need no example stay')
     t.ok(tree.has('examples/client/api.ts') && !tree.has('examples/client/shop.ts'), 'a client of no resource stays')
     t.notOk(tree.has('test/examples/client.test.ts'))

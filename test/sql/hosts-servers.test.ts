@@ -3,10 +3,11 @@ import pg from 'pg'
 import t, { type Test } from 'tap'
 import { HostsClient, NoHostError } from '../../drizzle/hosts/client.ts'
 import { migrate } from '../../drizzle/migrate.ts'
-import { PostgresPair } from '../../scripts/ledger/postgres-pair.ts'
+import { PostgresPair } from '../servers/postgres-pair.ts'
 import { newFolder } from '../folder.ts'
 import { Proxy } from '../proxy.ts'
 import { comesTrue, until } from '../until.ts'
+import { createThings } from '../fixture/tables.ts'
 import { smallApp } from './small-app.ts'
 
 const start = async (t: Test, isSynchronous = false) => {
@@ -130,9 +131,10 @@ t.test('primary and standby', async (t) => {
       DATABASE_STATEMENT_TIMEOUT_MS: 1000
     })
     const { pool } = app.pg
+    await createThings(app)
     const write = async () => {
       await app.transaction((transaction) =>
-        transaction.query("insert into users (email, name) values (gen_random_uuid() || '@example.com', 'x')")
+        transaction.query('insert into things (name) values (gen_random_uuid()::text)')
       )
     }
     await Promise.all([write(), write(), write()])

@@ -1,6 +1,7 @@
 import pg from 'pg'
 import t from 'tap'
 import { buildApp, type App } from '../../app.ts'
+import { copiedThings } from '../fixture/copies.ts'
 import { build, databases, type Databases } from '../helper.ts'
 import { until } from '../until.ts'
 
@@ -21,75 +22,57 @@ t.test('answers and copies do not depend on the settings of role and database', 
   ]
   // What the service must not read or write, whatever role and database say.
   await admin.query(
-    'create schema decoy; create table decoy.users (like public.users); create table decoy.outbox (n integer)'
+    'create schema decoy; create table decoy.things (n integer); create table decoy.outbox (n integer)'
   )
   for (const setting of settings) await admin.query(`alter database ${name} set ${setting}`)
 
   const app = await build(t, {
+    plugins: copiedThings,
     settings: { DATABASE_URL: own.databaseUrl, MONGODB_URL: own.mongoUrl, MONGODB_DATABASE: own.mongoDatabase }
   })
   t.teardown(() => admin.end()) // before the app looks for sessions that were left
   await admin.query('set search_path = public')
   await admin.query(
-    "insert into users (email, name, created_at) values ('may@example.com', 'back\\slash', '2026-05-04T23:30:00Z')"
+    "insert into things (name, made_at) values ('back\\slash', '2026-05-04T23:30:00Z')"
   )
-  const [user] = (await app.inject('/users?email=may@example.com')).json<
-    Array<{ id: number; created_at: string; name: string }>
-  >()
-  t.equal(user?.created_at, '2026-05-04T23:30:00.000Z', 'the fourth of May')
+  const [may] = (await app.inject('/things?name=back%5Cslash')).json<Array<{ made_at: string }>>()
+  t.equal(may?.made_at, '2026-05-04T23:30:00.000Z', 'the fourth of May')
 
   const created = await app.inject({
     method: 'POST',
-    url: '/users',
-    payload: { email: 'set@example.com', name: "O'Neill \\ 'x'" }
+    url: '/things',
+    payload: { name: "O'Neill \\ 'x'" }
   })
   t.equal(created.statusCode, 201)
   t.match(created.json(), { name: "O'Neill \\ 'x'" })
-  const { id, created_at } = created.json<{ id: number; created_at: string }>()
-  t.equal((await app.inject(`/users/${id}`)).json<{ created_at: string }>().created_at, created_at)
-  t.ok(Math.abs(Date.parse(created_at) - Date.now()) < 3_600_000, 'in UTC')
+  const { id, made_at } = created.json<{ id: number; made_at: string }>()
+  t.match((await app.inject(`/things/${id}`)).json(), { made_at, price: '1.00' })
+  t.ok(Math.abs(Date.parse(made_at) - Date.now()) < 3_600_000, 'in UTC')
 
-  const order = await app.inject({
-    method: 'POST',
-    url: '/orders',
-    payload: { user_id: id, items: [{ product: 'p', quantity: 1, unit_price: '1.10' }] }
-  })
-  t.match(order.json(), { total: '1.10' })
-  t.equal(
-    (await app.inject({
-      method: 'POST',
-      url: '/posts',
-      payload: { title: 't', content: 'c', category: 'k', author_id: id }
-    })).statusCode,
-    201
-  )
-  await until(
-    'the post is in the list',
-    async () =>
-      (await app.inject('/users?email=set@example.com')).json<Array<{ posts: unknown[] }>>()[0]?.posts.length === 1
-  )
-  await until(
-    'the user is in MongoDB',
-    async () => (await app.inject('/users/summary')).json<Array<{ id: number }>>().some((summary) => summary.id === id)
-  )
+  const write = async (url: string, name: string) =>
+    (await app.inject({ method: 'POST', url, payload: { name } })).statusCode
+  t.strictSame([await write('/followed', 'followed'), await write('/notes', 'note')], [201, 201])
+  for (const url of ['/copied-things', '/copied-notes']) {
+    await until(`${url} follows`, async () => (await app.inject(url)).json<unknown[]>().length === 1)
+  }
   const outbox = async () => Number((await admin.query<{ n: string }>('select count(*) as n from outbox')).rows[0]?.n)
   await until('the outbox is empty', async () => await outbox() === 0)
-  t.equal((await admin.query('select from decoy.users')).rowCount, 0)
+  t.equal((await admin.query('select from decoy.things')).rowCount, 0)
 })
 
 t.test('tables in another schema are refused at boot, with what to do', async (t) => {
   const own = await databases(t)
   const admin = new pg.Client(own.databaseUrl)
   await admin.connect()
-  await admin.query('create schema app; alter table orders set schema app')
+  await admin.query('create schema app; alter table idempotency_keys set schema app')
   t.teardown(() => admin.end())
   for (const NODE_ENV of ['test', 'production', 'development']) {
     await t.rejects(boot(own, { NODE_ENV }), {
       code: 'SQL_SCHEMA',
-      message: /^DATABASE_URL: the table orders is in the schema app, and the service uses public: move .*$/
+      message: /^DATABASE_URL: the table idempotency_keys is in the schema app, and the service uses public: move .*$/
     })
   }
-  await admin.query('alter table app.orders set schema public')
+  await admin.query('alter table app.idempotency_keys set schema public')
   await (await boot(own)).close()
 })
 
@@ -101,7 +84,7 @@ t.test('behind PgBouncer, where sessions are not ours, a search_path that leads 
   t.teardown(() => admin.end())
   const pooled = { ...own, databaseUrl: `${own.databaseUrl}?pgbouncer=true` }
   for (const path of ["''", 'decoy, public']) {
-    await admin.query('create schema if not exists decoy; create table if not exists decoy.users (id integer)')
+    await admin.query('create schema if not exists decoy; create table if not exists decoy.outbox (id integer)')
     await admin.query(`alter database ${name} set search_path = ${path}`)
     await t.rejects(boot(pooled), {
       code: 'SQL_SCHEMA',

@@ -9,7 +9,7 @@ import { HostsClient } from '../../drizzle/hosts/client.ts'
 import { orderHosts } from '../../drizzle/hosts/order.ts'
 import { describeHost, parseHosts } from '../../drizzle/hosts/parse.ts'
 import { isKnown, judge, keepSession } from '../../drizzle/hosts/timelines.ts'
-import { PostgresPair } from '../../scripts/ledger/postgres-pair.ts'
+import { PostgresPair } from '../servers/postgres-pair.ts'
 import { TYPESCRIPT_ARGS } from '../../scripts/typescript.ts'
 import { newFolder } from '../folder.ts'
 import { comesTrue, until } from '../until.ts'
@@ -65,7 +65,7 @@ t.test('an old primary that was never away, for a role without rights', async (t
   const { pool } = app.pg
   const insert = () =>
     app.transaction((transaction) =>
-      transaction.query('insert into users (email, name) values ($1, $2)', [`${randomUUID()}@example.com`, 'x'])
+      transaction.query('insert into outbox (topic, key, payload) values ($1, $2, $3)', ['things', randomUUID(), '{}'])
     )
   await Promise.all([insert(), insert()])
   const [old, young] = [getPort(pair.servers.primary), getPort(pair.servers.standby)]

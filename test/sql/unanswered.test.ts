@@ -4,14 +4,15 @@ import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { mapError, OutcomeUnknownError } from 'fastify-transaction'
 import { Pool } from '../../plugins/sql/postgres/pool.ts'
-import { PostgresPair } from '../../scripts/ledger/postgres-pair.ts'
+import { PostgresPair } from '../servers/postgres-pair.ts'
 import { newFolder } from '../folder.ts'
 import { databases } from '../helper.ts'
 import { Proxy } from '../proxy.ts'
 import { until } from '../until.ts'
+import { createThings } from '../fixture/tables.ts'
 import { smallApp } from './small-app.ts'
 
-const INSERT = "insert into users (email, name) values (gen_random_uuid() || '@example.com', 'x')"
+const INSERT = 'insert into things (name) values (gen_random_uuid()::text)'
 const SIZE = 4
 const OVERFLOW = 6
 
@@ -32,6 +33,7 @@ async function start (t: Test) {
     DATABASE_POOL_SIZE: SIZE,
     DATABASE_MAX_OVERFLOW: OVERFLOW
   })
+  await createThings(app)
   const { pool } = app.pg
   if (!(pool instanceof Pool)) throw new Error('the pool is another one')
   const admin = new pg.Client(pair.servers.primary)
@@ -39,7 +41,7 @@ async function start (t: Test) {
   t.teardown(() => admin.end())
   const sessions = async () =>
     (await admin.query<{ n: number }>(
-      "select count(*)::int as n from pg_stat_activity where application_name like 'tandem%' or query ~ 'users'"
+      "select count(*)::int as n from pg_stat_activity where application_name like 'tandem%' or query ~ 'things'"
     )).rows[0]?.n ?? 0
   return { app, pool, admin, sessions, pair }
 }
@@ -58,14 +60,14 @@ t.test('COMMITs that are not answered hold their places; writes are refused earl
   for (let round = 0; round < 3; round++) {
     const refused = await Promise.all(Array.from({ length: 20 }, () => write(app)))
     t.ok(refused.every((error) => mapError(error)?.status === 503), '503, and nothing was begun')
-    await t.resolves(pool.query('select count(*) from users'), 'a read')
+    await t.resolves(pool.query('select count(*) from things'), 'a read')
   }
   t.ok(await sessions() <= held + 2, 'no session was added but for the reads')
 
   release()
   await until('each of them was answered', () => pool.unansweredCommits === 0)
   await until('writes are taken', async () => await write(app) === undefined)
-  const { rows: [row] } = await admin.query<{ n: number }>('select count(*)::int as n from users')
+  const { rows: [row] } = await admin.query<{ n: number }>('select count(*)::int as n from things')
   t.ok((row?.n ?? 0) >= SIZE + OVERFLOW + 2, 'what was answered with outcome-unknown is there: nothing was cancelled')
   await until(
     'the pool is as large as it was',
@@ -78,6 +80,7 @@ t.test('answers that the network swallowed hold no place for long', async (t) =>
   const proxy = await Proxy.start(databaseUrl)
   t.teardown(() => proxy.close())
   const { app } = await smallApp(t, { DATABASE_URL: proxy.through(databaseUrl), DATABASE_POOL_SIZE: SIZE })
+  await createThings(app)
   const { pool } = app.pg
   if (!(pool instanceof Pool)) throw new Error('the pool is another one')
   let inserted = 0

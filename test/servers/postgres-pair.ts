@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { startEmbedded, stopEmbedded } from 'dev-databases'
 import pg from 'pg'
 import { migrate } from '../../drizzle/migrate.ts'
-import { Proxy } from '../../test/proxy.ts'
+import { Proxy } from '../proxy.ts'
 import { copyCluster } from './copy-cluster.ts'
 
 interface Server {

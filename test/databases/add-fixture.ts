@@ -1,0 +1,27 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import ts from 'typescript'
+
+const fixture = path.join(import.meta.dirname, '..', 'fixture')
+const FILES = { 'route.ts': 'index.js', 'things.ts': 'things.js', 'tables.ts': 'tables.js' }
+
+/**
+ * Gives a compiled service the routes of the tests' own resource, for tests that start it as a process.
+ * @param built its folder
+ */
+export function addFixture (built: string): void {
+  // As deep as test/fixture/, so that imports lead to the same files.
+  const folder = path.join(built, 'routes', 'things')
+  mkdirSync(folder, { recursive: true })
+  for (const [from, to] of Object.entries(FILES)) {
+    const { outputText } = ts.transpileModule(readFileSync(path.join(fixture, from), 'utf8'), {
+      compilerOptions: {
+        module: ts.ModuleKind.ESNext,
+        target: ts.ScriptTarget.ES2022,
+        rewriteRelativeImportExtensions: true,
+        verbatimModuleSyntax: true
+      }
+    })
+    writeFileSync(path.join(folder, to), outputText)
+  }
+}
