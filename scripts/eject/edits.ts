@@ -49,6 +49,7 @@ const EDITS: Record<string, (text: string) => string> = {
     `${text}rules:\n  # Until there is a resource, no answer is a problem.\n  no-unused-components: off\n`,
   'scripts/check.ts': (text) => replaceText(text, ' --treat-config-hints-as-errors', ''),
   'package-lock.json': editLock,
+  'docs/observability.md': (text) => replaceText(text, /^\| `\w+_projection_removed_posts_total`.*\n/m, ''),
   'deploy/README.md': (text) => replaceText(text, 'http://127.0.0.1:8080/users', 'http://127.0.0.1:8080/readyz'),
   'docs/commands.md': (text) => text.replace(/^\| `npm run (bench|ledger|ha|eject|docs).*\n/gm, ''),
   'docs/README.md': (text) => text.replace(/^\| \[(faults|performance|start-your-own|try-it|tour)\.md\].*\n/gm, '')

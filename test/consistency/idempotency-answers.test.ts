@@ -1,5 +1,6 @@
 // What of a first answer a repeat gets: bytes as they were, 202 or what became of it; and routes that only read.
 import t from 'tap'
+import { createThings } from '../fixture/tables.ts'
 import { build, comesTrue } from '../helper.ts'
 import { newKey, onEachStore, createSender, storeOne } from './idempotency-app.ts'
 
@@ -58,6 +59,7 @@ for (const [name, settings] of Object.entries({ PostgreSQL: {}, SQLite: { DATABA
     const app = await build(t, {
       settings,
       plugins: async (app) => {
+        await createThings(app)
         app.outbox.on('profiles', async () => {
           isAsked = true
           await waiting
@@ -141,6 +143,7 @@ t.test('a swallowed conflict is run again, with a key as without', async (t) => 
   const app = await build(t, {
     settings: { PROJECTIONS: false },
     plugins: async (app) => {
+      await createThings(app)
       app.post('/swallows', async (request, reply) => {
         await storeOne(request)
         if (request.transaction.attempt === 1) {

@@ -1,9 +1,10 @@
 import type { FastifyContextConfig, FastifyReply, FastifyRequest } from 'fastify'
 import type { Test } from 'tap'
 import type { App, BuildOptions } from '../../app.ts'
-import { getDialect } from '../../drizzle/index.ts'
 import { migrate } from '../../drizzle/migrate.ts'
 import { mongoDatabase } from '../../plugins/mongo/index.ts'
+import { createThings } from '../fixture/tables.ts'
+import { countNotes, countThings } from '../fixture/things.ts'
 import { newFolder } from '../folder.ts'
 import { build } from '../helper.ts'
 import { storeOne } from './store-one.ts'
@@ -19,8 +20,7 @@ export function newKey (): string {
 
 /** How many things of `storeOne` are committed. */
 export async function countStored (app: App, store: 'sql' | 'mongo'): Promise<number> {
-  if (store === 'mongo') return await mongoDatabase(app).collection('things').countDocuments()
-  return (await app.db.select().from(getDialect(app.db).tables.users)).length
+  return await (store === 'mongo' ? countNotes(app) : countThings(app))
 }
 
 /** An answer, as far as repeats are about it. */
@@ -75,6 +75,7 @@ function getRoutes (
   config: Record<string, FastifyContextConfig>
 ): NonNullable<BuildOptions['plugins']> {
   return async (app) => {
+    await createThings(app)
     for (const [url, handler] of Object.entries(handlers)) {
       app.post(url, { config: { transaction: { store }, ...config[url] } }, handler)
     }
@@ -106,9 +107,9 @@ export function createSender (app: App): Keyed['send'] {
 export async function failOne (request: FastifyRequest): Promise<void> {
   await storeOne(request)
   if (request.transaction.store === 'sql') {
-    return void await request.transaction.query('INSERT INTO users (id) VALUES (NULL)')
+    return void await request.transaction.query('INSERT INTO things (name) VALUES (NULL)')
   }
-  await request.mongo.collection('things').updateOne({}, { $nonsense: 1 })
+  await request.mongo.collection('notes').updateOne({}, { $nonsense: 1 })
 }
 
 /** The store takes keys and refuses answers. */

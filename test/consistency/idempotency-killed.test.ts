@@ -5,6 +5,7 @@ import path from 'node:path'
 import t, { type Test } from 'tap'
 import { migrate } from '../../drizzle/migrate.ts'
 import { readRun } from '../databases/run.ts'
+import { createThingsAt } from '../fixture/tables.ts'
 import { newFolder } from '../folder.ts'
 import { build, databases } from '../helper.ts'
 import { countStored, newKey, createSender, storeOne } from './idempotency-app.ts'
@@ -40,6 +41,7 @@ for (const [name, store] of [['PostgreSQL', 'sql'], ['SQLite', 'sql'], ['MongoDB
     const { databaseUrl, mongoUrl, mongoDatabase } = await databases(t)
     const file = `file:${newFolder(t)}/tandem.db`
     if (name === 'SQLite') await migrate(file)
+    await createThingsAt(name === 'SQLite' ? file : databaseUrl)
     const settings = {
       DATABASE_URL: name === 'SQLite' ? file : databaseUrl,
       MONGODB_URL: mongoUrl,

@@ -2,6 +2,7 @@ import type { FastifyInstance, preHandlerAsyncHookHandler } from 'fastify'
 import t from 'tap'
 import type { App } from '../../app.ts'
 import { outsideTransaction } from 'fastify-transaction'
+import { createThings } from '../fixture/tables.ts'
 import { build } from '../helper.ts'
 
 /** Takes the only stored answer away; what is returned stores it again, as the request would whose answer it is. */
@@ -42,8 +43,9 @@ t.test('an answer that is stored while its key is being locked is given to the r
         }
         Object.assign(transaction, { query: spied })
       }
+      await createThings(app)
       app.post('/notes', { preHandler: storeBehindTheLock }, async (request, reply) => {
-        await request.transaction.query("INSERT INTO users (name, email) VALUES ('Ada', 'ada@example.com')", [])
+        await request.transaction.query("INSERT INTO things (name) VALUES ('Ada')", [])
         reply.code(201)
         return { stored: true }
       })
@@ -62,8 +64,9 @@ t.test('an answer that is stored between two attempts of a handler is given to t
   const rival: { store?: () => Promise<unknown> } = {}
   const app = await build(t, {
     plugins: async (app) => {
+      await createThings(app)
       app.post('/notes', { config: { transaction: { retries: 1 } } }, async (request, reply) => {
-        await request.transaction.query("INSERT INTO users (name, email) VALUES ('Ada', 'ada@example.com')", [])
+        await request.transaction.query("INSERT INTO things (name) VALUES ('Ada')", [])
         if (rival.store !== undefined) {
           beforeNextCheckout(app, rival.store)
           throw Object.assign(new Error('conflict'), { code: '40001', severity: 'ERROR' })
@@ -77,7 +80,7 @@ t.test('an answer that is stored between two attempts of a handler is given to t
     await app.inject({ method: 'POST', url: '/notes', payload: {}, headers: { 'idempotency-key': 'raced' } })
   const first = await send()
   rival.store = await takeAnswer(app)
-  await app.pg.query('DELETE FROM users')
+  await app.pg.query('DELETE FROM things')
   t.match(await send(), { statusCode: 201, body: first.body, headers: { 'idempotency-replayed': 'true' } })
-  t.equal((await app.pg.query('SELECT 1 FROM users')).rowCount, 0, 'nothing was done again')
+  t.equal((await app.pg.query('SELECT 1 FROM things')).rowCount, 0, 'nothing was done again')
 })

@@ -2,6 +2,8 @@ import type { FastifyRequest } from 'fastify'
 import t from 'tap'
 import type { IdempotencyOptions } from '../../plugins/idempotency/index.ts'
 import { mongoDatabase } from '../../plugins/mongo/index.ts'
+import { createThings } from '../fixture/tables.ts'
+import { thingRoutes } from '../fixture/things.ts'
 import { build } from '../helper.ts'
 import { createSender, newKey, onEachStore, storeOne } from './idempotency-app.ts'
 
@@ -73,6 +75,7 @@ t.test('the scope of the app holds for each route without one of its own', async
   const app = await build(t, {
     settings: { PROJECTIONS: false },
     plugins: async (app) => {
+      await thingRoutes(app)
       app.setIdempotencyScope(byCaller)
       app.post('/common', greet)
       app.post('/own', { config: { idempotency: { scope: () => 'everybody', required: true } } }, greet)
@@ -86,12 +89,12 @@ t.test('the scope of the app holds for each route without one of its own', async
   t.match(await send('/own', key, { 'x-caller': 'red' }), { isReplay: false })
   t.match(await send('/own', key, { 'x-caller': 'blue' }), { isReplay: true, body: { secret: 'for red' } })
   t.equal((await app.inject({ method: 'POST', url: '/own', payload: {} })).statusCode, 400)
-  const user = { name: 'Ada', email: 'ada.scope@example.com' }
+  const payload = { name: 'Ada' }
   const post = async (caller: string) =>
     await app.inject({
       method: 'POST',
-      url: '/users',
-      payload: user,
+      url: '/things',
+      payload,
       headers: { 'idempotency-key': key, 'x-caller': caller }
     })
   t.equal((await post('red')).statusCode, 201)
@@ -104,6 +107,7 @@ t.test('settings that say what a transaction may read are what a repeat must mat
   const app = await build(t, {
     settings: { PROJECTIONS: false },
     plugins: async (app) => {
+      await createThings(app)
       const settings = (request: FastifyRequest) => ({ 'app.tenant': byCaller(request) })
       app.post('/tenant', { config: { transaction: { settings } } }, greet)
     }

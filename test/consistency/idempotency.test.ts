@@ -5,6 +5,8 @@ import t, { type Test } from 'tap'
 import type { App, BuildOptions } from '../../app.ts'
 import { deleteExpiredKeys } from '../../plugins/idempotency/sql-store.ts'
 import { mongoDatabase } from '../../plugins/mongo/index.ts'
+import { copiedThings } from '../fixture/copies.ts'
+import { countThings } from '../fixture/things.ts'
 import { newFolder } from '../folder.ts'
 import { build } from '../helper.ts'
 
@@ -15,7 +17,7 @@ interface Row {
 
 let serial = 0
 const newKey = () => `key-${++serial}-${Math.random().toString(36).slice(2)}`
-const newUser = () => ({ name: 'Ada', email: `ada.${++serial}@example.com` })
+const newThing = () => ({ name: `Ada ${++serial}` })
 
 async function post<Body = Row> (app: App, url: string, payload: object, key?: string, headers: Headers = {}) {
   const reply = await app.inject({
@@ -57,7 +59,7 @@ async function holdsOn (
         location: first.headers.location,
         'content-type': first.headers['content-type'],
         'idempotency-replayed': 'true',
-        ...(url !== '/orders' && { 'consistency-token': String })
+        ...(url !== '/things' && { 'consistency-token': String })
       })
     }
     t.equal(await count(), before + 1)
@@ -99,45 +101,38 @@ async function holdsOn (
   })
 }
 
-const countUsers = async (app: App) => Number((await app.pg.query('SELECT count(*) FROM users')).rows[0].count)
 const readKeys = async (app: App) => (await app.pg.query('SELECT * FROM idempotency_keys')).rows
 
 t.test('PostgreSQL', async (t) => {
-  const app = await build(t)
-  await holdsOn(t, app, '/users', newUser, () => countUsers(app))
-  const author = (await post(app, '/users', newUser())).body.id
-  const order = () => ({ user_id: author, items: [{ product: `Tea ${++serial}`, quantity: 1, unit_price: '1.00' }] })
-  await holdsOn(
-    t,
-    app,
-    '/orders',
-    order,
-    async () => Number((await app.pg.query('SELECT count(*) FROM orders')).rows[0].count)
-  )
+  const app = await build(t, { plugins: copiedThings })
+  for (const url of ['/followed', '/things']) await holdsOn(t, app, url, newThing, () => countThings(app))
 
   t.test('one key on two routes is two keys', async (t) => {
     const key = newKey()
-    const user = await post(app, '/users', newUser(), key)
-    t.equal((await post(app, '/orders', order(), key)).status, 201)
-    t.equal(user.status, 201)
+    const thing = await post(app, '/things', newThing(), key)
+    t.equal((await post(app, '/followed', newThing(), key)).status, 201)
+    t.equal(thing.status, 201)
   })
 
   t.test('an answer that rolls back is not kept: the key can be used again', async (t) => {
-    const [key, taken] = [newKey(), newUser()]
-    await post(app, '/users', taken)
+    const [key, taken] = [newKey(), newThing()]
+    await post(app, '/things', taken)
     for (let n = 0; n < 2; n++) {
-      t.match(await post(app, '/users', taken, key), { status: 409, body: { type: '/docs/problems#duplicate' } })
+      t.match(await post(app, '/things', taken, key), { status: 409, body: { type: '/docs/problems#duplicate' } })
     }
-    await app.pg.query('DELETE FROM users WHERE email = $1', [taken.email])
-    t.match(await post(app, '/users', taken, key), { status: 201, headers: { 'idempotency-replayed': undefined } })
-    t.match(await post(app, '/users', taken, key), { status: 201, headers: { 'idempotency-replayed': 'true' } })
+    await app.pg.query('DELETE FROM things WHERE name = $1', [taken.name])
+    t.match(await post(app, '/things', taken, key), { status: 201, headers: { 'idempotency-replayed': undefined } })
+    t.match(await post(app, '/things', taken, key), { status: 201, headers: { 'idempotency-replayed': 'true' } })
   })
 
   t.test('after its time a key is new; the sweep removes it', async (t) => {
-    const [key, body] = [newKey(), newUser()]
-    const first = await post(app, '/users', body, key)
+    const [key, body] = [newKey(), newThing()]
+    const first = await post(app, '/things', body, key)
     await app.pg.query("UPDATE idempotency_keys SET expires_at = now() - interval '1 second' WHERE key = $1", [key])
-    t.match(await post(app, '/users', newUser(), key), { status: 201, headers: { 'idempotency-replayed': undefined } })
+    t.match(await post(app, '/things', newThing(), key), {
+      status: 201,
+      headers: { 'idempotency-replayed': undefined }
+    })
     t.ok((await readKeys(app)).find((row) => row.key === key).expires_at > Date.now() + 23 * 3600_000, 'for 24 hours')
     await app.pg.query("UPDATE idempotency_keys SET expires_at = now() - interval '1 second' WHERE key = $1", [key])
     const { length } = await readKeys(app)
@@ -147,22 +142,22 @@ t.test('PostgreSQL', async (t) => {
   })
 
   t.test('keys that are none', async (t) => {
-    const before = await countUsers(app)
+    const before = await countThings(app)
     for (const key of ['', '"', 'a b', '""', 'ä', 'x'.repeat(256), `"${'x'.repeat(256)}"`, '"a"b"']) {
-      t.match(await post(app, '/users', newUser(), key), {
+      t.match(await post(app, '/things', newThing(), key), {
         status: 400,
         body: { type: '/docs/problems#invalid-request', errors: [{ pointer: '/idempotency-key', in: 'header' }] }
       }, JSON.stringify(key))
     }
-    t.equal(await countUsers(app), before)
-    t.equal((await post(app, '/users', newUser(), `"${'y'.repeat(255)}"`)).status, 201)
+    t.equal(await countThings(app), before)
+    t.equal((await post(app, '/things', newThing(), `"${'y'.repeat(255)}"`)).status, 201)
   })
 
   t.test('the header is in the OpenAPI document', async (t) => {
     const { paths } = app.swagger() as unknown as {
       paths: Record<string, Record<string, { parameters?: Array<{ name: string; in: string; required?: boolean }> }>>
     }
-    for (const path of ['/users', '/posts', '/orders']) {
+    for (const path of ['/things', '/notes']) {
       t.ok(
         paths[path]?.post?.parameters?.some(({ name, in: place, required }) =>
           name === 'idempotency-key' && place === 'header' && required !== true
@@ -170,13 +165,14 @@ t.test('PostgreSQL', async (t) => {
         path
       )
     }
-    t.notOk(paths['/users/{id}']?.delete?.parameters?.some(({ name }) => name === 'idempotency-key'))
+    t.notOk(paths['/things/{id}']?.delete?.parameters?.some(({ name }) => name === 'idempotency-key'))
   })
 })
 
 t.test('MongoDB', async (t) => {
   const app = await build(t, {
     plugins: async (app) => {
+      await copiedThings(app)
       app.post('/twice', {
         config: { transaction: { store: 'mongo', retries: 2 } },
         schema: { response: { 201: Type.Object({ run: Type.Integer() }) } }
@@ -202,30 +198,29 @@ t.test('MongoDB', async (t) => {
       })
     }
   })
-  const author = (await post(app, '/users', newUser())).body.id
-  const posts = mongoDatabase(app).collection('posts')
+  const notes = mongoDatabase(app).collection('notes')
+  await notes.createIndex({ name: 1 }, { unique: true })
   const keys = mongoDatabase(app).collection<{ _id: string; expires_at: Date }>('idempotency_keys')
-  const newPost = () => ({ title: `Post ${++serial}`, content: 'c', category: 'news', author_id: author })
-  await holdsOn(t, app, '/posts', newPost, () => posts.countDocuments())
+  await holdsOn(t, app, '/notes', newThing, () => notes.countDocuments())
 
   t.test('an answer that rolls back is not kept', async (t) => {
-    const [key, body] = [newKey(), { ...newPost(), slug: `slug-${++serial}` }]
-    await post(app, '/posts', body)
-    for (let n = 0; n < 2; n++) t.match(await post(app, '/posts', body, key), { status: 409 })
-    await posts.deleteOne({ slug: body.slug })
-    t.match(await post(app, '/posts', body, key), { status: 201, headers: { 'idempotency-replayed': undefined } })
+    const [key, body] = [newKey(), newThing()]
+    await post(app, '/notes', body)
+    for (let n = 0; n < 2; n++) t.match(await post(app, '/notes', body, key), { status: 409 })
+    await notes.deleteOne({ name: body.name })
+    t.match(await post(app, '/notes', body, key), { status: 201, headers: { 'idempotency-replayed': undefined } })
   })
 
   t.test('after its time a key is new, also when MongoDB has not removed it yet', async (t) => {
-    const [key, body] = [newKey(), newPost()]
-    await post(app, '/posts', body, key)
-    t.match(await keys.updateOne({ _id: `POST /posts ${key}` }, { $set: { expires_at: new Date(Date.now() + 60) } }), {
+    const [key, body] = [newKey(), newThing()]
+    await post(app, '/notes', body, key)
+    t.match(await keys.updateOne({ _id: `POST /notes ${key}` }, { $set: { expires_at: new Date(Date.now() + 60) } }), {
       modifiedCount: 1
     })
     await sleep(80)
-    t.match(await post(app, '/posts', newPost(), key), { status: 201, headers: { 'idempotency-replayed': undefined } })
+    t.match(await post(app, '/notes', newThing(), key), { status: 201, headers: { 'idempotency-replayed': undefined } })
     t.ok(
-      (await keys.findOne({ _id: `POST /posts ${key}` }))?.expires_at.getTime() as number > Date.now() + 23 * 3600_000
+      (await keys.findOne({ _id: `POST /notes ${key}` }))?.expires_at.getTime() as number > Date.now() + 23 * 3600_000
     )
   })
 
@@ -243,19 +238,16 @@ t.test('SQLite', async (t) => {
   const { migrate } = await import('../../drizzle/migrate.ts')
   const url = `file:${newFolder(t)}/tandem.db`
   await migrate(url)
-  const app = await build(t, { settings: { DATABASE_URL: url } })
-  await holdsOn(
-    t,
-    app,
-    '/users',
-    newUser,
-    async () => Number((await app.sqlite?.query<{ n: number }>('SELECT count(*) AS n FROM users'))?.rows[0]?.n)
-  )
+  const app = await build(t, { plugins: copiedThings, settings: { DATABASE_URL: url } })
+  await holdsOn(t, app, '/followed', newThing, () => countThings(app))
   t.test('expiry', async (t) => {
     const key = newKey()
-    await post(app, '/users', newUser(), key)
+    await post(app, '/things', newThing(), key)
     await app.sqlite?.query("UPDATE idempotency_keys SET expires_at = '2000-01-01T00:00:00.000Z' WHERE key = $1", [key])
-    t.match(await post(app, '/users', newUser(), key), { status: 201, headers: { 'idempotency-replayed': undefined } })
+    t.match(await post(app, '/things', newThing(), key), {
+      status: 201,
+      headers: { 'idempotency-replayed': undefined }
+    })
     await app.sqlite?.query("UPDATE idempotency_keys SET expires_at = '2000-01-01T00:00:00.000Z' WHERE key = $1", [key])
     t.equal(await deleteExpiredKeys(app), 1)
   })

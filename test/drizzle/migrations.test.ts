@@ -175,16 +175,17 @@ t.test('a journal is in the order of time', async (t) => {
     message: /0001_second stands after 0000_first but is not newer/
   })
   t.ok(tags.postgres.length > 0)
-  const names = (all: string[]) => all.map((tag) => tag.slice('0000_'.length))
-  const alone = names(tags.postgres).filter((name) => !names(tags.sqlite).includes(name))
-  t.strictSame(
-    alone,
-    ['two_phase', 'version_grows'],
-    'each change is in both dialects, but for what only PostgreSQL has'
-  )
   const migration: Migration = { tag: '0000_a', when: 1, hash: 'h', replaces: [], isOnline: false, statements: [] }
   t.strictSame(findPending([migration], []), [migration])
   t.strictSame(findPending([migration], [{ when: 1, hash: 'h' }]), [])
+})
+
+t.test('each change is in both dialects, but for what only PostgreSQL has', async (t) => {
+  const names = (all: string[]) => all.map((tag) => tag.slice('0000_'.length))
+  const alone = names(tags.postgres).filter((name) => !names(tags.sqlite).includes(name))
+  // A service that was ejected has the tables as they are, and no history.
+  const ofPostgres = ['two_phase', 'version_grows']
+  t.strictSame(alone, names(tags.postgres).includes('user_events') ? ofPostgres : [])
 })
 
 t.test('the migrations make what the tables say', async (t) => {
@@ -198,7 +199,7 @@ t.test('the migrations make what the tables say', async (t) => {
   const copy = newFolder(t)
   cpSync(real, copy, { recursive: true })
   const snapshot = path.join(copy, 'sqlite', 'meta', `${tags.sqlite.at(-1)?.slice(0, 4)}_snapshot.json`)
-  writeFileSync(snapshot, readFileSync(snapshot, 'utf8').replace('"users_email_key": {', '"users_other_key": {'))
+  writeFileSync(snapshot, readFileSync(snapshot, 'utf8').replace('"outbox_waiting": {', '"outbox_other": {'))
   t.not((await findDrift({ folder: copy })).sqlite.length, 0)
 })
 
