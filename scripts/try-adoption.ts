@@ -1,5 +1,5 @@
 // `npm run try:adoption`: what somebody does who starts from this service, in a copy: takes the example out, makes a
-// resource of each kind, checks, tests, builds and boots.
+// resource of each kind, checks, tests, builds and boots. Fails also where what is left has no test any more.
 import { execFileSync, spawnSync } from 'node:child_process'
 import {
   chmodSync,
@@ -8,12 +8,14 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   readlinkSync,
   rmSync,
   symlinkSync
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { findUntested } from './eject/untested.ts'
 
 const root = path.join(import.meta.dirname, '..')
 const copy = mkdtempSync(path.join(tmpdir(), 'tandem-adoption-'))
@@ -21,8 +23,10 @@ const copy = mkdtempSync(path.join(tmpdir(), 'tandem-adoption-'))
 const SQL = ['movies', 'name:text:unique', 'price:decimal(12,3)', 'count:integer(1,100)', 'is_sold:boolean']
 const MONGO = ['gift-cards', 'url:text(40):unique', 'class:integer(1,5)', 'worth:decimal(5,1)', '--store', 'mongo']
 // What can tell whether the example is missed, and then what can tell whether the resources fit.
-const EMPTY = ['app', 'sql', 'consistency', 'scripts']
+const EMPTY = ['app', 'sql', 'consistency', 'routes', 'scripts', 'server']
 const FILLED = ['app', 'routes']
+const COVERAGE = ['--no-disable-coverage', '--coverage-report=json', '--allow-incomplete-coverage']
+const reports: string[] = []
 
 try {
   // Some tests run a part of themselves as an ordinary user.
@@ -40,6 +44,7 @@ try {
   npm('run', 'client', '--', 'dist/client')
   npm('run', 'check')
   test(FILLED)
+  checkTested()
   npm('run', 'build')
   run(path.join('node_modules', '.bin', 'tsx'), ['--conditions=tandem-source', 'scripts/try-build.ts'])
   console.log('The example went, a resource of each kind came, and all checks and tests pass.')
@@ -56,7 +61,15 @@ function commit (): void {
 }
 
 function test (names: string[]): void {
-  npm('test', '--', ...names.map((name) => `test/${name}.test.ts`))
+  npm('test', '--', ...COVERAGE, ...names.map((name) => `test/${name}.test.ts`))
+  reports.push(readFileSync(path.join(copy, '.tap', 'report', 'coverage-final.json'), 'utf8'))
+}
+
+// A test of what stays must not need the example, or it would go with it.
+function checkTested (): void {
+  const untested = findUntested(copy, reports)
+  if (untested.length === 0) return
+  throw new Error(`No test that is left after npm run eject calls a function of ${untested.join(', ')}`)
 }
 
 function npm (...args: string[]): void {

@@ -197,10 +197,8 @@ t.test('one app', async (t) => {
         )
       )
     )
-    t.equal(
-      await readValue(app, 'tandem_projection_backing_off', { direction: 'mongo_to_sql', projection: 'notes' }),
-      0
-    )
+    const notes = { direction: 'mongo_to_sql', projection: 'notes' }
+    t.ok(await comesTrue(async () => await readValue(app, 'tandem_projection_backing_off', notes) === 0))
   })
 
   t.test('dependencies are what readiness says', async (t) => {
@@ -377,7 +375,7 @@ function metricsIn (expression: string): Array<{ name: string; labels: string[] 
   ).filter((label) => label !== 'le')
   return [
     ...expression.replaceAll(/\b(?:by|on) \([^)]*\)/g, '').matchAll(
-      /\b((?:tandem|http|db|process|nodejs)_\w+|up)\b(?:\{([^}]*)\})?/g
+      /\b((?:tandem_|http_|db_|process_|nodejs_)\w+|up)\b(?:\{([^}]*)\})?/g
     )
   ].map(([, name = '', selectors = '']) => ({
     name,

@@ -325,6 +325,20 @@ t.test('what PostgreSQL refuses', async (t) => {
   t.match(lines, '"constraint":"things_name_key"', 'and the constraint')
 })
 
+t.test('a key that the database has made, and found taken, is no fault of the request', async (t) => {
+  const log: string[] = []
+  const event = "'things', '1', '{}'"
+  const app = await withRoutes(t, async (app) => {
+    app.post('/events', async (request) => {
+      await request.transaction.query(`insert into outbox (topic, key, payload) values (${event})`)
+      return 'done'
+    })
+  }, log)
+  await app.pg.query(`insert into outbox (id, topic, key, payload, parked_at) values (1, ${event}, now())`)
+  isProblem(t, await app.inject({ method: 'POST', url: '/events' }), 500, 'internal')
+  t.match(log.join(''), /a key of \\"outbox\\" that is taken.*select setval/)
+})
+
 t.test('what MongoDB refuses', async (t) => {
   const log: string[] = []
   const note = { title: SECRET, slug: 'taken', made_at: new Date() }

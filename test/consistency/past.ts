@@ -62,11 +62,12 @@ export async function copyMongo (name: string): Promise<string> {
 export async function buildOn (
   t: Test,
   settings: NonNullable<BuildOptions['settings']>,
-  level: 'warn' | 'info' = 'info'
+  { level = 'info', ...options }: { level?: 'warn' | 'info'; plugins?: NonNullable<BuildOptions['plugins']> } = {}
 ): Promise<App & { lines: string[] }> {
   const lines: string[] = []
   const stream = { write: (line: string) => lines.push(line) }
   const app = await buildApp({
+    ...options,
     logger: { level, stream: { write: (line) => void stream.write(line) } },
     settings: { NODE_ENV: 'test', MONGODB_URL: readRun().mongodb, HOST: '127.0.0.1', PORT: 0, ...settings }
   })

@@ -16,6 +16,31 @@ const brief = (offences: Offence[]) =>
     a[0] < b[0] ? -1 : 1
   )
 
+t.test('a database of its own migrations is in nobody\u2019s way; what is in no range of ids is told', async (t) => {
+  const { url, client } = await emptyPostgres(t)
+  const postgres = async (text: string) => (await client.query<Record<string, unknown>>(text)).rows
+  await migrate(url)
+  const file = openSqliteClient(':memory:')
+  t.teardown(() => {
+    file.close()
+  })
+  await migrateSqlite(file)
+  const { db } = await freshMongo(t)
+  await prepareDatabase(db)
+  t.strictSame(await findObstacles(postgres, true), [])
+  t.strictSame(await findDocumentOffences(db), [])
+  for (
+    const [engine, run] of [['postgres', postgres], [
+      'sqlite',
+      async (text: string) => (await file.execute(text)).rows
+    ]] as const
+  ) {
+    t.strictSame(await findOffences(run, engine), [], engine)
+    await run("insert into outbox (id, topic, key, payload) values (-5, 'things', '1', '{}')")
+    t.strictSame(brief(await findOffences(run, engine)), [['outbox', 'range of ids', 1, ['-5']]], engine)
+  }
+})
+
 t.test('rows that a migration would stumble over are told by their ids, never by what is in them', async (t) => {
   const { url, client } = await emptyPostgres(t)
   const run = async (text: string) => (await client.query<Record<string, unknown>>(text)).rows
