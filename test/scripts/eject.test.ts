@@ -20,8 +20,12 @@ t.test(
     editFiles(tree)
     renameService(tree, 'corner-shop')
     t.ok(files.includes('test/routes/users.test.ts'))
-    t.ok(Number(tests.get('test/app/errors.test.ts')) > 0)
-    t.match(tree.read('test/app/errors.test.ts'), /t\.test\(/, 'tests beside those of the example stay')
+    t.ok(Number(tests.get('test/consistency/projections-sqlite.test.ts')) > 0)
+    t.match(
+      tree.read('test/consistency/projections-sqlite.test.ts'),
+      /t\.test\(/,
+      'tests beside those of the example stay'
+    )
     t.ok(tree.has('test/routes/conflicts.test.ts'), 'tests that need no example stay')
     t.ok(tree.has('examples/client/api.ts') && !tree.has('examples/client/shop.ts'), 'a client of no resource stays')
     t.notOk(tree.has('test/examples/client.test.ts'))
