@@ -28,6 +28,8 @@ const EXAMPLE = new RegExp(`^(${
 // Run by tap, whose settings name them.
 const PROGRAMS = /^test\/databases\//
 const TESTS_THAT_STAY = new Set(['test/scripts/new.test.ts'])
+// What the tests import that npm run new writes.
+const USED_LATER = new Set(['test/routes/engines.ts'])
 
 /**
  * Takes the example out of a tree: its files, the tests that need it, and what only those have used.
@@ -48,7 +50,7 @@ export function removeExample (tree: Tree): DroppedTests {
     count = dropped.files.length
     const used = new Set(tree.names().filter((name) => name.endsWith('.ts')).flatMap((name) => importsOf(tree, name)))
     for (const name of tree.names().filter((name) => /^test\/.*\.ts$/.test(name) && !isKept(name))) {
-      if (name.endsWith('.test.ts') || PROGRAMS.test(name) || used.has(name)) continue
+      if (name.endsWith('.test.ts') || PROGRAMS.test(name) || used.has(name) || USED_LATER.has(name)) continue
       tree.remove(name)
       dropped.files.push(name)
     }

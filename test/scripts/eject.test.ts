@@ -27,6 +27,11 @@ t.test(
       'tests beside those of the example stay'
     )
     t.ok(tree.has('test/routes/conflicts.test.ts'), 'tests that need no example stay')
+    t.match(
+      tree.read('test/routes/engines.ts'),
+      /^(?![^]*copyPosts)[^]*onEachEngine/,
+      'what tests of a resource import stays'
+    )
     t.ok(tree.has('examples/client/api.ts') && !tree.has('examples/client/shop.ts'), 'a client of no resource stays')
     t.notOk(tree.has('test/examples/client.test.ts'))
     t.notMatch(tree.read('deploy/README.md'), '/users')
