@@ -22,12 +22,12 @@ type Gone = Map<string, Set<string>>
 export function dropTests (tree: Tree, isKept: (name: string) => boolean): DroppedTests {
   const files = tree.names().filter((name) => /^test\/.*\.ts$/.test(name) && !isKept(name))
   const parts = new Map(files.map((name) => [name, readParts(tree.read(name))]))
-  const gone: Gone = new Map()
+  const gone: Gone = new Map(tree.removed().map((name) => [name, new Set([ALL])]))
   const taken = new Set<Part>()
   for (let size = -1; size !== taken.size;) {
     size = taken.size
     for (const [name, all] of parts) {
-      markFile({ taken, names: new Set(), isGone: (file, word) => isGone(tree, gone, file, word), name }, all)
+      markFile({ taken, names: new Set(), isGone: (file, word) => isGone(gone, file, word), name }, all)
       gone.set(name, namesGone(all, taken))
     }
   }
@@ -46,9 +46,9 @@ export function dropTests (tree: Tree, isKept: (name: string) => boolean): Dropp
   return dropped
 }
 
-function isGone (tree: Tree, gone: Gone, file: string, word: string): boolean {
+function isGone (gone: Gone, file: string, word: string): boolean {
   const names = gone.get(file)
-  return !tree.has(file) || names?.has(ALL) === true || names?.has(word) === true
+  return names?.has(ALL) === true || names?.has(word) === true
 }
 
 // A file of tests without a test is none, nor a helper without anything to import.

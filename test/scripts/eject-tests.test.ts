@@ -17,7 +17,8 @@ function drop (files: Record<string, string>): DroppedTests & { left: Record<str
     has: (name) => left.has(name),
     read: (name) => left.get(name) ?? '',
     write: (name, text) => void left.set(name, text),
-    remove: (name) => void left.delete(name)
+    remove: (name) => void left.delete(name),
+    removed: () => ['plugins/gone.ts']
   } satisfies Partial<Tree>
   return { ...dropTests(tree as unknown as Tree, () => false), left: Object.fromEntries(left) }
 }
@@ -80,10 +81,13 @@ t.test('what a test needs is followed through files, programs and variables', as
       "import t from 'tap'\nimport { add } from './helper.ts'\nlet made: unknown\nt.before(async () => {\n  made = await add()\n})\nt.test('made', async (t) => {\n  t.ok(made)\n})\nt.test('free', async (t) => {\n  t.ok(1)\n})\n",
     'test/c.test.ts':
       "import t from 'tap'\nimport { free } from './helper.ts'\nt.beforeEach(async () => {\n  await truncate('truncate users')\n})\nt.test('free', async (t) => {\n  t.ok(free)\n})\n",
+    'test/e.test.ts':
+      "import t from 'tap'\nimport { gone } from '../plugins/gone.ts'\nt.test('uses', async () => gone())\n",
+    'test/f.test.ts': "import t from 'tap'\nt.test('is text', async (t) => t.ok(`import './never-there.ts'`))\n",
     'test/d.test.ts':
       "import t from 'tap'\nt.test('starts', async () => run(path.join(import.meta.dirname, 'again.ts')))\nt.test('free', async (t) => {\n  t.ok(1)\n})\n"
   })
-  t.strictSame(files.toSorted(), ['test/a.test.ts', 'test/again.ts', 'test/c.test.ts'])
+  t.strictSame(files.toSorted(), ['test/a.test.ts', 'test/again.ts', 'test/c.test.ts', 'test/e.test.ts'])
   t.equal(left['test/helper.ts'], 'export const free = 1\n')
   t.equal(left['test/b.test.ts'], "import t from 'tap'\nt.test('free', async (t) => {\n  t.ok(1)\n})\n")
   t.notMatch(left['test/d.test.ts'], 'starts')

@@ -35,12 +35,12 @@ export async function startPgBouncer (folder: string, databaseUrl: string): Prom
   if (binary === undefined || port === undefined) throw new Error('PgBouncer is not installed')
   const url = new URL(databaseUrl)
   const file = path.join(folder, 'pgbouncer.ini')
-  const users = path.join(folder, 'users.txt')
-  writeFileSync(users, `"${url.username}" "${decodeURIComponent(url.password)}"\n`)
+  const accounts = path.join(folder, 'accounts.txt')
+  writeFileSync(accounts, `"${url.username}" "${decodeURIComponent(url.password)}"\n`)
   writeFileSync(
     file,
     `[databases]\n* = host=${url.hostname} port=${url.port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = ${port}
-auth_type = plain\nauth_file = ${users}\npool_mode = transaction\nmax_client_conn = 500\ndefault_pool_size = 10
+auth_type = plain\nauth_file = ${accounts}\npool_mode = transaction\nmax_client_conn = 500\ndefault_pool_size = 10
 unix_socket_dir =\nserver_login_retry = 1\n`
   )
   chmodSync(folder, 0o755)
