@@ -1,3 +1,4 @@
+import pluralize from 'pluralize'
 import { UsageError } from './fields.ts'
 
 /** The words of a resource, as each layer writes them. */
@@ -37,6 +38,13 @@ const RESERVED = new Set(
     .split(' ')
 )
 
+// Words that the library takes for one of y, ch or se: it would make a cooky of cookies.
+pluralize.addSingularRule(
+  /^(brownie|cache|calorie|canvas|cookie|genie|hoodie|lie|niche|pie|rookie|selfie|smoothie|tie|zombie)e?s$/,
+  '$1'
+)
+pluralize.addSingularRule(/^(ech|vet)oes$/, '$1o')
+
 /**
  * The words of a resource.
  * @param plural lower case, words joined by `-` or `_`
@@ -75,15 +83,7 @@ export function toNames (plural: string, singular?: string): Names {
 }
 
 function toSingular (plural: string): string {
-  if (/(^|-)(series|species|news)$/.test(plural)) return plural
-  if (/(^|-)(brownie|calorie|cookie|die|genie|hoodie|lie|movie|pie|rookie|selfie|smoothie|tie|zombie)s$/.test(plural)) {
-    return plural.slice(0, -1)
-  }
-  if (/[^aeiou]ies$/.test(plural)) return plural.replace(/ies$/, 'y')
-  if (plural.endsWith('quizzes')) return plural.replace(/zes$/, '')
-  if (/(^|-)(caches|niches|axes)$/.test(plural)) return plural.slice(0, -1)
-  if (/(ss|sh|ch|x|zz|[bdghlnprt]us|(her|ech|potat|tomat|vet)o)es$/.test(plural)) return plural.replace(/es$/, '')
-  return /[^s]s$/.test(plural) ? plural.slice(0, -1) : plural
+  return plural.replace(/[a-z0-9]+$/, (last) => pluralize.singular(last))
 }
 
 function toCamel (name: string): string {

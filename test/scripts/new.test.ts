@@ -41,13 +41,18 @@ t.test('the words of a resource', async (t) => {
       ['houses', 'house'],
       ['heroes', 'hero'],
       ['caches', 'cache'],
-      ['searches', 'search']
+      ['searches', 'search'],
+      ['people', 'person'],
+      ['wolves', 'wolf'],
+      ['my-cookies', 'myCookie'],
+      ['vetoes', 'veto'],
+      ['status', undefined]
     ] as const
   ) {
     if (one === undefined) t.throws(() => parseResource([plural, 'name:text']), { name: 'UsageError' })
     else t.equal(parseResource([plural, 'name:text']).one, one)
   }
-  t.equal(parseResource(['people', 'name:text', '--singular', 'person']).type, 'Person')
+  t.equal(parseResource(['data', 'name:text', '--singular', 'record-of-data']).type, 'RecordOfData')
 })
 
 t.test('words that are not understood are refused in a line that says what to write', async (t) => {
