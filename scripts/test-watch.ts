@@ -5,12 +5,14 @@ import { once } from 'node:events'
 import path from 'node:path'
 import { watch } from 'chokidar'
 import { startKeeper } from '../test/databases/keeper.ts'
-import { TYPESCRIPT_ARGS } from './typescript.ts'
+import { TYPESCRIPT_ARGS, TYPESCRIPT_ENV } from './typescript.ts'
 
 const root = path.join(import.meta.dirname, '..')
 // Editors save in several steps.
 const QUIET_MS = 100
 const WATCHED = ['app.ts', 'drizzle', 'examples', 'packages', 'plugins', 'routes', 'schemas', 'scripts', 'test']
+// What TAP says of tests that passed.
+const PASSED = /^ *(?:ok \d.*|1\.\.\d.*|)\n/gm
 const CODE = /\.(?:ts|sql)$/
 
 const asked = process.argv.slice(2).map((file) => path.relative(root, path.resolve(file)))
@@ -56,7 +58,11 @@ async function run (files: string[]): Promise<void> {
 /** Runs one test file; resolves to what failed, or to one line. */
 async function runFile (file: string): Promise<string> {
   const startedAt = performance.now()
-  const child = spawn(process.execPath, [...TYPESCRIPT_ARGS, file], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [...TYPESCRIPT_ARGS, file], {
+    cwd: root,
+    env: { ...process.env, ...TYPESCRIPT_ENV },
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
   let output = ''
   child.stdout.on('data', (chunk: Buffer) => {
     output += chunk.toString()
@@ -64,5 +70,5 @@ async function runFile (file: string): Promise<string> {
   const [code] = await once(child, 'close') as [number | null]
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
   if (code === 0) return `passed  ${file} (${seconds} s)`
-  return `${output}\nFAILED  ${file} (${seconds} s)`
+  return `${output.replaceAll(PASSED, '')}\nFAILED  ${file} (${seconds} s)`
 }

@@ -47,10 +47,12 @@ export const money = () => numeric({ precision: 18, scale: 2 })
 const parseTimestamp = pg.types.getTypeParser(pg.types.builtins.TIMESTAMPTZ) as (text: string) => Date | number | null
 
 /**
- * An instant as PostgreSQL writes it. The years 1 to 99 would be of the twentieth century for `new Date()`, and what is
+ * An instant as PostgreSQL writes it, also in JSON, where relational queries have it. The years 1 to 99 would be of the twentieth century for `new Date()`, and what is
  * before the first, or in a time zone whose offset had seconds, no date.
  */
-function readTimestamp (text: string): Date {
+function readTimestamp (text: unknown): Date {
+  // Drizzle asks for the elements of arrays too, which may be null.
+  if (typeof text !== 'string') return text as Date
   const isCommon = text[4] === '-' && !text.startsWith('00') && text.endsWith('+00')
-  return new Date(isCommon ? text : parseTimestamp(text) ?? NaN)
+  return new Date(isCommon ? text : parseTimestamp(text.replace('T', ' ')) ?? NaN)
 }

@@ -32,7 +32,7 @@ const TAKEN = new Set(
 const RESERVED = new Set(
   'break case catch class const continue default delete do else enum export extends false finally for function if import in interface let new null package private protected public return static super switch this throw true try typeof var void while with yield '
     .concat(
-      'after all and asc changed changes collection count db dialect document eq given gt headers id invalid limit match method now '
+      'after all and asc changed changes collection count created db dialect document eq given gt headers id invalid limit match method now '
     )
     .concat('param ref reply request response run skip sql t url version')
     .split(' ')

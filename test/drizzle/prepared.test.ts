@@ -245,6 +245,16 @@ t.test('relational queries keep their own mapping', async (t) => {
   t.strictSame(rows[0]?.posts.map(({ id }) => id).sort(), ['post0', 'post1', 'post2'])
 })
 
+t.test('relational queries have the instants of nested rows, whatever the year', async (t) => {
+  const { db } = await postgresHandle(t)
+  await fill(db)
+  for (const at of ['2025-01-31T12:00:00.120Z', '0050-03-01T00:00:00.000Z', '0001-01-01T00:00:00.000Z']) {
+    await db.execute(sql`update posts set created_at = ${at}`)
+    const [user] = await db.query.users.findMany({ with: { posts: true }, limit: 1 })
+    t.strictSame(user?.posts.map((post) => post.created_at.toISOString()), [at, at, at])
+  }
+})
+
 t.test('a plan that a migration made stale is sent again under another name', async (t) => {
   const { db, sent, pool } = await postgresHandle(t)
   const stale = defineQueries(

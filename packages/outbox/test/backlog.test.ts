@@ -1,6 +1,6 @@
 // What the stores say of rows that wait: few are counted, many are estimated.
 import t, { type Test } from 'tap'
-import { outboxSql, sqliteStore, type OutboxStore } from '../src/index.ts'
+import { outboxSql, postgresStore, sqliteStore, type OutboxStore } from '../src/index.ts'
 import { freshSqlite } from '../../../test/fresh.ts'
 import { onPostgres } from './app.ts'
 
@@ -65,3 +65,19 @@ async function measuresBacklog (t: Test, { store, run }: Table): Promise<void> {
   t.match((await measure()).map(({ topic, waiting }) => [topic, waiting]), [['all parked', 0], ['small', 0]])
   await run('DELETE FROM outbox')
 }
+
+t.test('a table may be called as anything in the statement is', async (t) => {
+  const { pool } = await onPostgres(t)
+  const names = ['topics', 'counts', 'shares', 'counted', 't', 'c', 'o', 'topic', 'waiting']
+  await t.test('PostgreSQL', async (t) => {
+    for (const table of names) {
+      await pool.query(outboxSql('postgres', table))
+      t.same(await postgresStore(pool, { table }).measure(), [], table)
+      await pool.query(`DROP TABLE ${table}`)
+    }
+  })
+  await t.test('SQLite', async (t) => {
+    const { transaction } = await freshSqlite(t, names.map((table) => outboxSql('sqlite', table)).join('\n'))
+    for (const table of names) t.same(await sqliteStore(transaction, { table }).measure(), [], table)
+  })
+})

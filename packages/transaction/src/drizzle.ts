@@ -12,7 +12,6 @@ import { quiet } from './core/given-promises.ts'
 interface Parts<Tables extends TablesRelationalConfig> {
   dialect: PgDialect
   schema: RelationalSchemaConfig<Tables> | undefined
-  Queries: typeof RelationalQueries
 }
 
 /** A session whose promises end no process when nobody listens. */
@@ -37,29 +36,24 @@ class FollowedSession<Schema extends Record<string, unknown>, Tables extends Tab
 }
 
 /**
- * What `query` of a handle is: Drizzle makes a builder for each table, which few transactions ask for, so that they are
- * made when the first one is.
+ * What `query` of a handle is. Drizzle makes a builder for each table, which few transactions ask for: they are made
+ * when the first one is.
  */
-class RelationalQueries {
+class RelationalQueries implements ProxyHandler<object> {
   readonly #make: () => unknown
-  #made: Record<string, unknown> | undefined
+  #made: object | undefined
 
   constructor (make: () => unknown) {
     this.#make = make
   }
 
-  /** Makes the class for tables of these names. */
-  static of (tables: string[]): typeof RelationalQueries {
-    class QueriesOfTables extends RelationalQueries {}
-    for (const name of tables) {
-      Object.defineProperty(QueriesOfTables.prototype, name, {
-        enumerable: true,
-        get (this: RelationalQueries) {
-          return (this.#made ??= this.#make() as Record<string, unknown>)[name]
-        }
-      })
-    }
-    return QueriesOfTables
+  get (_tables: object, name: string | symbol): unknown {
+    return Reflect.get(this.#made ??= Object(this.#make()) as object, name)
+  }
+
+  // The names of the tables are shared by all handles.
+  set (): boolean {
+    return false
   }
 }
 
@@ -83,9 +77,10 @@ class SavepointTransaction<Schema extends Record<string, unknown>, Tables extend
     relational: RelationalSchemaConfig<Tables>,
     session: FollowedSession<Schema, Tables>
   ): void {
-    const { dialect, Queries } = this.#parts
+    const { dialect } = this.#parts
     const { schema, fullSchema, tableNamesMap } = relational
-    const query = new Queries(() => new PgDatabase(dialect, session, relational).query)
+    const makers = new RelationalQueries(() => new PgDatabase(dialect, session, relational).query)
+    const query = new Proxy(schema, makers)
     Object.assign(this, { schema: relational, _: { schema, fullSchema, tableNamesMap, session }, query })
   }
 
@@ -129,7 +124,7 @@ export function drizzleHandles<Schema extends Record<string, unknown>> (
   const dialect = new PgDialect(options)
   const { schema, fullSchema, tableNamesMap } = db._
   const relational = schema === undefined ? undefined : { schema, fullSchema, tableNamesMap }
-  const parts = { dialect, schema: relational, Queries: RelationalQueries.of(Object.keys(schema ?? {})) }
+  const parts = { dialect, schema: relational }
   function bind (client: SqlClient) {
     return new SavepointTransaction<Schema, ExtractTablesWithRelations<Schema>>(parts, new SavepointQueue(client), 0)
   }

@@ -55,6 +55,7 @@ test('request.db is the Drizzle handle of the transaction', async (t) => {
       return {
         wrapped: await new Proxy(tx, {}).query.parent.findFirst({ with: { children: true } }),
         relational: await tx.query.parent.findFirst({ with: { children: true } }),
+        tables: Object.keys(tx.query).includes('parent'),
         count: await tx.$count(child),
         casing: await tx.select().from(doctor).where(eq(doctor.onCall, true)),
         returning: await tx.insert(item).values({ id: 2 }).returning({ id: item.id }),
@@ -72,6 +73,7 @@ test('request.db is the Drizzle handle of the transaction', async (t) => {
   const expected = {
     wrapped: { id: 1, children: [{ id: 1, parentId: 1 }, { id: 2, parentId: 1 }] },
     relational: { id: 1, children: [{ id: 1, parentId: 1 }, { id: 2, parentId: 1 }] },
+    tables: true,
     count: 2,
     casing: [{ id: 1, onCall: true }],
     returning: [{ id: 2 }],

@@ -90,7 +90,8 @@ export function sqlList<T extends TObject> (list: List, source: Source<T>): SqlL
           throw new RangeError(`The list ${source.name} has no such order, or not with this filter`)
         }
         const { limit, skip = 0 } = request
-        const rows = await run[name]?.({ ...request, ...place, skip, limit: limit + 1, rows: getRowLimit(request) })
+        const values = toFilterValues(request, variant.filters)
+        const rows = await run[name]?.({ ...values, ...place, skip, limit: limit + 1, rows: getRowLimit(request) })
         return toPage(rows ?? [], request)
       }
     }
@@ -120,6 +121,14 @@ function toSubsets (names: string[]): string[][] {
   return names.reduce<string[][]>((sets, name) => [...sets, ...sets.map((set) => [...set, name])], [[]])
 }
 
+/** The values of the filters, apart from those of the page: a column may be called `key` or `rows`. */
+function toFilterValues (request: object, filters: string[]): Values {
+  const values = request as Values
+  return Object.fromEntries(filters.map((name) => [toParam(name), values[name]]))
+}
+
+const toParam = (filter: string): string => `filter ${filter}`
+
 function toKey ({ order: { column, isDescending }, filters, isAfter }: Variant): string {
   return [column, isDescending, isAfter, ...filters].join(' ')
 }
@@ -135,7 +144,7 @@ function select<T extends TObject> (
   const sorted = toSorted(list, variant.order, columns, name)
   const { limit, skip, rows } = values as Record<'limit' | 'skip' | 'rows', Placeholder>
   const where = variant.filters.map((filter) => {
-    const [column, value] = [getColumn(columns, filter, name), values[filter] as Placeholder]
+    const [column, value] = [getColumn(columns, filter, name), values[toParam(filter)] as Placeholder]
     return compare[filter]?.(column, value, dialect) ?? eq(column, param(value, column))
   })
   if (variant.isAfter) where.push(after(sorted, values as Record<'key' | 'id', Placeholder>, dialect))

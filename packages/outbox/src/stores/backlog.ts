@@ -23,23 +23,23 @@ const words = {
  */
 export function backlogSql (dialect: keyof typeof words, table: string): string {
   const { rows, greatest, age } = words[dialect]
-  const of = (state: string) => `${table} AS o WHERE o.topic = topics.topic AND o.parked_at ${state}`
+  // No table that checkTable() lets pass has a space in its name.
+  const of = (state: string) => `${table} AS o WHERE o.topic = t.topic AND o.parked_at ${state}`
   const count = (state: string) => `(SELECT count(*) FROM (SELECT 1 FROM ${of(state)} LIMIT ${COUNTED}) AS counted)`
   const next = (after: string) => `(SELECT min(o.topic) FROM ${table} AS o${after})`
-  return `WITH RECURSIVE topics (topic) AS (
-      SELECT ${next('')} UNION ALL SELECT ${
-    next(' WHERE o.topic > topics.topic')
-  } FROM topics WHERE topics.topic IS NOT NULL
-    ), counts AS (
-      SELECT topic, ${count('IS NULL')} AS waiting, ${count('IS NOT NULL')} AS parked,
+  return `WITH RECURSIVE "its topics" (topic) AS (
+      SELECT ${next('')} UNION ALL
+      SELECT ${next(' WHERE o.topic > t.topic')} FROM "its topics" AS t WHERE t.topic IS NOT NULL
+    ), "its counts" AS (
+      SELECT t.topic, ${count('IS NULL')} AS waiting, ${count('IS NOT NULL')} AS parked,
         (SELECT ${age} FROM ${of('IS NULL')} ORDER BY o.id LIMIT 1) AS age
-      FROM topics WHERE topic IS NOT NULL
-    ), shares AS (
-      SELECT counts.*, (${rows(table)} - sum(parked + CASE WHEN waiting < ${COUNTED} THEN waiting ELSE 0 END) OVER ())
+      FROM "its topics" AS t WHERE t.topic IS NOT NULL
+    ), "its shares" AS (
+      SELECT c.*, (${rows(table)} - sum(parked + CASE WHEN waiting < ${COUNTED} THEN waiting ELSE 0 END) OVER ())
         / nullif(sum(CASE WHEN waiting < ${COUNTED} THEN 0 ELSE 1 END) OVER (), 0) AS share
-      FROM counts
+      FROM "its counts" AS c
     )
     SELECT topic, cast(CASE WHEN waiting < ${COUNTED} THEN waiting ELSE ${greatest}(waiting, share) END AS integer) AS waiting,
-      cast(parked AS integer) AS parked, coalesce(age, 0) AS "oldestMs"
-    FROM shares`
+      cast(parked AS integer) AS parked, ${greatest}(coalesce(age, 0), 0) AS "oldestMs"
+    FROM "its shares"`
 }
