@@ -1,1 +1,3 @@
-CREATE INDEX "outbox_parked" ON "outbox" USING btree ("topic","id") WHERE parked_at is not null;
+-- online
+-- Counting the events that were given up, beside many that wait.
+CREATE INDEX CONCURRENTLY "outbox_parked" ON "public"."outbox" USING btree ("topic","id") WHERE parked_at IS NOT NULL;
