@@ -91,6 +91,21 @@ const answers: Record<string, (reply: FastifyReply) => void> = {
       reply.raw.end('"message":"by the error handler"')
     }, 5)
   },
+  'an error, at once and once more': (reply) => {
+    reply.hijack()
+    for (const _ of [1, 2]) {
+      reply.raw.writeHead(503)
+      reply.raw.end('"message":"by the error handler"')
+    }
+  },
+  'an error, soon': (reply) => {
+    reply.hijack()
+    setImmediate(() => {
+      reply.raw.writeHead(503)
+      reply.raw.write('"message":')
+      reply.raw.end('"by the error handler"')
+    })
+  },
   later: (reply) => {
     reply.hijack()
     setImmediate(() => {

@@ -96,20 +96,15 @@ function guardRaw (transactional: Guarded, unguard: () => void): () => void {
     const may = mayWrite(transactional, method, Number(status) >= 400)
     if (may === 'begin') {
       unguard()
+      if (transactional.isRefused) answerOnce(raw)
       transactional.tx.settle('rollback').catch(() => {})
     }
     return may !== 'no'
   }
 
-  function refusePipe (source: Readable): void {
-    if (transactional.isWriting || raw.statusCode >= 400) return
-    const mistake = findMistake(transactional, 'a stream piped to reply.raw')
-    if (mistake === undefined) return
-    source.unpipe(raw)
-    source.resume()
-    transactional.refuse(mistake)
+  const refusePipe = (source: Readable): void => {
+    refuseSource(transactional, raw, source)
   }
-
   raw.on('pipe', refusePipe)
   // Assigned one by one: by a loop over names they would cost each request some microseconds.
   raw.writeHead = function guardedWriteHead (...args: unknown[]) {
@@ -131,6 +126,32 @@ function guardRaw (transactional: Guarded, unguard: () => void): () => void {
     raw.end = end
     unguardStream?.()
   }
+}
+
+function refuseSource (transactional: Guarded, raw: RawResponse, source: Readable): void {
+  if (transactional.isWriting || raw.statusCode >= 400) return
+  const mistake = findMistake(transactional, 'a stream piped to reply.raw')
+  if (mistake === undefined) return
+  source.unpipe(raw)
+  source.resume()
+  transactional.refuse(mistake)
+}
+
+/**
+ * A refusal is given to one error handler after the other, and each may answer by hand, later: the first one does. What
+ * the others write would be an error in a callback, which ends the process.
+ */
+function answerOnce (raw: RawResponse): void {
+  const { writeHead, write, end } = raw
+  raw.writeHead = function writeHeadOnce (...args: unknown[]) {
+    return raw.headersSent ? raw : Reflect.apply(writeHead, raw, args)
+  } as typeof writeHead
+  raw.write = function writeUntilEnd (...args: unknown[]) {
+    return raw.writableEnded || Reflect.apply(write, raw, args)
+  } as typeof write
+  raw.end = function endOnce (...args: unknown[]) {
+    return raw.writableEnded ? raw : Reflect.apply(end, raw, args)
+  } as typeof end
 }
 
 /**
