@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import ts from 'typescript'
@@ -42,9 +42,9 @@ export function findCalled (root: string, folder: string): string[] {
  */
 export function findUntested (root: string, called: ReadonlySet<string>): string[] {
   const listed = execFileSync('git', ['ls-files', '-z'], { cwd: root, encoding: 'utf8' }).split('\0')
-  return listed.filter((name) =>
-    PRODUCTION.test(name) && !called.has(name) && hasFunction(readFileSync(path.join(root, name), 'utf8'))
-  )
+  // Git still lists what eject has removed, until that is committed.
+  return listed.filter((name) => PRODUCTION.test(name) && !called.has(name) && existsSync(path.join(root, name)))
+    .filter((name) => hasFunction(readFileSync(path.join(root, name), 'utf8')))
 }
 
 function hasFunction (text: string): boolean {
