@@ -8,9 +8,9 @@ import { amountFor, measure, type Sample } from './load.ts'
 import { outboxGrowth } from './outbox.ts'
 import { allPeers, build, type Databases, type Peer } from './peers.ts'
 import { memory, startPeer, type Running } from './process.ts'
-import { machine, writeBetween } from './report.ts'
+import { growthTable, machine, writeBetween, type Grown } from './report.ts'
 import { routesOver, size, type Route } from './routes.ts'
-import { ratios, spread } from './statistics.ts'
+import { spread } from './statistics.ts'
 
 const { values } = parseArgs({
   options: {
@@ -91,15 +91,9 @@ async function morePosts ({ make }: Servers): Promise<string> {
       running.push(peer)
       await waitForIndexes(peer)
     }
-    const lines: string[] = []
-    for (const name of LISTS) lines.push(await grown(name, running, routes.map((all) => routeNamed(all, name))))
-    return [
-      `| one request at a time, ${POSTS_PER_USER} posts a user | p50 with ${
-        POSTS.map((posts) => posts.toLocaleString('en')).join(' posts | with ')
-      } | ratio |`,
-      '| --- | ---: | ---: | ---: |',
-      ...lines
-    ].join('\n')
+    const rows: Grown[] = []
+    for (const name of LISTS) rows.push(await grown(name, running, routes.map((all) => routeNamed(all, name))))
+    return growthTable(`one request at a time, ${POSTS_PER_USER} posts a user`, POSTS, 'posts', rows, 1)
   } finally {
     await Promise.all(running.map((peer) => peer.stop()))
   }
@@ -114,7 +108,7 @@ async function waitForIndexes ({ origin }: Running): Promise<void> {
   }
 }
 
-async function grown (name: string, running: Running[], routes: Route[]): Promise<string> {
+async function grown (name: string, running: Running[], routes: Route[]): Promise<Grown> {
   const times: number[][] = running.map(() => [])
   for (const [at, peer] of running.entries()) await amountFor(peer, routes[at] as Route, 1, 0.1, { seconds: 1 })
   for (let round = 0; round < ROUNDS; round++) {
@@ -123,10 +117,7 @@ async function grown (name: string, running: Running[], routes: Route[]): Promis
     }
   }
   const [few = [], many = []] = times
-  const { median, min, max } = ratios(many, few)
-  return `| ${name} | ${spread(few).median.toFixed(1)} ms | ${spread(many).median.toFixed(1)} ms | ${
-    median.toFixed(2)
-  } [${min.toFixed(2)}–${max.toFixed(2)}] |`
+  return { name, few, many }
 }
 
 /** Many connections share the pool of twenty, whose queue is as long as by default. */

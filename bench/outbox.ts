@@ -1,7 +1,8 @@
 import { outboxSql, postgresStore, type OutboxStore } from 'fastify-outbox'
 import pg from 'pg'
 import type { Servers } from './databases.ts'
-import { ratios, spread } from './statistics.ts'
+import { growthTable, type Grown } from './report.ts'
+import { spread } from './statistics.ts'
 
 const TOPIC = 'things'
 const EVENTS_PER_KEY = 10
@@ -30,15 +31,9 @@ export async function outboxGrowth ({ make }: Servers, amounts: [few: number, ma
   try {
     const stores: OutboxStore[] = []
     for (const amount of amounts) stores.push(await fillOutbox(pool, amount))
-    const lines: string[] = []
-    for (const [name, work] of Object.entries(works)) lines.push(await compare(name, work, stores))
-    return [
-      `| outbox, ${EVENTS_PER_KEY} events a key | p50 with ${
-        amounts.map((amount) => amount.toLocaleString('en')).join(' events | with ')
-      } | ratio |`,
-      '| --- | ---: | ---: | ---: |',
-      ...lines
-    ].join('\n')
+    const rows: Grown[] = []
+    for (const [name, work] of Object.entries(works)) rows.push(await compare(name, work, stores))
+    return growthTable(`outbox, ${EVENTS_PER_KEY} events a key`, amounts, 'events', rows, 2)
   } finally {
     await pool.end()
   }
@@ -64,7 +59,7 @@ async function claim (store: OutboxStore, how: { ordered: boolean; bothEnds?: bo
   if (claimed !== BATCH) throw new Error(`${claimed} events were claimed instead of ${BATCH}`)
 }
 
-async function compare (name: string, work: Work, stores: OutboxStore[]): Promise<string> {
+async function compare (name: string, work: Work, stores: OutboxStore[]): Promise<Grown> {
   const times: number[][] = stores.map(() => [])
   for (let round = 0; round <= ROUNDS; round++) {
     for (const [at, store] of stores.entries()) {
@@ -74,10 +69,7 @@ async function compare (name: string, work: Work, stores: OutboxStore[]): Promis
     }
   }
   const [few = [], many = []] = times
-  const { median, min, max } = ratios(many, few)
-  return `| ${name} | ${spread(few).median.toFixed(2)} ms | ${spread(many).median.toFixed(2)} ms | ${
-    median.toFixed(2)
-  } [${min.toFixed(2)}–${max.toFixed(2)}] |`
+  return { name, few, many }
 }
 
 async function medianTime (work: () => Promise<unknown>): Promise<number> {

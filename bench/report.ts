@@ -59,6 +59,35 @@ function figure (value: number): string {
   return Number.isNaN(value) ? '–' : String(value)
 }
 
+/** Two series beside each other: few of something, and many of it. */
+export interface Grown {
+  name: string
+  few: number[]
+  many: number[]
+}
+
+/**
+ * A Markdown table of times in milliseconds, and how they grow.
+ * @param of what is measured
+ * @param things what there are few and many of
+ * @param digits decimals of the times
+ */
+export function growthTable (
+  of: string,
+  [few, many]: [few: number, many: number],
+  things: string,
+  rows: Grown[],
+  digits: number
+): string {
+  const count = (amount: number): string => `${amount.toLocaleString('en')} ${things}`
+  const time = (series: number[]): string => `${spread(series).median.toFixed(digits)} ms`
+  return [
+    `| ${of} | p50 with ${count(few)} | with ${count(many)} | ratio |`,
+    '| --- | ---: | ---: | ---: |',
+    ...rows.map((row) => `| ${row.name} | ${time(row.few)} | ${time(row.many)} | ${ratio(ratios(row.many, row.few))} |`)
+  ].join('\n')
+}
+
 function ratio ({ median, min, max }: Spread): string {
   return Number.isNaN(median) ? '–' : `${median.toFixed(2)} [${min.toFixed(2)}–${max.toFixed(2)}]`
 }

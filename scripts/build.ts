@@ -38,8 +38,8 @@ for (const file of ['package.json', 'drizzle/migrations', ...STATUS_PAGE]) {
 }
 
 /**
- * Drizzle's package.json has 178 kB of exports, which Node 22 and later parse again for each of its modules: at the start
- * of the service 0.8 s and 90 MiB on Node 24. A copy says the same in a few lines.
+ * Drizzle's package.json has 178 kB of exports, which Node 22 and later parse again for each of its modules: at the
+ * start of the service 0.8 s and 90 MiB on Node 24. A copy says the same in a few lines.
  */
 function copyDrizzle (): void {
   const from = path.join(root, 'node_modules', 'drizzle-orm')

@@ -47,8 +47,8 @@ export const money = () => numeric({ precision: 18, scale: 2 })
 const parseTimestamp = pg.types.getTypeParser(pg.types.builtins.TIMESTAMPTZ) as (text: string) => Date | number | null
 
 /**
- * An instant as PostgreSQL writes it, also in JSON, where relational queries have it. The years 1 to 99 would be of the twentieth century for `new Date()`, and what is
- * before the first, or in a time zone whose offset had seconds, no date.
+ * An instant as PostgreSQL writes it, also in JSON, where relational queries have it. The years 1 to 99 would be of the
+ * twentieth century for `new Date()`, and what is before the first, or in a time zone whose offset had seconds, no date.
  */
 function readTimestamp (text: unknown): Date {
   // Drizzle asks for the elements of arrays too, which may be null.

@@ -50,8 +50,8 @@ function toExact (conditions: Document): Document {
   return Object.fromEntries(
     Object.entries(conditions).map(([name, condition]: [string, unknown]) => {
       const value: unknown = Object(condition).$eq ?? condition
-      const $regex = `^${String(value).replaceAll(/[!-/:-@[-`{-~]/g, String.raw`\$&`)}\\z`
-      return [name, typeof value === 'string' ? { $eq: value, $regex } : condition]
+      if (typeof value !== 'string') return [name, condition]
+      return [name, { $eq: value, $regex: `^${value.replaceAll(/[!-/:-@[-`{-~]/g, String.raw`\$&`)}\\z` }]
     })
   )
 }

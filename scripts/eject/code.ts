@@ -1,23 +1,15 @@
-/** Takes names that are not used any more out of the imports of a file, and imports that have none left. */
+import { readParts } from './parts.ts'
+import { writeParts } from './write-parts.ts'
+
+/** Takes imports and declarations that are not used any more out of a file. */
 export function pruneImports (text: string): string {
-  return text.replace(
-    /^import (type )?\{([^}]*)\} from '[^']+'\n/gm,
-    (line, type: string | undefined, list: string) => {
-      const rest = text.replace(line, '')
-      const names = list.split(',').map((name) => name.trim()).filter((name) => name !== '')
-      const used = names.filter((name) => isUsed(rest, name.replace(/^type /, '').replace(/^.* as /, '')))
-      if (used.length === names.length) return line
-      return used.length === 0 ? '' : line.replace(/\{[^}]*\}/, `{ ${used.join(', ')} }`)
-    }
-  )
+  return writeParts(text, readParts(text), new Set())
 }
 
-/** Takes declarations out, with the comments above them. A declaration ends at an empty line. */
+/** Takes exported declarations out, with the comments above them and what only they have used. */
 export function removeDeclarations (text: string, names: RegExp): string {
-  return text.split(/\n\n(?=\S)/).filter((block) => {
-    const name = /^export (?:const|function|async function|type|interface) (\w+)/m.exec(block)?.[1]
-    return name === undefined || !names.test(name)
-  }).join('\n\n').trimEnd().concat('\n')
+  const all = readParts(text)
+  return writeParts(text, all, new Set(all.filter(({ exported }) => exported.some((name) => names.test(name)))))
 }
 
 /**
@@ -40,11 +32,4 @@ export function replaceText (text: string, from: string | RegExp, to: string): s
   const found = typeof from === 'string' ? text.includes(from) : from.test(text)
   if (!found) throw new Error(`"${String(from).slice(0, 80)}" is not there: the file was changed, edit it by hand`)
   return text.replace(from, to)
-}
-
-function isUsed (text: string, name: string): boolean {
-  // Keys and properties of the same name are something else.
-  return new RegExp(`(?<![.\\w])${name}\\b(?!\\s*:)`).test(
-    text.replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$|'[^'\n]*'|"[^"\n]*"/gm, '')
-  )
 }

@@ -7,12 +7,9 @@ const TABLES = /^(users|orders|orderItems|posts|authorPostCounts|\w+Relations)$/
 
 /** What stays of files that hold the example beside other things, by their path. */
 const EDITS: Record<string, (text: string) => string> = {
-  'drizzle/postgres.ts': (text) => pruneImports(removeDeclarations(text, TABLES)),
-  'drizzle/sqlite.ts': (text) => pruneImports(removeDeclarations(text, TABLES)),
-  'drizzle/rules.ts': (text) =>
-    pruneImports(
-      emptyLiteral(text.replace(/^const \{.*\} = \w+Schema\.properties\n+/gm, ''), /export const rules = \{/)
-    ),
+  'drizzle/postgres.ts': (text) => removeDeclarations(text, TABLES),
+  'drizzle/sqlite.ts': (text) => removeDeclarations(text, TABLES),
+  'drizzle/rules.ts': (text) => pruneImports(emptyLiteral(text, /export const rules = \{/)),
   'drizzle/constraints.ts': (text) => pruneImports(emptyLiteral(text, /export const constraintProblems[^{]*\{/)),
   'plugins/repositories/index.ts': (text) =>
     pruneImports(emptyLiteral(emptyLiteral(text, /const inSql = \{/), /const inMongo = \{/))

@@ -6,29 +6,14 @@ import { copiedThings } from '../fixture/copies.ts'
 import { newFolder } from '../folder.ts'
 import { build, databases } from '../helper.ts'
 import { until } from '../until.ts'
+import { send, type Headers } from './send.ts'
 
-type Headers = Record<string, string>
 interface Item {
   id: number | string
   name: string
 }
 
 let serial = 0
-
-async function send<Body = unknown> (
-  app: App,
-  method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
-  url: string,
-  payload?: object,
-  headers: Headers = {}
-) {
-  const reply = await app.inject({ method, url, headers, ...(payload && { payload }) })
-  return {
-    status: reply.statusCode,
-    headers: reply.headers as Headers,
-    body: (reply.body === '' ? undefined : reply.json()) as Body
-  }
-}
 
 const write = async (app: App, url: '/followed' | '/notes', headers?: Headers) =>
   await send<Item>(app, 'POST', url, { name: `Name ${++serial}` }, headers)

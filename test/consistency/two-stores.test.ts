@@ -5,8 +5,8 @@ import { mongoDatabase } from '../../plugins/mongo/index.ts'
 import { newFolder } from '../folder.ts'
 import { build } from '../helper.ts'
 import { until } from '../until.ts'
+import { send, type Headers } from './send.ts'
 
-type Headers = Record<string, string>
 interface User {
   id: number
   email: string
@@ -28,21 +28,6 @@ interface Summary {
 let serial = 0
 const newUser = (name = 'Ada') => ({ name, email: `${name.toLowerCase()}.${++serial}@example.com` })
 const newPost = (author_id: number, title = 'Hello') => ({ title, content: 'Zwölf 🦊', category: 'news', author_id })
-
-async function send<Body = unknown> (
-  app: App,
-  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
-  url: string,
-  payload?: object,
-  headers: Headers = {}
-) {
-  const reply = await app.inject({ method, url, headers, ...(payload && { payload }) })
-  return {
-    status: reply.statusCode,
-    headers: reply.headers as Headers,
-    body: (reply.body === '' ? undefined : reply.json()) as Body
-  }
-}
 
 const createUser = async (app: App, name?: string, headers?: Headers) =>
   (await send<User>(app, 'POST', '/users', newUser(name), headers)).body

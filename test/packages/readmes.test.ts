@@ -38,10 +38,14 @@ function inBothForms (
   }
 }
 
-/** Runs the migration of a README, twice: the second changes nothing. */
-async function migrate ({ put, folder }: Place, code: string | undefined, url: string): Promise<void> {
-  const file = put('migrate', code ?? '')
+/** Both stores, with what the first block of a README migrates; twice, for the second changes nothing. */
+async function prepareStores (t: Test, { put, folder }: Place, [migration = '', ...others]: string[]) {
+  t.equal(others.length, 2, 'each block is tried')
+  const { url, pool } = await freshPostgres(t)
+  const mongo = await freshMongo(t)
+  const file = put('migrate', migration)
   for (const _ of [1, 2]) await run(process.execPath, [file], { cwd: folder, env: { ...env, DATABASE_URL: url } })
+  return { pool, mongo, settings: { DATABASE_URL: url, MONGODB_URL: mongo.url } }
 }
 
 inBothForms('transaction', ['fastify', 'fastify-plugin', 'pg'], async (t, place, [app = '']) => {
@@ -55,16 +59,12 @@ inBothForms('transaction', ['fastify', 'fastify-plugin', 'pg'], async (t, place,
 })
 
 inBothForms('outbox', ['fastify', 'fastify-plugin', 'pg', 'mongodb'], async (t, place, blocks) => {
-  const [migration, app = '', copy = ''] = blocks
-  t.equal(blocks.length, 3, 'each is tried')
-  const { url, pool } = await freshPostgres(t)
-  const mongo = await freshMongo(t)
-  await migrate(place, migration, url)
+  const [, app = '', copy = ''] = blocks
+  const { pool, mongo, settings } = await prepareStores(t, place, blocks)
   const prelude = `import { MongoClient } from 'mongodb'
 const mongo = await new MongoClient(process.env.MONGODB_URL).connect()
 app.addHook('onClose', () => mongo.close())
 `
-  const settings = { DATABASE_URL: url, MONGODB_URL: mongo.url }
   const plain = await start(t, root, place.put('app', app), settings)
   await tellOnce(t, plain)
   await plain.end()
@@ -89,15 +89,11 @@ async function tellOnce (t: Test, { send, said }: Running): Promise<void> {
 }
 
 inBothForms('change-stream', ['fastify', 'fastify-plugin', 'pg', 'mongodb'], async (t, place, blocks) => {
-  const [migration, app = '', read = ''] = blocks
-  t.equal(blocks.length, 3, 'each is tried')
-  const { url, pool } = await freshPostgres(t)
-  const mongo = await freshMongo(t)
-  await migrate(place, migration, url)
+  const [, app = '', read = ''] = blocks
+  const { pool, mongo, settings } = await prepareStores(t, place, blocks)
   const code = withPieces(app, [read]).replaceAll("db('app')", `db('${mongo.db.databaseName}')`)
   const articles = mongo.db.collection('articles')
   await articles.insertOne({ title: 'Before' })
-  const settings = { DATABASE_URL: url, MONGODB_URL: mongo.url }
   const { send } = await start(t, root, place.put('app', code), settings)
   const titles = async () =>
     (await pool.query<{ title: string }>('select title from articles order by 1')).rows.map(({ title }) => title).join()

@@ -11,6 +11,7 @@ import type { ListRequest } from '../../plugins/paging/cursor.ts'
 import { defineList } from '../../schemas/list.ts'
 import { freshMongo } from '../fresh.ts'
 import { randomFrom } from '../random.ts'
+import { withoutCommands } from './mongo-handles.ts'
 
 const Thing = Type.Object({
   id: DocumentIdSchema,
@@ -39,7 +40,7 @@ t.test('MongoDB', async (t) => {
   await things.insertMany(prices.map((price, n) => ({ name: names[n], price, created_at: new Date(n) })))
 
   const plain: Documents = db
-  const inTransaction: Documents = { databaseName: db.databaseName, collection: db.collection.bind(db) }
+  const inTransaction = withoutCommands(db)
   for (const [how, handle] of Object.entries({ plain, inTransaction })) {
     for (const sort of ['price', '-price']) {
       await t.test(`pages by ${sort}, ${how}`, async (t) => {

@@ -1,45 +1,24 @@
 // Reading documents as JSON text, on the notes of the tests: what every collection has.
-import { MongoClient, MongoNetworkError, ObjectId, Timestamp, type CommandStartedEvent, type Db } from 'mongodb'
-import t, { type Test } from 'tap'
+import { MongoNetworkError, ObjectId, Timestamp, type Db } from 'mongodb'
+import t from 'tap'
 import type { Documents } from '../../plugins/mongo/json/find-raw.ts'
 import { mongoItem, TextItem } from '../../plugins/mongo/json/item-reader.ts'
 import type { ListRequest } from '../../plugins/paging/cursor.ts'
 import { toPageQuery } from '../../plugins/repositories/documents.ts'
 import { noteList, NoteSchema } from '../fixture/tables.ts'
 import { notePages } from '../fixture/things.ts'
-import { databases } from '../helper.ts'
+import { openMongo, withFailingCommands, withoutCommands } from './mongo-handles.ts'
 
-const quiet = new Set(['hello', 'ping', 'endSessions', 'isMaster', 'saslStart'])
 const readItem = mongoItem('notes', NoteSchema)
 const readPage = async (db: Documents, request: ListRequest & { name?: string }) =>
   await notePages(db, toPageQuery(noteList, request), request.limit)
 
-/** An empty database, and every command that is sent to it. */
-async function openMongo (t: Test): Promise<{ db: Db; commands: CommandStartedEvent[] }> {
-  const { mongoUrl, mongoDatabase } = await databases(t)
-  const client = new MongoClient(mongoUrl, {
-    monitorCommands: true,
-    readConcernLevel: 'majority',
-    w: 'majority',
-    ignoreUndefined: true
-  })
-  t.teardown(() => client.close())
-  const commands: CommandStartedEvent[] = []
-  client.on('commandStarted', (event) => {
-    if (!quiet.has(event.commandName)) commands.push(event)
-  })
-  const db = client.db(mongoDatabase)
-  // Lists have one; where the server sorts by itself it leaves a cursor open.
-  await db.collection('notes').createIndexes([{ key: { made_at: -1, _id: -1 } }, {
-    key: { name: 1, made_at: -1, _id: -1 }
-  }])
-  return { db, commands }
-}
-
-/** The same database without `command`: what a transaction or a double offers. */
-function withoutCommands (db: Db): Documents {
-  return { databaseName: db.databaseName, collection: (name) => db.collection(name) }
-}
+// Lists have an index; where the server sorts by itself it leaves a cursor open.
+const addIndexes = async (db: Db) =>
+  await db.collection('notes').createIndexes([
+    { key: { made_at: -1, _id: -1 } },
+    { key: { name: 1, made_at: -1, _id: -1 } }
+  ])
 
 async function addNotes (db: Db, documents: object[]): Promise<ObjectId[]> {
   const notes = documents.map((document, n) => ({
@@ -54,7 +33,7 @@ async function addNotes (db: Db, documents: object[]): Promise<ObjectId[]> {
 }
 
 t.test('one document by its id, as text; a strange one is refused by its id', async (t) => {
-  const { db, commands } = await openMongo(t)
+  const { db, commands } = await openMongo(t, addIndexes)
   const [id = new ObjectId()] = await addNotes(db, [{
     version: 7,
     name: '"\\ 😀',
@@ -75,7 +54,7 @@ t.test('one document by its id, as text; a strange one is refused by its id', as
 })
 
 t.test('cursors visit every document once, also where moments are shared, by raw bytes and by the driver', async (t) => {
-  const { db, commands } = await openMongo(t)
+  const { db, commands } = await openMongo(t, addIndexes)
   const ids = await addNotes(
     db,
     Array.from(
@@ -101,13 +80,13 @@ t.test('cursors visit every document once, also where moments are shared, by raw
 })
 
 t.test('what the server says of itself with an error is no bytes: the driver compares it', async (t) => {
-  const { db } = await openMongo(t)
+  const { db } = await openMongo(t, addIndexes)
   const error = await readPage(db, { limit: 1, skip: -1 }).catch((reason: unknown) => reason)
   t.match(error, { code: 51_024, errorResponse: { $clusterTime: { clusterTime: Timestamp } } })
 })
 
 t.test('a page that is larger than one reply ends early, without a cursor left open', async (t) => {
-  const { db, commands } = await openMongo(t)
+  const { db, commands } = await openMongo(t, addIndexes)
   await addNotes(db, Array.from({ length: 55 }, () => ({ text: '漢😀'.repeat(50_000) })))
   const page = await readPage(db, { limit: 54 })
   t.equal(page.items.length, 7)
@@ -116,20 +95,10 @@ t.test('a page that is larger than one reply ends early, without a cursor left o
 })
 
 t.test('a server that went away is asked once more by the driver; other errors are not repeated', async (t) => {
-  const { db } = await openMongo(t)
+  const { db } = await openMongo(t, addIndexes)
   const [id = new ObjectId()] = await addNotes(db, [{}])
   let error: Error = new MongoNetworkError('connection closed')
-  const failing = new Proxy(db, {
-    get (target, key) {
-      if (key === 'command') {
-        return async () => {
-          throw error
-        }
-      }
-      const member: unknown = Reflect.get(target, key, target)
-      return typeof member === 'function' ? member.bind(target) : member
-    }
-  })
+  const failing = withFailingCommands(db, () => error)
   t.equal((await readPage(failing, { limit: 5 })).items.length, 1)
   t.equal(await readItem(failing, id), undefined, 'one is left to the driver')
   error = new TypeError('a document lacks a required field')

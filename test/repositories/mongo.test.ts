@@ -1,49 +1,10 @@
-import {
-  Code,
-  MongoClient,
-  MongoNetworkError,
-  ObjectId,
-  type CommandStartedEvent,
-  type Db,
-  type Document
-} from 'mongodb'
-import t, { type Test } from 'tap'
+import { Code, MongoNetworkError, ObjectId, type Db, type Document } from 'mongodb'
+import t from 'tap'
 import { prepareDatabase } from '../../plugins/mongo/prepare.ts'
 import { TextItem } from '../../plugins/mongo/json/item-reader.ts'
-import type { Documents } from '../../plugins/mongo/json/find-raw.ts'
 import { createPostRepository, type PostDocument, type StoredPost } from '../../plugins/repositories/posts.ts'
 import { createUserSummaryRepository } from '../../plugins/repositories/user-summaries.ts'
-import { databases } from '../helper.ts'
-
-interface Mongo {
-  db: Db
-  commands: CommandStartedEvent[]
-}
-const quiet = new Set(['hello', 'ping', 'endSessions', 'isMaster', 'saslStart'])
-
-/** An empty database with validators and indexes, and every command that is sent to it. */
-async function openMongo (t: Test): Promise<Mongo> {
-  const { mongoUrl, mongoDatabase } = await databases(t)
-  const client = new MongoClient(mongoUrl, {
-    monitorCommands: true,
-    readConcernLevel: 'majority',
-    w: 'majority',
-    ignoreUndefined: true
-  })
-  t.teardown(() => client.close())
-  const db = client.db(mongoDatabase)
-  await prepareDatabase(db)
-  const commands: CommandStartedEvent[] = []
-  client.on('commandStarted', (event) => {
-    if (!quiet.has(event.commandName)) commands.push(event)
-  })
-  return { db, commands }
-}
-
-/** The same database without `command`: what a transaction or a double offers. */
-function withoutCommands (db: Db): Documents {
-  return { databaseName: db.databaseName, collection: (name) => db.collection(name) }
-}
+import { openMongo, withFailingCommands, withoutCommands } from './mongo-handles.ts'
 
 async function addPosts (db: Db, documents: Array<Partial<PostDocument>>): Promise<PostDocument[]> {
   const posts = documents.map((document, n): PostDocument => ({
@@ -61,7 +22,7 @@ async function addPosts (db: Db, documents: Array<Partial<PostDocument>>): Promi
 }
 
 t.test('posts: create, read, change, delete', async (t) => {
-  const { db } = await openMongo(t)
+  const { db } = await openMongo(t, prepareDatabase)
   const posts = createPostRepository(db)
   const post = await posts.create({ title: 'A', content: 'text', category: 'c', author_id: 7, slug: 'a' })
   t.match(post, {
@@ -98,7 +59,7 @@ t.test('posts: create, read, change, delete', async (t) => {
 })
 
 t.test('one post by its id: the same by raw bytes and by the driver', async (t) => {
-  const { db, commands } = await openMongo(t)
+  const { db, commands } = await openMongo(t, prepareDatabase)
   const added = await addPosts(db, [
     { version: 7, slug: 'a-1', title: '"\\ 😀', content: `${'é'.repeat(1000)}\n\u2028` },
     { created_at: new Date('0001-01-01T00:00:00Z'), version: 12 },
@@ -129,7 +90,7 @@ t.test('one post by its id: the same by raw bytes and by the driver', async (t) 
 })
 
 t.test('lists: one command each, the same by raw bytes and by the driver', async (t) => {
-  const { db, commands } = await openMongo(t)
+  const { db, commands } = await openMongo(t, prepareDatabase)
   const documents = await addPosts(db, [
     { title: 'quotes " and \\ and 😀' },
     { slug: 'with-slug' },
@@ -180,7 +141,7 @@ t.test('lists: one command each, the same by raw bytes and by the driver', async
 })
 
 t.test('cursors visit every post once, also where moments are shared', async (t) => {
-  const { db } = await openMongo(t)
+  const { db } = await openMongo(t, prepareDatabase)
   const documents = await addPosts(
     db,
     Array.from(
@@ -216,7 +177,7 @@ t.test('cursors visit every post once, also where moments are shared', async (t)
 })
 
 t.test('lists are read in the order of their index', async (t) => {
-  const { db, commands } = await openMongo(t)
+  const { db, commands } = await openMongo(t, prepareDatabase)
   await addPosts(db, Array.from({ length: 500 }, (_, n) => ({ category: `c${n % 5}`, author_id: 1 + n % 7 })))
   const explain = async (read: () => Promise<unknown>) => {
     commands.length = 0
@@ -273,20 +234,10 @@ t.test('lists are read in the order of their index', async (t) => {
 })
 
 t.test('a server that went away is asked once more by the driver; other errors are not repeated', async (t) => {
-  const { db } = await openMongo(t)
+  const { db } = await openMongo(t, prepareDatabase)
   const [post] = await addPosts(db, [{}])
   let error: Error = new MongoNetworkError('connection closed')
-  const failing = new Proxy(db, {
-    get (target, key) {
-      if (key === 'command') {
-        return async () => {
-          throw error
-        }
-      }
-      const member: unknown = Reflect.get(target, key, target)
-      return typeof member === 'function' ? member.bind(target) : member
-    }
-  })
+  const failing = withFailingCommands(db, () => error)
   const posts = createPostRepository(failing)
   t.equal((await posts.list({ limit: 5 })).items.length, 1)
   t.match(await posts.read(String(post?._id)), { title: 'Post 0' })
@@ -296,7 +247,7 @@ t.test('a server that went away is asked once more by the driver; other errors a
 })
 
 t.test('user summaries: counted for the page only, deleted users left out', async (t) => {
-  const { db, commands } = await openMongo(t)
+  const { db, commands } = await openMongo(t, prepareDatabase)
   await db.collection<Document & { _id: number }>('users').insertMany([1, 2, 3, 4, 5].map((id) => ({
     _id: id,
     _v: id,

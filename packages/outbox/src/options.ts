@@ -15,9 +15,9 @@ const isWhole = (from: number): Check => (value) =>
     }`
 const isBoolean: Check = (value) =>
   typeof value === 'boolean' ? undefined : `must be true or false, not ${describe(value)}`
-const isFunction: Check = (value) =>
+export const isFunction: Check = (value) =>
   typeof value === 'function' ? undefined : `must be a function, not ${describe(value)}`
-const isAnything: Check = () => undefined
+export const isAnything: Check = () => undefined
 
 const ofTopic: Checks = {
   ordered: isBoolean,
@@ -45,23 +45,26 @@ const ofFastify = ['prefix', 'logLevel', 'logSerializers']
  * @throws OutboxError `OUTBOX_USAGE`
  */
 export function takePluginOptions<Options extends object> (options: Options): Options {
-  return take('fastify-outbox', options, ofPlugin, ofFastify)
+  return takeOptions('fastify-outbox', options, ofPlugin, ofFastify)
 }
 
 /** The same for the options of a topic. */
 export function takeTopicOptions<Options extends object> (topic: string, options: Options): Options {
-  return take(`outbox.on('${topic}')`, options, { ...ofTopic, shows: isFunction })
+  return takeOptions(`outbox.on('${topic}')`, options, { ...ofTopic, shows: isFunction })
 }
 
-/** The same for options that are functions, or whatever else is checked by who asked for them. */
-export function takeOptions<Options extends object> (of: string, options: Options, checks: Checks): Options {
-  return take(of, options, checks)
-}
-
-/** For `takeOptions`. */
-export const checks = { isFunction, isAnything }
-
-function take<Options extends object> (of: string, options: Options, known: Checks, silent: string[] = []): Options {
+/**
+ * The same for other options.
+ * @param of what takes them
+ * @param known how each is checked
+ * @param silent those that others read
+ */
+export function takeOptions<Options extends object> (
+  of: string,
+  options: Options,
+  known: Checks,
+  silent: string[] = []
+): Options {
   if (typeof options !== 'object' || options === null) {
     throw usage(`${of} takes its options as an object, not ${describe(options)}`)
   }

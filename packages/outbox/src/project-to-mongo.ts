@@ -1,6 +1,6 @@
 import type { AnyBulkWriteOperation, Collection, Document } from 'mongodb'
 import { OutboxError } from './errors.ts'
-import { checks, takeOptions } from './options.ts'
+import { isFunction, takeOptions } from './options.ts'
 import type { Apply, Failure, OutboxEvent } from './types.ts'
 
 /** A projected document: the newest version wins, whatever order events come in. */
@@ -61,7 +61,6 @@ export function projectToMongo<Id, Payload = unknown> (options: ProjectionOption
 }
 
 function takeProjectionOptions<Id, Payload> (options: ProjectionOptions<Id, Payload>): ProjectionOptions<Id, Payload> {
-  const { isFunction } = checks
   const known = {
     collection: isFunction,
     id: isFunction,

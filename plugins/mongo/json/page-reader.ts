@@ -39,6 +39,7 @@ interface ReadPage<Item> {
 
 /** After so many documents in a row that cannot be shown, a list ends. */
 const MOST_STRANGE = 1000
+
 /**
  * Prepares reading a list from MongoDB, always one command for a page. Here is decided how: a plain database is asked
  * for raw bytes, which become JSON text without objects in between. On a transaction, where only collections can be

@@ -65,7 +65,7 @@ export function sqlList<T extends TObject> (list: List, source: Source<T>): SqlL
     checkColumns(list, source, tables)
     return Object.fromEntries(variants.map((variant, at) => {
       const query = (values: Params<Values>) => select(db, tables, dialect, { list, source, variant, values })
-      // The first one shows at boot whether columns and schema agree; the others are many, and few of them are asked for.
+      // The first one shows at boot whether columns and schema agree; of the others few are asked for.
       return [names.get(toKey(variant)) ?? '', at === 0 ? query : later(query)]
     }))
   })

@@ -16,8 +16,8 @@ const words = {
 }
 
 /**
- * The statement that measures the backlog of every topic. Rows are counted up to a thousand; where more of a topic wait,
- * what the database knows of the size of the table is shared out among such topics.
+ * The statement that measures the backlog of every topic. Rows are counted up to a thousand; where more of a topic
+ * wait, what the database knows of the size of the table is shared out among such topics.
  * @param dialect the database it is for
  * @param table the outbox
  */

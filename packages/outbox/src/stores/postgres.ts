@@ -33,6 +33,7 @@ export function postgresStore (pool: Pool, options: { table?: string } = {}): Ou
 
 function createStore (pool: Pool, table: string): OutboxStore {
   const turns = new Turns()
+  const backlog = backlogSql('postgres', table)
   return {
     insert: (tx, event) => insert(tx, table, event),
     work: (claim, settle) =>
@@ -47,7 +48,7 @@ function createStore (pool: Pool, table: string): OutboxStore {
         (await pool.query<{ id: string }>(`SELECT id::text AS id FROM ${table} WHERE id = ANY($1::bigint[])`, [ids]))
           .rows.map(({ id }) => id)
       ),
-    measure: async () => (await pool.query<TopicGauge>(backlogSql('postgres', table))).rows,
+    measure: async () => (await pool.query<TopicGauge>(backlog)).rows,
     parked: async (limit = 1000) =>
       (await pool.query<Read<ParkedEvent>>(
         `SELECT ${COLUMNS}, ${

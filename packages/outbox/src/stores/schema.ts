@@ -1,5 +1,5 @@
 import { OutboxError } from '../errors.ts'
-import { checks, takeOptions } from '../options.ts'
+import { isAnything, takeOptions } from '../options.ts'
 
 /**
  * The table's definition, for a migration of yours. Running it again changes nothing.
@@ -39,7 +39,7 @@ export function checkTransaction (transaction: unknown): void {
 
 /** The table that a store is given, or the usual one. */
 export function takeTable (store: string, options: { table?: string }): string {
-  const { table = 'outbox' } = takeOptions(store, options, { table: checks.isAnything })
+  const { table = 'outbox' } = takeOptions(store, options, { table: isAnything })
   checkTable(table)
   return table
 }

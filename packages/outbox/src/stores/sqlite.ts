@@ -42,6 +42,7 @@ export function sqliteStore (transaction: RunTransaction, options: { table?: str
 
 function createStore (transaction: RunTransaction, table: string): OutboxStore {
   const turns = new Turns()
+  const backlog = backlogSql('sqlite', table)
   const all = (text: string, values: unknown[]) =>
     transaction(async (tx) => (await tx.query(text, values)).rows as Row[])
   return {
@@ -58,8 +59,7 @@ function createStore (transaction: RunTransaction, table: string): OutboxStore {
           { id }
         ) => String(id))
       ),
-    measure: async () =>
-      await transaction(async (tx) => (await tx.query(backlogSql('sqlite', table), [])).rows as TopicGauge[]),
+    measure: async () => await transaction(async (tx) => (await tx.query(backlog, [])).rows as TopicGauge[]),
     parked: async (limit = 1000) =>
       (await all(`SELECT * FROM ${table} WHERE parked_at IS NOT NULL ORDER BY id LIMIT ?1`, [limit])).map(getParked),
     replay: async (ids) =>
