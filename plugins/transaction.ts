@@ -31,6 +31,7 @@ export default fp(async function registerTransaction (app) {
     ...mongoOptions(app),
     ...(app.bothStores === undefined ? {} : { twoPhase: app.bothStores }),
     applicationName: 'tandem',
+    pipelineBegin: config.DATABASE_PIPELINE,
     methods: ['POST', 'PUT', 'PATCH', 'DELETE'],
     detectOutsideQueries: config.NODE_ENV !== 'production',
     observe: combineObservers(observers)

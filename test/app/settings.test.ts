@@ -31,7 +31,7 @@ t.test('defaults are those of the documentation', async (t) => {
     DATABASE_POOL_TIMEOUT_MS: 30_000,
     DATABASE_POOL_RECYCLE_S: 3600,
     DATABASE_PRE_PING: true,
-    DATABASE_PIPELINE: false,
+    DATABASE_PIPELINE: true,
     DATABASE_ECHO: false,
     DATABASE_POOL_MAX_WAITING: 2000,
     DATABASE_LOCK_TIMEOUT_MS: 2000,

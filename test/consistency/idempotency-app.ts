@@ -44,7 +44,7 @@ type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown
 
 const ENGINES = [
   { name: 'PostgreSQL', store: 'sql', settings: {} },
-  { name: 'PostgreSQL, pipelined', store: 'sql', settings: { DATABASE_PIPELINE: true } },
+  { name: 'PostgreSQL, BEGIN by itself', store: 'sql', settings: { DATABASE_PIPELINE: false } },
   { name: 'SQLite', store: 'sql', settings: {} },
   { name: 'MongoDB', store: 'mongo', settings: {} }
 ] as const

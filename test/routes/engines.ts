@@ -15,7 +15,7 @@ export interface Service {
 
 const ENGINES = [
   { name: 'postgres', engine: 'postgres', settings: {} },
-  { name: 'postgres, pipelined', engine: 'postgres', settings: { DATABASE_PIPELINE: true } },
+  { name: 'postgres, BEGIN by itself', engine: 'postgres', settings: { DATABASE_PIPELINE: false } },
   { name: 'sqlite', engine: 'sqlite', settings: { DATABASE_URL: ':memory:' } }
 ] as const
 

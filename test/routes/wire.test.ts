@@ -81,12 +81,20 @@ function reader (note: (entry: string) => void): (chunk: Buffer) => void {
       if (type === 'Q') note(textAt(body, 0))
       if (type === 'P') current.push('Parse')
       if (type === 'B') current.push(textAt(body, body.indexOf(0) + 1))
-      if (type === 'S') {
-        note(current.join(' '))
+      if (type === 'H') note(describeBegin(current))
+      if (type === 'S') note(current.join(' '))
+      if (type === 'H' || type === 'S') {
         current = []
       }
     }
   }
+}
+
+/** What is flushed before the first statement is BEGIN with its settings, the last of which has the request's id. */
+function describeBegin (messages: string[]): string {
+  const run = messages.filter((message) => message !== 'Parse')
+  const parsed = messages.length - run.length
+  return `${run[0] ?? ''}, ${parsed === run.length ? 'all' : parsed} parsed`
 }
 
 function textAt (bytes: Buffer, at: number): string {
@@ -115,7 +123,7 @@ t.test('a request asks PostgreSQL as often as it must, and parses nothing twice'
 
   t.strictSame(
     await tap.during(addUser),
-    ['BEGIN', 'Parse users_create', 'COMMIT'],
+    ['BEGIN, all parsed', 'Parse users_create', 'COMMIT'],
     'the first time a statement is parsed'
   )
   const { id } = (await addUser()).json<User>()
@@ -123,25 +131,37 @@ t.test('a request asks PostgreSQL as often as it must, and parses nothing twice'
   for (const url of [`/users/${id}`, '/users', '/orders', '/user-analytics', '/orders/1']) await app.inject({ url })
 
   t.strictSame(await tap.during(() => app.inject({ url: `/users/${id}` })), ['users_by_id'])
-  t.strictSame(await tap.during(addUser), ['BEGIN', 'users_create', 'COMMIT'])
-  t.strictSame(await tap.during(() => addOrder(1)), ['BEGIN', 'orders_create', 'orders_add_items_1', 'COMMIT'])
-  t.strictSame(await tap.during(() => addOrder(40)), ['BEGIN', 'orders_create', 'orders_add_items_40', 'COMMIT'])
+  t.strictSame(await tap.during(addUser), ['BEGIN, 1 parsed', 'users_create', 'COMMIT'])
+  t.strictSame(await tap.during(() => addOrder(1)), [
+    'BEGIN, 1 parsed',
+    'orders_create',
+    'orders_add_items_1',
+    'COMMIT'
+  ])
+  t.strictSame(await tap.during(() => addOrder(40)), [
+    'BEGIN, 1 parsed',
+    'orders_create',
+    'orders_add_items_40',
+    'COMMIT'
+  ])
   t.strictSame(await tap.during(() => app.inject({ url: '/users?limit=100' })), ['users_list'])
   t.strictSame(await tap.during(() => app.inject({ url: '/orders' })), ['orders_list'])
   t.strictSame(await tap.during(() => app.inject({ url: '/orders/1' })), ['orders_by_id'])
   t.strictSame(await tap.during(() => app.inject({ url: '/user-analytics' })), ['user_analytics_list'])
 })
 
-t.test('with DATABASE_PIPELINE, BEGIN and the first statement are one write', async (t) => {
-  const app = await build(t, {
-    settings: { DATABASE_PIPELINE: true, PROJECTIONS: false, DATABASE_POOL_SIZE: 1, DATABASE_MAX_OVERFLOW: 0 }
+for (const { pipeline, expected } of [{ pipeline: true, expected: 2 }, { pipeline: false, expected: 3 }]) {
+  t.test(`DATABASE_PIPELINE=${pipeline}: a write of one statement is written to PostgreSQL in ${expected} pieces`, async (t) => {
+    const app = await build(t, {
+      settings: { DATABASE_PIPELINE: pipeline, PROJECTIONS: false, DATABASE_POOL_SIZE: 1, DATABASE_MAX_OVERFLOW: 0 }
+    })
+    const client = await app.pg.pool.connect()
+    client.release()
+    const writes = countWrites(client.connection.stream)
+    await app.inject({ method: 'POST', url: '/users', payload: { email: 'a@example.com', name: 'n' } })
+    t.equal(writes(), expected)
   })
-  const client = await app.pg.pool.connect()
-  client.release()
-  const writes = countWrites(client.connection.stream)
-  await app.inject({ method: 'POST', url: '/users', payload: { email: 'a@example.com', name: 'n' } })
-  t.equal(writes(), 2, 'the other one is COMMIT')
-})
+}
 
 /** Counts what a stream hands to the system, in one piece or several. */
 function countWrites (stream: Writable): () => number {

@@ -114,13 +114,13 @@ test('BEGIN, COMMIT and the deadline of a process that was busy', async (t) => {
 test('a body that has arrived is not late because the process was', async (t) => {
   const { origin } = await setup(t, {
     database: db,
-    plugin: (pool) => ({ pool, bodyTimeout: 60 }),
+    plugin: (pool) => ({ pool, bodyTimeout: 250 }),
     routes: (app) => {
       app.addHook('onRequest', async function lookUp (request) {
         if (request.url !== '/late') return
         await request.transaction.query('select 1')
         socket.write('"b"}')
-        beBusy(400)
+        beBusy(800)
       })
       app.post('/late', transactional, async (request) => {
         await insert(request, 1)

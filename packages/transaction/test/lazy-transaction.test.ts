@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from 'pg'
 import t from 'tap'
-import { beginSql, applicationNameSql, settingsSql } from '../src/postgres/begin.ts'
+import { applicationNameSql, beginStatements, settingsStatements } from '../src/postgres/begin.ts'
 import type { Driver, OpenContext, OpenTransaction } from '../src/core/driver.ts'
 import { OutcomeUnknownError, TransactionAbortedError } from '../src/errors.ts'
 import { isConnectionProblem, isRetriable, sqlState } from '../src/postgres/errors.ts'
@@ -321,29 +321,29 @@ t.test('what may run again', async (t) => {
 })
 
 t.test('BEGIN and its settings', async (t) => {
-  t.equal(beginSql({}), 'BEGIN')
-  t.equal(
-    beginSql({ isolationLevel: 'serializable', accessMode: 'read only', deferrable: true }),
-    'BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE'
+  t.same(beginStatements({}), ['BEGIN'])
+  t.same(
+    beginStatements({ isolationLevel: 'serializable', accessMode: 'read only', deferrable: true }),
+    ['BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE']
   )
-  t.equal(
-    beginSql({ statementTimeout: 5, lockTimeout: 0, transactionTimeout: 7 }),
-    'BEGIN; SET LOCAL statement_timeout = 5; SET LOCAL transaction_timeout = 7'
+  t.same(
+    beginStatements({ statementTimeout: 5, lockTimeout: 0, transactionTimeout: 7 }),
+    ['BEGIN', 'SET LOCAL statement_timeout = 5', 'SET LOCAL transaction_timeout = 7']
   )
-  t.equal(beginSql({ transactionTimeout: 7 }, 'old'), 'BEGIN')
+  t.same(beginStatements({ transactionTimeout: 7 }, 'old'), ['BEGIN'])
   t.equal(
     applicationNameSql(`POST /'x ${'y'.repeat(99)}`).length,
-    "; SET LOCAL application_name = ''".length + 63 + 1,
+    "SET LOCAL application_name = ''".length + 63 + 1,
     'cut at 63, the quote doubled'
   )
-  t.equal(applicationNameSql('a\nö'), "; SET LOCAL application_name = 'a??'")
-  t.equal(
-    settingsSql({ role: 'a', 'app.x': "b'" }),
-    "; SELECT set_config('app.x', 'b''', true); SELECT set_config('role', 'a', true)",
+  t.equal(applicationNameSql('a\nö'), "SET LOCAL application_name = 'a??'")
+  t.same(
+    settingsStatements({ role: 'a', 'app.x': "b'" }),
+    ["SELECT set_config('app.x', 'b''', true)", "SELECT set_config('role', 'a', true)"],
     'the role last'
   )
   for (const name of ['', 'a-b', 'a.b.c', '1a', 'a;b', "a'b"]) {
-    t.throws(() => settingsSql({ [name]: 'x' }), { code: 'TX_USAGE' }, name)
+    t.throws(() => settingsStatements({ [name]: 'x' }), { code: 'TX_USAGE' }, name)
   }
 })
 

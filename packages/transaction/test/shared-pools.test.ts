@@ -208,7 +208,7 @@ test('resetSession: what a request set for its session is met by no other', asyn
             text: `select current_setting('app.tenant', true) as tenant, current_setting('statement_timeout') as time,
         current_user = session_user and current_user <> 'low' as own, (select count(*)::int from pg_listening_channels()) as channels, (select count(*)::int from pg_cursors where name <> '') as cursors,
         (select count(*)::int from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()) as locks, to_regclass('pg_temp.x') as temporary,
-        (select count(*)::int from pg_prepared_statements) as prepared`
+        (select count(*)::int from pg_prepared_statements where name = 'seen') as prepared`
           })).rows[0]
       )
     }

@@ -20,6 +20,9 @@ export interface ClientRules {
  */
 export function clientClass (config: ClientConfig, rules: ClientRules): new() => pg.Client {
   return class Client extends HostsClient {
+    /** Asked by fastify-transaction before it names the statements that begin a transaction. */
+    readonly dropsNames = rules.dropNames
+
     constructor () {
       super(config)
       // Without a listener one killed session ends the process.

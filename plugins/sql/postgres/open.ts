@@ -81,7 +81,6 @@ function tellOfStandbys ({ log }: FastifyInstance, url: string): void {
 function clientConfig ({ config }: FastifyInstance, url: string, pgbouncer: boolean): ClientConfig {
   return {
     connectionString: url,
-    pipeline: config.DATABASE_PIPELINE,
     fallback_application_name: 'tandem',
     connectionTimeoutMillis: Math.min(CONNECT_TIMEOUT_MS, config.DATABASE_POOL_TIMEOUT_MS / 2),
     keepAlive: true,

@@ -12,8 +12,8 @@ export interface OpenContext {
   /** True once the transaction has given up (deadline, client gone): hand the connection straight back. */
   isAborted: () => boolean
   /**
-   * Called at most once, when the connection breaks outside a statement; with a `TransactionTimeoutError` when the
-   * store ended it for its time.
+   * Called when the connection breaks outside a statement, or none can be had to begin on. A `TransactionError`, as
+   * when the store ended it for its time, is what the program is told.
    */
   onLost: (error: Error) => void
 }

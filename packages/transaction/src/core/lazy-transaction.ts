@@ -1,6 +1,12 @@
 import { AbortState } from './abort-state.ts'
 import type { Driver, Label, OpenTransaction } from './driver.ts'
-import { ConnectionLostError, OutcomeUnknownError, TransactionClosedError, TransactionTimeoutError } from '../errors.ts'
+import {
+  ConnectionLostError,
+  OutcomeUnknownError,
+  TransactionClosedError,
+  TransactionError,
+  TransactionTimeoutError
+} from '../errors.ts'
 import { ObservedLife } from './observed-life.ts'
 import type { LazyTransactionOptions } from './lazy-transaction-options.ts'
 import { GivenPromises, ignore, type FollowOptions } from './given-promises.ts'
@@ -228,7 +234,7 @@ export class LazyTransaction<Transaction extends OpenTransaction = OpenTransacti
   #lose (error: Error): void {
     if (this.#state !== 'open') return
     this.#state = 'lost'
-    this.failure = error instanceof TransactionTimeoutError
+    this.failure = error instanceof TransactionError
       ? error
       : new ConnectionLostError(this.label, this.#options.retryAfter, error)
   }

@@ -155,6 +155,7 @@ export const pluginChecks: Checks = {
       : 'must be an object of route options',
   checkoutTimeout: isTime,
   beginTimeout: isTime,
+  pipelineBegin: isBoolean,
   commitTimeout: isTime,
   bodyTimeout: isTime,
   closeTimeout: isTime,

@@ -36,6 +36,12 @@ export interface TransactionPluginOptions {
   checkoutTimeout?: number
   /** How long BEGIN may take before its connection counts as dead. Default 1000. */
   beginTimeout?: number
+  /**
+   * Send BEGIN and the first statement in one packet, a round trip less. Where their connection turns out dead both are
+   * sent again on another one: nothing can have been stored before COMMIT. First statements without values, routes with
+   * `stream` and pg before 8.23 wait for BEGIN. Default true.
+   */
+  pipelineBegin?: boolean
   /** How long COMMIT may take before its outcome counts as unknown. Default 5000. */
   commitTimeout?: number
   /**

@@ -29,6 +29,7 @@ export function createDrivers (
     mongo,
     checkoutTimeout = 3000,
     beginTimeout = 1000,
+    pipelineBegin = true,
     commitTimeout = 5000,
     retryAfter = 1,
     resetSession = false
@@ -43,7 +44,7 @@ export function createDrivers (
   return {
     // Another store's transaction costs no round trip to begin.
     statement: pool === undefined ? sql : singleStatementDriver({ pool, ...shared }),
-    sql: sql ?? (pool && new PostgresDriver({ pool, beginTimeout, commitTimeout, ...shared })),
+    sql: sql ?? (pool && new PostgresDriver({ pool, beginTimeout, pipelineBegin, commitTimeout, ...shared })),
     mongo: mongo &&
       new MongoDriver({ client: mongo.client, commitTimeout, ...(orphans === undefined ? {} : { ready: orphans.end }) })
   }

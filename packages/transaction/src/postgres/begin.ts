@@ -15,44 +15,45 @@ const timeouts = [
 const longestApplicationName = 63
 
 /**
- * The part of the BEGIN message that a route fixes at boot.
+ * BEGIN and the settings that a route fixes at boot, a statement each.
  *
  * @param server whether it knows `transaction_timeout`, as PostgreSQL does from 17 on; where that is unknown the server
  * is asked with it
  */
-export function beginSql (options: TransactionOptions, server: 'new' | 'old' | 'unknown' = 'new'): string {
-  let text = 'BEGIN'
-  if (options.isolationLevel !== undefined) text += ` ISOLATION LEVEL ${options.isolationLevel.toUpperCase()}`
-  if (options.accessMode !== undefined) text += ` ${options.accessMode.toUpperCase()}`
-  if (options.deferrable === true) text += ' DEFERRABLE'
+export function beginStatements (options: TransactionOptions, server: 'new' | 'old' | 'unknown' = 'new'): string[] {
+  let begin = 'BEGIN'
+  if (options.isolationLevel !== undefined) begin += ` ISOLATION LEVEL ${options.isolationLevel.toUpperCase()}`
+  if (options.accessMode !== undefined) begin += ` ${options.accessMode.toUpperCase()}`
+  if (options.deferrable === true) begin += ' DEFERRABLE'
+  const statements = [begin]
   for (const [option, setting] of timeouts) {
     const value = options[option]
     if (value === undefined || value <= 0) continue
-    if (setting !== 'transaction_timeout' || server === 'new') text += `; SET LOCAL ${setting} = ${value}`
+    if (setting !== 'transaction_timeout' || server === 'new') statements.push(`SET LOCAL ${setting} = ${value}`)
     else if (server === 'unknown') {
-      text +=
-        `; SELECT set_config('${setting}', '${value}', true) WHERE current_setting('server_version_num')::int >= 170000`
+      statements.push(
+        `SELECT set_config('${setting}', '${value}', true) WHERE current_setting('server_version_num')::int >= 170000`
+      )
     }
   }
-  return text
+  return statements
 }
 
 /** `SET LOCAL application_name`, so that `pg_stat_activity` shows which request a session works for. */
 export function applicationNameSql (label: string): string {
   const text = label.slice(0, longestApplicationName)
   const name = /[^\x20-\x7e]/.test(text) ? text.replace(/[^\x20-\x7e]/g, '?') : text
-  return `; SET LOCAL application_name = ${/['\\]/.test(name) ? quoteLiteral(name) : `'${name}'`}`
+  return `SET LOCAL application_name = ${/['\\]/.test(name) ? quoteLiteral(name) : `'${name}'`}`
 }
 
 /**
  * The values of `settings` as `set_config(…, true)`, the role last so that it needs no right to set the others. What is
  * no plain object of texts is refused: settings that are not there open what row-level security closes.
  */
-export function settingsSql (settings: unknown): string {
+export function settingsStatements (settings: unknown): string[] {
   if (!isPlainObject(settings)) throw new TransactionUsageError(findMistake(settings))
   const entries = Object.entries(settings).sort(([a], [b]) => Number(a === 'role') - Number(b === 'role'))
-  let text = ''
-  for (const [name, value] of entries) {
+  return entries.map(([name, value]) => {
     if (!/^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$/i.test(name)) {
       throw new TransactionUsageError(`settings: '${name}' is not the name of a PostgreSQL setting`)
     }
@@ -62,9 +63,8 @@ export function settingsSql (settings: unknown): string {
     if (value.includes('\0')) {
       throw new TransactionUsageError(`settings: the value of ${name} has a zero byte, which PostgreSQL cannot take`)
     }
-    text += `; SELECT set_config(${quoteLiteral(name)}, ${quoteLiteral(value)}, true)`
-  }
-  return text
+    return `SELECT set_config(${quoteLiteral(name)}, ${quoteLiteral(value)}, true)`
+  })
 }
 
 /**

@@ -1,10 +1,10 @@
 import type { Driver, OpenContext } from '../core/driver.ts'
 import type { TransactionOptions } from '../options/route-options.ts'
-import { applicationNameSql, beginSql, refusedSettings, settingsSql } from './begin.ts'
+import { applicationNameSql, beginStatements, refusedSettings, settingsStatements } from './begin.ts'
 import type { CheckoutOptions } from './checkout.ts'
 import { checkout } from './checkout.ts'
 import { ConnectionLostError, TransactionError } from '../errors.ts'
-import { isConnectionProblem, isRetriable } from './errors.ts'
+import { isConnectionProblem, isRetriable, sqlState } from './errors.ts'
 import { PostgresTransaction } from './transaction.ts'
 import { Patience } from '../core/with-timeout.ts'
 
@@ -12,6 +12,8 @@ import { Patience } from '../core/with-timeout.ts'
 export interface PostgresDriverOptions extends CheckoutOptions {
   /** How long BEGIN may take before its connection counts as dead. */
   beginTimeout: number
+  /** BEGIN travels with the first statement where pg can pipeline. */
+  pipelineBegin: boolean
   /** How long COMMIT may take before its outcome counts as unknown. */
   commitTimeout: number
   /** Resets the session before its connection goes back to the pool; see `giveBack`. Default false. */
@@ -20,12 +22,14 @@ export interface PostgresDriverOptions extends CheckoutOptions {
 
 /** What begins a transaction, on a server that knows `transaction_timeout`, on an older one, and on either. */
 interface PostgresPlan {
-  new: string
-  old: string
-  unknown: string
+  new: string[]
+  old: string[]
+  unknown: string[]
   mayWrite: boolean
   /** A declared `settings` must give some; nothing may begin without. */
   hasSettings: boolean
+  /** Cursors and query streams take no part in a pipeline. */
+  mayPipeline: boolean
 }
 
 /**
@@ -47,13 +51,14 @@ export class PostgresDriver implements Driver<PostgresPlan, PostgresTransaction>
     return this.#options.pool
   }
 
-  plan (options: TransactionOptions & { settings?: unknown }): PostgresPlan {
+  plan (options: TransactionOptions & { settings?: unknown; stream?: boolean }): PostgresPlan {
     return {
       mayWrite: options.accessMode !== 'read only',
       hasSettings: options.settings !== undefined,
-      new: beginSql(options, 'new'),
-      old: beginSql(options, 'old'),
-      unknown: beginSql(options, 'unknown')
+      mayPipeline: this.#options.pipelineBegin && options.stream !== true,
+      new: beginStatements(options, 'new'),
+      old: beginStatements(options, 'old'),
+      unknown: beginStatements(options, 'unknown')
     }
   }
 
@@ -71,24 +76,27 @@ export class PostgresDriver implements Driver<PostgresPlan, PostgresTransaction>
     return this.#server !== 'old'
   }
 
+  /** Begins, or leaves that to the first statement, which then travels with BEGIN. */
   async open (plan: PostgresPlan, context: OpenContext): Promise<PostgresTransaction> {
     if (plan.mayWrite) (this.#options.pool as Partial<WritablePool>).assertWritable?.()
-    const settings = plan.hasSettings || context.settings !== undefined ? settingsSql(context.settings) : ''
-    const message = plan[this.#server] + applicationNameSql(context.label) + settings
+    const settings = plan.hasSettings || context.settings !== undefined ? settingsStatements(context.settings) : []
     const patience = new Patience(this.#options.checkoutTimeout)
-    for (;;) {
-      const client = await checkout(this.#options, context, patience)
-      const transaction = new PostgresTransaction(client, context, this.#options)
-      try {
-        await transaction.begin(message, plan.mayWrite)
-        return transaction
-      } catch (error) {
-        if (!isReplaceable(error)) throw settings === '' ? error : refusedSettings(context.label, error)
+    const client = await checkout(this.#options, context, patience)
+    const transaction = new PostgresTransaction(client, context, this.#options, {
+      planned: plan[this.#server],
+      own: [applicationNameSql(context.label), ...settings],
+      mayWrite: plan.mayWrite,
+      replace: async (error) => {
+        if (!isReplaceable(error)) throw settings.length === 0 ? error : refusedSettings(context.label, error)
         if (context.isAborted() || patience.isOver) {
           throw new ConnectionLostError(context.label, this.#options.retryAfter, error)
         }
+        return await checkout(this.#options, context, patience)
       }
-    }
+    })
+    // pg before 8.23 and its native client have no pipeline.
+    if (!plan.mayPipeline || typeof (client as Partial<typeof client>).pipeline !== 'boolean') await transaction.begin()
+    return transaction
   }
 }
 
@@ -103,7 +111,11 @@ function isAway (error: unknown): boolean {
     (error instanceof Error && /\btimeout\b/.test(error.message))
 }
 
-/** A BEGIN that failed because of its connection, not because of what it says. */
+/**
+ * A BEGIN that failed because of its connection, not because of what it says. A session that has lost its named
+ * statements (26000, after DEALLOCATE or behind a pooler) is such a connection.
+ */
 function isReplaceable (error: unknown): boolean {
-  return isConnectionProblem(error) || (error instanceof Error && error.message.startsWith('BEGIN was not answered'))
+  return isConnectionProblem(error) || sqlState(error) === '26000' ||
+    (error instanceof Error && error.message.startsWith('BEGIN was not answered'))
 }

@@ -1,5 +1,5 @@
-import type { PoolClient, QueryArrayConfig, QueryConfig, QueryResult, QueryResultRow, Submittable } from 'pg'
-import { refusedSettings } from './begin.ts'
+import type { PoolClient, QueryResult, QueryResultRow, Submittable } from 'pg'
+import { Beginning, type BeginOptions, type Statement } from './beginning.ts'
 import type { OpenContext, OpenTransaction } from '../core/driver.ts'
 import { cancelStatement } from './cancel.ts'
 import { conclude, type Conclusion } from './conclude.ts'
@@ -11,16 +11,15 @@ import {
 } from '../errors.ts'
 import { noteDatabaseError } from '../core/origin.ts'
 import { isAmbiguous, isConnectionProblem, isReplicaError, sqlState } from './errors.ts'
-import { giveBack } from './give-back.ts'
+import { HeldClient } from './held-client.ts'
 import { closeReader, isReaderIdle, tellWhenDone } from './reader.ts'
 import { statementText } from '../sql-text/statement-text.ts'
 import { ignore } from '../core/given-promises.ts'
 import { withTimeout } from '../core/with-timeout.ts'
 
-type Statement = string | QueryConfig | QueryArrayConfig
-
 const endedForItsTime: Record<string, string> = { '25P03': 'idleInTransactionTimeout', '25P04': 'transactionTimeout' }
 
+/** Times in milliseconds. */
 interface Bounds {
   beginTimeout: number
   commitTimeout: number
@@ -33,80 +32,65 @@ const rollbackTimeout = 1000
 /** A PostgreSQL transaction on the one connection it holds until commit or rollback. */
 export class PostgresTransaction implements OpenTransaction {
   firstFailure: { statement: string; error: unknown } | undefined
-  readonly #client: PoolClient
   readonly #context: OpenContext
   readonly #bounds: Bounds
-  #lost: Error | undefined
+  readonly #mayWrite: boolean
+  readonly #beginning: Beginning
   #misuse: Error | undefined
   #replica: unknown
-  #mayWrite = true
   #reader: Submittable | undefined
-  /** Why a pipelined BEGIN failed, and with it every statement behind it. */
-  #beginFailure: unknown
   #isStuck = false
-  #isAnswered = false
-  #isReleased = false
-  readonly #onError = (error: Error): void => {
-    this.#lost ??= noteDatabaseError(error)
-    const bound = endedForItsTime[sqlState(error) ?? '']
-    this.#context.onLost(bound === undefined ? error : new TransactionTimeoutError(this.#context.label, bound, error))
-  }
 
-  constructor (client: PoolClient, context: OpenContext, bounds: Bounds) {
-    this.#client = client
+  constructor (client: PoolClient, context: OpenContext, bounds: Bounds, begin: BeginOptions) {
     this.#context = context
     this.#bounds = bounds
-    client.on('error', this.#onError)
+    this.#mayWrite = begin.mayWrite
+    const hold = (taken: PoolClient) => new HeldClient(taken, this.#onEnd, bounds.resetSession)
+    this.#beginning = new Beginning(client, context, begin, bounds.beginTimeout, hold)
   }
 
-  /**
-   * Sends BEGIN with its settings. The connection is thrown away when this fails.
-   * @param mayWrite false: the message begins a transaction that cannot write
-   */
-  async begin (message: string, mayWrite: boolean): Promise<void> {
-    this.#mayWrite = mayWrite
-    if (this.#client.pipeline) {
-      // On a pipelined connection BEGIN travels with the first statement, in one packet; that fails too when BEGIN does.
-      const { stream } = this.#client.connection
-      stream.cork()
-      process.nextTick(() => {
-        stream.uncork()
-      })
-      this.#client.query(message).catch((error: unknown) => {
-        this.#beginFailure = refusedSettings(this.#context.label, error)
-        this.#note(message, error)
-      })
-      return
-    }
+  /** Begins at once; otherwise the first statement does, and travels with BEGIN. */
+  async begin (): Promise<void> {
+    await this.#beginning.alone()
+  }
+
+  async query<Row extends QueryResultRow> (statement: Statement, values?: unknown[]): Promise<QueryResult<Row>> {
+    const refusal = this.#refusal
+    if (refusal !== undefined) throw refusal
+    const text = statementText(statement)
+    const send = () => this.#client.query<Row>(statement, values)
     try {
-      await withTimeout(this.#bounds.beginTimeout, this.#client.query(message), 'BEGIN was not answered in time')
+      const result = this.#beginning.isBegun ? await send() : await this.#beginning.together(statement, values, send)
+      if (this.#isOutside) throw this.#misuse = ended()
+      return result
     } catch (error) {
-      this.#release(noteDatabaseError(error))
+      // pg's query_timeout gives up waiting, not the statement.
+      if (error instanceof Error && error.message === 'Query read timeout') this.#isStuck = true
+      this.#note(text, error)
       throw error
     }
   }
 
-  async query<Row extends QueryResultRow> (statement: Statement, values?: unknown[]): Promise<QueryResult<Row>> {
-    if (this.#isOutside) this.#misuse ??= ended()
-    if (this.#misuse !== undefined) throw this.#misuse
-    const text = statementText(statement)
-    try {
-      const result = await this.#client.query<Row>(statement, values)
-      this.#isAnswered = true
-      if (this.#isOutside) throw this.#misuse = ended()
-      return result
-    } catch (error) {
-      this.#isAnswered = true
-      // pg's query_timeout gives up waiting, not the statement.
-      if (error instanceof Error && error.message === 'Query read timeout') this.#isStuck = true
-      this.#note(text, error)
-      throw this.#beginFailure ?? error
-    }
+  get #client (): PoolClient {
+    return this.#beginning.held.client
   }
 
-  /** True when the server says that no transaction is open. A pipelined BEGIN is answered with the first statement; before, its word is old. */
+  /** True when the server says that no transaction is open. */
   get #isOutside (): boolean {
-    return (!this.#client.pipeline || this.#isAnswered) && this.#client.getTransactionStatus() === 'I'
+    return this.#beginning.isBegun && this.#client.getTransactionStatus() === 'I'
+  }
+
+  /** What makes another statement and COMMIT impossible. */
+  get #refusal (): unknown {
+    if (this.#isOutside) this.#misuse ??= ended()
+    return this.#misuse ?? this.#beginning.failure
+  }
+
+  readonly #onEnd = (error: Error): void => {
+    // Before BEGIN was answered another connection takes its place.
+    if (!this.#beginning.isBegun) return
+    const bound = endedForItsTime[sqlState(error) ?? '']
+    this.#context.onLost(bound === undefined ? error : new TransactionTimeoutError(this.#context.label, bound, error))
   }
 
   /** Hands a cursor or query stream to the connection; `onDone` is called when the connection is free again. */
@@ -174,14 +158,17 @@ export class PostgresTransaction implements OpenTransaction {
   }
 
   async rollback (running: Promise<unknown> | undefined): Promise<void> {
+    this.#beginning.stop()
+    const { held, isBegun } = this.#beginning
+    if (!isBegun && running === undefined) return held.release()
     try {
-      if (this.#lost === undefined && (running !== undefined || this.#isStuck)) {
-        await cancelStatement(this.#client)
+      if (!held.isLost && (running !== undefined || this.#isStuck)) {
+        await cancelStatement(held.client)
         closeReader(this.#reader)
         await withTimeout(rollbackTimeout, settled(running ?? Promise.resolve()), 'the running statement did not stop')
       }
-      if (this.#lost === undefined) {
-        await withTimeout(rollbackTimeout, this.#client.query('ROLLBACK'), 'ROLLBACK was not answered in time')
+      if (!held.isLost && !held.isReleased) {
+        await withTimeout(rollbackTimeout, held.client.query('ROLLBACK'), 'ROLLBACK was not answered in time')
       }
       this.#release()
     } catch (error) {
@@ -190,10 +177,10 @@ export class PostgresTransaction implements OpenTransaction {
   }
 
   async #refuseMisuse (): Promise<void> {
-    if (this.#isOutside) this.#misuse ??= ended()
-    if (this.#misuse === undefined) return
+    const refusal = this.#refusal
+    if (refusal === undefined) return
     await this.rollback(undefined)
-    throw this.#misuse
+    throw refusal
   }
 
   /** Sends what ends the transaction; an error is what its COMMIT means by it. */
@@ -227,13 +214,8 @@ export class PostgresTransaction implements OpenTransaction {
     return new OutcomeUnknownError(this.#context.label, error)
   }
 
-  /** The only place that gives the connection back: as it is when it is clean, thrown away when anything is in doubt. */
-  #release (error?: unknown): void {
-    if (this.#isReleased) return
-    this.#isReleased = true
-    const client = this.#client
-    client.removeListener('error', this.#onError)
-    giveBack(client, error ?? this.#lost ?? this.#replica, this.#bounds.resetSession)
+  #release (doubt: unknown = this.#replica): void {
+    this.#beginning.held.release(doubt)
   }
 }
 
