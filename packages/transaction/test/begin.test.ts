@@ -144,6 +144,53 @@ for (const { pipelineBegin, pool } of WAYS) {
   })
 }
 
+/** Comments statements as instrumentation of pg does: what has a text and no name is copied. */
+function comment (client: pg.Client): void {
+  const query = client.query.bind(client) as (statement: unknown, ...rest: unknown[]) => unknown
+  const commenting = (statement: string | { text: string; name?: string }, ...rest: unknown[]) => {
+    if (typeof statement === 'string') return query(`${statement} /* trace */`, ...rest)
+    return query(
+      statement.name === undefined ? { ...statement, text: `${statement.text} /* trace */` } : statement,
+      ...rest
+    )
+  }
+  client.query = commenting as typeof client.query
+}
+
+test('a tracer that adds comments', async (t) => {
+  class Commenting extends pg.Client {
+    constructor (config?: string | pg.ClientConfig) {
+      super(config)
+      comment(this)
+    }
+  }
+  const { send } = await setup(t, { database: db, pool: { Client: Commenting }, routes: addRoutes })
+  for (const name of Object.keys(FIRST)) {
+    await db.admin.query('truncate item')
+    t.match(await send('POST', `/${name}`), { status: 200, json: { n: 1 } }, name)
+    t.same(await db.ids(), [1], name)
+  }
+})
+
+test('a tracer that adds comments to a BEGIN that is refused', async (t) => {
+  class CommentingMistaking extends Mistaking {
+    constructor (config?: string | pg.ClientConfig) {
+      super(config)
+      comment(this)
+    }
+  }
+  const { send } = await setup(t, {
+    database: db,
+    pool: { Client: CommentingMistaking },
+    routes: addRoutes,
+    isBroken: true
+  })
+  for (const name of Object.keys(FIRST)) {
+    t.match(await send('POST', `/${name}`), { status: 500 }, name)
+    t.same(await db.ids(), [], `${name}: nothing is stored`)
+  }
+})
+
 test('a session that forgot its statements is replaced', async (t) => {
   const { send } = await setup(t, {
     database: db,

@@ -45,9 +45,10 @@ export function sendTogether<Answer> (
   try {
     // pg takes queries of another class only where it does not pipeline, and sends the next one at once only where it does.
     setPipeline(client, false)
-    client.query(message)
+    const taken = client.query(message)
     setPipeline(client, true)
-    return { begun: message.answered, answer: send() }
+    // A tracer that adds comments hands pg a copy, which is a query with a Sync: the statement waits for its answer.
+    return { begun: message.answered, answer: taken === message ? send() : message.answered.then(send) }
   } finally {
     stream.uncork()
   }
