@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { envSchema } from 'env-schema'
+import AjvCompiler from '@fastify/ajv-compiler'
 import fp from 'fastify-plugin'
 import { parseHosts } from '../drizzle/hosts/parse.ts'
 import { SettingsSchema, type ReadSettings, type Settings } from '../schemas/settings.ts'
@@ -27,6 +27,18 @@ const BOUNDS = [
   'DATABASE_TRANSACTION_TIMEOUT_MS',
   'HANDLER_TIMEOUT_MS'
 ] as const
+// Variables are text, and most of them are not ours. Ajv would compile the schema of schemas to compare ours with, which
+// takes longer than all else of the settings.
+const checkSettings = AjvCompiler()({}, {
+  customOptions: {
+    allErrors: true,
+    removeAdditional: true,
+    useDefaults: true,
+    coerceTypes: true,
+    allowUnionTypes: true,
+    validateSchema: false
+  }
+})({ schema: { ...SettingsSchema, additionalProperties: false }, method: '', url: '' })
 // Names that Fastify knows for networks.
 const NETWORKS = new Set(['loopback', 'linklocal', 'uniquelocal'])
 
@@ -123,19 +135,17 @@ function withoutEmpty (environment: Raw): Raw {
 
 // Wrong settings are left out of a second pass, so that the remaining ones can still be compared.
 function validate (raw: Raw): { values: ReadSettings; errors: SchemaError[] } {
-  try {
-    return { values: read(raw), errors: [] }
-  } catch (error) {
-    const errors = (error as { errors?: SchemaError[] }).errors
-    if (errors === undefined) throw error
-    const wrong = new Set(errors.map(getName))
-    const rest = Object.fromEntries(Object.entries(raw).filter(([name]) => !wrong.has(name)))
-    return { values: read(rest), errors }
-  }
+  const { values, errors } = read(raw)
+  if (errors.length === 0) return { values, errors }
+  const wrong = new Set(errors.map(getName))
+  const rest = Object.fromEntries(Object.entries(raw).filter(([name]) => !wrong.has(name)))
+  return { values: read(rest).values, errors }
 }
 
-function read (raw: Raw): ReadSettings {
-  return envSchema<ReadSettings>({ schema: { ...SettingsSchema }, data: raw, env: false })
+function read (raw: Raw): { values: ReadSettings; errors: SchemaError[] } {
+  const values = { ...raw }
+  const isValid = checkSettings(values)
+  return { values: values as ReadSettings, errors: isValid === true ? [] : checkSettings.errors as SchemaError[] }
 }
 
 function getName (error: SchemaError): string {

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import swagger, { type FastifyDynamicSwaggerOptions, type SwaggerTransform } from '@fastify/swagger'
-import swaggerUi from '@fastify/swagger-ui'
+import type { FastifyDynamicSwaggerOptions, SwaggerTransform } from '@fastify/swagger'
 import type { FastifyInstance, FastifySchema, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { problems, type ProblemStatus } from '../schemas/problem.ts'
@@ -51,8 +50,9 @@ a minor version, so do not refuse what your copy of the document does not name; 
 0.x a minor one, and stands in the changelog. An operation that will go is marked \`deprecated\` at least one version before.`
 
 /**
- * Makes the OpenAPI document from the schemas of the routes (`app.swagger()`); serves it as /openapi.json and /docs
- * where `DOCS` is on, and always the page that the types of problems refer to.
+ * Serves the page that the types of problems refer to and, where `DOCS` is on, the OpenAPI document made from the
+ * schemas of the routes, as /openapi.json and /docs. There and offline it is `app.swagger()`; elsewhere nobody reads
+ * it, and what makes it is not loaded.
  */
 export default fp(async function openapi (app) {
   const tags: Tag[] = []
@@ -60,7 +60,7 @@ export default fp(async function openapi (app) {
     tags.push({ name, description })
     tags.sort((one, other) => one.name < other.name ? -1 : 1)
   })
-  await app.register(swagger, documentOptions(app, tags))
+  if (app.config.DOCS || app.offline) await app.register(import('@fastify/swagger'), documentOptions(app, tags))
   checkTags(app, tags)
   app.get(
     '/docs/problems',
@@ -68,7 +68,7 @@ export default fp(async function openapi (app) {
     (_request, reply) => reply.type('text/html; charset=utf-8').send(problemsPage())
   )
   if (!app.config.DOCS) return
-  await app.register(swaggerUi, {
+  await app.register(import('@fastify/swagger-ui'), {
     routePrefix: '/docs',
     staticCSP: true,
     theme: { css: [{ filename: 'small.css', content: SMALL_SCREEN }] },

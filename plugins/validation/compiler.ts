@@ -17,7 +17,14 @@ type Compile = (route: Route) => Validate
 const MAX_VALUES = 1000
 
 const ajv = AjvCompiler()
-const strict = { removeAdditional: false, useDefaults: true, strict: true, formats: FORMATS } as const
+const strict = {
+  removeAdditional: false,
+  useDefaults: true,
+  strict: true,
+  formats: FORMATS,
+  // Ajv would compile the schema of schemas for each of its instances; what runs in production was compared before.
+  validateSchema: process.env['NODE_ENV'] !== 'production'
+} as const
 const body = { ...strict, coerceTypes: false } as const
 // With strictNumbers Ajv skips the bounds of what is not finite, and the text "Infinity" would be a valid integer.
 const text = { ...strict, coerceTypes: 'array', strictNumbers: false } as const
