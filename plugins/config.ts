@@ -27,18 +27,16 @@ const BOUNDS = [
   'DATABASE_TRANSACTION_TIMEOUT_MS',
   'HANDLER_TIMEOUT_MS'
 ] as const
-// Variables are text, and most of them are not ours. Ajv would compile the schema of schemas to compare ours with, which
-// takes longer than all else of the settings.
-const checkSettings = AjvCompiler()({}, {
-  customOptions: {
-    allErrors: true,
-    removeAdditional: true,
-    useDefaults: true,
-    coerceTypes: true,
-    allowUnionTypes: true,
-    validateSchema: false
-  }
-})({ schema: { ...SettingsSchema, additionalProperties: false }, method: '', url: '' })
+// Ajv would compile the schema of schemas to compare ours with it, which takes longer than all else of the settings.
+const customOptions = {
+  allErrors: true,
+  removeAdditional: true,
+  useDefaults: true,
+  coerceTypes: true,
+  validateSchema: false
+}
+const settingsSchema = { ...SettingsSchema, additionalProperties: false }
+const checkSettings = AjvCompiler()({}, { customOptions })({ schema: settingsSchema, method: '', url: '' })
 // Names that Fastify knows for networks.
 const NETWORKS = new Set(['loopback', 'linklocal', 'uniquelocal'])
 

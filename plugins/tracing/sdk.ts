@@ -14,6 +14,7 @@ export interface Tracing {
  * @returns undefined without one: then nothing is traced and nothing costs
  */
 export async function findSdk (): Promise<Tracing | undefined> {
+  if (!isAnythingRegistered()) return undefined
   const api = await importIfInstalled<Api>('@opentelemetry/api')
   if (api === undefined) return undefined
   const provider = api.trace.getTracerProvider()
@@ -21,6 +22,16 @@ export async function findSdk (): Promise<Tracing | undefined> {
   const isWaiting = 'getDelegateTracer' in provider && typeof provider.getDelegateTracer === 'function' &&
     provider.getDelegateTracer('tandem') === undefined
   return isWaiting ? undefined : { api, tracer: api.trace.getTracer('tandem') }
+}
+
+/**
+ * Whether anybody has started something of OpenTelemetry. All copies of its API keep what was started under one symbol of
+ * each major version, so the API itself, nearly fifty files, is loaded only where it is used.
+ */
+function isAnythingRegistered (): boolean {
+  return Object.getOwnPropertySymbols(globalThis).some(({ description }) =>
+    description?.startsWith('opentelemetry.js.api.')
+  )
 }
 
 /**

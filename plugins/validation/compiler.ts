@@ -4,6 +4,7 @@ import { countValues } from './count-values.ts'
 import { FORMATS } from './formats.ts'
 import { createNumberCheck, type TextSchema } from './numbers.ts'
 import { markAsFirst } from './partial.ts'
+import { whenAsked } from './when-asked.ts'
 
 type Factory = ReturnType<typeof AjvCompiler>
 type Validate = ReturnType<ReturnType<Factory>>
@@ -46,17 +47,18 @@ export const buildValidator: Factory = (externalSchemas) => {
 
 function createCompile (externalSchemas: Parameters<Factory>[0], options: typeof body | typeof text): Compile {
   const create = (allErrors: boolean) => ajv(externalSchemas, { customOptions: { ...options, allErrors } }) as Compile
-  const compileAll = create(true)
+  const compileAll = whenAsked(() => create(true))
   let compileFirst: Compile | undefined
-  return (route) => boundWork(compileAll(route), () => (compileFirst ??= create(false))(route))
+  return (route) => boundWork(() => compileAll()(route), () => (compileFirst ??= create(false))(route))
 }
 
 /** @param compileFirst makes the validator of large parts; most routes never meet one, so it is made for the first of them */
-function boundWork (all: Validate, compileFirst: () => Validate): Validate {
+function boundWork (compileAll: () => Validate, compileFirst: () => Validate): Validate {
+  const all = whenAsked(compileAll)
   let first: Validate | undefined
   const validate = function validateBounded (data: unknown): boolean {
     const isLarge = countValues(data, MAX_VALUES) > MAX_VALUES
-    const chosen = isLarge ? first ??= compileFirst() : all
+    const chosen = isLarge ? first ??= compileFirst() : all()
     const isValid = chosen(data) as boolean
     validate.errors = chosen.errors ?? null
     if (isLarge && validate.errors !== null) markAsFirst(validate.errors)
