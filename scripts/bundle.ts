@@ -43,7 +43,6 @@ export async function bundlePackages (dist: string): Promise<void> {
     format: 'esm',
     platform: 'node',
     target: 'node20',
-    keepNames: true,
     sourcemap: true,
     sourcesContent: false,
     logLevel: 'warning',
