@@ -20,6 +20,7 @@ interface Sent<Answer> {
 /** PostgreSQL's longest name of a statement, in bytes; ours are ASCII. */
 const longestName = 63
 const prepared = new WeakMap<PoolClient, Set<string>>()
+const runs = new WeakMap<readonly string[], Buffer>()
 
 /** Sends BEGIN alone, as one simple query. */
 export function sendBegin (client: PoolClient, { planned, own }: Begin): Promise<unknown> {
@@ -56,8 +57,6 @@ export function sendTogether<Answer> (
 
 /** BEGIN and its settings as one query of pg's, without a Sync. */
 class BeginMessage implements Submittable {
-  /** For those who log or trace statements. */
-  readonly text: string
   readonly answered: Promise<void>
   /** Set below; pg wraps it where queries have a time limit. */
   callback: (error?: Error | null) => void = () => {}
@@ -69,9 +68,8 @@ class BeginMessage implements Submittable {
   constructor (client: PoolClient, begin: Begin, named: boolean) {
     this.#client = client
     this.#begin = begin
-    this.#named = named
+    this.#named = named && begin.planned.every((text) => text.length <= longestName)
     this.#left = begin.planned.length + begin.own.length
-    this.text = [...begin.planned, ...begin.own].join('; ')
     this.answered = new Promise((resolve, reject) => {
       this.callback = (error) => {
         if (error) reject(error)
@@ -80,10 +78,17 @@ class BeginMessage implements Submittable {
     })
   }
 
+  /** For those who log or trace statements. */
+  get text (): string {
+    return [...this.#begin.planned, ...this.#begin.own].join('; ')
+  }
+
   submit (connection: Connection): void {
     const messages = connection as Messages
-    for (const text of this.#begin.planned) sendPlanned(messages, text, this.#named ? known(this.#client) : undefined)
-    for (const text of this.#begin.own) sendPlanned(messages, text, undefined)
+    const { planned, own } = this.#begin
+    if (this.#named) sendNamed(messages, planned, known(this.#client))
+    else for (const text of planned) sendUnnamed(messages, text)
+    for (const text of own) sendUnnamed(messages, text)
     // Answered before the statement is, however long that takes.
     connection.flush()
   }
@@ -108,12 +113,32 @@ class BeginMessage implements Submittable {
   handleDataRow (): void {}
 }
 
-function sendPlanned (messages: Messages, text: string, parsed: Set<string> | undefined): void {
-  const isNamed = parsed !== undefined && text.length <= longestName
-  if (!isNamed) messages.parse({ text })
-  else if (!parsed.has(text)) messages.parse({ text, name: text })
-  messages.bind(isNamed ? { statement: text } : {})
+function sendUnnamed (messages: Messages, text: string): void {
+  messages.parse({ text })
+  messages.bind({})
   messages.execute({})
+}
+
+/** Runs statements that are named by their text, and has those parsed before that the connection does not keep yet. */
+function sendNamed (messages: Messages, planned: readonly string[], parsed: Set<string>): void {
+  for (const text of planned) {
+    if (!parsed.has(text)) messages.parse({ text, name: text })
+  }
+  messages.stream.write(runs.get(planned) ?? recordRuns(messages, planned))
+}
+
+/** The bytes that run planned statements: made once for a route. */
+function recordRuns (messages: Messages, planned: readonly string[]): Buffer {
+  const chunks: Buffer[] = []
+  const stream = { writable: true, write: (chunk: Buffer) => chunks.push(chunk) }
+  const recorder = Object.create(messages, { stream: { value: stream } }) as Messages
+  for (const statement of planned) {
+    recorder.bind({ statement })
+    recorder.execute({})
+  }
+  const bytes = Buffer.concat(chunks)
+  runs.set(planned, bytes)
+  return bytes
 }
 
 /** The statements that a connection keeps, each named by its text. */
