@@ -2,7 +2,8 @@ import { Type } from '@sinclair/typebox'
 import { BSON, Decimal128, Double, Int32, Long, ObjectId } from 'mongodb'
 import t from 'tap'
 import { compileBatch } from '../../plugins/mongo/json/bson-json.ts'
-import { isoDate } from '../../plugins/mongo/json/iso-date.ts'
+import { INSTANT_LENGTH, writeInstant } from '../../plugins/common/instant.ts'
+import { FIRST_TIMESTAMP, LAST_TIMESTAMP } from '../../schemas/common.ts'
 
 const Item = Type.Object({
   id: Type.String(),
@@ -94,7 +95,7 @@ t.test('limit cuts the page and tells that there is more', async (t) => {
   t.equal(JSON.parse(page.json).length, 2)
   t.equal(page.hasMore, true)
   t.same(JSON.parse(page.last ?? ''), expected(documents[1] ?? {}))
-  t.same(toJson(raw([]), 2), { json: '[]', last: undefined, hasMore: false, strange: [] })
+  t.same(toJson(raw([]), 2), { json: '[]', characters: 0, last: undefined, hasMore: false, strange: [] })
 })
 
 t.test('what the schema does not allow is left out, and named without its values', async (t) => {
@@ -123,11 +124,96 @@ t.test('what the schema does not allow is left out, and named without its values
   }
 })
 
-t.test('isoDate agrees with Date', async (t) => {
-  for (let round = 0; round < 2000; round++) {
-    const time = Math.floor((random() - 0.5) * 16e15)
-    if (Math.abs(time) > 8.64e15) continue
-    t.equal(isoDate(time), new Date(time).toISOString())
+t.test('each character is written as JSON has it, wherever in a text it stands', async (t) => {
+  const odd = ['\u0000', '\u001f', '"', '\\', '\u007f', '\u0080', 'ÿ', '\u2028', '漢', '\uffff', '😀', ' ', '~']
+  const documents = odd.flatMap((character) =>
+    Array.from(
+      { length: 18 },
+      (_, at) => ({ ...randomDocument(), title: 'x'.repeat(at) + character + 'y'.repeat(17 - at) })
+    )
+  )
+  t.same(JSON.parse(toJson(raw(documents), 1000).json), documents.map(expected))
+})
+
+t.test('a page may be larger than the memory that is kept, and the next one is small again', async (t) => {
+  for (const length of [10, 60_000, 70_000, 3_000_000, 10]) {
+    for (const character of ['x', 'ü', '"']) {
+      const document = { ...randomDocument(), title: character.repeat(length) }
+      const { json, characters } = toJson(raw([document, document]), 100)
+      t.strictSame(JSON.parse(json), [expected(document), expected(document)])
+      t.equal(characters, json.length - '[,]'.length, 'counted as a string counts them')
+    }
   }
-  t.throws(() => isoDate(9e15), RangeError)
+})
+
+t.test('numbers are written as JSON.stringify has them', async (t) => {
+  const Numbers = Type.Object({ n: Type.Number(), i: Type.Integer() })
+  const numbersToJson = compileBatch(Numbers)
+  const whole = [0, 7, 9, 10, 99, 100, 2 ** 31 - 1, 2 ** 31, 2 ** 32, -1, -(2 ** 31), 2 ** 53 - 1, 1 - 2 ** 53]
+  for (
+    const i of [
+      ...whole,
+      ...Array.from({ length: 200 }, () => Math.floor((random() - 0.5) * 2 ** (54 * random())))
+    ]
+  ) {
+    const types = [new Double(i), Long.fromNumber(i), ...(i === (i | 0) ? [new Int32(i)] : [])]
+    for (const stored of types) {
+      const n = pick([random(), -0, 1e21, 5e-324, i + 0.5])
+      t.equal(numbersToJson(raw([{ n: new Double(n), i: stored }]), 1).json, `[${JSON.stringify({ n, i })}]`)
+    }
+  }
+})
+
+t.test('names of fields may hold any character', async (t) => {
+  const Odd = Type.Object({ 'ä"\u2028😀': Type.Optional(Type.Integer()), b: Type.Optional(Type.Boolean()) })
+  const oddToJson = compileBatch(Odd)
+  const documents = [{ 'ä"\u2028😀': 1, b: true }, {}, { b: false, other: null }, { created_at: null }]
+  const { json, characters } = oddToJson(raw(documents), 10)
+  t.equal(json, JSON.stringify([{ 'ä"\u2028😀': 1, b: true }, {}, { b: false }, {}]))
+  t.equal(characters, json.length - '[,,,]'.length)
+})
+
+t.test('a document whose bytes end too early costs its own row, and no more', async (t) => {
+  const document = { ...randomDocument(), title: 'plain' }
+  const [whole = new Uint8Array()] = raw([document])
+  const around = Buffer.concat([whole, whole, whole])
+  const cuts = Array.from({ length: whole.length }, (_, length) => around.subarray(whole.length, whole.length + length))
+  const bent = Array.from({ length: whole.length - 5 }, (_, at) => {
+    const copy = Buffer.from(whole)
+    copy[at + 4] = 0xff
+    return copy
+  })
+  for (const broken of [...cuts, ...bent]) {
+    const { json, strange } = toJson([whole, broken, whole], 3)
+    const items = JSON.parse(json) as unknown[]
+    t.equal(items.length + strange.length, 3)
+    t.same([items.at(0), items.at(-1)], [expected(document), expected(document)])
+  }
+})
+
+t.test('bytes that are no UTF-8 become the character for that, as the driver reads them', async (t) => {
+  const document = { ...randomDocument(), title: 'surrogate: ...' }
+  const [bytes = new Uint8Array()] = raw([document])
+  Buffer.from(bytes.buffer, bytes.byteOffset).fill(
+    Buffer.from([0xed, 0xa0, 0x80]),
+    Buffer.from(bytes).indexOf('...'),
+    Buffer.from(bytes).indexOf('...') + 3
+  )
+  const { json } = toJson([bytes], 1)
+  t.match(JSON.parse(json), [{ title: `surrogate: ${Buffer.from([0xed, 0xa0, 0x80]).toString()}` }])
+  t.equal(Buffer.from(json).toString(), json, 'no half of a pair is sent')
+})
+
+t.test('instants are written as Date has them', async (t) => {
+  const bytes = Buffer.alloc(INSTANT_LENGTH + 2, 'x')
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const span = LAST_TIMESTAMP - FIRST_TIMESTAMP
+  const times = Array.from({ length: 2000 }, () => FIRST_TIMESTAMP + Math.floor(random() * span))
+  for (
+    const time of [FIRST_TIMESTAMP, LAST_TIMESTAMP, -1, 0, 999, 1000, 86_399_999, 86_400_000, -86_400_000, ...times]
+  ) {
+    writeInstant(view, 1, time)
+    t.equal(bytes.toString(), `x${new Date(time).toISOString()}x`)
+  }
+  t.throws(() => writeInstant(view, 1, 9e15), RangeError)
 })

@@ -1,14 +1,17 @@
 import type { TObject, TSchema } from '@sinclair/typebox'
 import { BSON } from 'mongodb'
 import { FIRST_TIMESTAMP, LAST_TIMESTAMP } from '../../../schemas/common.ts'
-import { isoDate } from './iso-date.ts'
+import { BSON_TYPES, getSize, readLong, readNumber, toSource, type Source } from './bson-type.ts'
+import { JsonWriter, toLabel, type Label } from '../../common/json-writer.ts'
 import type { StrangeDocument } from './strange.ts'
-import { compileText } from './text.ts'
+import { compileText, getPlainLengths, type Lengths } from './text.ts'
 
 /** A batch of documents as the text of a JSON array. */
 export interface JsonBatch {
   /** `[{…},{…}]`, as many documents as the bounds allow. */
   json: string
+  /** Characters of its documents. */
+  characters: number
   /** The last document of `json` as JSON text; undefined when there is none. */
   last: string | undefined
   /** True when the batch held more documents. */
@@ -18,33 +21,30 @@ export interface JsonBatch {
 }
 
 interface Field {
-  /** The document's field name as it stands in BSON, its closing zero byte included. */
+  /** The document's field name as it stands in BSON, its closing zero byte included; also in words of four bytes, the rest left out. */
   key: Buffer
-  /** `"name":` */
-  label: string
+  keyWords: Int32Array
+  name: string
+  /** `,"name":` */
+  label: Label
   type: string
   isDate: boolean
   isRequired: boolean
   minimum: number
   maximum: number
+  /** How long a text of plain ASCII may be. */
+  plain: Lengths
   isText: (text: string) => boolean
 }
 
-const types = {
-  double: 0x01,
-  string: 0x02,
-  objectId: 0x07,
-  boolean: 0x08,
-  date: 0x09,
-  null: 0x0a,
-  int: 0x10,
-  long: 0x12
-} as const
-/** Characters that JSON escapes; UTF-8 holds no lone surrogates. */
-const needsEscape = /["\\\u0000-\u001f]/
+// `[`, `,`, `]`, `{` and `}`
+const [OPEN, COMMA, CLOSE, BEGIN, END] = [0x5b, 0x2c, 0x5d, 0x7b, 0x7d]
+const none = new Uint8Array()
+/** One for all: a batch is written without a pause, and memory that was used before is quicker than new one. */
+const writer = new JsonWriter()
 
 /**
- * Makes a function that turns the raw documents of a batch into JSON text without building objects on the way: the
+ * Makes a function that turns the raw documents of a batch into JSON text without building objects, or strings, on the way: the
  * fields of `schema`, and only those, in the order in which they are stored.
  *
  * A document that lacks a required field, or holds a type, a text, a number or a date that the schema does not allow, is
@@ -62,23 +62,34 @@ export function compileBatch (
   schema: TObject,
   storedAs: Record<string, string> = {}
 ): (documents: Uint8Array[], limit: number, characters?: number) => JsonBatch {
-  const document = compileDocument(getFields(schema, storedAs))
+  const writeDocument = compileDocument(getFields(schema, storedAs))
   return function toJson (documents, limit, characters = Infinity) {
-    const texts: string[] = []
+    writer.clear()
+    writer.writeByte(OPEN)
     const strange: StrangeDocument[] = []
-    let left = characters
+    let source = toSource(documents[0] ?? none)
+    let [count, lastAt, written] = [0, writer.at, 0]
     for (const bytes of documents) {
-      if (texts.length + strange.length === limit || left <= 0) break
+      if (count + strange.length === limit || written >= characters) break
+      const { at, surplus } = writer
       try {
-        const text = document(toBuffer(bytes))
-        left -= text.length
-        texts.push(text)
+        // A reply is one piece of memory, as a rule.
+        if (bytes.buffer !== source.view.buffer) source = toSource(bytes)
+        writeDocument(source, bytes.byteOffset, bytes.byteOffset + bytes.byteLength)
+        written += writer.at - at - (writer.surplus - surplus)
+        writer.writeByte(COMMA)
+        lastAt = at
+        count++
       } catch (error) {
+        Object.assign(writer, { at, surplus })
         strange.push({ id: getId(bytes), reason: error instanceof TypeError ? error.message : 'cannot be read' })
       }
     }
-    const hasMore = documents.length > texts.length + strange.length
-    return { json: `[${texts.join(',')}]`, last: texts.at(-1), hasMore, strange }
+    const last = count === 0 ? undefined : writer.getText(lastAt, writer.at - 1)
+    if (count > 0) writer.at--
+    writer.writeByte(CLOSE)
+    const hasMore = documents.length > count + strange.length
+    return { json: writer.toString(), characters: written, last, hasMore, strange }
   }
 }
 
@@ -93,72 +104,101 @@ function getId (bytes: Uint8Array): unknown {
 function getFields (schema: TObject, storedAs: Record<string, string>): Field[] {
   const required: readonly string[] = schema.required ?? []
   return Object.entries(schema.properties).map(([name, property]: [string, TSchema]) => ({
-    key: Buffer.from(`${storedAs[name] ?? name}\0`),
-    label: `${JSON.stringify(name)}:`,
+    ...toKey(storedAs[name] ?? name),
+    name,
+    label: toLabel(`,${JSON.stringify(name)}:`),
     type: String(property['type']),
     isDate: property['format'] === 'date-time',
     isRequired: required.includes(name),
     minimum: Number(property['minimum'] ?? -Infinity),
     maximum: Number(property['maximum'] ?? Infinity),
+    plain: getPlainLengths(property),
     isText: compileText(property)
   }))
 }
 
-function compileDocument (fields: Field[]): (bytes: Buffer) => string {
+function toKey (name: string): Pick<Field, 'key' | 'keyWords'> {
+  const key = Buffer.from(`${name}\0`)
+  return { key, keyWords: Int32Array.from({ length: key.length >> 2 }, (_, at) => key.readInt32LE(4 * at)) }
+}
+
+function compileDocument (
+  fields: Field[]
+): (source: Source, from: number, to: number) => void {
   const requiredCount = fields.filter(({ isRequired }) => isRequired).length
-  return function documentToJson (bytes) {
-    let text = ''
+  return function writeDocument (source, from, to) {
+    const { bytes, view } = source
+    const start = writer.at
     let found = 0
     let expected = 0
-    let at = 4
-    for (let type = bytes[at]; type !== undefined && type !== 0; type = bytes[at]) {
-      const index = indexOfField(fields, bytes, at + 1, expected)
+    let at = from + 4
+    for (let type = view.getUint8(at); type !== 0; type = view.getUint8(at)) {
+      const index = indexOfField(fields, view, at + 1, expected)
       const field = fields[index]
       const valueAt = field === undefined ? bytes.indexOf(0, at + 1) + 1 : at + 1 + field.key.length
-      if (field !== undefined) {
-        text += (text === '' ? '{' : ',') + field.label + valueToJson(bytes, type, valueAt, field)
-        if (field.isRequired) found++
-        expected = index + 1
-      }
-      at = valueAt + getSize(bytes, type, valueAt)
+      at = valueAt + getSize(source, type, valueAt)
+      if (at >= to) throw new RangeError('The document is cut off')
+      if (field === undefined) continue
+      writer.writeLabel(field.label)
+      if (!writeValue(source, type, valueAt, field)) throw createTypeError(type, field)
+      if (field.isRequired) found++
+      expected = index + 1
     }
     if (found < requiredCount) throw new TypeError('it lacks a required field')
-    return text === '' ? '{}' : text + '}'
+    if (writer.at === start) writer.writeByte(COMMA)
+    writer.setByte(start, BEGIN) // where the comma of the first label is
+    writer.writeByte(END)
   }
 }
 
 /** Fields come in the order in which they were written, so the next one is tried first. */
-function indexOfField (fields: Field[], bytes: Buffer, at: number, expected: number): number {
-  for (let step = 0; step < fields.length; step++) {
-    const index = (expected + step) % fields.length
-    const key = fields[index]?.key
-    if (key !== undefined && isAt(key, bytes, at)) return index
-  }
+function indexOfField (fields: Field[], view: DataView, at: number, expected: number): number {
+  for (let index = expected; index < fields.length; index++) if (isAt(fields[index], view, at)) return index
+  for (let index = 0; index < expected; index++) if (isAt(fields[index], view, at)) return index
   return -1
 }
 
-function isAt (key: Buffer, bytes: Buffer, at: number): boolean {
-  for (let i = 0; i < key.length; i++) if (key[i] !== bytes[at + i]) return false
+function isAt (field: Field | undefined, view: DataView, at: number): boolean {
+  if (field === undefined) return false
+  const { key, keyWords } = field
+  if (at + key.length > view.byteLength) return false
+  for (let i = 0; i < keyWords.length; i++) if (keyWords[i] !== view.getInt32(at + 4 * i, true)) return false
+  for (let i = 4 * keyWords.length; i < key.length; i++) if (key[i] !== view.getUint8(at + i)) return false
   return true
 }
 
-function valueToJson (bytes: Buffer, type: number, at: number, field: Field): string {
-  if (field.type === 'string') {
-    if (type === types.string && !field.isDate) {
-      const text = bytes.toString('utf8', at + 4, at + 4 + bytes.readInt32LE(at) - 1)
-      if (field.isText(text)) return quote(text)
-    }
-    if (type === types.objectId && !field.isDate) return `"${bytes.toString('hex', at, at + 12)}"`
-    const time = type === types.date ? Number(bytes.readBigInt64LE(at)) : Number.NaN
-    if (time >= FIRST_TIMESTAMP && time <= LAST_TIMESTAMP) return `"${isoDate(time)}"`
+/** False for a value that the schema does not allow. */
+function writeValue (source: Source, type: number, at: number, field: Field): boolean {
+  const { view } = source
+  if (field.isDate) {
+    const time = type === BSON_TYPES.date ? readLong(view, at) : Number.NaN
+    if (!(time >= FIRST_TIMESTAMP && time <= LAST_TIMESTAMP)) return false
+    writer.writeInstant(time)
+  } else if (field.type === 'string') {
+    if (type === BSON_TYPES.string) return writeString(source, at, field)
+    if (type !== BSON_TYPES.objectId) return false
+    writer.writeHex(view, at, at + 12)
   } else if (field.type === 'integer' || field.type === 'number') {
-    const number = numberAt(bytes, type, at)
-    if (number !== undefined && isAllowed(number, field)) return String(number)
-  } else if (field.type === 'boolean' && type === types.boolean) {
-    return bytes[at] === 1 ? 'true' : 'false'
+    const number = readNumber(view, type, at)
+    if (number === undefined || !isAllowed(number, field)) return false
+    writer.writeNumber(number)
+  } else {
+    if (field.type !== 'boolean' || type !== BSON_TYPES.boolean) return false
+    writer.writeText(view.getUint8(at) === 1 ? 'true' : 'false')
   }
-  const wanted = field.isDate ? 'date from year 1 to 9999' : `${field.type} within its bounds`
-  throw new TypeError(`it holds BSON type ${type} in ${field.label.slice(0, -1)}, which must be a ${wanted}`)
+  return true
+}
+
+function writeString ({ bytes, view }: Source, at: number, { plain, isText }: Field): boolean {
+  const from = at + 4
+  const to = from + view.getInt32(at, true) - 1
+  if (to < from) throw new RangeError('A text has no end')
+  const length = to - from
+  if (length >= plain.least && length <= plain.most && writer.writePlain(view, from, to)) return true
+  const text = bytes.toString('utf8', from, to)
+  if (!isText(text)) return false
+  writer.writeText(JSON.stringify(text))
+  return true
 }
 
 function isAllowed (number: number, { type, minimum, maximum }: Field): boolean {
@@ -166,55 +206,7 @@ function isAllowed (number: number, { type, minimum, maximum }: Field): boolean 
   return isOfType && number >= minimum && number <= maximum
 }
 
-function numberAt (bytes: Buffer, type: number, at: number): number | undefined {
-  if (type === types.int) return bytes.readInt32LE(at)
-  if (type === types.double) return bytes.readDoubleLE(at)
-  return type === types.long ? Number(bytes.readBigInt64LE(at)) : undefined
-}
-
-function quote (text: string): string {
-  return needsEscape.test(text) ? JSON.stringify(text) : `"${text}"`
-}
-
-/** Bytes that a value takes: https://bsonspec.org/spec.html */
-function getSize (bytes: Buffer, type: number, at: number): number {
-  switch (type) {
-    case types.double:
-    case types.date:
-    case types.long:
-    case 0x11:
-      return 8
-    case types.string:
-    case 0x0d:
-    case 0x0e:
-      return 4 + bytes.readInt32LE(at)
-    case 0x03:
-    case 0x04:
-      return bytes.readInt32LE(at)
-    case 0x05:
-      return 5 + bytes.readInt32LE(at)
-    case types.objectId:
-      return 12
-    case types.boolean:
-      return 1
-    case types.int:
-      return 4
-    case 0x13:
-      return 16
-    case types.null:
-    case 0x06:
-    case 0x7f:
-    case 0xff:
-      return 0
-    case 0x0b: {
-      const optionsAt = bytes.indexOf(0, at) + 1
-      return bytes.indexOf(0, optionsAt) + 1 - at
-    }
-    default:
-      throw new TypeError(`it holds the unknown BSON type ${type}`)
-  }
-}
-
-function toBuffer (bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+function createTypeError (type: number, { name, isDate, type: wanted }: Field): TypeError {
+  const what = isDate ? 'date from year 1 to 9999' : `${wanted} within its bounds`
+  return new TypeError(`it holds BSON type ${type} in ${JSON.stringify(name)}, which must be a ${what}`)
 }

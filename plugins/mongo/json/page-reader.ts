@@ -93,8 +93,8 @@ async function readRaw<Item> (
 ): Promise<ReadPage<Item> | undefined> {
   const documents = await sendRaw(db, list, query, { offset, limit: limit + 1 })
   if (documents === undefined) return undefined
-  const { json, last, hasMore, strange } = list.toJson(documents, limit, getCharacters(query))
-  if (isCounted(query) && json.length > getCharacters(query)) {
+  const { json, characters, last, hasMore, strange } = list.toJson(documents, limit, getCharacters(query))
+  if (isCounted(query) && characters > getCharacters(query)) {
     return { page: TOO_LARGE as unknown as Page<Item>, strange, hasMore }
   }
   const page = {

@@ -15,6 +15,21 @@ export function compileText ({ minLength = 0, maxLength = Infinity, pattern }: T
   }
 }
 
+/** Bounds of the length of a text; none fits where `most` is less than `least`. */
+export interface Lengths {
+  least: number
+  most: number
+}
+
+/**
+ * How long texts of plain ASCII, without control characters, may be that are as their schema has them, whatever they
+ * are; none where their pattern asks for more.
+ */
+export function getPlainLengths ({ minLength = 0, maxLength = Infinity, pattern }: TSchema): Lengths {
+  const isAny = pattern === undefined || pattern === TEXT_PATTERN
+  return isAny ? { least: minLength, most: maxLength } : { least: 0, most: -1 }
+}
+
 function toMatch (pattern: unknown): (text: string) => boolean {
   if (typeof pattern !== 'string') return () => true
   if (pattern === TEXT_PATTERN) return (text) => !text.includes('\0')

@@ -1,0 +1,168 @@
+import { INSTANT_LENGTH, writeInstant } from './instant.ts'
+
+/** Bytes of memory that a writer begins with, and that it keeps at most. */
+const [FIRST, KEPT] = [65_536, 1_048_576]
+const QUOTE = 0x22
+const [BACKSLASH, ZERO, HIGH_BITS] = [0x5c, 0x30, 0x80808080]
+/** Of each byte its two digits, the first in the low byte. */
+const hexadecimal = Uint16Array.from(
+  { length: 256 },
+  (_, byte) => Buffer.from(byte.toString(16).padStart(2, '0')).readUInt16LE()
+)
+
+/** Text that is written often: its bytes, filled up to whole words of four. */
+export interface Label {
+  words: Int32Array
+  length: number
+  surplus: number
+}
+
+/** Prepares text for `writeLabel`. */
+export function toLabel (text: string): Label {
+  const bytes = Buffer.from(text)
+  const filled = Buffer.concat([bytes, Buffer.alloc(3)])
+  const words = Int32Array.from({ length: Math.ceil(bytes.length / 4) }, (_, at) => filled.readInt32LE(4 * at))
+  return { words, length: bytes.length, surplus: bytes.length - text.length }
+}
+
+/** JSON text that is written as bytes of UTF-8, without strings in between. */
+export class JsonWriter {
+  /** Where the next byte goes. */
+  at = 0
+  /** By how much the text is longer in bytes than in characters, as a string counts them. */
+  surplus = 0
+  #bytes = Buffer.allocUnsafeSlow(0)
+  #view = new DataView(this.#bytes.buffer)
+
+  /** Begins anew. */
+  clear (): void {
+    this.at = 0
+    this.surplus = 0
+    if (this.#bytes.length === 0 || this.#bytes.length > KEPT) this.#replace(FIRST)
+  }
+
+  /** All that was written. */
+  toString (): string {
+    return this.#bytes.toString(this.surplus === 0 ? 'latin1' : 'utf8', 0, this.at)
+  }
+
+  /** A part of what was written. */
+  getText (from: number, to: number): string {
+    return this.#bytes.toString('utf8', from, to)
+  }
+
+  writeByte (byte: number): void {
+    this.#reserve(1)
+    this.#view.setUint8(this.at++, byte)
+  }
+
+  /** Changes one byte. */
+  setByte (at: number, byte: number): void {
+    this.#view.setUint8(at, byte)
+  }
+
+  /** Writes text that was encoded before. */
+  writeLabel ({ words, length, surplus }: Label): void {
+    this.#reserve(4 * words.length)
+    const view = this.#view
+    const at = this.at
+    for (let i = 0; i < words.length; i++) view.setInt32(at + 4 * i, words[i] as number, true)
+    this.at = at + length
+    this.surplus += surplus
+  }
+
+  /**
+   * Writes a text of plain ASCII in its quotes. Eight bytes at a time are looked at and copied.
+   * @returns false, with nothing written, where it holds something else, or what JSON escapes
+   */
+  writePlain (source: DataView, from: number, to: number): boolean {
+    this.#reserve(to - from + 2)
+    const view = this.#view
+    let at = this.at
+    view.setUint8(at++, QUOTE)
+    let i = from
+    for (; i <= to - 8; i += 8) {
+      const [four, next] = [source.getInt32(i, true), source.getInt32(i + 4, true)]
+      if (((findSpecial(four) | findSpecial(next)) & HIGH_BITS) !== 0) return false
+      view.setInt32(at, four, true)
+      view.setInt32(at + 4, next, true)
+      at += 8
+    }
+    for (; i < to; i++) {
+      const byte = source.getUint8(i)
+      if (byte < 0x20 || byte > 0x7f || byte === QUOTE || byte === BACKSLASH) return false
+      view.setUint8(at++, byte)
+    }
+    view.setUint8(at, QUOTE)
+    this.at = at + 1
+    return true
+  }
+
+  /** Writes JSON text. */
+  writeText (json: string): void {
+    this.#reserve(3 * json.length)
+    const written = this.#bytes.write(json, this.at)
+    this.at += written
+    this.surplus += written - json.length
+  }
+
+  /** Writes bytes as hexadecimal digits, in quotes. */
+  writeHex (source: DataView, from: number, to: number): void {
+    this.#reserve(2 * (to - from) + 2)
+    const view = this.#view
+    let at = this.at
+    view.setUint8(at++, QUOTE)
+    for (let i = from; i < to; i++) {
+      view.setUint16(at, hexadecimal[source.getUint8(i)] as number, true)
+      at += 2
+    }
+    view.setUint8(at, QUOTE)
+    this.at = at + 1
+  }
+
+  /** Writes a number that JSON has a word for. */
+  writeNumber (value: number): void {
+    if (!Number.isInteger(value) || value < 0 || value > 0x7fff_ffff) return this.writeText(String(value))
+    this.#reserve(10)
+    let count = 1
+    for (let rest = value; rest > 9; rest = (rest / 10) | 0) count++
+    let rest = value | 0
+    for (let at = this.at + count - 1; at >= this.at; at--) {
+      this.#view.setUint8(at, ZERO + rest % 10)
+      rest = (rest / 10) | 0
+    }
+    this.at += count
+  }
+
+  /** Writes an instant of the years 1 to 9999, in quotes, as toISOString() has it. */
+  writeInstant (time: number): void {
+    this.#reserve(INSTANT_LENGTH + 2)
+    this.#view.setUint8(this.at, QUOTE)
+    writeInstant(this.#view, this.at + 1, time)
+    this.at += INSTANT_LENGTH + 2
+    this.#view.setUint8(this.at - 1, QUOTE)
+  }
+
+  #reserve (count: number): void {
+    const needed = this.at + count
+    if (needed > this.#bytes.length) this.#replace(Math.max(needed, 2 * this.#bytes.length))
+  }
+
+  #replace (size: number): void {
+    const bytes = Buffer.allocUnsafeSlow(size)
+    this.#bytes.copy(bytes, 0, 0, this.at)
+    this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer)
+  }
+}
+
+/**
+ * Whether one of four bytes stands in JSON text as something else, or is a part of a longer character: a subtraction
+ * borrows, so that its highest bit is set, from a byte that is less than a blank, a quote or a backslash.
+ */
+function findSpecial (four: number): number {
+  const control = four - 0x20202020
+  const quote = (four ^ 0x22222222) - 0x01010101
+  const backslash = (four ^ 0x5c5c5c5c) - 0x01010101
+  return control | quote | backslash | four
+}
