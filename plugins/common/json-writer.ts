@@ -2,8 +2,11 @@ import { INSTANT_LENGTH, writeInstant } from './instant.ts'
 
 /** Bytes of memory that a writer begins with, and that it keeps at most. */
 const [FIRST, KEPT] = [65_536, 1_048_576]
+/** Bytes from which on a payload is no text. */
+const LARGE = 120_000
 const QUOTE = 0x22
-const [BACKSLASH, ZERO, HIGH_BITS] = [0x5c, 0x30, 0x80808080]
+const [BACKSLASH, COMMA, CLOSE, ZERO] = [0x5c, 0x2c, 0x5d, 0x30]
+const HIGH_BITS = 0x80808080
 /** Of each byte its two digits, the first in the low byte. */
 const hexadecimal = Uint16Array.from(
   { length: 256 },
@@ -32,7 +35,8 @@ export class JsonWriter {
   /** By how much the text is longer in bytes than in characters, as a string counts them. */
   surplus = 0
   #bytes = Buffer.allocUnsafeSlow(0)
-  #view = new DataView(this.#bytes.buffer)
+  /** What was written, and room behind it; another one where the room did not do. */
+  view = new DataView(this.#bytes.buffer)
 
   /** Begins anew. */
   clear (): void {
@@ -46,6 +50,15 @@ export class JsonWriter {
     return this.#bytes.toString(this.surplus === 0 ? 'latin1' : 'utf8', 0, this.at)
   }
 
+  /**
+   * The same as what is sent at the least cost. A longer text than a page of V8's heap holds gets memory of its own from
+   * the system, and so do the copies that are made of it on the way to a socket; a buffer is sent as it is, but makes V8
+   * collect garbage the sooner.
+   */
+  toPayload (): string | Buffer {
+    return this.at < LARGE ? this.toString() : Buffer.from(this.#bytes.subarray(0, this.at))
+  }
+
   /** A part of what was written. */
   getText (from: number, to: number): string {
     return this.#bytes.toString('utf8', from, to)
@@ -53,18 +66,18 @@ export class JsonWriter {
 
   writeByte (byte: number): void {
     this.#reserve(1)
-    this.#view.setUint8(this.at++, byte)
+    this.view.setUint8(this.at++, byte)
   }
 
   /** Changes one byte. */
   setByte (at: number, byte: number): void {
-    this.#view.setUint8(at, byte)
+    this.view.setUint8(at, byte)
   }
 
   /** Writes text that was encoded before. */
   writeLabel ({ words, length, surplus }: Label): void {
     this.#reserve(4 * words.length)
-    const view = this.#view
+    const view = this.view
     const at = this.at
     for (let i = 0; i < words.length; i++) view.setInt32(at + 4 * i, words[i] as number, true)
     this.at = at + length
@@ -77,7 +90,7 @@ export class JsonWriter {
    */
   writePlain (source: DataView, from: number, to: number): boolean {
     this.#reserve(to - from + 2)
-    const view = this.#view
+    const view = this.view
     let at = this.at
     view.setUint8(at++, QUOTE)
     let i = from
@@ -98,6 +111,50 @@ export class JsonWriter {
     return true
   }
 
+  /**
+   * Copies a value of JSON text that another writer holds, no object and no array.
+   * @returns where it ends
+   */
+  copyValue (source: JsonWriter, from: number): number {
+    if (source.view.getUint8(from) === QUOTE) return this.#copyString(source, from)
+    let to = from + 1
+    for (let byte = source.view.getUint8(to); byte !== COMMA && byte !== CLOSE; byte = source.view.getUint8(to)) to++
+    this.copyBytes(source, from, to)
+    return to
+  }
+
+  // Four bytes at a time, as long as none of them ends the string or begins an escape.
+  #copyString ({ view: source, at: length }: JsonWriter, from: number): number {
+    this.#reserve(length - from)
+    const view = this.view
+    let at = this.at
+    view.setUint8(at++, QUOTE)
+    for (let i = from + 1;;) {
+      for (; i <= length - 4; i += 4, at += 4) {
+        const four = source.getInt32(i, true)
+        if (((markQuotes(four) | markBackslashes(four)) & ~four & HIGH_BITS) !== 0) break
+        view.setInt32(at, four, true)
+      }
+      const byte = source.getUint8(i++)
+      view.setUint8(at++, byte)
+      if (byte === BACKSLASH) view.setUint8(at++, source.getUint8(i++))
+      if (byte !== QUOTE) continue
+      this.at = at
+      return i
+    }
+  }
+
+  /** Copies bytes that another writer holds. */
+  copyBytes ({ view: source }: JsonWriter, from: number, to: number): void {
+    this.#reserve(to - from)
+    const view = this.view
+    let at = this.at
+    let i = from
+    for (; i <= to - 4; i += 4, at += 4) view.setInt32(at, source.getInt32(i, true), true)
+    for (; i < to; i++) view.setUint8(at++, source.getUint8(i))
+    this.at = at
+  }
+
   /** Writes JSON text. */
   writeText (json: string): void {
     this.#reserve(3 * json.length)
@@ -109,7 +166,7 @@ export class JsonWriter {
   /** Writes bytes as hexadecimal digits, in quotes. */
   writeHex (source: DataView, from: number, to: number): void {
     this.#reserve(2 * (to - from) + 2)
-    const view = this.#view
+    const view = this.view
     let at = this.at
     view.setUint8(at++, QUOTE)
     for (let i = from; i < to; i++) {
@@ -128,7 +185,7 @@ export class JsonWriter {
     for (let rest = value; rest > 9; rest = (rest / 10) | 0) count++
     let rest = value | 0
     for (let at = this.at + count - 1; at >= this.at; at--) {
-      this.#view.setUint8(at, ZERO + rest % 10)
+      this.view.setUint8(at, ZERO + rest % 10)
       rest = (rest / 10) | 0
     }
     this.at += count
@@ -137,10 +194,10 @@ export class JsonWriter {
   /** Writes an instant of the years 1 to 9999, in quotes, as toISOString() has it. */
   writeInstant (time: number): void {
     this.#reserve(INSTANT_LENGTH + 2)
-    this.#view.setUint8(this.at, QUOTE)
-    writeInstant(this.#view, this.at + 1, time)
+    this.view.setUint8(this.at, QUOTE)
+    writeInstant(this.view, this.at + 1, time)
     this.at += INSTANT_LENGTH + 2
-    this.#view.setUint8(this.at - 1, QUOTE)
+    this.view.setUint8(this.at - 1, QUOTE)
   }
 
   #reserve (count: number): void {
@@ -152,17 +209,22 @@ export class JsonWriter {
     const bytes = Buffer.allocUnsafeSlow(size)
     this.#bytes.copy(bytes, 0, 0, this.at)
     this.#bytes = bytes
-    this.#view = new DataView(bytes.buffer)
+    this.view = new DataView(bytes.buffer)
   }
 }
 
 /**
- * Whether one of four bytes stands in JSON text as something else, or is a part of a longer character: a subtraction
- * borrows, so that its highest bit is set, from a byte that is less than a blank, a quote or a backslash.
+ * Of four bytes those that JSON text has otherwise, or that are a part of a longer character, by their highest bits: a
+ * subtraction borrows it from a byte that is less than a blank, a quote or a backslash.
  */
 function findSpecial (four: number): number {
-  const control = four - 0x20202020
-  const quote = (four ^ 0x22222222) - 0x01010101
-  const backslash = (four ^ 0x5c5c5c5c) - 0x01010101
-  return control | quote | backslash | four
+  return (four - 0x20202020) | markQuotes(four) | markBackslashes(four) | four
+}
+
+function markQuotes (four: number): number {
+  return (four ^ 0x22222222) - 0x01010101
+}
+
+function markBackslashes (four: number): number {
+  return (four ^ 0x5c5c5c5c) - 0x01010101
 }

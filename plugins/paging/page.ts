@@ -22,8 +22,8 @@ export interface Page<Item, Cursor = string> {
   items: Item[]
   /** Where the following page begins; undefined on the last one. */
   next: Cursor | undefined
-  /** The items as the text of a JSON array, where they were never anything else. */
-  json?: string
+  /** The items as the text of a JSON array, or its bytes in UTF-8, where they were never anything else. */
+  json?: string | Buffer
   /** What of the page could not be shown: documents that the schema does not admit. */
   left?: LeftOut[]
   /** The page of a client that counts its items (`skip`) would be too large: it cannot end early, so there is none. */

@@ -43,7 +43,7 @@ const pages = sqlList(orderList, {
     from: ({ orderItems }) => ({
       columns: getTableColumns(orderItems),
       parent: orderItems.order_id,
-      order: [asc(orderItems.id)]
+      order: [{ column: orderItems.id, isDescending: false }]
     })
   }
 })

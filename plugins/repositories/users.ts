@@ -1,4 +1,4 @@
-import { and, desc, eq, getTableColumns, sql, type Placeholder, type SQL, type SQLWrapper } from 'drizzle-orm'
+import { and, eq, getTableColumns, sql, type Placeholder, type SQL, type SQLWrapper } from 'drizzle-orm'
 import type { Database, Dialect, Tables } from '../../drizzle/index.ts'
 import { PostSummarySchema } from '../../schemas/posts.ts'
 import { userList, UserWithPostsSchema } from '../../schemas/users.ts'
@@ -50,7 +50,7 @@ const pages = sqlList(userList, {
     from: ({ posts }) => ({
       columns: getTableColumns(posts),
       parent: posts.author_id,
-      order: [desc(posts.created_at), desc(posts.id)],
+      order: [{ column: posts.created_at, isDescending: true }, { column: posts.id, isDescending: true }],
       limit: POSTS_PER_USER
     })
   }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { Type } from '@sinclair/typebox'
 import { BSON, Decimal128, Double, Int32, Long, ObjectId } from 'mongodb'
 import t from 'tap'
@@ -85,14 +86,14 @@ t.test("a random batch reads like the driver's own decoding", async (t) => {
   for (let round = 0; round < 500; round++) {
     const documents = Array.from({ length: Math.floor(random() * 5) }, randomDocument)
     const { json } = toJson(raw(documents), 100)
-    t.same(JSON.parse(json), documents.map(expected), `round ${round}`)
+    t.same(JSON.parse(String(json)), documents.map(expected), `round ${round}`)
   }
 })
 
 t.test('limit cuts the page and tells that there is more', async (t) => {
   const documents = Array.from({ length: 3 }, randomDocument)
   const page = toJson(raw(documents), 2)
-  t.equal(JSON.parse(page.json).length, 2)
+  t.equal(JSON.parse(String(page.json)).length, 2)
   t.equal(page.hasMore, true)
   t.same(JSON.parse(page.last ?? ''), expected(documents[1] ?? {}))
   t.same(toJson(raw([]), 2), { json: '[]', characters: 0, last: undefined, hasMore: false, strange: [] })
@@ -118,7 +119,7 @@ t.test('what the schema does not allow is left out, and named without its values
   ]
   for (const [wrong, reason] of strange) {
     const page = toJson(raw([document, wrong, document]), 2)
-    t.same(JSON.parse(page.json), [expected(document)])
+    t.same(JSON.parse(String(page.json)), [expected(document)])
     t.match(page, { hasMore: true, strange: [{ id: wrong['_id'], reason }] })
     t.notMatch(page.strange, /yes|nested|2025/)
   }
@@ -132,7 +133,7 @@ t.test('each character is written as JSON has it, wherever in a text it stands',
       (_, at) => ({ ...randomDocument(), title: 'x'.repeat(at) + character + 'y'.repeat(17 - at) })
     )
   )
-  t.same(JSON.parse(toJson(raw(documents), 1000).json), documents.map(expected))
+  t.same(JSON.parse(String(toJson(raw(documents), 1000).json)), documents.map(expected))
 })
 
 t.test('a page may be larger than the memory that is kept, and the next one is small again', async (t) => {
@@ -140,8 +141,9 @@ t.test('a page may be larger than the memory that is kept, and the next one is s
     for (const character of ['x', 'ü', '"']) {
       const document = { ...randomDocument(), title: character.repeat(length) }
       const { json, characters } = toJson(raw([document, document]), 100)
-      t.strictSame(JSON.parse(json), [expected(document), expected(document)])
-      t.equal(characters, json.length - '[,]'.length, 'counted as a string counts them')
+      // A difference of millions of characters would take minutes to be told.
+      t.ok(isDeepStrictEqual(JSON.parse(String(json)), [expected(document), expected(document)]))
+      t.equal(characters, String(json).length - '[,]'.length, 'counted as a string counts them')
     }
   }
 })
@@ -185,7 +187,7 @@ t.test('a document whose bytes end too early costs its own row, and no more', as
   })
   for (const broken of [...cuts, ...bent]) {
     const { json, strange } = toJson([whole, broken, whole], 3)
-    const items = JSON.parse(json) as unknown[]
+    const items = JSON.parse(String(json)) as unknown[]
     t.equal(items.length + strange.length, 3)
     t.same([items.at(0), items.at(-1)], [expected(document), expected(document)])
   }
@@ -200,8 +202,8 @@ t.test('bytes that are no UTF-8 become the character for that, as the driver rea
     Buffer.from(bytes).indexOf('...') + 3
   )
   const { json } = toJson([bytes], 1)
-  t.match(JSON.parse(json), [{ title: `surrogate: ${Buffer.from([0xed, 0xa0, 0x80]).toString()}` }])
-  t.equal(Buffer.from(json).toString(), json, 'no half of a pair is sent')
+  t.match(JSON.parse(String(json)), [{ title: `surrogate: ${Buffer.from([0xed, 0xa0, 0x80]).toString()}` }])
+  t.equal(Buffer.from(String(json)).toString(), json, 'no half of a pair is sent')
 })
 
 t.test('instants are written as Date has them', async (t) => {

@@ -117,7 +117,7 @@ t.test('lists: one command each, the same by raw bytes and by the driver', async
     t.equal(commands.length, 1)
     t.strictSame(
       page.items,
-      JSON.parse(page.json ?? '').map((item: Document) => ({
+      JSON.parse(String(page.json)).map((item: Document) => ({
         ...item,
         created_at: new Date(item.created_at),
         ...(item.updated_at === undefined ? {} : { updated_at: new Date(item.updated_at) })

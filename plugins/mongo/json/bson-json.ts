@@ -8,8 +8,8 @@ import { compileText, getPlainLengths, type Lengths } from './text.ts'
 
 /** A batch of documents as the text of a JSON array. */
 export interface JsonBatch {
-  /** `[{…},{…}]`, as many documents as the bounds allow. */
-  json: string
+  /** `[{…},{…}]`, or its bytes where they are many; as many documents as the bounds allow. */
+  json: string | Buffer
   /** Characters of its documents. */
   characters: number
   /** The last document of `json` as JSON text; undefined when there is none. */
@@ -89,7 +89,7 @@ export function compileBatch (
     if (count > 0) writer.at--
     writer.writeByte(CLOSE)
     const hasMore = documents.length > count + strange.length
-    return { json: writer.toString(), characters: written, last, hasMore, strange }
+    return { json: writer.toPayload(), characters: written, last, hasMore, strange }
   }
 }
 

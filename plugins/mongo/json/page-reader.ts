@@ -100,7 +100,7 @@ async function readRaw<Item> (
   const page = {
     json,
     get items () {
-      return (JSON.parse(json) as object[]).map((item) => revive<Item>(item, list.dates))
+      return (JSON.parse(String(json)) as object[]).map((item) => revive<Item>(item, list.dates))
     },
     next: hasMore && last !== undefined
       ? list.getCursor(revive<Item>(JSON.parse(last) as object, list.dates), query)

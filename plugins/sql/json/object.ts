@@ -7,6 +7,8 @@ import { valueToJson, type JsonValue, type Value } from './value.ts'
 export interface JsonObject {
   /** In the order of the texts; the schema's list, which has none, left out. */
   values: JsonValue[]
+  /** What stands before each value, and the value; undefined for the list. */
+  parts: Array<{ label: string; value: JsonValue | undefined }>
   /**
    * @param texts JSON text of each value, by the database
    * @param list JSON text of the object's list, where its schema has one
@@ -19,15 +21,22 @@ export interface JsonObject {
  * Prepares the JSON text of rows: an object with the fields of the schema, in its order.
  * @param schema names the fields and their types
  * @param fields where their values are; others are ignored
+ * @param parent a column that is the id of what the rows are listed in
  * @throws TypeError when one is missing, or holds another type
  */
-export function objectToJson (schema: TObject, fields: Record<string, Value>, dialect: Dialect): JsonObject {
+export function objectToJson (
+  schema: TObject,
+  fields: Record<string, Value>,
+  dialect: Dialect,
+  parent?: Value
+): JsonObject {
   const parts = Object.entries(schema.properties).map(([name, property]: [string, TSchema], at) => ({
     label: `${at === 0 ? '{' : ','}${JSON.stringify(name)}:`,
-    value: property['type'] === 'array' ? undefined : toValue(fields[name], property, name, dialect)
+    value: property['type'] === 'array' ? undefined : toValue(fields[name], property, name, dialect, parent)
   }))
   return {
     values: parts.flatMap(({ value }) => value ?? []),
+    parts,
     write (texts, list = '[]') {
       let [json, at] = ['', 0]
       for (const { label, value } of parts) {
@@ -45,7 +54,14 @@ export function getFields (source: Subquery): Record<string, Value> {
   return source._.selectedFields as Record<string, Value>
 }
 
-function toValue (value: Value | undefined, schema: TSchema, name: string, dialect: Dialect): JsonValue {
+function toValue (
+  value: Value | undefined,
+  schema: TSchema,
+  name: string,
+  dialect: Dialect,
+  parent: Value | undefined
+): JsonValue {
   if (value === undefined) throw new TypeError(`The list has no column for the field ${name}: select it in its page`)
-  return valueToJson(value, schema, name, dialect)
+  const json = valueToJson(value, schema, name, dialect)
+  return { ...json, isParent: value === parent && json.kind === 'integer' }
 }

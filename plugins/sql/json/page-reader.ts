@@ -1,10 +1,15 @@
 import type { Static, TObject, TSchema } from '@sinclair/typebox'
 import { toRowPage, type Page, type PageRequest } from '../../paging/page.ts'
+import { JsonWriter } from '../../common/json-writer.ts'
 import type { TextRow } from './rows.ts'
 
 /** What becomes of the rows of a page. */
 type Reader<Item, Keys, Cursor, Request> = (rows: Array<TextRow<Keys>>, page: Request) => Page<Item, Cursor>
 
+// `[`, `,` and `]`
+const [OPEN, COMMA, CLOSE] = [0x5b, 0x2c, 0x5d]
+/** One for all: a page is written without a pause. */
+const writer = new JsonWriter()
 const REASON = 'it holds a value that JSON has no word for, such as an instant before the year 1'
 
 /**
@@ -33,12 +38,12 @@ export function sqlPages<
     const count = rows.reduce((sum, row) => sum + row.rows, 0)
     const { items: chosen, next, isTooLarge } = toRowPage(rows, count, page, (last) => getCursor(last, page))
     if (isTooLarge === true) return { items: [], next, isTooLarge }
-    const json = `[${chosen.flatMap((row) => row.json ?? []).join(',')}]`
+    const json = toArray(chosen)
     const strange = chosen.filter((row) => row.json === null)
     return {
       json,
       get items () {
-        return (JSON.parse(json) as object[]).map(revive) as Array<Static<T>>
+        return (JSON.parse(String(json)) as object[]).map(revive) as Array<Static<T>>
       },
       next,
       ...(strange.length === 0
@@ -46,6 +51,18 @@ export function sqlPages<
         : { left: strange.map(({ id }) => ({ collection: table, id: String(id), reason: REASON })) })
     }
   }
+}
+
+function toArray (rows: Array<TextRow<object>>): string | Buffer {
+  writer.clear()
+  writer.writeByte(OPEN)
+  for (const { json } of rows) {
+    if (json === null) continue
+    if (writer.at > 1) writer.writeByte(COMMA)
+    writer.writeText(json)
+  }
+  writer.writeByte(CLOSE)
+  return writer.toPayload()
 }
 
 /** Makes the dates of what was JSON text, also in the lists of an item. */

@@ -8,6 +8,9 @@ export type Value = PgColumn | SQL.Aliased
 
 /** How the JSON text of a value is made. */
 export interface JsonValue {
+  kind: Kind
+  /** Whether it is the id of the item in which its row is listed. */
+  isParent: boolean
   /** JSON text by the database; null where it has no word for the value. */
   text: SQL
   /** What the database shall collect in a JSON array, where there are many. */
@@ -16,7 +19,7 @@ export interface JsonValue {
   write: (text: unknown) => string | undefined
 }
 
-type Kind = 'string' | 'date' | 'integer' | 'number' | 'boolean'
+export type Kind = 'string' | 'date' | 'integer' | 'number' | 'boolean'
 type Words = Record<Kind, { select: (value: Value) => SQL; write: (text: string) => string | undefined }>
 
 /** Drizzle's names for what a column holds, by what a schema may call it. */
@@ -74,6 +77,8 @@ export function valueToJson (value: Value, schema: TSchema, name: string, { name
   const { select, write } = (dialect === 'postgres' ? POSTGRES : SQLITE)[kind]
   const none = isNullable ? 'null' : undefined
   return {
+    kind,
+    isParent: false,
     ...(dialect === 'postgres' ? toPostgres(select(value), isNullable) : toSqlite(value, select(value), isNullable)),
     write: (text) => text === 'null' ? none : typeof text === 'string' ? write(text) : undefined
   }
