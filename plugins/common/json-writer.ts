@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer'
+import { countContinuations, countPairs, findEnds, findEscapes, HIGH_BITS } from './four-bytes.ts'
 import { INSTANT_LENGTH, writeInstant } from './instant.ts'
 
 /** Bytes of memory that a writer begins with, and that it keeps at most. */
@@ -6,7 +8,6 @@ const [FIRST, KEPT] = [65_536, 1_048_576]
 const LARGE = 120_000
 const QUOTE = 0x22
 const [BACKSLASH, COMMA, CLOSE, ZERO] = [0x5c, 0x2c, 0x5d, 0x30]
-const HIGH_BITS = 0x80808080
 /** Of each byte its two digits, the first in the low byte. */
 const hexadecimal = Uint16Array.from(
   { length: 256 },
@@ -34,6 +35,8 @@ export class JsonWriter {
   at = 0
   /** By how much the text is longer in bytes than in characters, as a string counts them. */
   surplus = 0
+  /** Whether no character takes more than a byte. */
+  isAscii = true
   #bytes = Buffer.allocUnsafeSlow(0)
   /** What was written, and room behind it; another one where the room did not do. */
   view = new DataView(this.#bytes.buffer)
@@ -42,12 +45,13 @@ export class JsonWriter {
   clear (): void {
     this.at = 0
     this.surplus = 0
+    this.isAscii = true
     if (this.#bytes.length === 0 || this.#bytes.length > KEPT) this.#replace(FIRST)
   }
 
   /** All that was written. */
   toString (): string {
-    return this.#bytes.toString(this.surplus === 0 ? 'latin1' : 'utf8', 0, this.at)
+    return this.#bytes.toString(this.isAscii ? 'latin1' : 'utf8', 0, this.at)
   }
 
   /**
@@ -56,7 +60,9 @@ export class JsonWriter {
    * collect garbage the sooner.
    */
   toPayload (): string | Buffer {
-    return this.at < LARGE ? this.toString() : Buffer.from(this.#bytes.subarray(0, this.at))
+    const bytes = this.#bytes.subarray(0, this.at)
+    // What is no UTF-8 becomes such in a text.
+    return this.at < LARGE || !(this.isAscii || isUtf8(bytes)) ? this.toString() : Buffer.from(bytes)
   }
 
   /** A part of what was written. */
@@ -81,34 +87,43 @@ export class JsonWriter {
     const at = this.at
     for (let i = 0; i < words.length; i++) view.setInt32(at + 4 * i, words[i] as number, true)
     this.at = at + length
-    this.surplus += surplus
+    this.#widen(surplus)
   }
 
   /**
-   * Writes a text of plain ASCII in its quotes. Eight bytes at a time are looked at and copied.
-   * @returns false, with nothing written, where it holds something else, or what JSON escapes
+   * Writes a text in its quotes, as it is. Eight bytes at a time are looked at and copied.
+   * @returns how many characters that were, pairs of surrogates as one; -1, with nothing written, where JSON escapes one
+   * of them
    */
-  writePlain (source: DataView, from: number, to: number): boolean {
+  writePlain (source: DataView, from: number, to: number): number {
     this.#reserve(to - from + 2)
     const view = this.view
     let at = this.at
+    let [i, continuations, pairs, all] = [from, 0, 0, 0]
     view.setUint8(at++, QUOTE)
-    let i = from
-    for (; i <= to - 8; i += 8) {
+    for (; i <= to - 8; i += 8, at += 8) {
       const [four, next] = [source.getInt32(i, true), source.getInt32(i + 4, true)]
-      if (((findSpecial(four) | findSpecial(next)) & HIGH_BITS) !== 0) return false
+      if ((findEscapes(four) | findEscapes(next)) !== 0) return -1
       view.setInt32(at, four, true)
       view.setInt32(at + 4, next, true)
-      at += 8
+      if (((four | next) & HIGH_BITS) === 0) continue
+      all |= HIGH_BITS
+      continuations += countContinuations(four) + countContinuations(next)
+      pairs += countPairs(four) + countPairs(next)
     }
     for (; i < to; i++) {
       const byte = source.getUint8(i)
-      if (byte < 0x20 || byte > 0x7f || byte === QUOTE || byte === BACKSLASH) return false
+      if (byte < 0x20 || byte === QUOTE || byte === BACKSLASH) return -1
       view.setUint8(at++, byte)
+      all |= byte
+      if ((byte & 0xc0) === 0x80) continuations++
+      if (byte >= 0xf0) pairs++
     }
     view.setUint8(at, QUOTE)
     this.at = at + 1
-    return true
+    this.surplus += continuations - pairs
+    if ((all & HIGH_BITS) !== 0) this.isAscii = false
+    return to - from - continuations
   }
 
   /**
@@ -132,7 +147,7 @@ export class JsonWriter {
     for (let i = from + 1;;) {
       for (; i <= length - 4; i += 4, at += 4) {
         const four = source.getInt32(i, true)
-        if (((markQuotes(four) | markBackslashes(four)) & ~four & HIGH_BITS) !== 0) break
+        if (findEnds(four) !== 0) break
         view.setInt32(at, four, true)
       }
       const byte = source.getUint8(i++)
@@ -160,7 +175,7 @@ export class JsonWriter {
     this.#reserve(3 * json.length)
     const written = this.#bytes.write(json, this.at)
     this.at += written
-    this.surplus += written - json.length
+    this.#widen(written - json.length)
   }
 
   /** Writes bytes as hexadecimal digits, in quotes. */
@@ -200,6 +215,11 @@ export class JsonWriter {
     this.view.setUint8(this.at - 1, QUOTE)
   }
 
+  #widen (surplus: number): void {
+    this.surplus += surplus
+    if (surplus > 0) this.isAscii = false
+  }
+
   #reserve (count: number): void {
     const needed = this.at + count
     if (needed > this.#bytes.length) this.#replace(Math.max(needed, 2 * this.#bytes.length))
@@ -211,20 +231,4 @@ export class JsonWriter {
     this.#bytes = bytes
     this.view = new DataView(bytes.buffer)
   }
-}
-
-/**
- * Of four bytes those that JSON text has otherwise, or that are a part of a longer character, by their highest bits: a
- * subtraction borrows it from a byte that is less than a blank, a quote or a backslash.
- */
-function findSpecial (four: number): number {
-  return (four - 0x20202020) | markQuotes(four) | markBackslashes(four) | four
-}
-
-function markQuotes (four: number): number {
-  return (four ^ 0x22222222) - 0x01010101
-}
-
-function markBackslashes (four: number): number {
-  return (four ^ 0x5c5c5c5c) - 0x01010101
 }

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { isDeepStrictEqual } from 'node:util'
 import { Type } from '@sinclair/typebox'
 import { BSON, Decimal128, Double, Int32, Long, ObjectId } from 'mongodb'
@@ -137,8 +138,8 @@ t.test('each character is written as JSON has it, wherever in a text it stands',
 })
 
 t.test('a page may be larger than the memory that is kept, and the next one is small again', async (t) => {
-  for (const length of [10, 60_000, 70_000, 3_000_000, 10]) {
-    for (const character of ['x', 'ü', '"']) {
+  for (const length of [10, 60_000, 70_000, 600_000, 10]) {
+    for (const character of ['x', 'ü', '漢', '😀', '"']) {
       const document = { ...randomDocument(), title: character.repeat(length) }
       const { json, characters } = toJson(raw([document, document]), 100)
       // A difference of millions of characters would take minutes to be told.
@@ -194,16 +195,34 @@ t.test('a document whose bytes end too early costs its own row, and no more', as
 })
 
 t.test('bytes that are no UTF-8 become the character for that, as the driver reads them', async (t) => {
-  const document = { ...randomDocument(), title: 'surrogate: ...' }
-  const [bytes = new Uint8Array()] = raw([document])
-  Buffer.from(bytes.buffer, bytes.byteOffset).fill(
-    Buffer.from([0xed, 0xa0, 0x80]),
-    Buffer.from(bytes).indexOf('...'),
-    Buffer.from(bytes).indexOf('...') + 3
-  )
-  const { json } = toJson([bytes], 1)
-  t.match(JSON.parse(String(json)), [{ title: `surrogate: ${Buffer.from([0xed, 0xa0, 0x80]).toString()}` }])
-  t.equal(Buffer.from(String(json)).toString(), json, 'no half of a pair is sent')
+  const broken = [[0xed, 0xa0, 0x80], [0xc3], [0x80, 0x80], [0xf0, 0x9f, 0x98], [0xff], [0xe6, 0xbc, 0x78]].map((
+    bytes
+  ) => Buffer.from(bytes))
+  for (const wrong of broken) {
+    for (const length of [0, 5, 8, 150_000]) {
+      const [bytes = new Uint8Array()] = raw([{
+        ...randomDocument(),
+        title: `${'x'.repeat(length)}${'.'.repeat(wrong.length)}y`
+      }])
+      const document = Buffer.from(bytes)
+      wrong.copy(document, document.indexOf('.'.repeat(wrong.length) + 'y'))
+      const { json } = toJson([document], 1)
+      const [{ title = '' } = {}] = JSON.parse(String(json)) as Array<{ title?: string }>
+      t.ok(title === `${'x'.repeat(length)}${wrong.toString()}y`, `${wrong.toString('hex')} behind ${length}`)
+      t.ok(isUtf8(Buffer.from(json)))
+    }
+  }
+})
+
+t.test('the length of a text is that of its characters, whatever their bytes are', async (t) => {
+  const Short = Type.Object({ text: Type.String({ minLength: 3, maxLength: 9 }) })
+  const shortToJson = compileBatch(Short)
+  for (const character of ['x', 'ü', '漢', '😀', '"', '\n']) {
+    const documents = Array.from({ length: 12 }, (_, length) => ({ text: character.repeat(length) }))
+    const { json, strange } = shortToJson(raw(documents), 100)
+    t.strictSame(JSON.parse(String(json)), documents.slice(3, 10), JSON.stringify(character))
+    t.equal(strange.length, 5)
+  }
 })
 
 t.test('instants are written as Date has them', async (t) => {

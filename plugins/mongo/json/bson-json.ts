@@ -32,7 +32,7 @@ interface Field {
   isRequired: boolean
   minimum: number
   maximum: number
-  /** How long a text of plain ASCII may be. */
+  /** How long a text without control characters may be. */
   plain: Lengths
   isText: (text: string) => boolean
 }
@@ -71,7 +71,7 @@ export function compileBatch (
     let [count, lastAt, written] = [0, writer.at, 0]
     for (const bytes of documents) {
       if (count + strange.length === limit || written >= characters) break
-      const { at, surplus } = writer
+      const { at, surplus, isAscii } = writer
       try {
         // A reply is one piece of memory, as a rule.
         if (bytes.buffer !== source.view.buffer) source = toSource(bytes)
@@ -81,7 +81,7 @@ export function compileBatch (
         lastAt = at
         count++
       } catch (error) {
-        Object.assign(writer, { at, surplus })
+        Object.assign(writer, { at, surplus, isAscii })
         strange.push({ id: getId(bytes), reason: error instanceof TypeError ? error.message : 'cannot be read' })
       }
     }
@@ -193,8 +193,12 @@ function writeString ({ bytes, view }: Source, at: number, { plain, isText }: Fi
   const from = at + 4
   const to = from + view.getInt32(at, true) - 1
   if (to < from) throw new RangeError('A text has no end')
-  const length = to - from
-  if (length >= plain.least && length <= plain.most && writer.writePlain(view, from, to)) return true
+  const { at: start, surplus } = writer
+  // A text has as many characters as bytes at most.
+  if (to - from <= plain.most) {
+    if (writer.writePlain(view, from, to) >= plain.least) return true
+    Object.assign(writer, { at: start, surplus })
+  }
   const text = bytes.toString('utf8', from, to)
   if (!isText(text)) return false
   writer.writeText(JSON.stringify(text))

@@ -22,8 +22,8 @@ export interface Lengths {
 }
 
 /**
- * How long texts of plain ASCII, without control characters, may be that are as their schema has them, whatever they
- * are; none where their pattern asks for more.
+ * How long texts without control characters may be that are as their schema has them, whatever they are; none where
+ * their pattern asks for more.
  */
 export function getPlainLengths ({ minLength = 0, maxLength = Infinity, pattern }: TSchema): Lengths {
   const isAny = pattern === undefined || pattern === TEXT_PATTERN

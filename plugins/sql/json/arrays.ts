@@ -48,7 +48,7 @@ export function compileArrays (
       }
       target.writeByte(END)
     }
-    target.surplus += source.surplus
+    target.isAscii &&= source.isAscii
     return target.toString()
   }
 }
