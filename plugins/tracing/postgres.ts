@@ -16,14 +16,17 @@ export function traceStatements (pool: Pool, tracing: Tracing): void {
       const text = getText(args[0])
       const span = text === undefined ? undefined : begin(text, client, tracing)
       if (span === undefined) return query(...args)
+      const end = (error?: unknown) => {
+        if (error === undefined || error === null) span.end()
+        else fail(span, error, tracing)
+      }
+      if (isCalledBack(args[0])) endWithCallback(args[0], end)
       const result = query(...args)
       if (result instanceof Promise) {
         result.then(() => {
-          span.end()
-        }, (error: unknown) => {
-          fail(span, error, tracing)
-        })
-      } else span.end()
+          end()
+        }, end)
+      }
       return result
     }
     client.query = traceQuery as PoolClient['query']
@@ -58,9 +61,28 @@ function fail (span: Span, error: unknown, { api }: Tracing): void {
   span.end()
 }
 
-// Cursors and streams are sent as objects of their own; they end long after this call.
+/** A query of another class than pg's own, which is called back: the BEGIN that travels with a first statement. */
+interface CalledBack {
+  callback: (error: unknown, ...rest: unknown[]) => void
+}
+
+function isCalledBack (statement: unknown): statement is CalledBack {
+  return typeof statement === 'object' && statement !== null && 'submit' in statement &&
+    'callback' in statement && typeof statement.callback === 'function'
+}
+
+function endWithCallback (statement: CalledBack, end: (error: unknown) => void): void {
+  const { callback } = statement
+  statement.callback = (error, ...rest) => {
+    end(error)
+    callback(error, ...rest)
+  }
+}
+
+// Cursors and streams are objects of their own that nobody calls back; they end long after this call.
 function getText (statement: unknown): string | undefined {
   if (typeof statement === 'string') return statement
-  if (typeof statement !== 'object' || statement === null || 'submit' in statement) return undefined
+  if (typeof statement !== 'object' || statement === null) return undefined
+  if ('submit' in statement && !isCalledBack(statement)) return undefined
   return 'text' in statement && typeof statement.text === 'string' ? statement.text : undefined
 }
