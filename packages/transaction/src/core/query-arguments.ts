@@ -1,6 +1,7 @@
 import type { Submittable } from 'pg'
 import { findCallback } from './callbacks.ts'
 import { TransactionUsageError } from '../errors.ts'
+import { describeKind } from '../options/checks.ts'
 
 /**
  * True for a stream that was destroyed, as by leaving a loop, and for a cursor whose close() was called: the connection
@@ -16,9 +17,15 @@ export function findQueryMistake ([statement, ...others]: unknown[]): string | u
   if (findCallback([statement, ...others]) !== undefined && typeof statement !== 'function') {
     return 'query() takes no callback; await the promise it returns'
   }
-  return typeof statement === 'string' || (typeof statement === 'object' && statement !== null)
+  if (typeof statement === 'string') return undefined
+  if (typeof statement !== 'object' || statement === null) {
+    return 'query() needs a statement: a text, or an object with text and values'
+  }
+  // pg would throw half-way through its message, and its connection wait for ever.
+  const { name } = statement as { name?: unknown }
+  return name === undefined || name === null || typeof name === 'string'
     ? undefined
-    : 'query() needs a statement: a text, or an object with text and values'
+    : `query() needs a text as the name of a statement, not ${describeKind(name)}`
 }
 
 /** @throws TransactionUsageError for anything but a function */

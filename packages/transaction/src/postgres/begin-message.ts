@@ -1,5 +1,5 @@
 import type { Connection, PoolClient, Submittable } from 'pg'
-import { setPipeline } from './held-client.ts'
+import { setPipeline } from './give-back.ts'
 
 /** What begins a transaction. */
 export interface Begin {
@@ -23,53 +23,88 @@ const prepared = new WeakMap<PoolClient, Set<string>>()
 const runs = new WeakMap<readonly string[], Buffer>()
 
 /** Sends BEGIN alone, as one simple query. */
-export function sendBegin (client: PoolClient, { planned, own }: Begin): Promise<unknown> {
-  return client.query([...planned, ...own].join('; '))
+export async function sendBegin (client: PoolClient, { planned, own }: Begin): Promise<unknown> {
+  return await client.query([...planned, ...own].join('; '))
 }
 
 /**
  * Sends BEGIN and the first statement in one packet. The one Sync comes behind the statement, as with pgjdbc: should
- * BEGIN be refused the server skips the statement, which would otherwise run, and commit, by itself.
+ * BEGIN be refused the server skips the statement, which would otherwise run, and commit, by itself. Never throws.
  *
  * @param named the server keeps the planned statements by name, each parsed once for a connection
- * @param send sends the first statement, by extended query
+ * @param send sends the first statement, by extended query; must not throw either
  */
 export function sendTogether<Answer> (
   client: PoolClient,
   begin: Begin,
   named: boolean,
-  send: () => Promise<Answer>
+  send: (client: PoolClient) => Promise<Answer>
 ): Sent<Answer> {
-  const { stream } = client.connection
+  const { connection: { stream }, pipeline } = client
   const message = new BeginMessage(client, begin, named)
+  function sendAfter (begun: Promise<void>): Sent<Answer> {
+    const answer = begun.then(() => {
+      setPipeline(client, pipeline)
+      return send(client)
+    })
+    return { begun, answer }
+  }
   stream.cork()
   try {
     // pg takes queries of another class only where it does not pipeline, and sends the next one at once only where it does.
     setPipeline(client, false)
-    const taken = client.query(message)
+    const taken: unknown = client.query(message)
+    if (taken !== message) return sendAfter(untilBegun(client, message, taken))
     setPipeline(client, true)
-    // A tracer that adds comments hands pg a copy, which is a query with a Sync: the statement waits for its answer.
-    return { begun: message.answered, answer: taken === message ? send() : message.answered.then(send) }
+    return { begun: message.answered, answer: send(client) }
+  } catch (error) {
+    return sendAfter(untilBegun(client, message, Promise.reject(error as Error)))
   } finally {
     stream.uncork()
   }
 }
 
+/**
+ * Waits for BEGIN where `query` of the client is a program's own: it may hand pg the message later, or a copy with a
+ * comment, which is a query as any other. What it fails with counts only as long as pg has not got the message itself,
+ * and what it succeeds with only where the server says that a transaction is open.
+ */
+async function untilBegun (client: PoolClient, message: BeginMessage, taken: unknown): Promise<void> {
+  async function untilTaken (): Promise<void> {
+    try {
+      await taken
+    } catch (error) {
+      if (!message.isSent) throw error
+    }
+    if (message.isSent || client.getTransactionStatus() !== 'T') await message.answered
+  }
+  await Promise.race([message.answered, untilTaken()])
+}
+
+type Callback = (error?: Error | null, result?: unknown) => void
+
 /** BEGIN and its settings as one query of pg's, without a Sync. */
 class BeginMessage implements Submittable {
+  /** For those who log or trace statements. */
+  readonly text: string
   readonly answered: Promise<void>
-  /** Set below; pg wraps it where queries have a time limit. */
-  callback: (error?: Error | null) => void = () => {}
+  /** Called at the end; pg and tracers wrap it, so it must be a property of its own. */
+  callback: Callback = () => {}
+  /** True once pg has sent it. */
+  isSent = false
   readonly #client: PoolClient
   readonly #begin: Begin
   readonly #named: boolean
+  readonly #pipelines: boolean
   #left: number
 
   constructor (client: PoolClient, begin: Begin, named: boolean) {
     this.#client = client
     this.#begin = begin
     this.#named = named && begin.planned.every((text) => text.length <= longestName)
+    this.#pipelines = client.pipeline
     this.#left = begin.planned.length + begin.own.length
+    this.text = [...begin.planned, ...begin.own].join('; ')
     this.answered = new Promise((resolve, reject) => {
       this.callback = (error) => {
         if (error) reject(error)
@@ -78,12 +113,13 @@ class BeginMessage implements Submittable {
     })
   }
 
-  /** For those who log or trace statements. */
-  get text (): string {
-    return [...this.#begin.planned, ...this.#begin.own].join('; ')
+  /** For those who count the rows of what they have sent. */
+  get rows (): unknown[] {
+    return []
   }
 
   submit (connection: Connection): void {
+    this.isSent = true
     const messages = connection as Messages
     const { planned, own } = this.#begin
     if (this.#named) sendNamed(messages, planned, known(this.#client))
@@ -98,10 +134,11 @@ class BeginMessage implements Submittable {
     if (this.#named) remember(this.#client, this.#begin.planned)
     // The server says that it is ready after the first statement, and pg hands that statement its answers now.
     connection.emit('readyForQuery', { status: 'T' })
+    setPipeline(this.#client, this.#pipelines)
   }
 
   handleReadyForQuery (): void {
-    this.callback()
+    this.callback(null, this)
   }
 
   handleError (error: Error): void {

@@ -10,6 +10,8 @@ import { TransactionClosedError } from '../errors.ts'
 /** A statement as pg takes it. */
 export type Statement = string | QueryConfig | QueryArrayConfig
 
+type Paged = Exclude<Statement, string> & { rows?: number }
+
 /** What one transaction begins with. */
 export interface BeginOptions extends Begin {
   /** False: it cannot write. */
@@ -70,7 +72,7 @@ export class Beginning {
   async together<Answer> (
     statement: Statement,
     values: unknown[] | undefined,
-    send: () => Promise<Answer>
+    send: (client: PoolClient) => Promise<Answer>
   ): Promise<Answer> {
     if (isExtended(statement, values)) {
       const { client } = this.held
@@ -79,7 +81,7 @@ export class Beginning {
       if (await this.#isAnswered(begun)) return await answer
     }
     await this.alone()
-    return await send()
+    return await send(this.held.client)
   }
 
   /** Waits for BEGIN; false: its connection was dead, and another one is there. */
@@ -87,6 +89,8 @@ export class Beginning {
     try {
       await withTimeout(this.#timeout, begun, 'BEGIN was not answered in time')
       this.isBegun = true
+      // From one packet pg reports both that it has begun and that the connection ends.
+      this.held.tellLost()
       return true
     } catch (error) {
       this.held.release(noteDatabaseError(error))
@@ -114,12 +118,18 @@ export class Beginning {
   }
 }
 
-function isExtended (statement: Statement, values: unknown[] | undefined): boolean {
-  if (typeof statement === 'string') return values !== undefined && values.length > 0
-  return statement.name !== undefined || (values ?? statement.values ?? []).length > 0
+/** Decides as pg does whether a statement goes by extended query; pages of `rows` are refused where pg pipelines. */
+function isExtended (statement: string | Paged, values: unknown[] | undefined): boolean {
+  if (typeof statement === 'string') return statement !== '' && values !== undefined && values.length > 0
+  if ((statement.rows ?? 0) > 0) return false
+  return hasName(statement) || (statement.text !== '' && (values ?? statement.values ?? []).length > 0)
 }
 
 /** A program that names its statements has connections that keep them, unless the client says that it drops names. */
 function isNamed (statement: Statement, client: PoolClient & { dropsNames?: boolean }): boolean {
-  return typeof statement === 'object' && statement.name !== undefined && client.dropsNames !== true
+  return typeof statement === 'object' && hasName(statement) && client.dropsNames !== true
+}
+
+function hasName ({ name }: { name?: string | undefined }): boolean {
+  return (name ?? '') !== ''
 }

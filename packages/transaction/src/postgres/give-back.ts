@@ -32,7 +32,14 @@ export function giveBack (client: PoolClient, doubt: unknown, resetSession = fal
 
 function throwAway (client: PoolClient, doubt: unknown): void {
   client.on('error', ignore)
+  // Where pg pipelines it waits for the answers of all statements before it closes; those of the skipped never come.
+  setPipeline(client, false)
   client.release(doubt instanceof Error ? doubt : true)
+}
+
+/** pg looks at this for each statement; its types say only that it can be read. */
+export function setPipeline (client: { pipeline: boolean }, pipelines: boolean): void {
+  client.pipeline = pipelines
 }
 
 function ignore (): void {}

@@ -6,10 +6,10 @@ import { giveBack } from './give-back.ts'
 export class HeldClient {
   readonly client: PoolClient
   isReleased = false
-  readonly #pipelines: boolean
   readonly #resetSession: boolean | undefined
   #lost: Error | undefined
   readonly #onError: (error: Error) => void
+  readonly #onLost: (error: Error) => void
 
   /**
    * @param onLost told of the connection's end
@@ -17,7 +17,7 @@ export class HeldClient {
    */
   constructor (client: PoolClient, onLost: (error: Error) => void, resetSession?: boolean) {
     this.client = client
-    this.#pipelines = client.pipeline
+    this.#onLost = onLost
     this.#resetSession = resetSession
     this.#onError = (error) => {
       this.#lost ??= noteDatabaseError(error)
@@ -30,17 +30,16 @@ export class HeldClient {
     return this.#lost !== undefined
   }
 
+  /** Tells of an end once more, which may have come before anybody could act on it. */
+  tellLost (): void {
+    if (this.#lost !== undefined) this.#onLost(this.#lost)
+  }
+
   /** The only place that gives the connection back: as it is when it is clean, thrown away when anything is in doubt. */
   release (doubt?: unknown): void {
     if (this.isReleased) return
     this.isReleased = true
     this.client.removeListener('error', this.#onError)
-    setPipeline(this.client, this.#pipelines)
     giveBack(this.client, doubt ?? this.#lost, this.#resetSession)
   }
-}
-
-/** pg looks at this for each statement; its types say only that it can be read. */
-export function setPipeline (client: { pipeline: boolean }, pipelines: boolean): void {
-  client.pipeline = pipelines
 }

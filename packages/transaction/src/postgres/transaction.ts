@@ -58,9 +58,12 @@ export class PostgresTransaction implements OpenTransaction {
     const refusal = this.#refusal
     if (refusal !== undefined) throw refusal
     const text = statementText(statement)
-    const send = () => this.#client.query<Row>(statement, values)
+    // A promise whatever happens: pg, and what wraps it, may throw at once.
+    const send = async (client: PoolClient) => await client.query<Row>(statement, values)
     try {
-      const result = this.#beginning.isBegun ? await send() : await this.#beginning.together(statement, values, send)
+      const result = this.#beginning.isBegun
+        ? await send(this.#client)
+        : await this.#beginning.together(statement, values, send)
       if (this.#isOutside) throw this.#misuse = ended()
       return result
     } catch (error) {
