@@ -26,7 +26,15 @@ function announce (app: Parameters<typeof banner>[0], databases: StartedDatabase
   if (process.stdout.isTTY) console.log(banner(app, databases))
 }
 
-start().catch((error: unknown) => {
-  for (const line of explainBoot(error, process.env)) console.error(line)
-  process.exit(1)
-})
+const [word] = process.argv.slice(2)
+if (word === undefined) {
+  start().catch((error: unknown) => {
+    for (const line of explainBoot(error, process.env)) console.error(line)
+    process.exit(1)
+  })
+} else {
+  console.error(
+    `npm start takes no options, and does not know ${word}: settings are environment variables, as in PORT=4000 npm start`
+  )
+  process.exitCode = 2
+}

@@ -33,3 +33,9 @@ t.test('npm start and the commands start the databases that are missing, and sto
   t.match(command.errors(), 'npm run outbox')
   t.ok(isStopped(), 'and its databases end with it')
 })
+
+t.test('npm start says where settings come from to who gives it options', async (t) => {
+  const server = startNode(t, TYPESCRIPT_ENV, [...TYPESCRIPT_ARGS, path.join(scripts, 'start.ts'), '--port=4000'])
+  t.equal(await server.ended, 2)
+  t.match(server.errors(), /^npm start takes no options, and does not know --port=4000: .*PORT=4000 npm start\n$/)
+})
