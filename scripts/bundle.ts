@@ -32,9 +32,9 @@ export async function bundlePackages (dist: string): Promise<void> {
   const own = findOwn(dist)
   const bundled = [...MODULES, ...COMMONJS, ...Object.keys(own)]
   const { dependencies = {} } = readManifest(root)
-  const specifiers = findImports(dist).filter((specifier) => bundled.includes(packageOf(specifier)))
+  const specifiers = findImports(dist).filter((specifier) => bundled.includes(getPackage(specifier)))
   await build({
-    entryPoints: specifiers.map((specifier) => ({ in: specifier, out: fileOf(specifier) })),
+    entryPoints: specifiers.map((specifier) => ({ in: specifier, out: toOutput(specifier) })),
     outdir: path.join(dist, 'node_modules'),
     chunkNames: '.chunks/[hash]',
     outExtension: { '.js': '.mjs' },
@@ -52,7 +52,7 @@ export async function bundlePackages (dist: string): Promise<void> {
     // CommonJS asks for the modules of Node by this name.
     banner: { js: "import { createRequire as from } from 'node:module'; const require = from(import.meta.url);" }
   })
-  for (const name of new Set(specifiers.map(packageOf))) writeManifest(dist, name)
+  for (const name of new Set(specifiers.map(getPackage))) writeManifest(dist, name)
 }
 
 /** Packages of this repository by name, with the folder of their compiled files. */
@@ -93,12 +93,12 @@ function readImports (file: string): string[] {
   return ts.preProcessFile(readFileSync(file, 'utf8')).importedFiles.map(({ fileName }) => fileName)
 }
 
-function packageOf (specifier: string): string {
+function getPackage (specifier: string): string {
   return specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1).join('/')
 }
 
-function fileOf (specifier: string): string {
-  return packageOf(specifier) === specifier ? `${specifier}/index` : specifier
+function toOutput (specifier: string): string {
+  return getPackage(specifier) === specifier ? `${specifier}/index` : specifier
 }
 
 function writeManifest (dist: string, name: string): void {

@@ -4,7 +4,7 @@ import { countValues } from './count-values.ts'
 import { FORMATS } from './formats.ts'
 import { createNumberCheck, type TextSchema } from './numbers.ts'
 import { markAsFirst } from './partial.ts'
-import { whenAsked } from './when-asked.ts'
+import { IS_PRODUCTION, whenAsked } from './when-asked.ts'
 
 type Factory = ReturnType<typeof AjvCompiler>
 type Validate = ReturnType<ReturnType<Factory>>
@@ -24,7 +24,7 @@ const strict = {
   strict: true,
   formats: FORMATS,
   // Ajv would compile the schema of schemas for each of its instances; what runs in production was compared before.
-  validateSchema: process.env['NODE_ENV'] !== 'production'
+  validateSchema: !IS_PRODUCTION
 } as const
 const body = { ...strict, coerceTypes: false } as const
 // With strictNumbers Ajv skips the bounds of what is not finite, and the text "Infinity" would be a valid integer.

@@ -1,4 +1,5 @@
-const IS_PRODUCTION = process.env['NODE_ENV'] === 'production'
+/** Schemas that run in production were compiled elsewhere before, by tests for one. */
+export const IS_PRODUCTION = process.env['NODE_ENV'] === 'production'
 
 /**
  * Puts off in production what is compiled of a schema until it is needed: most answers with errors never are, and half of

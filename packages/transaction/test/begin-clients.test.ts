@@ -2,6 +2,7 @@
 // flight may meet the next one to use a connection, and no wrapper may end the process.
 import pg from 'pg'
 import t from 'tap'
+import { WAYS } from './begin-ways.ts'
 import { comesTrue, database, setup, test, transactional, type Database } from './harness.ts'
 import { insert } from './statements.ts'
 
@@ -40,7 +41,7 @@ const WRAPPERS: Record<string, (query: Query) => Query> = {
   },
   'adds a comment': (query) => async (statement, ...rest) =>
     await query(
-      typeof statement === 'string' ? statement : { ...Object(statement), text: `${textOf(statement)} -- a` },
+      typeof statement === 'string' ? statement : { ...Object(statement), text: `${getText(statement)} -- a` },
       ...rest
     ),
   'answers by callback': (query) => (...args) =>
@@ -52,7 +53,7 @@ const WRAPPERS: Record<string, (query: Query) => Query> = {
     })
 }
 
-function textOf (statement: unknown): string {
+function getText (statement: unknown): string {
   return (statement as { text: string }).text
 }
 
@@ -69,61 +70,57 @@ function wrapping (wrap: (query: Query) => Query): new() => pg.Client {
   }
 }
 
-for (const pool of [{}, { pipeline: true }]) {
-  for (const pipelineBegin of [true, false]) {
-    const way = JSON.stringify({ pipelineBegin, ...pool })
-    const plugin = (given: pg.Pool) => ({ pool: given, pipelineBegin })
-    for (const [name, wrap] of Object.entries(WRAPPERS)) {
-      test(`${way}: a wrapper that ${name}`, async (t) => {
-        const { send, pool: own } = await setup(t, {
-          database: db,
-          pool: { ...pool, max: 1, Client: wrapping(wrap) },
-          plugin,
-          routes: (app) => {
-            app.post('/two', transactional, async (request) => {
-              await insert(request, 1)
-              await insert(request, 2)
-              return {}
-            })
-            app.post('/fails', transactional, async (request, reply) => {
-              await insert(request, 3)
-              return await reply.code(409).send({})
-            })
-            app.post('/refused', {
-              config: { transaction: { settings: () => ({ statement_timeout: 'never' }) } }
-            }, async (request) => await insert(request, 4))
-          }
-        })
-        for (
-          const [path, status, stored] of [['/two', 200, [1, 2]], ['/fails', 409, []], ['/refused', 500, []]] as const
-        ) {
-          await db.admin.query('truncate item')
-          t.equal((await send('POST', path)).status, status, path)
-          t.same(await db.ids(), stored, path)
-          await own.query('insert into item values ($1)', [9])
-          t.same(await db.ids(), [...stored, 9], 'what the pool is asked next commits by itself')
-        }
-        const client = await own.connect()
-        t.equal(client.pipeline, 'pipeline' in pool, 'it pipelines as the pool says')
-        client.release()
-      })
-    }
-
-    test(`${way}: refused settings leave no session behind`, async (t) => {
-      const { send } = await setup(t, {
+for (const { way, pool, plugin } of WAYS) {
+  for (const [name, wrap] of Object.entries(WRAPPERS)) {
+    test(`${way}: a wrapper that ${name}`, async (t) => {
+      const { send, pool: own } = await setup(t, {
         database: db,
-        pool,
+        pool: { ...pool, max: 1, Client: wrapping(wrap) },
         plugin,
         routes: (app) => {
+          app.post('/two', transactional, async (request) => {
+            await insert(request, 1)
+            await insert(request, 2)
+            return {}
+          })
+          app.post('/fails', transactional, async (request, reply) => {
+            await insert(request, 3)
+            return await reply.code(409).send({})
+          })
           app.post('/refused', {
             config: { transaction: { settings: () => ({ statement_timeout: 'never' }) } }
-          }, async (request) => await insert(request, 1))
+          }, async (request) => await insert(request, 4))
         }
       })
-      for (let n = 0; n < 3; n++) t.match(await send('POST', '/refused'), { status: 500, json: { code: 'TX_USAGE' } })
-      t.ok(await comesTrue(async () => await countSessions() === 0), 'their sessions have ended')
+      for (
+        const [path, status, stored] of [['/two', 200, [1, 2]], ['/fails', 409, []], ['/refused', 500, []]] as const
+      ) {
+        await db.admin.query('truncate item')
+        t.equal((await send('POST', path)).status, status, path)
+        t.same(await db.ids(), stored, path)
+        await own.query('insert into item values ($1)', [9])
+        t.same(await db.ids(), [...stored, 9], 'what the pool is asked next commits by itself')
+      }
+      const client = await own.connect()
+      t.equal(client.pipeline, 'pipeline' in pool, 'it pipelines as the pool says')
+      client.release()
     })
   }
+
+  test(`${way}: refused settings leave no session behind`, async (t) => {
+    const { send } = await setup(t, {
+      database: db,
+      pool,
+      plugin,
+      routes: (app) => {
+        app.post('/refused', {
+          config: { transaction: { settings: () => ({ statement_timeout: 'never' }) } }
+        }, async (request) => await insert(request, 1))
+      }
+    })
+    for (let n = 0; n < 3; n++) t.match(await send('POST', '/refused'), { status: 500, json: { code: 'TX_USAGE' } })
+    t.ok(await comesTrue(async () => await countSessions() === 0), 'their sessions have ended')
+  })
 }
 
 test('a tracer that hears of the end of a statement by its callback, or by its promise', async (t) => {

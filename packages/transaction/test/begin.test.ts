@@ -4,6 +4,7 @@ import type { FastifyRequest } from 'fastify'
 import { randomInt } from 'node:crypto'
 import pg from 'pg'
 import t from 'tap'
+import { WAYS } from './begin-ways.ts'
 import { database, setup, test, transactional, comesTrue, type Database } from './harness.ts'
 import { insert } from './statements.ts'
 
@@ -12,13 +13,6 @@ t.before(async () => {
   db = await database(t)
 })
 
-/** Both ways to begin, on both kinds of pools. */
-const WAYS = [
-  { pipelineBegin: true, pool: {} },
-  { pipelineBegin: false, pool: {} },
-  { pipelineBegin: true, pool: { pipeline: true } },
-  { pipelineBegin: false, pool: { pipeline: true } }
-]
 const NAMED = { name: 'insert_item', text: 'insert into item values ($1, $2)' }
 
 /** First statements in every form that pg takes. */
@@ -52,10 +46,7 @@ class Mistaking extends pg.Client {
   }
 }
 
-for (const { pipelineBegin, pool } of WAYS) {
-  const way = JSON.stringify({ pipelineBegin, ...pool })
-  const plugin = (given: pg.Pool) => ({ pool: given, pipelineBegin })
-
+for (const { way, pool, plugin } of WAYS) {
   test(`${way}: a refused BEGIN leaves no statement that runs by itself`, async (t) => {
     const { send } = await setup(t, {
       database: db,
@@ -114,7 +105,7 @@ for (const { pipelineBegin, pool } of WAYS) {
     const { send } = await setup(t, {
       database: db,
       pool,
-      plugin: (given) => ({ pool: given, pipelineBegin, beginTimeout: 100 }),
+      plugin: (given) => ({ ...plugin(given), beginTimeout: 100 }),
       routes: (app) => {
         app.post('/slow', transactional, async (request) => {
           await request.transaction.query('insert into item select $1, pg_sleep(0.5)::text', [1])
@@ -126,7 +117,7 @@ for (const { pipelineBegin, pool } of WAYS) {
     t.same(await db.ids(), [1])
   })
 
-  test(`${way}: nothing is begun for a client that is gone, and no connection is kept`, async (t) => {
+  test(`${way}: a handler that fails before the first answer keeps no connection`, async (t) => {
     const { send, pool: own } = await setup(t, {
       database: db,
       pool,

@@ -68,7 +68,7 @@ function writeValue (field: Field): number | undefined {
   const first = source.view.getUint8(at)
   const isPlain = first !== N && kind !== 'date' && (kind !== 'number' || first !== QUOTE)
   if (isPlain) return target.copyValue(source, at)
-  const end = kind === 'date' ? writeInstant(at) : undefined
+  const end = kind === 'date' ? copyInstant(at) : undefined
   if (end !== undefined) return end
   const last = findEnd(at)
   const json = field.write(source.getText(at, last))
@@ -77,8 +77,8 @@ function writeValue (field: Field): number | undefined {
   return last
 }
 
-/** Instants of years with four digits; undefined for all else. */
-function writeInstant (at: number): number | undefined {
+/** Copies an instant of a year with four digits; undefined for all else. */
+function copyInstant (at: number): number | undefined {
   const { view } = source
   const secondsEnd = at + SECONDS_LENGTH
   if (view.getUint8(at) !== QUOTE || view.getUint8(at + 5) !== DASH) return undefined

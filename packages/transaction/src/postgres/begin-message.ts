@@ -23,25 +23,29 @@ const prepared = new WeakMap<PoolClient, Set<string>>()
 const runs = new WeakMap<readonly string[], Buffer>()
 
 /** Sends BEGIN alone, as one simple query. */
-export async function sendBegin (client: PoolClient, { planned, own }: Begin): Promise<unknown> {
-  return await client.query([...planned, ...own].join('; '))
+export async function sendBegin (client: PoolClient, begin: Begin): Promise<unknown> {
+  return await client.query(toText(begin))
+}
+
+function toText ({ planned, own }: Begin): string {
+  return [...planned, ...own].join('; ')
 }
 
 /**
  * Sends BEGIN and the first statement in one packet. The one Sync comes behind the statement, as with pgjdbc: should
  * BEGIN be refused the server skips the statement, which would otherwise run, and commit, by itself. Never throws.
  *
- * @param named the server keeps the planned statements by name, each parsed once for a connection
+ * @param isNamed the server keeps the planned statements by name, each parsed once for a connection
  * @param send sends the first statement, by extended query; must not throw either
  */
 export function sendTogether<Answer> (
   client: PoolClient,
   begin: Begin,
-  named: boolean,
+  isNamed: boolean,
   send: (client: PoolClient) => Promise<Answer>
 ): Sent<Answer> {
   const { connection: { stream }, pipeline } = client
-  const message = new BeginMessage(client, begin, named)
+  const message = new BeginMessage(client, begin, isNamed)
   function sendAfter (begun: Promise<void>): Sent<Answer> {
     const answer = begun.then(() => {
       setPipeline(client, pipeline)
@@ -94,17 +98,17 @@ class BeginMessage implements Submittable {
   isSent = false
   readonly #client: PoolClient
   readonly #begin: Begin
-  readonly #named: boolean
+  readonly #isNamed: boolean
   readonly #pipelines: boolean
   #left: number
 
-  constructor (client: PoolClient, begin: Begin, named: boolean) {
+  constructor (client: PoolClient, begin: Begin, isNamed: boolean) {
     this.#client = client
     this.#begin = begin
-    this.#named = named && begin.planned.every((text) => text.length <= longestName)
+    this.#isNamed = isNamed && begin.planned.every((text) => text.length <= longestName)
     this.#pipelines = client.pipeline
     this.#left = begin.planned.length + begin.own.length
-    this.text = [...begin.planned, ...begin.own].join('; ')
+    this.text = toText(begin)
     this.answered = new Promise((resolve, reject) => {
       this.callback = (error) => {
         if (error) reject(error)
@@ -122,7 +126,7 @@ class BeginMessage implements Submittable {
     this.isSent = true
     const messages = connection as Messages
     const { planned, own } = this.#begin
-    if (this.#named) sendNamed(messages, planned, known(this.#client))
+    if (this.#isNamed) sendNamed(messages, planned, getPrepared(this.#client))
     else for (const text of planned) sendUnnamed(messages, text)
     for (const text of own) sendUnnamed(messages, text)
     // Answered before the statement is, however long that takes.
@@ -131,7 +135,10 @@ class BeginMessage implements Submittable {
 
   handleCommandComplete (_message: unknown, connection: Connection): void {
     if (--this.#left > 0) return
-    if (this.#named) remember(this.#client, this.#begin.planned)
+    if (this.#isNamed) {
+      const names = getPrepared(this.#client)
+      for (const text of this.#begin.planned) names.add(text)
+    }
     // The server says that it is ready after the first statement, and pg hands that statement its answers now.
     connection.emit('readyForQuery', { status: 'T' })
     setPipeline(this.#client, this.#pipelines)
@@ -179,13 +186,8 @@ function recordRuns (messages: Messages, planned: readonly string[]): Buffer {
 }
 
 /** The statements that a connection keeps, each named by its text. */
-function known (client: PoolClient): Set<string> {
+function getPrepared (client: PoolClient): Set<string> {
   const names = prepared.get(client) ?? new Set()
   prepared.set(client, names)
   return names
-}
-
-function remember (client: PoolClient, planned: readonly string[]): void {
-  const names = known(client)
-  for (const text of planned) names.add(text)
 }
